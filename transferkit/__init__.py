@@ -1,0 +1,43 @@
+"""transferkit: retrain pretrained image backbones.
+
+Below the cut the backbone is frozen and runs once per distinct image; above it an Estimator trains.
+
+    >>> import transferkit
+    >>> run = transferkit.retrain(backbone="mobilenet_v2", data="photos/")  # doctest: +SKIP
+    >>> run.metrics["accuracy"]  # doctest: +SKIP
+    0.87
+
+Importing this package imports neither TensorFlow nor Keras: the names below load when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from transferkit._version import __version__
+from transferkit.errors import GateError, UserError
+
+if TYPE_CHECKING:
+    from transferkit.runs.retrain import retrain
+    from transferkit.runs.run import Run, load_run
+
+__all__ = ["GateError", "Run", "UserError", "__version__", "estimator", "load_run", "retrain"]
+
+_LAZY = {
+    "Run": "transferkit.runs.run",
+    "load_run": "transferkit.runs.run",
+    "retrain": "transferkit.runs.retrain",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "estimator":
+        return importlib.import_module("transferkit.estimator")
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'transferkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,57 @@
+"""The command line: one file a verb, which reads arguments and prints; the work is done below.
+
+Nothing here imports TensorFlow when it is imported, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import click
+
+from transferkit._version import __version__
+from transferkit.errors import UserError
+
+__all__ = ["cli", "main"]
+
+# The order in which a newcomer meets them; verbs that are not named here follow by name.
+_ORDER = ("retrain", "evaluate", "export", "predict", "plan", "backbones", "recipes")
+
+
+class _Verbs(click.Group):
+    """Finds a verb in the file of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        found = [module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)]
+        public = [name for name in found if not name.startswith("-")]
+        return sorted(public, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="transferkit")
+def cli() -> None:
+    """Retrain pretrained image backbones on your own photos.
+
+    \b
+    transferkit retrain --data photos/ --run runs/first
+    transferkit predict runs/first new_photo.jpg
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; a user's fault ends it with its lines on stderr and its exit code."""
+    try:
+        cli.main(args=arguments, prog_name="transferkit")
+    except UserError as error:
+        for line in error.faults:
+            click.echo(f"transferkit: {line}", err=True)
+        sys.exit(error.exit_code)
+
+

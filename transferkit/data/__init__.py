@@ -1,0 +1,1 @@
+"""Labelled images: sources, the split ledger, decoding."""

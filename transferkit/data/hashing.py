@@ -1,0 +1,44 @@
+"""The identity of an image is the SHA-256 of its file's bytes: it survives moving and renaming."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+__all__ = ["hash_file", "hash_files"]
+
+_THREADS = 8  # hashlib releases the interpreter's lock; more threads than cores also hide a disk's latency
+
+
+def hash_file(path: str | Path) -> str | None:
+    """SHA-256 of a file's bytes as 64 hexadecimal digits, or None where the file cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() if _HAS_DIGEST else _digest(file)
+    except OSError:
+        return None
+
+
+def hash_files(
+    paths: Iterable[str | Path], progress: Callable[[int], None] | None = None
+) -> list[str | None]:
+    """Hashes many files in parallel, in the order given; ``progress`` receives how many are done."""
+    result = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for done, digest in enumerate(pool.map(hash_file, paths), 1):
+            result.append(digest)
+            if progress is not None:
+                progress(done)
+    return result
+
+
+_HAS_DIGEST = hasattr(hashlib, "file_digest")  # Python 3.11 and later
+
+
+def _digest(file) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
