@@ -1,0 +1,35 @@
+"""What every test may ask for: where the development data lies, and a quiet TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photos and real weights, or a skip that says what is missing.
+
+    It is ``$TRANSFERKIT_TEST_DATA`` where that is set, else ``../shared/data`` beside the checkout.
+    """
+    named = os.environ.get("TRANSFERKIT_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the development data; {folder} is no folder (set TRANSFERKIT_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture
+def keras_home(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Keras cache with real ImageNet weights, made Keras's own for the length of one test."""
+    folder = shared_data / "keras_home"
+    if not folder.is_dir():
+        pytest.skip(f"needs real ImageNet weights; {folder} is no folder")
+    monkeypatch.setenv("KERAS_HOME", str(folder))
+    return folder

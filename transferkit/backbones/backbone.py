@@ -1,0 +1,161 @@
+"""What every adapter gives: a Backbone, and the Cut that divides it.
+
+A backbone turns raw images ``[N, h, w, 3]`` (RGB, values 0..255, uint8 or float32) into pooled features
+``[N, feature_width]``. A cut divides it into a prefix that is frozen and a suffix that may train.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from transferkit.card import Card
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["Backbone", "BatchNorm", "Cut", "LayerFacts", "Stage"]
+
+BatchNorm = Literal["frozen", "train"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A named part of a backbone, up to and including ``layer``."""
+
+    name: str
+    layer: str
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer, as freezing, the plan and the proof need it.
+
+    Attributes:
+        name: of the layer.
+        kind: its class, such as ``Conv2D``.
+        stage: the stage it belongs to; ``""`` below the first and above the last one.
+        parameters: number of weights, moving statistics included.
+        shape: of its output for one image.
+        cuttable: all data passes through its output.
+        batch_norm: it normalises by statistics of the batch or of training.
+        gflops: forward cost for one image in 1e9 operations, a multiply-add counting as two.
+        variables: its weights.
+    """
+
+    name: str
+    kind: str
+    stage: str
+    parameters: int
+    shape: tuple[int | None, ...]
+    cuttable: bool
+    batch_norm: bool
+    gflops: float
+    variables: tuple[Any, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A backbone in two parts.
+
+    Attributes:
+        at: the layer whose output is the cut; None above the features, where the suffix is the identity.
+        prefix: uint8 or float32 images ``[N, h, w, 3]`` → float32 ``[N, *shape]``, always in inference
+            mode; ``tf.function`` can trace it.
+        suffix: ``(x, training=False)`` → float32 features ``[N, feature_width]``.
+        shape: of one image's tensor at the cut.
+        prefix_variables: all frozen.
+        suffix_variables: all of the suffix, those that stay frozen included.
+        trainable_variables: what training may move.
+        batch_norm: ``"frozen"``, or ``"train"`` where unfrozen batch normalisation follows the batch.
+    """
+
+    at: str | None
+    prefix: Callable[[Any], Any]
+    suffix: Callable[..., Any]
+    shape: tuple[int, ...]
+    prefix_variables: tuple[Any, ...]
+    suffix_variables: tuple[Any, ...]
+    trainable_variables: tuple[Any, ...]
+    batch_norm: BatchNorm
+    _identify: Callable[[], str] = field(repr=False)
+    regularisation_losses: tuple[Callable[[], Any], ...] = ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the preprocessing, the architecture and weights below the cut, and the cut.
+
+        Two cuts with the same fingerprint give the same activations: it is the key of their cache.
+        """
+        return self._identify()
+
+
+class Backbone(abc.ABC):
+    """A network from raw images to pooled features, in an order of stages.
+
+    Attributes:
+        name: the card's name, or one made from the reference.
+        reference: what the user wrote.
+        card: its facts; None for a module that brings no card.
+        input_size: height and width in pixels.
+        feature_width: length of a feature vector.
+        stages: from the input up.
+        weights: ``"imagenet"``, ``"random"``, or where the weights came from.
+        weights_sha256: of the file or folder that was loaded; of the values where they were drawn.
+    """
+
+    name: str
+    reference: str
+    card: Card | None
+    input_size: tuple[int, int]
+    feature_width: int
+    stages: tuple[Stage, ...]
+    weights: str
+    weights_sha256: str
+
+    @property
+    @abc.abstractmethod
+    def variables(self) -> tuple[Any, ...]:
+        """All weights and statistics."""
+
+    @property
+    @abc.abstractmethod
+    def layers(self) -> tuple[LayerFacts, ...]:
+        """The layers from the input up."""
+
+    @abc.abstractmethod
+    def features(self, images: Any, training: bool = False) -> Any:
+        """Raw images ``[N, h, w, 3]`` → float32 features ``[N, feature_width]``."""
+
+    @abc.abstractmethod
+    def cut(
+        self, at: str | None = None, frozen: Collection[str] = (), batch_norm: BatchNorm = "frozen"
+    ) -> Cut:
+        """Divides the backbone at the output of a layer or stage.
+
+        Args:
+            at: name of a layer or stage; None freezes everything.
+            frozen: layers above the cut that stay frozen nevertheless.
+            batch_norm: whether unfrozen batch normalisation above the cut keeps its statistics
+                (``"frozen"``) or trains as a fresh network's does (``"train"``).
+
+        Raises:
+            UserError: no such layer or stage, or not all data passes through it.
+        """
+
+    def resolve(self, name: str, place: str = "cut") -> str:
+        """The layer that a user means by the name of a layer or stage.
+
+        Raises:
+            UserError: neither is called so; near names are offered.
+        """
+        for stage in self.stages:
+            if stage.name == name:
+                return stage.layer
+        layers = [layer.name for layer in self.layers]
+        if name in layers:
+            return name
+        stages = [stage.name for stage in self.stages]
+        mend = near(name, [*stages, *layers]) or f"stages: {', '.join(stages)}"
+        raise UserError(fault(place, name, f"a stage or layer of {self.name}", mend))

@@ -1,0 +1,107 @@
+"""Builds the network that a card's constructor names, as one flat model on raw images."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from transferkit.backbones._keras import keras, own_names, seeded
+from transferkit.backbones.pixels import Pixels
+from transferkit.card import Card
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["build"]
+
+# A card is data: it can name what Keras and transferkit bring, and cannot make arbitrary code run.
+_HOMES = ("keras.applications.", "transferkit.backbones.")
+
+
+def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], seed: int = 0) -> Any:
+    """A functional model ``[N, h, w, 3]`` of 0..255 → ``[N, feature_width]``, weights drawn from ``seed``.
+
+    The constructor is called as those of ``keras.applications`` are: ``include_top=False``,
+    ``weights=None``, ``pooling="avg"``, ``input_shape``, and ``input_tensor``, which comes from the
+    card's normalisation.
+
+    Args:
+        card: names the constructor and its arguments.
+        size: height and width; the card's own if None.
+        options: arguments of the constructor that override the card's.
+        seed: of the random weights.
+
+    Raises:
+        UserError: the size is below the card's minimum, or the constructor refuses an argument.
+    """
+    height, width = size or card.size
+    _check_size(card, (height, width))
+    constructor = _find(card)
+    with own_names(), seeded(seed):
+        images = keras.Input((height, width, 3), dtype="float32", name="images")
+        pixels = Pixels(card.normalisation, name="pixels")(images)
+        try:
+            model = constructor(
+                include_top=False,
+                weights=None,
+                input_tensor=pixels,
+                input_shape=(height, width, 3),
+                pooling="avg",
+                **{**card.arguments, **options},
+            )
+        except (TypeError, ValueError) as error:
+            if not options:
+                raise
+            raise UserError(fault("backbone.options", options, mend=_first_line(error))) from error
+        # The constructor lists its inputs; here there is one, and it is the raw images.
+        return _scaled(keras.Model(images, model.output, name=card.name), card)
+
+
+def _scaled(model: Any, card: Card) -> Any:
+    """Inserts the scaling that Keras builds into a network only together with its ImageNet weights."""
+    if card.inner_scale is None:
+        return model
+    after, factors = card.inner_scale.after, list(card.inner_scale.factors)
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        out = layer(*args, **kwargs)
+        return keras.layers.Rescaling(factors, name=f"{after}_scale")(out) if layer.name == after else out
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+
+
+def _check_size(card: Card, size: tuple[int, int]) -> None:
+    least = card.minimum
+    if least is not None and (size[0] < least[0] or size[1] < least[1]):
+        raise UserError(
+            fault(
+                "backbone.input_size", list(size), f"at least {list(least)} (height, width) for {card.name}"
+            )
+        )
+
+
+def _find(card: Card) -> Any:
+    path = str(card.constructor)
+    if not path.startswith(_HOMES):
+        raise UserError(
+            fault(
+                f"{card.path.name}: constructor",
+                path,
+                "a function of keras.applications",
+                "a network of your own comes as a handle: keras_file:PATH or saved_model:PATH",
+            )
+        )
+    module, _, name = path.rpartition(".")
+    try:
+        home = importlib.import_module(module)
+    except ModuleNotFoundError:
+        raise UserError(fault(f"{card.path.name}: constructor", path, mend=f"no module {module}")) from None
+    found = getattr(home, name, None)
+    if not callable(found):
+        known = [one for one in dir(home) if callable(getattr(home, one)) and not one.startswith("_")]
+        raise UserError(
+            fault(f"{card.path.name}: constructor", path, f"a function of {module}", near(name, known))
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,50 @@
+"""SHA-256 of files, of weights, and of descriptions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["of_parts", "of_path", "of_variables"]
+
+_BLOCK = 1 << 20
+
+
+def of_path(path: Path) -> str:
+    """SHA-256, in hex, of a file's bytes, or of a folder's: relative names and bytes, sorted by name."""
+    if path.is_file():
+        return _file(path).hexdigest()
+    total = hashlib.sha256()
+    for file in sorted(one for one in path.rglob("*") if one.is_file()):
+        total.update(file.relative_to(path).as_posix().encode() + b"\0")
+        total.update(_file(file).digest())
+    return total.hexdigest()
+
+
+def of_variables(variables: Iterable[Any]) -> str:
+    """SHA-256, in hex, of the values of variables, in their order, with shapes and dtypes."""
+    total = hashlib.sha256()
+    for variable in variables:
+        value = np.ascontiguousarray(np.asarray(variable))
+        total.update(f"{value.shape}{value.dtype}".encode())
+        total.update(value.tobytes())
+    return total.hexdigest()
+
+
+def of_parts(*parts: Any) -> str:
+    """SHA-256, in hex, of things that JSON can hold."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _file(path: Path) -> Any:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest

@@ -1,0 +1,186 @@
+"""A backbone that is one flat functional Keras model, from raw images to pooled features."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection
+from functools import cached_property
+from typing import Any
+
+from transferkit.backbones._keras import keras, outputs_of
+from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
+from transferkit.backbones.cost import forward_operations
+from transferkit.backbones.digest import of_parts, of_variables
+from transferkit.backbones.graph import Step, steps
+from transferkit.backbones.still import hold_still, is_batch_norm
+from transferkit.card import Card
+from transferkit.errors import UserError, fault
+
+__all__ = ["FunctionalBackbone"]
+
+
+class FunctionalBackbone(Backbone):
+    """Wraps a functional model whose input is raw images and whose output is pooled features.
+
+    Args:
+        model: the flat model, ``[N, h, w, 3]`` → ``[N, feature_width]``.
+        name: shown to the user.
+        reference: what the user wrote.
+        stages: from the input up; each must end at a point through which all data passes.
+        weights: ``"imagenet"``, ``"random"``, or where the weights came from.
+        weights_sha256: of what was loaded.
+        card: the facts, where there is a card.
+
+    Attributes:
+        model: the flat model.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        name: str,
+        reference: str,
+        stages: tuple[Stage, ...],
+        weights: str,
+        weights_sha256: str,
+        card: Card | None = None,
+    ) -> None:
+        self.model = model
+        self.name = name
+        self.reference = reference
+        self.card = card
+        self.stages = stages
+        self.weights = weights
+        self.weights_sha256 = weights_sha256
+        self.input_size = tuple(model.input.shape[1:3])
+        self.feature_width = int(model.output.shape[-1])
+
+    @property
+    def variables(self) -> tuple[Any, ...]:
+        return tuple(self.model.variables)
+
+    def features(self, images: Any, training: bool = False) -> Any:
+        return self.model(images, training=training)
+
+    @cached_property
+    def _steps(self) -> list[Step]:
+        return steps(self.model)
+
+    @cached_property
+    def layers(self) -> tuple[LayerFacts, ...]:
+        order = [step.name for step in self._steps]
+        ends = [(order.index(stage.layer), stage.name) for stage in self.stages if stage.layer in order]
+        facts = []
+        seen: set[str] = set()
+        for position, step in enumerate(self._steps):
+            if step.name in seen:
+                continue
+            seen.add(step.name)
+            facts.append(self._facts(step, _stage_at(position, ends)))
+        return tuple(facts)
+
+    def _facts(self, step: Step, stage: str) -> LayerFacts:
+        operation = self.model.get_layer(step.name) if self._is_layer(step.name) else None
+        tensor = self._outputs[step.name]
+        shape = tuple(tensor.shape[1:]) if hasattr(tensor, "shape") else ()
+        variables = tuple(operation.variables) if operation is not None else ()
+        cost = forward_operations(operation, shape) if operation is not None else 0
+        return LayerFacts(
+            name=step.name,
+            kind=type(self._operations[step.name]).__name__,
+            stage=stage,
+            parameters=sum(_size(variable) for variable in variables),
+            shape=shape,
+            cuttable=step.cuttable,
+            batch_norm=operation is not None and is_batch_norm(operation),
+            gflops=cost / 1e9,
+            variables=variables,
+        )
+
+    @cached_property
+    def _operations(self) -> dict[str, Any]:
+        return {operation.name: operation for operation in self.model.operations}
+
+    @cached_property
+    def _outputs(self) -> dict[str, Any]:
+        return outputs_of(self.model)
+
+    def _is_layer(self, name: str) -> bool:
+        return isinstance(self._operations[name], keras.layers.Layer)
+
+    def cut(
+        self, at: str | None = None, frozen: Collection[str] = (), batch_norm: BatchNorm = "frozen"
+    ) -> Cut:
+        if at is None:
+            tensor, layer = self.model.output, None
+        else:
+            layer = self.resolve(at)
+            self._require_cuttable(layer, at)
+            tensor = self._outputs[layer]
+        if layer == self._steps[-1].name:
+            layer, tensor = None, self.model.output
+        lower = keras.Model(self.model.input, tensor, name="prefix")
+        lower.trainable = False
+        prefix_variables = tuple(lower.variables)
+        shape = tuple(int(size) for size in tensor.shape[1:])
+
+        def prefix(images: Any) -> Any:
+            return keras.ops.cast(lower(images, training=False), "float32")
+
+        def identify() -> str:
+            config = keras.saving.serialize_keras_object(lower)
+            return of_parts(config, layer or "", of_variables(prefix_variables))
+
+        if layer is None:
+            return Cut(None, prefix, _identity, shape, prefix_variables, (), (), batch_norm, identify)
+
+        upper = hold_still(keras.Model(tensor, self.model.output, name="suffix"), frozen, batch_norm)
+
+        def suffix(x: Any, training: bool = False) -> Any:
+            return keras.ops.cast(upper(x, training=training), "float32")
+
+        return Cut(
+            at=layer,
+            prefix=prefix,
+            suffix=suffix,
+            shape=shape,
+            prefix_variables=prefix_variables,
+            suffix_variables=tuple(upper.variables),
+            trainable_variables=tuple(upper.trainable_variables),
+            batch_norm=batch_norm,
+            _identify=identify,
+        )
+
+    def _require_cuttable(self, layer: str, at: str) -> None:
+        order = [step.name for step in self._steps]
+        here = order.index(layer)
+        if self._steps[here].cuttable:
+            return
+        below = next(step.name for step in reversed(self._steps[:here]) if step.cuttable)
+        above = next(step.name for step in self._steps[here:] if step.cuttable)
+        raise UserError(
+            fault(
+                "cut",
+                at,
+                "a layer through which all data passes",
+                f"it lies inside a branch; the nearest ones are '{below}' below and '{above}' above",
+            )
+        )
+
+
+def _identity(x: Any, training: bool = False) -> Any:
+    return x
+
+
+def _stage_at(position: int, ends: list[tuple[int, str]]) -> str:
+    """The stage a position lies in: the first that ends at or after it."""
+    found = bisect_left(ends, position, key=lambda end: end[0])
+    return ends[found][1] if found < len(ends) else ""
+
+
+def _size(variable: Any) -> int:
+    size = 1
+    for length in variable.shape:
+        size *= int(length)
+    return size

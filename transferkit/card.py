@@ -1,0 +1,258 @@
+"""Backbone cards: what there is to know about a backbone, as data.
+
+A card is a TOML file ``NAME.toml``; the name of the backbone is the name of the file. It either names a
+``constructor`` (a function of ``keras.applications``, or one of transferkit's own) or a ``handle``
+(``hub:``, ``saved_model:``, ``keras_file:``, ``keras_hub:``), and states the facts that a user chooses by
+and that the adapters work from. It holds no logic. A test builds every shipped card and compares each
+fact with the built model.
+
+A user's own ``./backbones/NAME.toml`` is found before the shipped card of that name.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from transferkit.errors import UserError, fault, near
+from transferkit.resources import shipped
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+__all__ = [
+    "NORMALISATIONS",
+    "Card",
+    "InnerScale",
+    "Normalisation",
+    "Weights",
+    "list_cards",
+    "load_card",
+]
+
+Normalisation = Literal["tf", "torch", "caffe", "unit", "none"]
+
+# What each normalisation makes of a pixel of 0..255: the range of the values, and in words.
+NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
+    "tf": ((-1.0, 1.0), "RGB, x / 127.5 - 1"),
+    "torch": ((-2.118, 2.64), "RGB, x / 255, less the ImageNet mean, by the ImageNet deviation"),
+    "caffe": ((-123.68, 151.061), "BGR, less the ImageNet mean"),
+    "unit": ((0.0, 1.0), "RGB, x / 255"),
+    "none": ((0.0, 255.0), "RGB, unchanged (the network rescales inside)"),
+}
+
+Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Weights(_Strict):
+    """Where the pretrained weights come from.
+
+    ``file`` names a file beside the card; without it a ``keras.applications`` constructor gets its
+    ImageNet weights from ``source`` through Keras's own cache.
+    """
+
+    source: str = Field(description="web address or, for weights made here, the script that makes them")
+    licence: str
+    cached_as: str | None = Field(
+        None, description="name in Keras's cache, where it is not source's last part"
+    )
+    file: str | None = Field(None, description="weights file beside the card (.weights.h5, .h5)")
+    data: str = Field("ImageNet-1k", description="what the weights were trained on")
+
+
+class InnerScale(_Strict):
+    """A factor for each channel that Keras puts after a layer only when it loads its ImageNet weights.
+
+    EfficientNet (not V2) has one: its weights were trained with a normalisation that divides by the
+    deviation once more than the layer that was to do it.
+    """
+
+    after: str
+    factors: tuple[float, float, float]
+
+
+class Card(_Strict):
+    """The facts of one backbone.
+
+    Attributes:
+        name: the file's name without ``.toml``.
+        path: the file itself.
+        size, minimum: height and width in pixels.
+        feature_width: length of the pooled feature vector.
+        parameters: number of weights without any classification top, moving statistics included.
+        gflops: forward cost of one image at ``size`` in 1e9 operations; a multiply-add counts as two.
+        imagenet_top1: share of ImageNet's validation images named rightly, where ``paper`` or the
+            documentation of the weights states it.
+        stages: from the input up, each with the layer whose output ends it.
+    """
+
+    summary: str = Field(min_length=1)
+    constructor: str | None = None
+    handle: str | None = None
+    arguments: dict[str, float | int | bool | str] = Field(default_factory=dict)
+    family: str = Field(min_length=1)
+    size: Size
+    minimum: Size | None = None
+    normalisation: Normalisation = "none"
+    inner_scale: InnerScale | None = None
+    feature_width: int = Field(gt=0)
+    parameters: int = Field(gt=0)
+    gflops: float | None = Field(None, gt=0)
+    imagenet_top1: float | None = Field(None, gt=0, lt=1)
+    licence: str = Field(min_length=1, description="licence of the architecture's code")
+    paper: str | None = None
+    notes: str | None = None
+    weights: Weights | None = None
+    stages: dict[str, str] = Field(default_factory=dict)
+
+    _path: Path = PrivateAttr()
+
+    @property
+    def name(self) -> str:
+        return self._path.stem
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
+    def pixel_range(self) -> tuple[float, float]:
+        """Least and greatest value that the network sees after its normalisation."""
+        return NORMALISATIONS[self.normalisation][0]
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The weights file beside the card, where the card names one."""
+        if self.weights is None or self.weights.file is None:
+            return None
+        return self._path.parent / self.weights.file
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Card:
+        if (self.constructor is None) == (self.handle is None):
+            raise ValueError("expected exactly one of 'constructor' and 'handle'")
+        if self.minimum and any(
+            least > default for least, default in zip(self.minimum, self.size, strict=True)
+        ):
+            raise ValueError(f"expected minimum no larger than size {list(self.size)}")
+        ends = list(self.stages.values())
+        twice = sorted({layer for layer in ends if ends.count(layer) > 1})
+        if twice:
+            raise ValueError(
+                f"expected each stage to end at another layer, received {', '.join(twice)} twice"
+            )
+        return self
+
+
+def load_card(reference: str | Path) -> Card:
+    """Reads one card.
+
+    Args:
+        reference: a name (``"mobilenet_v2"``), or the path of a card file.
+
+    Raises:
+        UserError: no such card (near names are offered), or the file has faults (all of them at once).
+    """
+    text = str(reference)
+    if text.endswith(".toml") or "/" in text or "\\" in text:
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise UserError(fault("backbone", text, "the path of a card file (.toml)", "no such file"))
+        return _read(path)
+    for folder in _folders():
+        path = folder / f"{text}.toml"
+        if path.is_file():
+            return _read(path)
+    names = sorted(_found())
+    raise UserError(
+        fault("backbone", text, "the name of a card", near(text, names) or "see `transferkit backbones`")
+    )
+
+
+def list_cards() -> list[Card]:
+    """All cards, the user's own and the shipped ones, by name.
+
+    Raises:
+        UserError: cards have faults (those of all cards at once).
+    """
+    cards: list[Card] = []
+    faults: list[str] = []
+    for path in _found().values():
+        try:
+            cards.append(_read(path))
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(*faults)
+    return cards
+
+
+def _folders() -> tuple[Path, ...]:
+    return (Path("backbones"), shipped("cards"))
+
+
+def _found() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in _folders():
+        for path in folder.glob("*.toml"):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def _read(path: Path) -> Card:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(fault(path.name, mend=f"no valid TOML: {error}")) from None
+    try:
+        card = Card.model_validate(values)
+    except ValidationError as error:
+        raise UserError(*_faults(error, path)) from None
+    card._path = path
+    return card
+
+
+def _faults(error: ValidationError, path: Path) -> list[str]:
+    """One line for each of pydantic's faults, with near names for a field that is not known."""
+    lines = []
+    for one in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in one["loc"])
+        place = f"{path.name}: {where}" if where else path.name
+        if one["type"] == "extra_forbidden":
+            known = _fields_at(one["loc"][:-1])
+            name = str(one["loc"][-1])
+            lines.append(
+                fault(f"{place}", name, "a known field", near(name, known) or f"known: {', '.join(known)}")
+            )
+        elif one["type"] == "missing":
+            lines.append(fault(place, mend="expected a value, received none"))
+        elif one["type"] == "value_error":
+            lines.append(fault(place, mend=one["msg"].removeprefix("Value error, ")))
+        else:
+            lines.append(fault(place, one["input"], _lower(one["msg"])))
+    return lines
+
+
+def _fields_at(loc: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Card
+    for part in loc:
+        if not isinstance(part, str):
+            continue
+        annotation = model.model_fields[part].annotation
+        nested = [annotation, *get_args(annotation)]
+        model = next((t for t in nested if isinstance(t, type) and issubclass(t, BaseModel)), model)
+    return sorted(model.model_fields)
+
+
+def _lower(message: str) -> str:
+    """Pydantic's sentence as the tail of ours: `Input should be a valid integer` → `a valid integer`."""
+    return message.removeprefix("Input should be ").removesuffix(".")
