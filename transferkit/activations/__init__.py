@@ -1,0 +1,1 @@
+"""The frozen prefix run once on each distinct image, and its outputs kept."""

@@ -1,0 +1,167 @@
+"""Files to batches of decoded images, in parallel and in order; what cannot be read is reported and left out.
+
+Threads read, hash and decode: file access, hashing and TensorFlow's ops all release the interpreter's lock.
+An image that cannot be read ends nothing: its place in the batch is closed up and its reason handed over.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.data.decode import decode
+from transferkit.data.transcode import readable_in_graph
+
+__all__ = ["Batch", "Unreadable", "decoder", "read_images"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One image that could not be had: its index in what was asked for, its file and why, in one line."""
+
+    index: int
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded images.
+
+    Attributes:
+        indices: int64 ``[n]``, ascending: places in what was asked for.
+        images: uint8 ``[n, height, width, 3]``.
+        unreadable: the images of this batch that are missing above.
+    """
+
+    indices: np.ndarray
+    images: np.ndarray
+    unreadable: tuple[Unreadable, ...]
+
+
+def read_images(
+    items: Iterable[tuple[str | None, str | os.PathLike]],
+    size: tuple[int, int],
+    resize: str = "stretch",
+    *,
+    batch_size: int = 32,
+    threads: int | None = None,
+    ahead: int = 3,
+) -> Iterator[Batch]:
+    """Reads and decodes files.
+
+    Args:
+        items: content hash (64 hexadecimal digits, or None where unknown) and file of each image. A file
+            whose bytes no longer have the hash is unreadable: it would be kept under the wrong name.
+        size: height and width in pixels.
+        resize: see :func:`transferkit.data.decode.decode`.
+        batch_size: images a batch; the last may hold fewer.
+        threads: threads that decode; None takes as many as the process has cores.
+        ahead: batches that are decoded while the caller works on one. They bound the memory used.
+
+    Yields:
+        One :class:`Batch` for each ``batch_size`` items, in order. It may be empty.
+    """
+    threads = threads or available_cores()
+    numbered = enumerate(items)
+    pending: deque[tuple[np.ndarray, list[tuple[int, Path]], list[Future]]] = deque()
+    run = decoder(size, resize)
+    with ThreadPoolExecutor(threads, thread_name_prefix="transferkit-decode") as pool:
+        try:
+            while True:
+                while len(pending) <= ahead:
+                    part = list(itertools.islice(numbered, batch_size))
+                    if not part:
+                        break
+                    images = np.empty((len(part), *size, 3), np.uint8)
+                    futures = [
+                        pool.submit(_read_into, images[place], run, sha256, path)
+                        for place, (_, (sha256, path)) in enumerate(part)
+                    ]
+                    pending.append((images, [(index, Path(path)) for index, (_, path) in part], futures))
+                if not pending:
+                    return
+                yield _closed_up(*pending.popleft())
+        finally:
+            # The caller may stop early: what is queued then is not worth decoding.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@functools.lru_cache(maxsize=8)
+def decoder(size: tuple[int, int], resize: str) -> Callable[[bytes], np.ndarray]:
+    """A function from the bytes of a file to uint8 ``[height, width, 3]``, traced once, safe in threads.
+
+    It raises ``tf.errors.InvalidArgumentError`` or ``ValueError`` for what is no image.
+    """
+
+    def run(encoded: tf.Tensor) -> tf.Tensor:
+        with tf.device("/CPU:0"):
+            return decode(encoded, size, resize)
+
+    traced = tf.function(run).get_concrete_function(tf.TensorSpec([], tf.string))
+
+    def call(encoded: bytes) -> np.ndarray:
+        return traced(tf.constant(readable_in_graph(encoded))).numpy()
+
+    return call
+
+
+def available_cores() -> int:
+    """The cores that this process may use, at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _read_into(
+    row: np.ndarray, run: Callable[[bytes], np.ndarray], sha256: str | None, path: str | os.PathLike
+) -> str | None:
+    """Decodes a file into ``row``; returns the reason where it cannot."""
+    try:
+        with open(path, "rb") as file:
+            encoded = file.read()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    if not encoded:
+        return "the file is empty"
+    if sha256 is not None and hashlib.sha256(encoded).hexdigest() != sha256:
+        return "the file changed since it was listed"
+    try:
+        row[:] = run(encoded)
+    except (tf.errors.OpError, ValueError) as error:
+        return _reason(error)
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what was raised, without the names of graph nodes."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    lines = [line for line in text.splitlines() if line.strip()]
+    line = lines[0] if lines else type(error).__name__
+    while line.startswith("{{") and "}}" in line:
+        line = line.split("}}", 1)[1]
+    return line.split(" [Op:")[0].strip()[:200]
+
+
+def _closed_up(images: np.ndarray, where: list[tuple[int, Path]], futures: list[Future]) -> Batch:
+    reasons = [future.result() for future in futures]
+    unreadable = tuple(
+        Unreadable(index, path, reason)
+        for (index, path), reason in zip(where, reasons, strict=True)
+        if reason is not None
+    )
+    indices = np.array([index for index, _ in where], np.int64)
+    if unreadable:
+        good = np.array([reason is None for reason in reasons])
+        indices, images = indices[good], images[good]
+    return Batch(indices, images, unreadable)

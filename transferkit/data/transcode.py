@@ -1,0 +1,55 @@
+"""Formats that the graph cannot decode, turned by Pillow into PNG, which it can.
+
+Only formats that are known to be outside the graph come here (WebP under an older TensorFlow, TIFF and
+others). A broken JPEG does not: what the export refuses, training refuses too.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+from transferkit.data.decode import graph_formats
+
+__all__ = ["format_of", "readable_in_graph"]
+
+
+def format_of(encoded: bytes) -> str | None:
+    """The format by the first bytes, whatever the file's name says: bmp, gif, jpeg, png, webp, or None."""
+    if encoded.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if encoded.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if encoded.startswith(b"BM"):
+        return "bmp"
+    if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
+        return "webp"
+    return None
+
+
+def readable_in_graph(encoded: bytes) -> bytes:
+    """The same bytes where the graph decodes them, else the image as PNG.
+
+    Args:
+        encoded: the bytes of an image file.
+
+    Raises:
+        ValueError: Pillow cannot read them either.
+    """
+    if format_of(encoded) in graph_formats():
+        return encoded
+    from PIL import Image, UnidentifiedImageError  # seldom needed, and slow to import
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(encoded)) as image:
+                buffer = io.BytesIO()
+                image.convert("RGB").save(buffer, "PNG", compress_level=1)
+                return buffer.getvalue()
+    except UnidentifiedImageError:
+        raise ValueError("no image format that is known") from None
+    except Exception as error:  # Pillow's plugins raise whatever their formats bring about
+        raise ValueError(f"{type(error).__name__}: {error}") from None
