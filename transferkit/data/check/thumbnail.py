@@ -1,0 +1,82 @@
+"""Small pictures of images for reports, as data URIs: safe on hostile files, and None where there is none."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["data_uri", "small_image", "thumbnail"]
+
+# A thumbnail is worth no more than this: larger images are shown as missing.
+MOST_PIXELS = 100_000_000
+
+
+def thumbnail(source: str | Path | np.ndarray | None, size: int = 96, overlay: Any = None) -> str | None:
+    """A JPEG data URI of the image as the model sees it (EXIF orientation is not applied), or None.
+
+    Args:
+        source: a file, or uint8 ``[h, w, 3]``.
+        size: of the longer side in pixels.
+        overlay: float ``[h, w]`` of any size, 0 to 1: what mattered (Grad-CAM), laid over as heat.
+    """
+    image = small_image(source, size)
+    if image is None:
+        return None
+    if overlay is not None:
+        image = _heated(image, np.asarray(overlay, dtype=np.float32))
+    return data_uri(image)
+
+
+def small_image(source: str | Path | np.ndarray | None, size: int) -> Any:
+    """An RGB Pillow image of at most ``size`` pixels a side, or None for what cannot be read."""
+    from PIL import Image
+
+    if source is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if isinstance(source, np.ndarray):
+                image = Image.fromarray(source)
+            else:
+                image = Image.open(source)
+                if image.width * image.height > MOST_PIXELS:
+                    return None
+                image.draft(
+                    "RGB", (size * 2, size * 2)
+                )  # JPEG decodes at a fraction of the size, much faster
+            if image.mode.startswith("I"):
+                # Sixteen bits a pixel: Pillow would clip them to the 255 darkest values.
+                image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+            image = image.convert("RGB")
+            image.thumbnail((size, size))
+            return image
+    except Exception:
+        # Pillow raises many kinds on hostile files, and a picture that is missing must not end a report.
+        return None
+
+
+def data_uri(image: Any, format: str = "JPEG") -> str:
+    """A Pillow image as ``data:image/…;base64,…``."""
+    file = io.BytesIO()
+    image.save(file, format, quality=80)
+    return f"data:image/{format.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _heated(image: Any, heat: np.ndarray) -> Any:
+    """The image in grey with heat from transparent over orange to yellow."""
+    from PIL import Image
+
+    scaled = Image.fromarray((heat.clip(0, 1) * 255).astype(np.uint8)).resize(
+        image.size, Image.Resampling.BILINEAR
+    )
+    share = np.asarray(scaled, dtype=np.float32)[..., None] / 255
+    grey = np.asarray(image.convert("L"), dtype=np.float32)[..., None]
+    colour = np.array([255, 70, 0], np.float32) + share * np.array([0, 160, 0], np.float32)
+    mixed = grey * (1 - 0.65 * share) + colour * 0.65 * share
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8))

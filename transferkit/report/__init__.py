@@ -1,0 +1,36 @@
+"""What people open: a run's ``report.html`` and an export's model card.
+
+The caller gathers what is known into :class:`ReportFacts`; every part may be missing.
+"""
+
+from transferkit.report.facts import (
+    DataFacts,
+    ExportFacts,
+    ParityRow,
+    Phase,
+    PlanFacts,
+    PlanRow,
+    ReportFacts,
+    Stage,
+)
+from transferkit.report.model_card import CardText, write_model_card
+from transferkit.report.page import render_report, write_report
+from transferkit.report.verdict import Verdict, verdict, worst_mistakes
+
+__all__ = [
+    "CardText",
+    "DataFacts",
+    "ExportFacts",
+    "ParityRow",
+    "Phase",
+    "PlanFacts",
+    "PlanRow",
+    "ReportFacts",
+    "Stage",
+    "Verdict",
+    "render_report",
+    "verdict",
+    "worst_mistakes",
+    "write_model_card",
+    "write_report",
+]

@@ -1,0 +1,140 @@
+"""The report's charts: which lines from which facts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from transferkit.evaluation import Evaluation
+from transferkit.report.svg import Line, line_chart
+
+__all__ = ["Chart", "area_charts", "history_charts", "reliability_chart"]
+
+_NO_FIGURE = {"step", "epoch", "phase", "time", "seconds"}
+_FIRST = ("loss", "accuracy")
+# More lines than this can no longer be told apart: the pooled curve and the weakest classes are drawn.
+_MOST_LINES = 6
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing, its title, and its legend: (name, colour, dashed)."""
+
+    title: str
+    svg: Markup
+    legend: tuple[tuple[str, int, bool], ...]
+    note: str = ""
+
+
+def history_charts(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """A chart a figure, training and validation in one, with a mark where each phase begins.
+
+    ``val_loss`` and ``loss`` (or ``train_loss``) are the same figure on other images.
+    """
+    if not history:
+        return []
+    axis = "epoch" if all(row.get("epoch") is not None for row in history) else "step"
+    marks, phase = [], None
+    for i, row in enumerate(history):
+        name = row.get("phase")
+        if name is not None and name != phase:
+            marks.append((float(row.get(axis, i)), str(name)))
+            phase = name
+    figures: dict[str, list[str]] = {}
+    for row in history:
+        for key, value in row.items():
+            if key not in _NO_FIGURE and isinstance(value, int | float):
+                keys = figures.setdefault(_figure(key), [])
+                if key not in keys:
+                    keys.append(key)
+    order = sorted(figures, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+    charts = []
+    for name in order:
+        lines = []
+        for key in sorted(figures[name], key=lambda key: key.startswith("val_")):
+            of_validation = key.startswith("val_")
+            rows = [(float(row.get(axis, i)), row.get(key)) for i, row in enumerate(history)]
+            known = [(x, float(y)) for x, y in rows if y is not None]
+            whose = "validation" if of_validation else "training"
+            shown = whose if len(figures[name]) > 1 or of_validation else name.replace("_", " ")
+            lines.append(
+                Line(shown, [x for x, _ in known], [y for _, y in known], int(of_validation),
+                     dots=len(known) < 40)
+            )  # fmt: skip
+        title = name.replace("_", " ")
+        last = "; ".join(f"{line.name} ends at {line.y[-1]:.4g}" for line in lines)
+        svg = line_chart(
+            f"{title} over the training: {last}", lines, x_label=axis, y_label=title,
+            marks=marks if len(marks) > 1 else (),
+        )  # fmt: skip
+        charts.append(Chart(title, svg, _legend(lines)))
+    return charts
+
+
+def reliability_chart(evaluation: Evaluation) -> Chart:
+    """Stated confidence against the share that came true, with the diagonal of an honest model."""
+    rows = [row for row in evaluation.reliability if row.confidence is not None and row.accuracy is not None]
+    stated = [row.confidence or 0.0 for row in rows]
+    came_true = [row.accuracy or 0.0 for row in rows]
+    error = evaluation.metrics["expected_calibration_error"]
+    lines = [
+        Line("came true exactly as stated", [0, 1], [0, 1], 7, dashed=True, faint=True),
+        Line("this model", stated, came_true, 0, dots=True),
+    ]
+    svg = line_chart(
+        f"Reliability curve; the gap is {error:.3f} on average", lines, x_label="stated probability",
+        y_label="share that was right", x_range=(0, 1), y_range=(0, 1),
+    )  # fmt: skip
+    return Chart("Reliability", svg, _legend(lines), f"Expected calibration error {error:.3f}.")
+
+
+def area_charts(evaluation: Evaluation) -> list[Chart]:
+    """ROC and precision-recall curves: all decisions pooled, and the weakest classes."""
+    if not evaluation.curves:
+        return []
+    pooled, rest = evaluation.curves[0], evaluation.curves[1:]
+    charts = []
+    for title, area, x, y, x_label, y_label in (
+        (
+            "ROC",
+            "roc_auc",
+            "false_positive_rate",
+            "true_positive_rate",
+            "false positive rate",
+            "true positive rate",
+        ),
+        ("Precision and recall", "average_precision", "recall", "precision", "recall", "precision"),
+    ):
+        weakest = sorted(rest, key=lambda curve: getattr(curve, area))[: _MOST_LINES - 1]
+        lines = [
+            Line(
+                f"{curve.name} {_area(getattr(curve, area))}",
+                getattr(curve, x),
+                getattr(curve, y),
+                i,
+                dashed=i > 0,
+            )
+            for i, curve in enumerate([pooled, *weakest])
+        ]
+        label = f"{title} curves; area of all decisions pooled {getattr(pooled, area):.3f}"
+        svg = line_chart(label, lines, x_label=x_label, y_label=y_label, x_range=(0, 1), y_range=(0, 1))
+        note = f"micro is all decisions pooled; the weakest {len(weakest)} of {len(rest)} classes are drawn."
+        charts.append(Chart(title, svg, _legend(lines), note if len(rest) > len(weakest) else ""))
+    return charts
+
+
+def _figure(key: str) -> str:
+    return key.removeprefix("val_").removeprefix("train_")
+
+
+def _area(value: float) -> str:
+    # 0.9996 must not be shown as a perfect 1.000.
+    return f"{math.floor(value * 1000) / 1000:.3f}"
+
+
+def _legend(lines: Sequence[Line]) -> tuple[tuple[str, int, bool], ...]:
+    return tuple((line.name, line.colour, line.dashed) for line in lines)

@@ -1,0 +1,157 @@
+"""All that a report can show. Every part may be missing; what is missing is left out of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from transferkit.evaluation import Abstention, Evaluation, Temperature
+from transferkit.evaluation.gates import Gate
+
+__all__ = ["DataFacts", "ExportFacts", "ParityRow", "Phase", "PlanFacts", "PlanRow", "ReportFacts", "Stage"]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The images and how they were split.
+
+    Attributes:
+        source: what the user named.
+        counts: split to class to number of images.
+        samples: class to image files; the first few of each are shown.
+        quarantined: (path, reason) of files that could not be used.
+        warnings: one sentence each, as the data check words them.
+    """
+
+    source: str
+    counts: Mapping[str, Mapping[str, int]]
+    samples: Mapping[str, Sequence[str | Path]] = field(default_factory=dict)
+    quarantined: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One part of the model, in the order in which an image passes it.
+
+    Attributes:
+        name: ``stem to block_12``.
+        state: ``frozen`` below the cut or by a rule, else ``trained``.
+        parameters: how many weights.
+        note: anything worth saying: which rule, which rate.
+    """
+
+    name: str
+    state: Literal["frozen", "trained"]
+    parameters: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the training: what it trained and how. ``steps`` is how many it took."""
+
+    name: str
+    steps: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What was frozen, what was trained, and in which phases.
+
+    Attributes:
+        rows: the model's parts from input to output.
+        phases: in order.
+        facts: anything else, label to text: backbone, cut, head, optimizer.
+    """
+
+    rows: Sequence[PlanRow] = ()
+    phases: Sequence[Phase] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How long one stage of the run took, and how many images (or steps) it handled, where that says much."""
+
+    name: str
+    seconds: float
+    count: int | None = None
+    unit: str = "images"
+
+
+@dataclass(frozen=True)
+class ParityRow:
+    """How one exported artefact answered beside the evaluated model."""
+
+    artefact: str
+    images: int
+    agreement: float
+    largest_difference: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class ExportFacts:
+    """Where the export lies and how it was checked.
+
+    Attributes:
+        path: folder that holds the numbered versions, as the reader should type it.
+        name: the model's name for a server.
+        formats: (file or folder, bytes).
+        parity: a row an artefact.
+    """
+
+    path: str
+    name: str
+    formats: Sequence[tuple[str, int]] = ()
+    parity: Sequence[ParityRow] = ()
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """What is known of a run.
+
+    Attributes:
+        title: the run's name.
+        summary: label to text, shown on top: backbone, images, time, machine.
+        evaluation: of ``split``.
+        split: which images were evaluated: ``validation`` or ``test``.
+        gates: what was demanded; the verdict says what was reached.
+        image_paths: files of the evaluated images in the evaluation's order; ``evaluation.paths`` by default.
+        overlays: row of the evaluation to Grad-CAM heat, float ``[h, w]`` of 0..1. The rows that will be
+            shown are those of :func:`transferkit.report.worst_mistakes`.
+        data, plan, export: see there.
+        history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
+            ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
+        temperature, abstention: what calibration found.
+        stages: how long each stage of the run took, in any order.
+        recipe: the resolved recipe, as text.
+        lock: the lock file, as text.
+        license: of the weights, as an SPDX identifier where there is one.
+        created: date and time, as text.
+    """
+
+    title: str
+    summary: Mapping[str, str] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    split: str = "validation"
+    gates: Sequence[Gate] = ()
+    image_paths: Sequence[str | Path] | None = None
+    overlays: Mapping[int, np.ndarray] = field(default_factory=dict)
+    data: DataFacts | None = None
+    plan: PlanFacts | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    temperature: Temperature | None = None
+    abstention: Abstention | None = None
+    stages: Sequence[Stage] = ()
+    recipe: str | None = None
+    lock: str | None = None
+    export: ExportFacts | None = None
+    license: str | None = None
+    created: str | None = None

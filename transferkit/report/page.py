@@ -1,0 +1,152 @@
+"""``report.html``: one file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit._version import __version__
+from transferkit.data.check.thumbnail import thumbnail
+from transferkit.evaluation import Evaluation
+from transferkit.report.charts import area_charts, history_charts, reliability_chart
+from transferkit.report.confusion import matrix
+from transferkit.report.facts import DataFacts, ReportFacts
+from transferkit.report.rendering import render
+from transferkit.report.usage import python_usage, serving_usage
+from transferkit.report.verdict import verdict, worst_mistakes
+
+__all__ = ["render_report", "write_report"]
+
+# Thumbnails of all samples together: beyond this the file grows and nobody looks.
+_MOST_SAMPLES = 72
+_MOST_MISTAKES = 24
+_SAMPLE, _MISTAKE = 96, 176
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    name: str
+    true: str
+    said: str
+    sure: float
+    instead: float | None
+    image: str | None
+    heat: str | None
+
+
+def write_report(facts: ReportFacts, path: str | Path) -> Path:
+    """Writes the page whole or not at all, and returns its path."""
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(render_report(facts), encoding="utf-8")
+    os.replace(beside, path)
+    return path
+
+
+def render_report(facts: ReportFacts) -> str:
+    """The page as text."""
+    found = facts.evaluation
+    return render(
+        "report.html.j2",
+        facts=facts,
+        verdict=verdict(facts),
+        figures=_figures(found) if found else [],
+        counts=_counts(facts.data) if facts.data else [],
+        samples=_samples(facts.data) if facts.data else [],
+        history=history_charts(facts.history),
+        matrix=matrix(found.confusion, found.classes) if found and found.kind == "single" else None,
+        partners=_partners(found) if found else {},
+        areas=area_charts(found) if found else [],
+        reliability=reliability_chart(found) if found else None,
+        mistakes=_mistakes(facts, found) if found else [],
+        wrong=int((~found.correct).sum()) if found else 0,
+        stages=sorted(facts.stages, key=lambda stage: -stage.seconds),
+        python=python_usage(facts.export) if facts.export else None,
+        serving=serving_usage(facts.export) if facts.export else None,
+        transferkit_version=__version__,
+    )
+
+
+def _figures(found: Evaluation) -> list[tuple[str, str, str]]:
+    """Name, value and interval of the figures on top."""
+    wanted = ["accuracy", "balanced_accuracy", "hamming_accuracy", "f1_macro", "log_loss", "kappa"]
+    wanted += [name for name in found.metrics if name.startswith("top_")]
+    wanted += ["roc_auc_macro", "average_precision_macro", "expected_calibration_error", "brier"]
+    shown = []
+    for name in wanted:
+        value = found.metrics.get(name)
+        if value is None:
+            continue
+        interval = found.interval(name)
+        between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+        shown.append((name.replace("_", " "), f"{value:.3f}", between))
+    return shown
+
+
+def _counts(data: DataFacts) -> list[tuple[str, list[int], int]]:
+    """Class, its images in each split, and all of them."""
+    classes = dict.fromkeys(name for counts in data.counts.values() for name in counts)
+    rows = []
+    for name in classes:
+        counts = [part.get(name, 0) for part in data.counts.values()]
+        rows.append((name, counts, sum(counts)))
+    return rows
+
+
+def _samples(data: DataFacts) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Class and its (file name, picture)s."""
+    each = max(1, min(6, _MOST_SAMPLES // max(1, len(data.samples))))
+    rows = []
+    for name, paths in list(data.samples.items())[:_MOST_SAMPLES]:
+        pictures = ((Path(path).name, thumbnail(path, _SAMPLE)) for path in list(paths)[:each])
+        rows.append((name, [(file, picture) for file, picture in pictures if picture]))
+    return [row for row in rows if row[1]]
+
+
+def _partners(found: Evaluation) -> dict[str, str]:
+    """Class to the class that its images are mostly mistaken for."""
+    if found.kind != "single":
+        return {}
+    partners = {}
+    for i, name in enumerate(found.classes):
+        row = found.confusion[i].copy()
+        row[i] = 0
+        if row.max() > 0:
+            partners[name] = f"{found.classes[int(row.argmax())]} ({int(row.max())})"
+    return partners
+
+
+def _mistakes(facts: ReportFacts, found: Evaluation) -> list[_Mistake]:
+    files: Any = facts.image_paths if facts.image_paths is not None else found.paths
+    shown = []
+    for row in worst_mistakes(found, _MOST_MISTAKES):
+        file = files[row] if files is not None else None
+        heat = facts.overlays.get(row)
+        name = found.paths[row] if found.paths is not None else f"image {row}"
+        true, said, sure, instead = _words(found, row)
+        shown.append(
+            _Mistake(
+                name, true, said, sure, instead, image=thumbnail(file, _MISTAKE),
+                heat=thumbnail(file, _MISTAKE, overlay=heat) if heat is not None else None,
+            )
+        )  # fmt: skip
+    return shown
+
+
+def _words(found: Evaluation, row: int) -> tuple[str, str, float, float | None]:
+    """What the image is, what it was called, how surely, and what the truth was given."""
+    given = found.probabilities[row]
+    if found.kind == "single":
+        true, said = int(found.labels[row]), int(found.predicted[row])
+        return found.classes[true], found.classes[said], float(given[said]), float(given[true])
+    odd = np.flatnonzero(found.labels[row] != found.predicted[row])
+    worst = max(odd, key=lambda c: abs(given[c] - found.labels[row, c]))
+    return _tags(found, found.labels[row]), _tags(found, found.predicted[row]), float(given[worst]), None
+
+
+def _tags(found: Evaluation, marked: Any) -> str:
+    return ", ".join(name for name, on in zip(found.classes, marked, strict=True) if on) or "none"

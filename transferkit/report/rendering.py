@@ -1,0 +1,59 @@
+"""The pages' templates, and the one way to fill them in."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+__all__ = ["render"]
+
+
+def render(template: str, **values: Any) -> str:
+    """Fills in one of the templates; a name that it asks for and nobody gave is an error."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        # Class and file names come from strangers: all of HTML is escaped unless marked otherwise.
+        autoescape=select_autoescape(["html.j2"], default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}%}"
+    environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
+    environment.filters["thousands"] = lambda value: f"{value:,}".replace(",", "\u202f")
+    environment.filters["markdown"] = _plain_markdown
+    environment.filters["bytes"] = _bytes
+    environment.filters["seconds"] = _seconds
+    return environment
+
+
+def _plain_markdown(text: str) -> str:
+    """Text that Markdown shows as it is: class names hold underscores, pipes and worse."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|])", r"\\\1", str(text).replace("\n", " "))
+
+
+def _bytes(count: float) -> str:
+    if count < 1000:
+        return f"{count:.0f} B"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:.1f} GB"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

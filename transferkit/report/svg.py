@@ -1,0 +1,133 @@
+"""Line charts as inline SVG: small, sharp at any size, and coloured by the page's light or dark theme."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+__all__ = ["Line", "line_chart", "ticks"]
+
+_WIDTH, _HEIGHT = 400, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named polyline. ``colour`` 0..7 is a place in the page's palette; ``faint`` lines stand back."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: int = 0
+    dashed: bool = False
+    faint: bool = False
+    dots: bool = False
+
+
+def line_chart(
+    label: str,
+    lines: Sequence[Line],
+    *,
+    x_label: str = "",
+    y_label: str = "",
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+    marks: Sequence[tuple[float, str]] = (),
+) -> Markup:
+    """Draws lines over common axes.
+
+    Args:
+        label: what a screen reader says instead of the picture.
+        lines: what to draw; points that are not finite break a line.
+        x_label, y_label: what the axes count, with units.
+        x_range, y_range: of the axes; by default what the lines cover.
+        marks: (x, name) of vertical lines, such as where a phase begins.
+    """
+    points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _finite(x, y)]
+    x_low, x_high = x_range or _covered([x for x, _ in points])
+    y_low, y_high = y_range or _covered([y for _, y in points])
+
+    def across(x: float) -> float:
+        return _LEFT + (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
+
+    def down(y: float) -> float:
+        return _HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = [f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']
+    for value in ticks(y_low, y_high):
+        at = down(value)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(_text("tick", f'x="{_LEFT - 5}" y="{at + 4:.1f}"', "end", f"{value:g}"))
+    for value in ticks(x_low, x_high):
+        at = across(value)
+        parts.append(_text("tick", f'x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 15}"', "middle", f"{value:g}"))
+    for i, (value, name) in enumerate(marks):
+        at = across(value)
+        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
+        # Names of phases that begin close together stand below each other; near the right edge, to the left.
+        side = "end" if at > 0.7 * _WIDTH else "start"
+        shift = -3 if side == "end" else 3
+        parts.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
+    for line in lines:
+        style = (
+            f"line c{line.colour % 8}" + (" dashed" if line.dashed else "") + (" faint" if line.faint else "")
+        )
+        for piece in _pieces(line):
+            shape = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in piece)
+            if len(piece) > 1:
+                parts.append(f'<polyline class="{style}" points="{shape}"/>')
+            if line.dots or len(piece) == 1:
+                parts += [
+                    f'<circle class="dot c{line.colour % 8}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="3"/>'
+                    for x, y in piece
+                ]
+    centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
+    parts.append(_text("axis", f'x="{centre}" y="{_HEIGHT - 7}"', "middle", x_label))
+    parts.append(_text("axis", f'transform="translate(11 {middle}) rotate(-90)"', "middle", y_label))
+    parts.append("</svg>")
+    return Markup("".join(parts))
+
+
+def _text(style: str, place: str, anchor: str, words: str) -> str:
+    return f'<text class="{style}" {place} text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers between two bounds.
+
+    >>> ticks(0, 1)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    # Rounding takes the dust of binary fractions off: 0.6000000000000001 would be shown as it is.
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _covered(values: list[float]) -> tuple[float, float]:
+    if not values:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    if low == high:
+        return low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
+    return low, high + (high - low) * 0.03
+
+
+def _pieces(line: Line) -> list[list[tuple[float, float]]]:
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for x, y in zip(line.x, line.y, strict=True):
+        if _finite(x, y):
+            pieces[-1].append((x, y))
+        elif pieces[-1]:
+            pieces.append([])
+    return [piece for piece in pieces if piece]
+
+
+def _finite(x: float, y: float) -> bool:
+    return math.isfinite(x) and math.isfinite(y)

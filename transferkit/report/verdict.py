@@ -1,0 +1,137 @@
+"""The report's first sentences: is the model good, and what should be done about it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from transferkit.errors import GateError
+from transferkit.evaluation import Evaluation, gates
+from transferkit.report.facts import ReportFacts
+
+__all__ = ["Verdict", "verdict", "worst_mistakes"]
+
+Level = Literal["good", "fair", "poor"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence on the whole, and the remarks that a careful colleague would make."""
+
+    level: Level
+    sentence: str
+    remarks: tuple[str, ...]
+
+
+def verdict(facts: ReportFacts) -> Verdict | None:
+    """Judges a run, or gives None where nothing was evaluated.
+
+    With gates they decide. Without, the model is measured by what answering the most frequent class always
+    would have reached: it is good where it makes less than a third of those mistakes.
+    """
+    found = facts.evaluation
+    if found is None:
+        return None
+    accuracy = found.metrics["accuracy"]
+    base = _baseline(found)
+    level, reasons = _judge(facts, accuracy, base)
+    sentence = f"{accuracy:.1%} of {found.metrics['samples']} {facts.split} images are answered right"
+    if interval := found.interval("accuracy"):
+        sentence += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+    sentence += f"; always giving the most frequent answer would reach {base:.1%}."
+    return Verdict(level, sentence, (*reasons, *_remarks(facts, found)))
+
+
+def worst_mistakes(evaluation: Evaluation, most: int = 24) -> list[int]:
+    """Rows of the evaluation that are wrong, the surest mistakes first."""
+    wrong = np.flatnonzero(~evaluation.correct)
+    given = evaluation.probabilities
+    if evaluation.kind == "single":
+        rows = np.arange(len(given))
+        doubt = given[rows, evaluation.labels] - given.max(axis=1)
+    else:
+        # The most wrong single decision of each image.
+        doubt = -np.abs(given - evaluation.labels).max(axis=1)
+    return sorted(wrong.tolist(), key=lambda row: (doubt[row], row))[:most]
+
+
+def _baseline(found: Evaluation) -> float:
+    if found.kind == "single":
+        return float(np.bincount(found.labels).max() / len(found.labels))
+    _, counts = np.unique(found.labels, axis=0, return_counts=True)
+    return float(counts.max() / len(found.labels))
+
+
+def _judge(facts: ReportFacts, accuracy: float, base: float) -> tuple[Level, list[str]]:
+    if facts.gates and facts.evaluation is not None:
+        try:
+            gates.check(facts.evaluation, facts.gates)
+        except GateError as error:
+            return "poor", list(error.faults)
+        demands = ", ".join(f"{gate.name} {gate.bound:g}" for gate in facts.gates)
+        return "good", [f"What was demanded is reached: {demands}."]
+    if accuracy <= base:
+        return "poor", ["The model is no better than the most frequent answer: it has learned nothing."]
+    kept = (1 - accuracy) / (1 - base) if base < 1 else 1.0
+    return ("good" if kept < 1 / 3 else "fair"), []
+
+
+def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
+    remarks = []
+    interval = found.interval("accuracy")
+    if interval and interval[1] - interval[0] > 0.1:
+        remarks.append(
+            f"{found.metrics['samples']} images leave an interval of {interval[1] - interval[0]:.0%}: "
+            "differences smaller than that need more images to be seen."
+        )
+    known = [row for row in found.per_class if row.recall is not None]
+    if known:
+        worst = min(known, key=lambda row: row.recall or 0.0)
+        typical = float(np.median([row.recall for row in known if row.recall is not None]))
+        if typical - (worst.recall or 0.0) > 0.15:
+            remarks.append(
+                f"The weakest class is {worst.name}: {worst.recall:.0%} of its {worst.samples} images are "
+                f"found, against {typical:.0%} for the middle class."
+            )
+    unseen = [row.name for row in found.per_class if not row.samples]
+    if unseen:
+        remarks.append(f"No {facts.split} image of {_few(unseen)}: nothing is known about these classes.")
+    error = found.metrics["expected_calibration_error"]
+    if error > 0.1 and facts.temperature is None:
+        stated = float(np.mean(found.probabilities.max(axis=1)))
+        side = "too sure" if stated > found.metrics["accuracy"] else "not sure enough"
+        if found.kind == "single":
+            remarks.append(
+                f"Probabilities are off by {error:.0%} on average ({side}): evaluation.calibrate mends that."
+            )
+    remarks += _overfitting(facts)
+    if facts.data is not None:
+        if facts.data.quarantined:
+            remarks.append(f"{len(facts.data.quarantined)} files could not be used; they are listed below.")
+        remarks += facts.data.warnings
+    if facts.export is not None:
+        remarks += [
+            f"{row.artefact} does not answer as the evaluated model does."
+            for row in facts.export.parity
+            if not row.passed
+        ]
+    return remarks
+
+
+def _overfitting(facts: ReportFacts) -> list[str]:
+    """A remark where validation loss has long turned up while training loss fell on."""
+    losses = [row["val_loss"] for row in facts.history if row.get("val_loss") is not None]
+    if len(losses) < 4 or losses[-1] <= 1.2 * min(losses):
+        return []
+    best = int(np.argmin(losses)) + 1
+    return [
+        f"Validation loss was lowest at point {best} of {len(losses)} and rose by "
+        f"{losses[-1] / min(losses) - 1:.0%} after it: the training went on for too long."
+    ]
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
