@@ -1,0 +1,128 @@
+"""From what a recipe says to a head for so many features and these classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from transferkit.errors import UserError
+from transferkit.heads._base import Head
+from transferkit.losses import ReadyLoss, make_loss
+from transferkit.vocabulary import vocabulary
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["ReadyHead", "make_head"]
+
+
+class ReadyHead:
+    """A head with its classes, its width and its loss.
+
+    Attributes:
+        spec: the word: its class says whether it is ``closed_form``, its fields are its arguments.
+        feature_width: length ``D`` of a feature vector.
+        classes: names of the ``C`` classes, in the order of the logits.
+        thresholds: multi-label: the probability from which each label counts, float ``[C]``.
+    """
+
+    def __init__(self, spec: Head, feature_width: int, classes: Sequence[str], loss: ReadyLoss) -> None:
+        self.spec = spec
+        self.feature_width = feature_width
+        self.classes = tuple(classes)
+        self.thresholds = spec.cut_offs(self.classes)
+        self._loss = loss
+
+    @property
+    def closed_form(self) -> bool:
+        """The head is fitted at once by :meth:`fit`; there are no gradient steps."""
+        return self.spec.closed_form
+
+    @property
+    def multi_label(self) -> bool:
+        """Labels are float ``[N, C]`` rather than int ``[N]``."""
+        return self.spec.multi_label
+
+    def build_layer(self, seed: int) -> Any:
+        """The built Keras layer, features float32 ``[N, D]`` to logits float32 ``[N, C]``."""
+        return self.spec.build(self.feature_width, len(self.classes), seed)
+
+    def loss(self, labels: Any, logits: tf.Tensor, sample_weight: Any = None) -> tf.Tensor:
+        """The loss, a float32 scalar: the mean over the samples.
+
+        Args:
+            labels: int ``[N]``, or float ``[N, C]`` (multi-label, or mixed by mixup).
+            logits: float ``[N, C]``.
+            sample_weight: float ``[N]``, or None; 0 for what only pads a batch.
+        """
+        return self._loss(labels, logits, sample_weight)
+
+    def per_sample(self, labels: Any, logits: tf.Tensor) -> tf.Tensor:
+        """The loss of each sample, float32 ``[N]``."""
+        return self._loss.per_sample(labels, logits)
+
+    def predictions(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the head answers.
+
+        Returns:
+            ``probabilities`` float32 ``[N, C]``; single-label: ``class_ids`` int64 ``[N]``, the likeliest
+            class; multi-label: ``present`` bool ``[N, C]``, the labels at or above their threshold.
+        """
+        import tensorflow as tf
+
+        probabilities = self.spec.probabilities(logits)
+        if self.multi_label:
+            present = probabilities >= tf.constant(self.thresholds, tf.float32)
+            return {"probabilities": probabilities, "present": present}
+        return {"probabilities": probabilities, "class_ids": tf.argmax(probabilities, axis=-1)}
+
+    def fit(self, features: np.ndarray, labels: np.ndarray, seed: int) -> Any:
+        """The built layer of a closed-form head, with the weights that fit best.
+
+        Args:
+            features: float ``[N, D]`` of the training images.
+            labels: int ``[N]``, or float ``[N, C]``.
+            seed: of the folds of cross-validation.
+        """
+        layer = self.build_layer(seed)
+        features = np.asarray(features, dtype=np.float32)
+        weights = self.spec.fit(features, np.asarray(labels), len(self.classes), seed)
+        layer.set_weights([np.asarray(one, dtype=np.float32) for one in weights])
+        return layer
+
+    def with_loss(self, loss: ReadyLoss) -> ReadyHead:
+        """The same head with another phase's loss."""
+        return ReadyHead(self.spec, self.feature_width, self.classes, loss)
+
+
+def make_head(
+    spec: Any,
+    feature_width: int,
+    classes: Sequence[str],
+    loss: Any = None,
+    counts: Sequence[int] | None = None,
+    samples: int | None = None,
+) -> ReadyHead:
+    """The head that a recipe names.
+
+    Args:
+        spec: ``recipe.head``, or a mapping with the key ``kind``.
+        feature_width: length of a feature vector.
+        classes: names of the classes in the order that the data has fixed.
+        loss: a phase's ``loss`` (or a mapping); by default the one that suits the head.
+        counts: training images of each class, for balanced weights.
+        samples: training images in all.
+
+    Raises:
+        UserError: no such head, or its arguments or its loss do not fit the classes.
+    """
+    values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
+    kind = values.pop("kind")
+    made = cast(Head, vocabulary("heads").get(kind, "head.kind").model_validate(values))
+    ready = make_loss(loss or {"kind": "auto"}, classes, made.multi_label, counts, samples)
+    try:
+        return ReadyHead(made, feature_width, classes, ready)
+    except ValueError as error:
+        raise UserError(str(error)) from None

@@ -1,0 +1,20 @@
+"""Any number of labels an image: a sigmoid for each, with a threshold for each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from transferkit.heads.linear import Linear
+
+__all__ = ["MultiLabel"]
+
+
+class MultiLabel(Linear):
+    """The linear head, for images that may have several labels or none.
+
+    Any other head takes ``multi_label = true`` as well.
+    """
+
+    multi_label: Literal[True] = Field(True, description="what this head is for")

@@ -1,0 +1,34 @@
+"""What every part of a recipe is: strict, unchangeable, and willing to take its short form."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Named", "Section"]
+
+
+class Section(BaseModel):
+    """A table of a recipe. An unknown key is a fault, and nothing changes once it is made."""
+
+    # `inf` and `nan` are valid TOML floats, and never a rate, a share or a size that someone means.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class Named(BaseModel):
+    """A table whose key ``kind`` (or ``name``) says what its other keys may be.
+
+    The other keys are the arguments of the word that is named; :mod:`transferkit.recipe.words` checks them
+    and fills in those that are not given.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    tag: ClassVar[str] = "kind"
+    vocabulary: ClassVar[str] = ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments, without the name."""
+        return dict(self.model_extra or {})

@@ -1,0 +1,163 @@
+"""Faults of a recipe: where in the values each one lies, and how it is worded for the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from transferkit.errors import fault, near
+from transferkit.recipe.merge import Origin
+from transferkit.recipe.places import Path
+
+__all__ = ["Fault", "dotted", "from_pydantic", "lines"]
+
+# How much of a received value is shown.
+MOST_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault, before it is known which file and line it stands on."""
+
+    path: Path
+    received: str | None = None
+    expected: str | None = None
+    mend: str | None = None
+
+
+def dotted(path: Path) -> str:
+    """A path as a key: ``("phases", 0, "epochs")`` is ``phases[0].epochs``.
+
+    >>> dotted(("phases", 0, "epochs"))
+    'phases[0].epochs'
+    """
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if part.replace("_", "a").replace("-", "a").isalnum() else repr(part)
+            text += f".{name}" if text else name
+    return text
+
+
+def lines(faults: list[Fault], origins: Mapping[Path, Origin]) -> list[str]:
+    """The faults as lines, each once, in the order of file and line."""
+    placed: dict[str, tuple[str, int]] = {}
+    for one in faults:
+        origin = _origin(one.path, origins)
+        words = fault(origin.place(dotted(one.path) or "recipe"), None, None, _body(one))
+        placed.setdefault(words, (origin.file or "", origin.line or 0))
+    return sorted(placed, key=lambda words: placed[words])
+
+
+def _body(one: Fault) -> str:
+    parts = []
+    if one.received is not None:
+        parts.append(f"received {one.received}")
+    if one.expected:
+        parts.append(f"expected {one.expected}")
+    body = ", ".join(parts)
+    if one.mend:
+        body = f"{body}; {one.mend}" if body else one.mend
+    return body
+
+
+def _origin(path: Path, origins: Mapping[Path, Origin]) -> Origin:
+    for end in range(len(path), 0, -1):
+        if path[:end] in origins:
+            return origins[path[:end]]
+    return Origin("default")
+
+
+def shown(value: Any) -> str:
+    """A received value as a fault shows it, cut short where it is long."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
+
+
+def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path = ()) -> list[Fault]:
+    """Pydantic's faults in our words.
+
+    Args:
+        error: what was raised.
+        model: the model that was to be made, for the known keys.
+        prefix: the path of the table in the recipe.
+    """
+    found = []
+    for one in error.errors(include_url=False):
+        path, owner = _walk(one["loc"], model)
+        path = (*prefix, *path)
+        message = one["msg"]
+        if one["type"] == "extra_forbidden":
+            known = sorted(owner.model_fields)
+            name = str(path[-1])
+            mend = near(name, known) or f"known: {', '.join(known)}"
+            found.append(Fault(path, shown(one["input"]), "a known key", mend))
+        elif one["type"] == "missing":
+            found.append(Fault(path, None, "a value", "it is required"))
+        elif one["type"] == "value_error":
+            found.append(_own(path, message.removeprefix("Value error, "), one["input"]))
+        elif one["type"] == "literal_error":
+            choices = message.removeprefix("Input should be ")
+            names = [part.strip("' ") for part in choices.replace(" or ", ",").split(",")]
+            mend = near(one["input"], names) if isinstance(one["input"], str) else None
+            found.append(Fault(path, shown(one["input"]), f"one of {', '.join(names)}", mend))
+        elif one["type"] == "freeze_form":
+            found.append(Fault(path, shown(one["input"]), message))
+        else:
+            words = message.removeprefix("Input should be ").removesuffix(".")
+            found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))
+    return found
+
+
+def _own(path: Path, message: str, received: Any) -> Fault:
+    """A fault raised by a validator of ours, which may say itself what was received."""
+    if message.startswith("received "):
+        return Fault(path, mend=message)
+    if message.startswith("expected "):
+        return Fault(path, shown(received) if not isinstance(received, dict) else None, message[9:])
+    return Fault(path, mend=message)
+
+
+def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type[BaseModel]]:
+    """The path of keys that a location means, without pydantic's names of a union's members."""
+    path: list[str | int] = []
+    owner: Any = model
+    inside: Any = None  # the annotation that the next part must go into
+    for part in location:
+        if inside is None:
+            path.append(part)
+            fields = getattr(owner, "model_fields", {})
+            inside = fields[part].annotation if part in fields else None
+            models = _models(inside)
+            if len(models) == 1 and not _tagged(fields, part):
+                owner, inside = models[0], None
+            elif not models and not _tagged(fields, part):
+                inside = None
+            continue
+        named = [one for one in _models(inside) if one.__name__.lower() == part]
+        if named:
+            owner, inside = named[0], None
+        elif part in ("text", "list"):
+            inside = None
+        elif part == "rules":
+            owner = next(one for one in _models(inside) if one.__name__ == "Rule")
+            inside = None
+        else:
+            path.append(part)
+            continue
+    return tuple(path), owner
+
+
+def _tagged(fields: Mapping[str, Any], part: Any) -> bool:
+    return part in fields and part in ("freeze", "values")
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]

@@ -1,0 +1,147 @@
+"""Which recipe files there are, and what stands in them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError, fault, near
+from transferkit.recipe.merge import Layer, Origin, expand
+from transferkit.recipe.places import places
+from transferkit.resources import shipped
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+__all__ = ["DEFAULT", "find", "recipe_files"]
+
+DEFAULT = "retrain"
+# A recipe is a page of text; anything of this size was named by mistake.
+MOST_BYTES = 1_000_000
+MOST_PARENTS = 16
+
+
+def recipe_files() -> dict[str, Path]:
+    """Names of all recipes to their files, sorted; ``./recipes/NAME.toml`` comes before a shipped one."""
+    found: dict[str, Path] = {}
+    for folder in (Path("recipes"), shipped("recipes")):
+        for path in sorted(folder.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def find(reference: str | os.PathLike[str], place: str = "recipe", beside: Path | None = None) -> Path:
+    """The file of a recipe.
+
+    Args:
+        reference: a name, or a path (which ends in ``.toml`` or has a slash in it).
+        place: what to call the reference in a fault.
+        beside: a folder that relative paths start from, instead of the current one.
+
+    Raises:
+        UserError: there is none; near names are offered.
+    """
+    text = os.fspath(reference)
+    if isinstance(reference, os.PathLike) or text.endswith(".toml") or "/" in text or os.sep in text:
+        path = Path(text).expanduser()
+        if beside is not None and not path.is_absolute():
+            path = beside / path
+        try:
+            found = path.is_file()
+        except (OSError, ValueError):
+            found = False
+        if not found:
+            mend = "it is a folder" if os.path.isdir(text) else "no such file"
+            raise UserError(fault(place, text, "a recipe's name or file", mend))
+        return path
+    files = recipe_files()
+    if text not in files:
+        mend = near(text, files) or "see `transferkit recipes list`"
+        raise UserError(fault(place, text, f"one of {', '.join(files)}, or a file", mend))
+    return files[text]
+
+
+def read(path: Path, kind: str = "file") -> tuple[Layer, str | None]:
+    """One file as a layer, and what it extends.
+
+    Raises:
+        UserError: the file cannot be read, or is no TOML.
+    """
+    name = _shown(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(fault(name, mend=f"larger than {MOST_BYTES:,} bytes; this is no recipe"))
+        text = path.read_bytes().decode("utf-8")
+        values = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise UserError(fault(name, mend=f"no text in UTF-8 (byte {error.start})")) from None
+    except OSError as error:
+        raise UserError(fault(name, mend=f"cannot be read: {error.strerror}")) from None
+    except RecursionError:
+        raise UserError(fault(name, mend="no valid TOML: nested too deeply")) from None
+    except ValueError as error:
+        raise UserError(fault(name, mend=f"no valid TOML: {error}")) from None
+    # tomllib takes Windows's line ends for newlines, and so must whoever counts lines.
+    lines = places(text.replace("\r\n", "\n"))
+    origin = Origin(kind, name)
+    parent = values.pop("extends", None)
+    if parent is not None and not (isinstance(parent, str) and parent):
+        place = Origin(kind, name, lines.get(("extends",))).place("extends")
+        raise UserError(fault(place, parent, "the name or the file of another recipe"))
+    return Layer(_checked(expand(values), origin), origin, lines), parent
+
+
+def chain(path: Path) -> list[Layer]:
+    """A file and all that it extends, the furthest parent first.
+
+    Raises:
+        UserError: a parent is missing or no TOML, or the files extend each other in a circle.
+    """
+    layers: list[Layer] = []
+    seen: list[Path] = []
+    while True:
+        if path.resolve() in seen or len(seen) >= MOST_PARENTS:
+            raise UserError(
+                fault(
+                    _shown(path),
+                    mend="extends itself, by way of others" if len(seen) > 1 else "extends itself",
+                )
+            )
+        seen.append(path.resolve())
+        layer, parent = read(path, "parent" if layers else "file")
+        layers.insert(0, layer)
+        if parent is None:
+            return layers
+        place = Origin("file", _shown(path), layer.lines.get(("extends",))).place("extends")
+        named = parent.endswith(".toml") or "/" in parent
+        following = find(parent, place, path.parent if named else None)
+        # ./recipes/retrain.toml may extend the shipped recipe of its own name.
+        if following.resolve() == path.resolve() and not named:
+            following = shipped("recipes") / f"{parent}.toml"
+        path = following
+
+
+def _shown(path: Path) -> str:
+    try:
+        if path.resolve().parent == shipped("recipes").resolve():
+            return path.name
+    except OSError:
+        pass
+    return str(path)
+
+
+def _checked(values: dict[str, Any], origin: Origin) -> dict[str, Any]:
+    """Refuses what JSON, through which values are checked, cannot say."""
+    import json
+
+    def refuse(value: Any) -> Any:
+        raise UserError(
+            fault(origin.file or "recipe", str(value), "text in quotes", "no key takes a date or time")
+        )
+
+    json.dumps(values, default=refuse)
+    return values

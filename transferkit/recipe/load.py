@@ -1,0 +1,163 @@
+"""Reads a recipe: its parents, the file, the command line, one over the other; then checks it whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from transferkit.errors import UserError
+from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
+from transferkit.recipe.find import DEFAULT, chain, find
+from transferkit.recipe.merge import Layer, Origin, expand, merge
+from transferkit.recipe.overrides import nest, plain, split_key, split_override
+from transferkit.recipe.phases import Phase, Training
+from transferkit.recipe.places import Path
+from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
+from transferkit.recipe.relations import relations
+from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
+
+__all__ = ["load"]
+
+# Keys that `false` switches off; inside, that is None.
+_SWITCHES = ("early_stopping", "ema", "gradient_clipping", "time_budget")
+
+
+def load(
+    reference: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    **values: Any,
+) -> Recipe:
+    """Reads and checks a recipe.
+
+    Args:
+        reference: the name of a recipe (``./recipes/NAME.toml`` before the shipped ones) or the path of a
+            file; the recipe ``retrain`` by default.
+        overrides: ``"key=value"`` with a TOML value, as ``--set`` has them, or pairs of a dotted key and a
+            value.
+        **values: top-level keys, as a call from Python has them; ``None`` says nothing. They lie over the
+            file, and the overrides over them.
+
+    Returns:
+        The recipe with every default filled in.
+
+    Raises:
+        UserError: one line for each fault, all at once.
+
+    >>> load(overrides=["batch_size=8"], backbone="resnet50").batch_size
+    8
+    """
+    path = find(reference if reference is not None else DEFAULT)
+    layers = chain(path)
+    given = {key: plain(value) for key, value in values.items() if value is not None}
+    layers.append(Layer(expand(given), Origin("call"), {}))
+    layers += [_of_overrides(overrides)]
+    merged: dict[str, Any] = {"name": path.stem}
+    origins: dict[Path, Origin] = {}
+    for layer in layers:
+        merged = merge(merged, layer.values, origins, layer.at)
+    return check(merged, origins)
+
+
+def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
+    """Makes a recipe of merged values.
+
+    Raises:
+        UserError: all faults of the values.
+    """
+    whole = _switched(values)
+    faults = _words(whole)
+    recipe = None
+    try:
+        recipe = Recipe.model_validate_json(json.dumps(whole), strict=True)
+    except ValidationError as error:
+        faults = from_pydantic(error, Recipe) + faults
+    faults += _phase_faults(whole, {one.path for one in faults})
+    if recipe is not None and not faults:
+        faults = relations(recipe)
+    if recipe is None or faults:
+        raise UserError(*lines(faults, origins))
+    recipe._origins = origins
+    return recipe
+
+
+def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:
+    pairs = []
+    faults: list[str] = []
+    for one in overrides:
+        try:
+            pairs.append(split_override(one) if isinstance(one, str) else (split_key(one[0]), plain(one[1])))
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(*faults)
+    texts = any(isinstance(one, str) for one in overrides)
+    return Layer(expand(nest(pairs)), Origin("command line" if texts else "call"), {})
+
+
+def _switched(values: dict[str, Any]) -> dict[str, Any]:
+    """``false`` for what can be switched off becomes None, at the top and in phases."""
+    made = {key: None if key in _SWITCHES and value is False else value for key, value in values.items()}
+    if isinstance(made.get("phases"), list):
+        made["phases"] = [_switched(one) if isinstance(one, dict) else one for one in made["phases"]]
+    return made
+
+
+def _words(whole: dict[str, Any]) -> list[Fault]:
+    """Checks all tables that name a word, and fills their defaults in, in place; phases stay as they are."""
+    faults: list[Fault] = []
+    for key, (tag, kind) in {"head": ("kind", "heads"), **NAMED}.items():
+        faults += _fill(whole, key, tag, kind, (key,))
+    table = whole.get("augmentation")
+    if isinstance(table, dict):
+        whole["augmentation"], found = check_augmentation(table)
+        faults += found
+    phases = whole.get("phases")
+    listed: list[Any] = phases if isinstance(phases, list) else []
+    for number, phase in enumerate(listed):
+        if not isinstance(phase, dict):
+            continue
+        merged = resolve_phase({key: whole[key] for key in NAMED if isinstance(whole.get(key), dict)}, phase)
+        for key, (tag, kind) in NAMED.items():
+            if isinstance(phase.get(key), dict):
+                found = _fill(merged, key, tag, kind, ("phases", number, key))
+                own = phase[key]
+                # What is wrong with a value from the top of the file has been said there.
+                faults += [one for one in found if len(one.path) < 4 or one.path[3] in {*own, tag}]
+    return faults
+
+
+def _fill(whole: dict[str, Any], key: str, tag: str, kind: str, path: Path) -> list[Fault]:
+    table = whole.get(key, {})
+    if not isinstance(table, dict):
+        return []
+    model: Any = Recipe.model_fields[key].annotation
+    name = table.get(tag, model.model_fields[tag].default)
+    options = {one: value for one, value in table.items() if one != tag}
+    if kind == "optimizers":
+        filled, faults = check_optimizer(name, options, path)
+    else:
+        filled, faults = check_word(kind, name, options, path, tag)
+    whole[key] = {tag: name, **filled}
+    return faults
+
+
+def _phase_faults(whole: dict[str, Any], known: set[Path]) -> list[Fault]:
+    """Faults that show only when a phase is put together with the top of the file."""
+    phases = whole.get("phases")
+    if not isinstance(phases, list) or known or not all(isinstance(one, dict) for one in phases):
+        return []
+    top = {key: value for key, value in whole.items() if key in Training.model_fields}
+    faults: list[Fault] = []
+    for number, phase in enumerate(phases):
+        try:
+            Phase.model_validate_json(json.dumps(resolve_phase(top, phase)), strict=True)
+        except ValidationError as error:
+            faults += from_pydantic(error, Phase, ("phases", number))
+    names = [phase["name"] for phase in phases if "name" in phase]
+    for name in sorted({one for one in names if names.count(one) > 1}):
+        faults.append(Fault(("phases",), shown(name), "each phase's name once"))
+    return faults

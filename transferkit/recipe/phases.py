@@ -1,0 +1,227 @@
+"""How a phase trains. What stands at the top of the file is the default of every phase."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from transferkit.recipe._model import Named, Section
+
+__all__ = [
+    "DEFAULT_EPOCHS",
+    "EarlyStopping",
+    "Ema",
+    "Fraction",
+    "Last",
+    "Loss",
+    "Optimizer",
+    "Phase",
+    "Rule",
+    "Schedule",
+    "Training",
+    "Until",
+]
+
+# Enough for a linear head on a few hundred photos at Adam 1e-3; early stopping ends it sooner.
+DEFAULT_EPOCHS = 30
+
+
+class Optimizer(Named):
+    """A Keras optimizer. Short form: its name. Other keys: arguments of its constructor."""
+
+    tag: ClassVar[str] = "name"
+    vocabulary: ClassVar[str] = "optimizers"
+
+    name: str = Field("adam", min_length=1)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that schedules start from."""
+        return float(self.options.get("learning_rate", 1e-3))
+
+
+class Schedule(Named):
+    """The learning rate over the steps of a phase. Short form: its kind. Other keys: its arguments."""
+
+    vocabulary: ClassVar[str] = "schedules"
+
+    kind: str = Field("constant", min_length=1)
+
+
+class Loss(Named):
+    """What training makes small. Short form: its kind. Other keys: its arguments."""
+
+    vocabulary: ClassVar[str] = "losses"
+
+    kind: str = Field("auto", min_length=1)
+
+
+class Until(Section):
+    """Frozen from the input up to this layer or stage, that one included."""
+
+    until: str = Field(min_length=1)
+
+
+class Last(Section):
+    """All frozen but the last so many layers that have weights."""
+
+    last: int = Field(ge=1)
+
+
+class Fraction(Section):
+    """Frozen: this share of the layers that have weights, from the input up."""
+
+    fraction: float = Field(ge=0, le=1)
+
+
+class Rule(Section):
+    """What happens to the layers whose whole name matches. The first rule that matches wins."""
+
+    match: str = Field(min_length=1, description="regular expression")
+    trainable: bool
+    lr_multiplier: float = Field(1.0, ge=0)
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"expected a regular expression; {error}") from None
+        return value
+
+
+def _form(value: Any) -> str | None:
+    """Which of the ways to say it this is, so that a fault is worded for that way alone."""
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (list, tuple)):
+        return "rules"
+    if isinstance(value, Section):
+        return type(value).__name__.lower()
+    if isinstance(value, dict):
+        return next((key for key in ("until", "last", "fraction") if key in value), None)
+    return None
+
+
+Freeze = Annotated[
+    Annotated[Literal["all", "none"], Tag("text")]
+    | Annotated[Until, Tag("until")]
+    | Annotated[Last, Tag("last")]
+    | Annotated[Fraction, Tag("fraction")]
+    | Annotated[tuple[Rule, ...], Field(min_length=1), Tag("rules")],
+    Discriminator(
+        _form,
+        custom_error_type="freeze_form",
+        custom_error_message='"all", "none", {until = NAME}, {last = N}, {fraction = F}, or a list of rules',
+    ),
+]
+
+
+class Clipping(Section):
+    """Bounds of the gradients. Short form: the global norm."""
+
+    global_norm: float | None = Field(None, gt=0, description="of all gradients together")
+    norm: float | None = Field(None, gt=0, description="of each variable's gradient")
+    value: float | None = Field(None, gt=0, description="of each number")
+
+    @model_validator(mode="after")
+    def _one(self) -> Clipping:
+        if sum(one is not None for one in (self.global_norm, self.norm, self.value)) != 1:
+            raise ValueError("expected exactly one of global_norm, norm, value")
+        return self
+
+
+class Ema(Section):
+    """A running average of the weights, which is what the phase ends with. Short form: the momentum."""
+
+    momentum: float = Field(0.99, gt=0, lt=1, description="the average's memory is 1 / (1 - momentum) steps")
+
+
+class EarlyStopping(Section):
+    """Ends a phase when a metric of the validation images gets no better."""
+
+    metric: str = Field("loss", min_length=1)
+    patience: int = Field(5, ge=1, description="evaluations without an improvement")
+    min_delta: float = Field(0.0, ge=0, description="what counts as an improvement")
+
+
+class Training(Section):
+    """What a phase may say, and what the top of the file may say for all phases."""
+
+    epochs: Annotated[int, Field(gt=0)] | None = Field(
+        None,
+        description=f"passes over the training images; {DEFAULT_EPOCHS} without epochs and steps",
+    )
+    steps: Annotated[int, Field(gt=0)] | None = Field(None, description="optimizer steps, instead of epochs")
+    freeze: Freeze = Field(
+        "all", description='"all", "none", {until = NAME}, {last = N}, {fraction = F}, or a list of rules'
+    )
+    batch_norm: Literal["frozen", "train"] = Field(
+        "frozen", description="the backbone's batch normalisation, in layers that are not frozen"
+    )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="each stage further from the head learns at this share of the next one's rate",
+    )
+    optimizer: Optimizer = Field(default_factory=lambda: Optimizer())
+    optimizer_state: Literal["reset", "carry"] = Field(
+        "reset", description="whether the optimizer's moments go on from the last phase"
+    )
+    schedule: Schedule = Field(default_factory=lambda: Schedule())
+    batch_size: int = Field(32, ge=1, le=65536)
+    loss: Loss = Field(default_factory=lambda: Loss())
+    gradient_clipping: Clipping | None = None
+    accumulation: int = Field(1, ge=1, description="batches whose gradients make one update")
+    ema: Ema | None = None
+    mixed_precision: bool = Field(False, description="compute in bfloat16, keep the weights in float32")
+    early_stopping: EarlyStopping | None = None
+    evaluate_every: int = Field(
+        1, ge=1, description="epochs between two evaluations on the validation images"
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="which checkpoint a phase ends with; the state before it counts among them"
+    )
+    keep_metric: str | None = Field(
+        None, min_length=1, description="what is best; early stopping's metric, or the loss"
+    )
+    time_budget: float | None = Field(
+        None, gt=0, description='seconds that a phase may take, or text like "10m"'
+    )
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)\s*", value, re.ASCII)
+        if not found:
+            raise ValueError('expected seconds, or text like "90s", "10m", "1.5h"')
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Training:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(
+                f"received epochs = {self.epochs} and steps = {self.steps}, expected one of them"
+            )
+        return self
+
+
+class Phase(Training):
+    """One phase: alone, what its table says; out of ``resolved_phases``, with the defaults from the top."""
+
+    name: str = Field(
+        "train", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="also the name of its checkpoints"
+    )
+
+    @property
+    def metric(self) -> str:
+        """The metric by which the best checkpoint is chosen."""
+        if self.keep_metric:
+            return self.keep_metric
+        return self.early_stopping.metric if self.early_stopping else "loss"

@@ -1,0 +1,122 @@
+"""The recipe itself: a whole run, said and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from transferkit.recipe.merge import Origin, merge
+from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
+from transferkit.recipe.places import Path
+from transferkit.recipe.sections import (
+    Activations,
+    Augmentation,
+    Backbone,
+    Data,
+    Evaluation,
+    Export,
+    Head,
+    Sweep,
+    Tracking,
+)
+from transferkit.recipe.words import check_optimizer, check_word
+from transferkit.recipe.write import to_toml
+
+__all__ = ["NAMED", "Recipe"]
+
+# The tables of a phase that name a word: the key of the name, and the vocabulary.
+NAMED = {
+    "optimizer": ("name", "optimizers"),
+    "schedule": ("kind", "schedules"),
+    "loss": ("kind", "losses"),
+}
+
+
+class Recipe(Training):
+    """All that a run does. Made by :func:`transferkit.recipe.load`, which checks it and names every fault.
+
+    Attributes:
+        origins: where each given value came from; a value that is not in it is a default.
+    """
+
+    name: str = Field("recipe", min_length=1, description="what the run is called")
+    description: str = ""
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="all chance is drawn from it")
+    data: Data = Field(default_factory=lambda: Data())
+    backbone: Backbone = Field(default_factory=lambda: Backbone())
+    head: Head = Field(default_factory=lambda: Head())
+    phases: tuple[Phase, ...] = Field(
+        (),
+        description="what one phase after the other does; without any, the top of the file is the one phase",
+    )
+    augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
+    activations: Activations = Field(default_factory=lambda: Activations())
+    evaluation: Evaluation = Field(default_factory=lambda: Evaluation())
+    export: Export = Field(default_factory=lambda: Export())
+    tracking: Tracking = Field(default_factory=lambda: Tracking())
+    sweep: Sweep | None = Field(None, description="without it, one run")
+
+    _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)
+
+    @property
+    def origins(self) -> Mapping[Path, Origin]:
+        return self._origins
+
+    @cached_property
+    def resolved_phases(self) -> tuple[Phase, ...]:
+        """The phases, each with what stands for it at the top of the file; at least one.
+
+        Exactly one of ``epochs`` and ``steps`` is set in each.
+        """
+        top = self.model_dump(mode="json", include=set(Training.model_fields))
+        own = [one.model_dump(mode="json", exclude_unset=True) for one in self.phases] or [{}]
+        return tuple(_resolved(top, one, number) for number, one in enumerate(own, start=1))
+
+    def values(self) -> dict[str, Any]:
+        """The recipe as nested tables, as TOML has them. Phases say only what they said themselves."""
+        whole = self.model_dump(mode="json", exclude_none=True)
+        whole.pop("phases")
+        if self.phases:
+            whole["phases"] = [one.model_dump(mode="json", exclude_unset=True) for one in self.phases]
+        return whole
+
+    def to_toml(self) -> str:
+        """The recipe as a file that says everything and extends nothing; reading it gives an equal recipe."""
+        return to_toml(self.values())
+
+    def sha256(self) -> str:
+        """The hash of all values, 64 hex digits; comments, order and origins do not count."""
+        return hashlib.sha256(json.dumps(self.values(), sort_keys=True).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.values() == other.values()
+
+    def __hash__(self) -> int:
+        return hash(self.sha256())
+
+
+def resolve_phase(top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Lays a phase's own values over those of the top of the file."""
+    return merge({key: value for key, value in top.items() if value is not None}, own, {}, lambda path: None)
+
+
+def _resolved(top: dict[str, Any], own: dict[str, Any], number: int) -> Phase:
+    whole = resolve_phase(top, own)
+    for key, (tag, kind) in NAMED.items():
+        table = dict(whole[key])
+        name = table.pop(tag)
+        if kind == "optimizers":
+            options, _ = check_optimizer(name, table, (key,))
+        else:
+            options, _ = check_word(kind, name, table, (key,))
+        whole[key] = {tag: name, **options}
+    if whole.get("epochs") is None and whole.get("steps") is None:
+        whole["epochs"] = DEFAULT_EPOCHS
+    if "name" not in own:
+        whole["name"] = "train" if number == 1 else f"phase{number}"
+    return Phase.model_validate_json(json.dumps(whole), strict=True)

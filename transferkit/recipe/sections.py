@@ -1,0 +1,186 @@
+"""The sections of a recipe other than training, in the order in which a run meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from transferkit.recipe._model import Named, Section
+
+__all__ = [
+    "Activations",
+    "Augmentation",
+    "Backbone",
+    "Data",
+    "Evaluation",
+    "Export",
+    "Head",
+    "Sweep",
+    "Tracking",
+]
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Data(Section):
+    """Which images, how they are split, and how they come to the backbone's size."""
+
+    path: str | None = Field(None, description="folder, manifest or archive of labelled images")
+    validation: Share = Field(
+        0.15, description="share of the images kept for validation where the data brings no validation split"
+    )
+    # A test split is taken by default: the best checkpoint is chosen on the validation images, so what it
+    # reaches there is no estimate of what it will reach on new ones.
+    test: Share = Field(0.15, description="share kept for the test where the data brings no splits at all")
+    split_seed: int = Field(0, ge=0, description="another seed deals the images out anew")
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="how an image comes to the input size: whole but distorted, cut, or with borders",
+    )
+    max_unreadable: Share = Field(
+        0.05, description="share of images that may be unreadable; they are set aside and listed"
+    )
+    min_per_class: int = Field(3, ge=1, description="images that each class must have at least")
+
+    @model_validator(mode="after")
+    def _leaves_images(self) -> Data:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"received validation = {self.validation} and test = {self.test}, "
+                "expected a sum below 1; something must be left to train on"
+            )
+        return self
+
+
+class Backbone(Section):
+    """The pretrained network. Short form: its name."""
+
+    name: str = Field(
+        "mobilenet_v2",
+        min_length=1,
+        description="card name, card:PATH, hub:HANDLE, saved_model:PATH, keras_file:PATH or keras_hub:PRESET",
+    )
+    weights: str = Field("imagenet", min_length=1, description='"imagenet", "random", or a path')
+    input_size: tuple[Positive, Positive] | None = Field(
+        None, description="height and width in pixels; short form: one number; the card's size by default"
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="arguments of the backbone's constructor"
+    )
+
+
+class Head(Named):
+    """What answers on the backbone's features. Short form: its kind. Other keys: that head's arguments."""
+
+    vocabulary: ClassVar[str] = "heads"
+
+    kind: str = Field("linear", min_length=1)
+
+
+class Augmentation(Named):
+    """Random changes of the training images, off by default: one key for each, ``true`` or its arguments."""
+
+    tag: ClassVar[str] = ""
+    vocabulary: ClassVar[str] = "augmentation"
+
+
+class Activations(Section):
+    """How the frozen part of the backbone is run, and where its results are kept."""
+
+    engine: Literal["auto", "tensorflow", "openvino"] = "auto"
+    dtype: Literal["auto", "float32", "float16"] = Field("auto", description="precision of what is kept")
+    max_bytes: int | None = Field(
+        None, gt=0, description="bound of the cache; by default a share of the disk"
+    )
+    views: int = Field(
+        1, ge=1, le=1000, description="augmented views kept of each training image, where augmentation is on"
+    )
+    cache_dir: str | None = Field(None, description="folder of the cache; by default the user's cache folder")
+
+
+class Evaluation(Section):
+    """What is measured after training, and what it must reach."""
+
+    fail_under: dict[str, float] = Field(
+        default_factory=dict, description="metric = least value; short form: the least accuracy"
+    )
+    calibrate: bool = Field(False, description="fit a temperature on the validation images")
+    precision: float | None = Field(
+        None, gt=0, lt=1, description="wanted precision: below some confidence the model abstains"
+    )
+    top_k: int = Field(5, ge=1)
+    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
+    resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
+
+
+Format = Literal["saved_model", "keras", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8", "onnx"]
+
+
+class Export(Section):
+    """What the run hands over."""
+
+    formats: tuple[Format, ...] = Field(("saved_model",), description="the SavedModel is always made")
+    parity: bool = Field(
+        True, description="run every export on held-out images and compare it with the model"
+    )
+    temperature: bool = Field(
+        True, description="carry the fitted temperature, where evaluation.calibrate is on"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Export:
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError("formats: expected each format once")
+        return self
+
+
+class Tracking(Section):
+    """Where the curves go. TensorBoard's event files are always written."""
+
+    mlflow: bool = Field(False, description="needs transferkit[mlflow]")
+    wandb: bool = Field(
+        False, description="needs transferkit[wandb]; offline unless WANDB_MODE says otherwise"
+    )
+    project: str = Field("transferkit", min_length=1)
+    every: int = Field(10, ge=1, description="steps between two points of a curve")
+
+
+def _choices(value: Any) -> str:
+    return "range" if isinstance(value, (dict, Range)) else "list"
+
+
+class Sweep(Section):
+    """Many runs over one data pass: values for any keys, tried as a grid or drawn at random."""
+
+    method: Literal["grid", "random", "optuna"] = "grid"
+    trials: int = Field(20, ge=1, description="how many to draw (random, optuna)")
+    metric: str = Field("accuracy", min_length=1)
+    values: dict[str, Choices] = Field(
+        default_factory=dict, description='"optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, log}'
+    )
+
+
+class Range(Section):
+    """An interval that a sweep draws from."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = Field(False, description="draw whole numbers")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"received low = {self.low} and high = {self.high}, expected low below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"received low = {self.low} with log = true, expected low above 0")
+        return self
+
+
+Choices = Annotated[
+    Annotated[Annotated[list[Any], Field(min_length=1)], Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(_choices),
+]
+Sweep.model_rebuild()

@@ -1,0 +1,145 @@
+"""Checks the tables that name a word (a head, a schedule, a loss, an optimizer, an augmentation) and fills in
+the arguments that are not given, so that a resolved recipe says everything."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from transferkit.errors import UserError, near
+from transferkit.recipe.faults import Fault, from_pydantic, shown
+from transferkit.recipe.keras_optimizers import UNSET, constructors
+from transferkit.recipe.places import Path
+from transferkit.vocabulary import Word, vocabulary
+
+__all__ = ["check_augmentation", "check_optimizer", "check_word"]
+
+# Arguments of Keras's optimizers that the recipe says elsewhere, once for all optimizers.
+ELSEWHERE = {
+    "clipnorm": "gradient_clipping = { norm = … }",
+    "clipvalue": "gradient_clipping = { value = … }",
+    "global_clipnorm": "gradient_clipping = { global_norm = … }",
+    "use_ema": "ema",
+    "ema_momentum": "ema = { momentum = … }",
+    "ema_overwrite_frequency": "ema",
+    "gradient_accumulation_steps": "accumulation",
+    "loss_scale_factor": "mixed_precision",
+    "name": "the optimizer itself",
+}
+
+
+def check_word(
+    kind: str, name: Any, options: dict[str, Any], path: Path, tag: str = "kind"
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Checks one named table.
+
+    Args:
+        kind: the vocabulary, such as ``"heads"``.
+        name: the word.
+        options: its arguments, without the name.
+        path: where the table stands.
+        tag: the key that holds the name.
+
+    Returns:
+        The arguments with all defaults filled in, and the faults.
+    """
+    if not isinstance(name, str):
+        return options, []  # the recipe's own model says so
+    try:
+        word = vocabulary(kind).get(name)
+    except UserError as error:
+        return options, [_unworded(one, (*path, tag)) for one in error.faults]
+    return _validated(word, options, path)
+
+
+def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """Checks the augmentation section, whose every key is a word: ``true``, a number or its arguments."""
+    words = vocabulary("augmentation")
+    made: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, value in table.items():
+        path: Path = ("augmentation", name)
+        try:
+            word = words.get(name)
+        except UserError:
+            names = words.names()
+            faults.append(Fault(path, shown(value), f"one of {', '.join(names)}", near(name, names)))
+            continue
+        if value is False:
+            continue
+        first = next(iter(word.model_fields))
+        if value is True:
+            options: dict[str, Any] = {}
+        elif isinstance(value, dict):
+            options = value
+        else:
+            options = {first: value}
+        resolved, found = _validated(word, options, path)
+        if not isinstance(value, dict):
+            found = [Fault(path, one.received, one.expected, one.mend) for one in found]
+        made[name] = resolved
+        faults += found
+    return made, faults
+
+
+def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+    """Checks an optimizer's arguments against the signature of Keras's constructor."""
+    if not isinstance(name, str):
+        return options, []
+    known = constructors()
+    if name not in known:
+        expected = f"one of {', '.join(known)}"
+        return options, [Fault((*path, "name"), shown(name), expected, near(name, known))]
+    arguments = {key: value for key, value in known[name].items() if key not in ELSEWHERE}
+    faults = []
+    for key, value in options.items():
+        if key in ELSEWHERE and key in known[name]:
+            faults.append(Fault((*path, key), shown(value), "it elsewhere", f"say it with {ELSEWHERE[key]}"))
+        elif key not in arguments:
+            expected = f"an argument of {name} ({', '.join(arguments)})"
+            faults.append(Fault((*path, key), shown(value), expected, near(key, arguments)))
+        elif key == "learning_rate" and not (_number(value) and value > 0):
+            faults.append(Fault((*path, key), shown(value), "a number above 0"))
+        elif not _suits(value, arguments[key]):
+            faults.append(Fault((*path, key), shown(value), _kind(arguments[key])))
+    # An argument whose default is None is left out: TOML has no word for it, and Keras fills it in.
+    defaults = {key: value for key, value in arguments.items() if value is not None and value is not UNSET}
+    return {**defaults, **options}, faults
+
+
+def _validated(word: type[Word], options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+    try:
+        # Through JSON a list is a tuple and no text is a number.
+        made = word.model_validate_json(json.dumps(options), strict=True)
+    except ValidationError as error:
+        return options, from_pydantic(error, word, path)
+    return made.model_dump(mode="json", exclude_none=True), []
+
+
+def _unworded(line: str, path: Path) -> Fault:
+    _, _, body = line.partition(": ")
+    return Fault(path, mend=body)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _suits(value: Any, default: Any) -> bool:
+    if default is UNSET or isinstance(default, str):
+        return isinstance(value, str) if isinstance(default, str) else True
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, int):
+        return _number(value)
+    if isinstance(default, float):
+        return _number(value)
+    return _number(value) or isinstance(value, list)
+
+
+def _kind(default: Any) -> str:
+    if isinstance(default, bool):
+        return "true or false"
+    return "text" if isinstance(default, str) else "a number"

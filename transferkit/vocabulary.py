@@ -1,0 +1,114 @@
+"""The words that recipes are written in: heads, schedules, losses, augmentations, each one small module.
+
+A word is a pydantic model in a module of its name: ``transferkit/heads/mlp.py`` holds the head ``mlp``, and
+its fields are the arguments that a recipe may give. Being in the folder is all the registration there is. A
+word of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder counts),
+or is offered by an installed package under the entry point group ``transferkit.heads``.
+
+Words import neither TensorFlow nor Keras when they are imported, so that a recipe is checked in a moment.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["Vocabulary", "Word", "vocabulary"]
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class Word(BaseModel):
+    """What a recipe can name: validates its arguments when it is made, and cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Vocabulary:
+    """All words of one kind.
+
+    Args:
+        kind: the folder of the package that holds them, such as ``"heads"``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.group = f"transferkit.{kind}"
+
+    def names(self) -> list[str]:
+        """The names that a recipe may use, sorted. Imports nothing."""
+        found = pkgutil.iter_modules([str(_PACKAGE / self.kind)])
+        own = [module.name for module in found if not module.name.startswith("_")]
+        return sorted({*own, *self._offered()})
+
+    def get(self, name: str, place: str | None = None) -> type[Word]:
+        """The word of a name, or of a dotted path ``package.module:Name``.
+
+        Args:
+            name: as the recipe has it.
+            place: where the name stands, for the error.
+
+        Raises:
+            UserError: there is no such word; near names are offered.
+        """
+        place = place or self.kind
+        if ":" in name:
+            return self._own(name, place)
+        offered = self._offered()
+        if name in offered:
+            return self._checked(offered[name].load(), name, place)
+        names = self.names()
+        if name not in names:
+            raise UserError(
+                fault(place, name, f"one of {', '.join(names)}, or package.module:Name", near(name, names))
+            )
+        module = importlib.import_module(f"transferkit.{self.kind}.{name}")
+        words = [one for _, one in inspect.getmembers(module, _is_word) if one.__module__ == module.__name__]
+        public = [one for one in words if not one.__name__.startswith("_")]
+        if len(public) != 1:
+            raise TypeError(f"{module.__name__} must hold exactly one word, holds {len(public)}")
+        return public[0]
+
+    def _offered(self) -> dict[str, metadata.EntryPoint]:
+        return {point.name: point for point in metadata.entry_points(group=self.group)}
+
+    def _own(self, path: str, place: str) -> type[Word]:
+        module_name, _, attribute = path.partition(":")
+        # The console script's path lacks the current folder, where a module beside the recipe stands.
+        sys.path.insert(0, "")
+        try:
+            importlib.invalidate_caches()
+            module = importlib.import_module(module_name)
+            word = getattr(module, attribute)
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            raise UserError(fault(place, path, "package.module:Name", str(error))) from None
+        finally:
+            sys.path.remove("")
+        return self._checked(word, path, place)
+
+    def _checked(self, word: Any, name: str, place: str) -> type[Word]:
+        # The base class itself says what a word of this kind must be able to do.
+        base = importlib.import_module(f"transferkit.{self.kind}").Base
+        if not (inspect.isclass(word) and issubclass(word, base)):
+            raise UserError(
+                fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
+            )
+        return word
+
+
+def vocabulary(kind: str) -> Vocabulary:
+    """The vocabulary of one kind: ``"heads"``, ``"schedules"``, ``"losses"`` or ``"augmentation"``."""
+    return Vocabulary(kind)
+
+
+def _is_word(thing: object) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, Word)
