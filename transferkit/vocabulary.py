@@ -16,7 +16,7 @@ import pkgutil
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -97,12 +97,12 @@ class Vocabulary:
 
     def _checked(self, word: Any, name: str, place: str) -> type[Word]:
         # The base class itself says what a word of this kind must be able to do.
-        base = importlib.import_module(f"transferkit.{self.kind}").Base
+        base: type[Word] = importlib.import_module(f"transferkit.{self.kind}").Base
         if not (inspect.isclass(word) and issubclass(word, base)):
             raise UserError(
                 fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
             )
-        return word
+        return cast("type[Word]", word)
 
 
 def vocabulary(kind: str) -> Vocabulary:

@@ -95,8 +95,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         if one["type"] == "extra_forbidden":
             known = sorted(owner.model_fields)
             name = str(path[-1])
-            mend = near(name, known) or f"known: {', '.join(known)}"
-            found.append(Fault(path, shown(one["input"]), "a known key", mend))
+            close = near(name, known) or f"known: {', '.join(known)}"
+            found.append(Fault(path, shown(one["input"]), "a known key", close))
         elif one["type"] == "missing":
             found.append(Fault(path, None, "a value", "it is required"))
         elif one["type"] == "value_error":

@@ -115,9 +115,8 @@ def _words(whole: dict[str, Any]) -> list[Fault]:
     if isinstance(table, dict):
         whole["augmentation"], found = check_augmentation(table)
         faults += found
-    phases = whole.get("phases")
-    listed: list[Any] = phases if isinstance(phases, list) else []
-    for number, phase in enumerate(listed):
+    phases: Any = whole.get("phases")
+    for number, phase in enumerate(phases if isinstance(phases, list) else []):
         if not isinstance(phase, dict):
             continue
         merged = resolve_phase({key: whole[key] for key in NAMED if isinstance(whole.get(key), dict)}, phase)
