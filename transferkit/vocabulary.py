@@ -16,7 +16,7 @@ import pkgutil
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -102,7 +102,7 @@ class Vocabulary:
             raise UserError(
                 fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
             )
-        return cast("type[Word]", word)
+        return word
 
 
 def vocabulary(kind: str) -> Vocabulary:

@@ -66,9 +66,12 @@ class Backbone(Section):
     input_size: tuple[Positive, Positive] | None = Field(
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="arguments of the backbone's constructor"
-    )
+    options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in pixels, or None for the card's own."""
+        return self.input_size
 
 
 class Head(Named):
