@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -18,7 +19,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
 from keras.src.backend.common import global_state
 
-__all__ = ["keras", "outputs_of", "own_names", "seeded"]
+__all__ = ["apply", "keras", "outputs_of", "own_names", "seeded"]
 
 
 @contextlib.contextmanager
@@ -59,3 +60,18 @@ def outputs_of(model: Any) -> dict[str, Any]:
     """
     nodes = (node for level in model._nodes_by_depth.values() for node in level)
     return {node.operation.name: node.outputs[0] for node in nodes}
+
+
+def apply(model: Any, x: Any, call: Callable[..., Any]) -> Any:
+    """Applies a functional model to a tensor, each of its operations through ``call``.
+
+    Args:
+        model: with one input and one output.
+        x: the tensor in its input's place; a symbolic one joins the graph it comes from.
+        call: ``call(operation, *args, **kwargs)`` in the place of ``operation(*args, **kwargs)``.
+    """
+    inputs = [x] if isinstance(model.input, list) else x
+    outputs = model._run_through_graph(
+        inputs, operation_fn=lambda operation: functools.partial(call, operation)
+    )
+    return outputs[0] if isinstance(outputs, (list, tuple)) else outputs

@@ -40,7 +40,8 @@ class LayerFacts:
         shape: of its output for one image.
         cuttable: all data passes through its output.
         batch_norm: it normalises by statistics of the batch or of training.
-        gflops: forward cost for one image in 1e9 operations, a multiply-add counting as two.
+        gflops: forward cost for one image in 1e9 operations, a multiply-add counting as two; None where
+            the inside is not visible.
         variables: its weights.
     """
 
@@ -51,7 +52,7 @@ class LayerFacts:
     shape: tuple[int | None, ...]
     cuttable: bool
     batch_norm: bool
-    gflops: float
+    gflops: float | None
     variables: tuple[Any, ...] = field(repr=False, default=())
 
 

@@ -44,22 +44,15 @@ def difference(model: Any, path: Path) -> str | None:
 
 def shown(held: Sequence[Entry], wanted: Sequence[Entry]) -> str:
     """Both lists as a difference: ``-`` stands in the file alone, ``+`` is missing from it."""
-    lines = list(
-        difflib.unified_diff(
-            [_line(one) for one in held],
-            [_line(one) for one in wanted],
-            "the file",
-            "the backbone",
-            "",
-            "",
-            0,
-            "",
-        )
-    )
-    lines = [line for line in lines if not line.startswith("@@")]
+    changes = difflib.ndiff([_line(one) for one in held], [_line(one) for one in wanted])
+    lines = [line for line in changes if line[0] in "-+"]
     if len(lines) > _MOST:
-        lines = [*lines[:_MOST], f"… and {len(lines) - _MOST} lines more"]
-    counts = f"the file holds {len(held)} tensors, the backbone {len(wanted)}"
+        # Of two networks with nothing in common, the first of each list say which they are.
+        gone = [line for line in lines if line[0] == "-"]
+        new = [line for line in lines if line[0] == "+"]
+        few = [*gone[: _MOST - min(len(new), _MOST // 2)], *new[: _MOST - min(len(gone), _MOST // 2)]]
+        lines = [*few, f"and {len(lines) - len(few)} lines more"]
+    counts = f"the file (-) holds {len(held)} tensors, the backbone (+) {len(wanted)}"
     return "\n  ".join([f"{counts}:", *lines])
 
 

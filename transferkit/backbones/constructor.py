@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from transferkit.backbones._keras import keras, own_names, seeded
+from transferkit.backbones._keras import apply, keras, own_names, seeded
 from transferkit.backbones.pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, fault, near
@@ -59,13 +59,16 @@ def _scaled(model: Any, card: Card) -> Any:
     """Inserts the scaling that Keras builds into a network only together with its ImageNet weights."""
     if card.inner_scale is None:
         return model
-    after, factors = card.inner_scale.after, list(card.inner_scale.factors)
+    scale = card.inner_scale
+    images = keras.Input(model.inputs[0].shape[1:], dtype="float32", name=model.inputs[0].name)
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        out = layer(*args, **kwargs)
-        return keras.layers.Rescaling(factors, name=f"{after}_scale")(out) if layer.name == after else out
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        out = operation(*args, **kwargs)
+        if operation.name != scale.after:
+            return out
+        return keras.layers.Rescaling(list(scale.factors), name=f"{scale.after}_scale")(out)
 
-    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+    return keras.Model(images, apply(model, images, call), name=model.name)
 
 
 def _check_size(card: Card, size: tuple[int, int]) -> None:

@@ -74,7 +74,8 @@ def embedded(
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="max_pool")(x)
 
-    model = keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
+    (images,) = keras.utils.get_source_inputs(input_tensor)
+    model = keras.Model(images, x, name=name)
     if weights is not None:
         model.load_weights(weights)
     return model

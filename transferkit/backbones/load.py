@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-from transferkit.backbones.backbone import Backbone
+from transferkit.backbones.backbone import Backbone, Stage
 from transferkit.card import Card, load_card
 from transferkit.errors import UserError, fault, near
 
 __all__ = ["load_backbone"]
 
-_SCHEMES = ("card", "hub", "keras_file", "keras_hub", "saved_model")
+# Spelled out here and not imported: TensorFlow comes only with the adapter that is needed.
+_HANDLES = ("hub", "keras_file", "keras_hub", "saved_model")
+_OWN_WEIGHTS = ("imagenet", "pretrained")
 
 
 def load_backbone(
@@ -24,39 +28,37 @@ def load_backbone(
     """Loads a backbone.
 
     Args:
-        reference: the name of a card (``"mobilenet_v2"``), or ``card:PATH``, ``hub:HANDLE_OR_PATH``,
-            ``saved_model:PATH``, ``keras_file:PATH``, ``keras_hub:PRESET``.
-        weights: ``"imagenet"`` (or ``"pretrained"``: those that the card names), ``"random"``, or a path
-            (``.weights.h5``, ``.h5``, a checkpoint folder).
+        reference: the name of a card (``"mobilenet_v2"``), ``card:PATH``, ``hub:HANDLE_OR_PATH``,
+            ``saved_model:PATH``, ``keras_file:PATH``, or ``keras_hub:PRESET``.
+        weights: ``"imagenet"`` (or ``"pretrained"``): those that the card names or the module brings;
+            ``"random"``; or a path (``.weights.h5``, ``.h5``, a checkpoint folder).
         input_size: height and width in pixels; the backbone's own if None.
         seed: of random weights.
-        **options: arguments of the card's constructor, such as ``alpha=0.25``; of other references,
-            those that their adapter takes.
+        **options: arguments of the card's constructor, such as ``alpha=0.25``; for the other references
+            those of their adapter: ``normalisation``, and for ``keras_file:`` ``features`` and ``trust``.
 
     Raises:
         UserError: no such backbone (near names are offered), or it cannot be had, read or used.
     """
     scheme, _, rest = reference.partition(":")
-    if not rest or scheme not in _SCHEMES:
-        if rest and not scheme.endswith(".toml"):
-            known = ", ".join(f"{one}:" for one in _SCHEMES)
-            raise UserError(
-                fault("backbone", reference, f"a card's name or one of {known}", near(scheme, _SCHEMES))
-            )
-        return _from_card(load_card(reference), reference, weights, input_size, seed, options)
-    if scheme == "card":
-        return _from_card(
-            load_card(rest if rest.endswith(".toml") else f"{rest}.toml"),
-            reference,
-            weights,
-            input_size,
-            seed,
-            options,
+    if rest and scheme in _HANDLES:
+        return _from_handle(reference, reference, weights, input_size, options, None)
+    if rest and scheme == "card":
+        card = load_card(rest if rest.endswith(".toml") else f"{rest}.toml")
+    elif rest and "/" not in scheme and not rest.startswith("\\"):
+        known = ("card", *_HANDLES)
+        shown = ", ".join(f"{one}:" for one in known)
+        raise UserError(
+            fault("backbone", reference, f"a card's name, or one of {shown}", near(scheme, known))
         )
-    raise NotImplementedError(scheme)
+    else:
+        card = load_card(reference)
+    if card.handle is not None:
+        return _from_handle(_beside(card), reference, weights, input_size, options, card)
+    return _from_constructor(card, reference, weights, input_size, seed, options)
 
 
-def _from_card(
+def _from_constructor(
     card: Card,
     reference: str,
     weights: str,
@@ -64,13 +66,13 @@ def _from_card(
     seed: int,
     options: dict[str, Any],
 ) -> Backbone:
-    from transferkit.backbones.backbone import Stage
     from transferkit.backbones.constructor import build
     from transferkit.backbones.functional import FunctionalBackbone
-    from transferkit.backbones.weights import load_weights
+    from transferkit.backbones.weights import find_weights, load_weights
 
+    path = find_weights(weights, card, fixed=not options)
     model = build(card, input_size, options, seed)
-    digest = load_weights(model, weights, card, fixed=not options)
+    digest = load_weights(model, path)
     return FunctionalBackbone(
         model,
         name=card.name,
@@ -80,3 +82,64 @@ def _from_card(
         weights_sha256=digest,
         card=card,
     )
+
+
+def _from_handle(
+    handle: str,
+    reference: str,
+    weights: str,
+    input_size: tuple[int, int] | None,
+    options: dict[str, Any],
+    card: Card | None,
+) -> Backbone:
+    scheme, _, rest = handle.partition(":")
+    arguments: dict[str, Any] = {**(card.arguments if card else {}), **options}
+    adapter: Callable[..., Backbone]
+    if scheme in ("hub", "saved_model"):
+        from transferkit.backbones.saved_model import load_hub, load_saved_model
+
+        adapter = load_hub if scheme == "hub" else load_saved_model
+    elif scheme == "keras_file":
+        from transferkit.backbones.keras_file import load_keras_file
+
+        adapter = load_keras_file
+    else:
+        from transferkit.backbones.keras_hub import load_keras_hub
+
+        adapter = load_keras_hub
+        arguments["weights"] = weights
+    if weights not in _OWN_WEIGHTS and not (scheme == "keras_hub" and weights == "random"):
+        mend = f"{reference} brings its own weights, leave the key out"
+        raise UserError(fault("backbone.weights", weights, "'imagenet' (those of the module)", mend))
+    if card is not None and scheme != "keras_hub":
+        arguments.setdefault("normalisation", card.normalisation)
+    _check_options(adapter, arguments, reference)
+    return adapter(rest, reference=reference, input_size=input_size, card=card, **arguments)
+
+
+def _check_options(adapter: Callable[..., Any], options: dict[str, Any], reference: str) -> None:
+    known = set(inspect.signature(adapter).parameters) - {"reference", "input_size", "card"}
+    taken = sorted(name for name in known if name not in ("path", "handle", "preset", "weights"))
+    faults = [
+        fault(
+            f"backbone.options.{name}",
+            options[name],
+            f"one of {', '.join(taken)}" if taken else f"no options for {reference}",
+            near(name, taken),
+        )
+        for name in sorted(set(options) - known)
+    ]
+    if faults:
+        raise UserError(*faults)
+
+
+def _beside(card: Card) -> str:
+    """The card's handle; a relative path in it counts from the card's folder."""
+    scheme, _, rest = str(card.handle).partition(":")
+    if scheme not in _HANDLES or not rest:
+        shown = ", ".join(f"{one}:" for one in _HANDLES)
+        raise UserError(
+            fault(f"{card.path.name}: handle", card.handle, f"one of {shown}", near(scheme, _HANDLES))
+        )
+    beside = card.path.parent / rest
+    return f"{scheme}:{beside}" if "://" not in rest and beside.exists() else f"{scheme}:{rest}"

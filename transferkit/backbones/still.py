@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from transferkit.backbones._keras import keras
+from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.backbone import BatchNorm
 
 __all__ = ["Still", "hold_still", "is_batch_norm"]
@@ -44,18 +44,21 @@ def hold_still(model: Any, frozen: Collection[str], batch_norm: BatchNorm) -> An
     other batch normalisation runs in inference mode too, while its scale and offset may train.
     """
 
-    def replace(layer: Any) -> Any:
-        if not isinstance(layer, keras.layers.Layer):
-            return layer
-        if layer.name in frozen:
-            layer.trainable = False
-            return Still(layer) if takes_mode(layer) else layer
-        layer.trainable = True
-        if batch_norm == "frozen" and is_batch_norm(layer):
-            return Still(layer)
-        return layer
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        return _held(layer, frozen, batch_norm)(*args, **kwargs)
 
-    return keras.models.clone_model(model, clone_function=replace)
+    x = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="cut")
+    return keras.Model(x, apply(model, x, call), name=model.name)
+
+
+def _held(layer: Any, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
+    if not isinstance(layer, keras.layers.Layer):
+        return layer
+    layer.trainable = layer.name not in frozen
+    keeps_mode = (
+        takes_mode(layer) if layer.name in frozen else batch_norm == "frozen" and is_batch_norm(layer)
+    )
+    return Still(layer) if keeps_mode else layer
 
 
 def takes_mode(layer: Any) -> bool:

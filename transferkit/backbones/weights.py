@@ -10,46 +10,53 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.backbones._keras import keras
+from transferkit.backbones.checkpoint import load_checkpoint
 from transferkit.backbones.compare import difference
 from transferkit.backbones.digest import of_path, of_variables
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
-__all__ = ["PRETRAINED", "load_weights", "pretrained_file"]
+__all__ = ["PRETRAINED", "find_weights", "given_path", "load_weights", "pretrained_file"]
 
 # What a user may write for "those that the card names".
 PRETRAINED = ("imagenet", "pretrained")
 
 
-def load_weights(model: Any, weights: str, card: Card, fixed: bool = True) -> str:
-    """Loads weights into a model that was built with random ones, and gives the SHA-256 of what it loaded.
+def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
+    """Finds the weights before anything is built: a file or folder, or None for random ones.
 
     Args:
-        model: the flat model.
         weights: ``"imagenet"`` (or ``"pretrained"``: those that the card names), ``"random"``, or a path
             (``.weights.h5``, ``.h5``, a folder with a TensorFlow checkpoint).
         card: says where the pretrained weights are.
         fixed: the model has the card's own arguments, which the pretrained weights need.
 
     Raises:
-        UserError: the weights cannot be had, cannot be read, or do not fit the model.
+        UserError: there are no such weights, or they cannot be had.
     """
     if weights == "random":
+        return None
+    if weights not in PRETRAINED:
+        return given_path(weights)
+    if not fixed:
+        arguments = card.arguments or "its usual arguments"
+        mend = f"the weights of {card.name} are for {arguments}, and the options change them"
+        raise UserError(fault("backbone.weights", weights, "'random' or a path", mend))
+    return pretrained_file(card)
+
+
+def load_weights(model: Any, path: Path | None) -> str:
+    """Loads weights into a model built with random ones, and gives the SHA-256 of what it loaded.
+
+    Args:
+        model: the flat model.
+        path: from :func:`find_weights`; with None the model's random values are what is hashed.
+
+    Raises:
+        UserError: the weights cannot be read, or do not fit the model; shows wherein they differ.
+    """
+    if path is None:
         return of_variables(model.variables)
-    if weights in PRETRAINED:
-        if not fixed:
-            raise UserError(
-                fault(
-                    "backbone.weights",
-                    weights,
-                    "'random' or a path",
-                    f"the card's weights are for {card.name} with {card.arguments or 'its usual arguments'}, "
-                    "and the options change it",
-                )
-            )
-        path = pretrained_file(card)
-    else:
-        path = _given(weights)
     _load(model, path)
     return of_path(path)
 
@@ -92,9 +99,9 @@ def _unreachable(card: Card, name: str, source: str, cached: Path, error: Except
         "imagenet",
         f"the file {name} from {source}",
         f"it is not at {cached} and could not be fetched ({_reason(error)}). Three ways to provide it: "
-        f"set KERAS_HOME to a folder that has it as models/{name}; give a copy as "
-        f"--set backbone.weights=PATH; or use a Hub module of {card.name} from a local folder, "
-        "with TFHUB_CACHE_DIR or hub:PATH",
+        f"set KERAS_HOME to a folder that has it as models/{name}; name a copy with "
+        "--set backbone.weights=PATH; or take a Hub module in its place (--backbone hub:HANDLE), "
+        "kept in the folder that TFHUB_CACHE_DIR names",
     )
 
 
@@ -105,10 +112,19 @@ def _reason(error: Exception) -> str:
     return (found.group(1) if found else text)[:120].strip(" :")
 
 
-def _given(weights: str) -> Path:
+def given_path(weights: str) -> Path:
+    """The file or folder that a user names.
+
+    Raises:
+        UserError: there is none, or its kind is not known.
+    """
     path = Path(weights).expanduser()
-    if path.is_file() or path.is_dir():
+    if path.is_dir() or (path.is_file() and path.suffix == ".h5"):
         return path
+    if path.is_file():
+        raise UserError(
+            fault("backbone.weights", weights, "a .weights.h5 or .h5 file, or a checkpoint folder")
+        )
     looks_like_path = "/" in weights or "." in weights
     mend = "no such file or folder" if looks_like_path else None
     raise UserError(fault("backbone.weights", weights, "'imagenet', 'random' or a path to weights", mend))
@@ -116,17 +132,14 @@ def _given(weights: str) -> Path:
 
 def _load(model: Any, path: Path) -> None:
     if path.is_dir():
-        _load_checkpoint(model, path)
+        load_checkpoint(model, path)
         return
-    if path.suffix != ".h5":
-        raise UserError(
-            fault("backbone.weights", str(path), "a .weights.h5 or .h5 file, or a checkpoint folder")
-        )
     shown = difference(model, path)
     if shown:
         raise UserError(fault("backbone.weights", str(path), "the weights of this backbone", shown))
-    model.load_weights(str(path))
-
-
-def _load_checkpoint(model: Any, path: Path) -> None:
-    raise NotImplementedError
+    try:
+        model.load_weights(str(path))
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        # The listing of a file that was cut short can be whole while its values are not.
+        mend = f"it cannot be loaded: {str(error).strip().splitlines()[0]}"
+        raise UserError(fault("backbone.weights", str(path), "the weights of this backbone", mend)) from error

@@ -1,0 +1,87 @@
+"""Weights from a folder with a TensorFlow checkpoint.
+
+Two ways of naming are understood: by the variables' own paths (``Conv1/kernel``), and by the objects that
+hold them (``model/_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE``), as ``tf.train.Checkpoint`` and
+``Model.save_weights`` of earlier Keras wrote them. Positions in the latter shift with any layer that has no
+weights, so holders are matched in order, and variables within a holder by name.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from transferkit.backbones.compare import Entry, shown
+from transferkit.errors import UserError, fault
+
+__all__ = ["load_checkpoint"]
+
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_FOREIGN = re.compile(
+    r"(^|/)(optimizer|optimizers|save_counter|_CHECKPOINTABLE|global_step|\.OPTIMIZER_SLOT)"
+)
+
+
+def load_checkpoint(model: Any, folder: Path) -> None:
+    """Loads the latest checkpoint of a folder into the model.
+
+    Raises:
+        UserError: the folder holds no readable checkpoint, or one of another network.
+    """
+    import tensorflow as tf
+
+    latest = tf.train.latest_checkpoint(str(folder))
+    if latest is None:
+        raise UserError(fault("backbone.weights", str(folder), "a folder with a TensorFlow checkpoint"))
+    try:
+        reader = tf.train.load_checkpoint(latest)
+        held = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        mend = f"it cannot be read, perhaps cut short: {str(error).splitlines()[0]}"
+        raise UserError(fault("backbone.weights", latest, "a whole checkpoint", mend)) from error
+    held = {name: shape for name, shape in held.items() if not _FOREIGN.search(name)}
+    pairs = _by_path(model, held) or _by_holder(model, held)
+    if pairs is None:
+        wanted = [(variable.path, tuple(variable.shape)) for variable in model.variables]
+        raise UserError(
+            fault("backbone.weights", latest, "the weights of this backbone", shown(_listed(held), wanted))
+        )
+    for variable, name in pairs:
+        variable.assign(reader.get_tensor(name))
+
+
+def _by_path(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
+    pairs = [(variable, str(variable.path)) for variable in model.variables]
+    fits = len(pairs) == len(held) and all(held.get(path) == tuple(one.shape) for one, path in pairs)
+    return pairs if fits else None
+
+
+def _by_holder(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
+    theirs: dict[str, dict[str, str]] = {}
+    for name, _ in _listed(held):
+        holder, _, leaf = name.removesuffix(_VALUE).rpartition("/")
+        theirs.setdefault(holder, {})[leaf.lstrip("_")] = name
+    ours: dict[str, dict[str, Any]] = {}
+    for variable in model.variables:
+        holder, _, leaf = variable.path.rpartition("/")
+        ours.setdefault(holder, {})[leaf] = variable
+    if len(theirs) != len(ours):
+        return None
+    pairs = []
+    for their, our in zip(theirs.values(), ours.values(), strict=True):
+        if their.keys() != our.keys() or any(held[their[leaf]] != tuple(our[leaf].shape) for leaf in our):
+            return None
+        pairs += [(our[leaf], their[leaf]) for leaf in our]
+    return pairs
+
+
+def _listed(held: dict[str, tuple[int, ...]]) -> list[Entry]:
+    """In the order of the numbers in their names: layer 2 before layer 10."""
+
+    def key(entry: Entry) -> list[tuple[int, int, str]]:
+        return [
+            (1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)", entry[0])
+        ]
+
+    return sorted(held.items(), key=key)

@@ -1,0 +1,100 @@
+"""Presets of KerasHub as backbones (needs the extra ``transferkit[keras-hub]``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transferkit.backbones._keras import keras, own_names
+from transferkit.backbones.backbone import Stage
+from transferkit.backbones.digest import of_variables
+from transferkit.backbones.functional import FunctionalBackbone
+from transferkit.backbones.unnest import flat
+from transferkit.card import Card
+from transferkit.errors import UserError, fault
+
+__all__ = ["load_keras_hub"]
+
+_USUAL_SIZE = (224, 224)
+
+
+def load_keras_hub(
+    preset: str,
+    *,
+    reference: str,
+    weights: str = "imagenet",
+    input_size: tuple[int, int] | None = None,
+    card: Card | None = None,
+) -> FunctionalBackbone:
+    """Loads an image backbone of KerasHub; its image converter's scale and offset join the graph.
+
+    Args:
+        preset: a preset's name or the folder of one.
+        reference: what the user wrote.
+        weights: ``"random"``, or else those of the preset.
+        input_size: height and width; the converter's own if None.
+        card: the facts, where a card names the preset.
+
+    Raises:
+        UserError: KerasHub is not installed, the preset cannot be had, or it is no image backbone.
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise UserError(
+            fault(
+                "backbone", reference, mend=f"needs KerasHub ({error}): pip install 'transferkit[keras-hub]'"
+            )
+        ) from error
+    with own_names():
+        try:
+            network = keras_hub.models.Backbone.from_preset(preset, load_weights=weights != "random")
+            converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        except Exception as error:
+            raise UserError(
+                fault(
+                    "backbone",
+                    reference,
+                    "an image preset that can be had",
+                    f"KerasHub says: {_first(error)}",
+                )
+            ) from error
+        size = tuple(input_size or getattr(converter, "image_size", None) or _USUAL_SIZE)
+        images = keras.Input((*size, 3), dtype="float32", name="images")
+        x = images
+        # A converter resizes too; here images have their size already.
+        if converter.scale is not None or converter.offset is not None:
+            scale = 1.0 if converter.scale is None else converter.scale
+            offset = 0.0 if converter.offset is None else converter.offset
+            x = keras.layers.Rescaling(scale, offset, name="pixels")(x)
+        model = keras.Model(images, _pooled(flat(network, x), reference), name="preset")
+    end = model.operations[-1].name
+    return FunctionalBackbone(
+        model,
+        name=card.name if card else preset.rstrip("/").rpartition("/")[2],
+        reference=reference,
+        stages=tuple(Stage(name, layer) for name, layer in card.stages.items())
+        if card
+        else (Stage("top", end),),
+        weights=weights if weights == "random" else reference,
+        weights_sha256=of_variables(model.variables),
+        card=card,
+    )
+
+
+def _pooled(output: Any, reference: str) -> Any:
+    if isinstance(output, dict):
+        # A feature pyramid: its last level is the deepest.
+        output = output[sorted(output)[-1]]
+    rank = len(output.shape)
+    if rank == 4:
+        return keras.layers.GlobalAveragePooling2D(name="pool")(output)
+    if rank == 3:
+        return keras.layers.GlobalAveragePooling1D(name="pool")(output)
+    if rank == 2:
+        return output
+    raise UserError(fault(f"backbone {reference}", list(output.shape), "features, a map or a row of tokens"))
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

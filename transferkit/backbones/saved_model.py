@@ -1,0 +1,260 @@
+"""SavedModels as backbones: from TensorFlow Hub, from a folder.
+
+A module is loaded with ``hub.load`` or ``tf.saved_model.load``, as a callable with variables, and never as a
+``KerasLayer``, which cannot join a Keras 3 model. Hub image modules take float images in [0, 1] (the common
+signatures for image modules); a SavedModel of one's own takes raw pixels unless the user says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.backbones.digest import of_path
+from transferkit.backbones.opaque import OpaqueBackbone
+from transferkit.card import NORMALISATIONS, Card
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["load_hub", "load_saved_model"]
+
+_USUAL_SIZE = (224, 224)
+
+
+def load_hub(
+    handle: str,
+    *,
+    reference: str,
+    input_size: tuple[int, int] | None = None,
+    normalisation: str = "unit",
+    card: Card | None = None,
+) -> OpaqueBackbone:
+    """Loads a Hub image module, by its https handle or from a local folder.
+
+    Raises:
+        UserError: it cannot be had, has the TF1 format, or takes no image.
+    """
+    if "://" not in handle:
+        return load_saved_model(
+            handle, reference=reference, input_size=input_size, normalisation=normalisation, card=card
+        )
+    # Only here: it imports the legacy Keras, and takes seconds.
+    import tensorflow_hub as hub
+
+    try:
+        folder = Path(hub.resolve(handle))
+        _check_format(folder, reference)
+        module = hub.load(handle)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(_unreachable(handle, reference, error)) from error
+    return _backbone(module, folder, reference, input_size, normalisation, card)
+
+
+def load_saved_model(
+    path: str,
+    *,
+    reference: str,
+    input_size: tuple[int, int] | None = None,
+    normalisation: str = "none",
+    card: Card | None = None,
+) -> OpaqueBackbone:
+    """Loads a SavedModel folder.
+
+    Raises:
+        UserError: the folder holds none, holds one of the TF1 format, or one that takes no image.
+    """
+    folder = Path(path).expanduser()
+    _check_format(folder, reference)
+    try:
+        module = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        mend = f"it cannot be read, perhaps cut short: {_first(error)}"
+        raise UserError(fault("backbone", reference, "a whole SavedModel", mend)) from error
+    return _backbone(module, folder, reference, input_size, normalisation, card)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One way to call a module: the function, its image argument, and the modes it has."""
+
+    function: Any
+    keyword: str | None
+    spec: Any
+    modes: frozenset[bool]
+
+    def __call__(self, images: Any, training: bool) -> Any:
+        if self.keyword is not None:
+            return self.function(**{self.keyword: images})
+        if not self.modes:
+            return self.function(images)
+        # Some modules were exported in one mode only.
+        mode = training if training in self.modes else not training
+        return self.function(images, training=mode)
+
+
+def _backbone(
+    module: Any,
+    folder: Path,
+    reference: str,
+    input_size: tuple[int, int] | None,
+    normalisation: str,
+    card: Card | None,
+) -> OpaqueBackbone:
+    if normalisation not in NORMALISATIONS:
+        known = ", ".join(NORMALISATIONS)
+        mend = near(normalisation, NORMALISATIONS)
+        raise UserError(fault("backbone.options.normalisation", normalisation, f"one of {known}", mend))
+    entry = _entry(module, reference)
+    variables = getattr(module, "variables", None) or _captured(entry.function)
+    trainable = getattr(module, "trainable_variables", None)
+    if trainable is None:
+        trainable = [variable for variable in variables if variable.trainable]
+    return OpaqueBackbone(
+        entry,
+        variables=variables,
+        # A signature has no training mode and was exported for serving.
+        trainable_variables=trainable if entry.keyword is None else (),
+        regularisation_losses=getattr(module, "regularization_losses", None) or (),
+        name=card.name if card else folder.name,
+        reference=reference,
+        normalisation=normalisation,
+        dtype=entry.spec.dtype,
+        input_size=_size(entry.spec, input_size, card, reference),
+        weights_sha256=of_path(folder),
+        card=card,
+    )
+
+
+def _entry(module: Any, reference: str) -> _Entry:
+    """The function that takes images: the module itself, else one of its signatures."""
+    seen = []
+    if callable(module):
+        function = module.__call__
+        specs, modes = [], set()
+        for concrete in getattr(function, "concrete_functions", ()):
+            positional, named = concrete.structured_input_signature
+            specs.append(positional[0] if positional else None)
+            modes |= _modes([*positional[1:], *([named["training"]] if "training" in named else [])])
+        seen += [str(spec) for spec in specs]
+        images = [spec for spec in specs if _is_image(spec)]
+        if images:
+            return _Entry(module, None, images[0], frozenset(modes))
+    for name, function in getattr(module, "signatures", {}).items():
+        _, named = function.structured_input_signature
+        seen.append(f"{name}({', '.join(f'{key}: {_brief(spec)}' for key, spec in named.items())})")
+        if len(named) == 1 and _is_image(next(iter(named.values()))):
+            keyword, spec = next(iter(named.items()))
+            return _Entry(function, keyword, spec, frozenset())
+    raise UserError(
+        fault(
+            "backbone",
+            reference,
+            "a module that takes images [N, height, width, 3]",
+            f"it takes {'; '.join(seen) if seen else 'nothing that can be called'}",
+        )
+    )
+
+
+def _brief(spec: Any) -> str:
+    return f"{spec.dtype.name} {spec.shape}" if isinstance(spec, tf.TensorSpec) else str(spec)
+
+
+def _modes(arguments: list[Any]) -> set[bool]:
+    """The values of ``training`` that a call with these further arguments stands for."""
+    modes: set[bool] = set()
+    for argument in arguments:
+        if isinstance(argument, bool):
+            modes.add(argument)
+        elif isinstance(argument, tf.TensorSpec) and argument.dtype == tf.bool:
+            modes |= {True, False}
+    return modes
+
+
+def _is_image(spec: Any) -> bool:
+    if not isinstance(spec, tf.TensorSpec) or spec.dtype not in (tf.float32, tf.float16, tf.uint8):
+        return False
+    # Of an unknown number of axes is what an exporter wrote that did not look: the first call decides.
+    return spec.shape.rank is None or (spec.shape.rank == 4 and spec.shape[-1] in (3, None))
+
+
+def _size(spec: Any, wanted: tuple[int, int] | None, card: Card | None, reference: str) -> tuple[int, int]:
+    if spec.shape.rank == 4:
+        if spec.shape[0] is not None:
+            raise UserError(
+                fault(
+                    "backbone", reference, "any number of images at once", f"it takes exactly {spec.shape[0]}"
+                )
+            )
+        height, width = spec.shape[1:3]
+        if height is not None and width is not None:
+            if wanted and tuple(wanted) != (height, width):
+                raise UserError(
+                    fault("backbone.input_size", list(wanted), f"[{height}, {width}], the module's own")
+                )
+            return (height, width)
+    return wanted or (card.size if card else _USUAL_SIZE)
+
+
+def _captured(function: Any) -> list[Any]:
+    """The variables behind a function, for a module that does not list them."""
+    call = (
+        function.__call__
+        if isinstance(function, tf.Module) or not hasattr(function, "variables")
+        else function
+    )
+    concretes = getattr(call, "concrete_functions", [function])
+    found = {id(variable): variable for one in concretes for variable in getattr(one, "variables", ())}
+    return list(found.values())
+
+
+def _check_format(folder: Path, reference: str) -> None:
+    if not folder.is_dir():
+        raise UserError(fault("backbone", reference, "a folder with a SavedModel", f"no folder {folder}"))
+    if (folder / "tfhub_module.pb").exists():
+        raise UserError(_tf1(reference, "it is a module for hub.Module"))
+    if not any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
+        raise UserError(fault("backbone", reference, "a folder with saved_model.pb", f"{folder} has none"))
+    binary = folder / "saved_model.pb"
+    if binary.is_file():
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
+        from tensorflow.core.protobuf import saved_model_pb2
+
+        try:
+            saved = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+        except DecodeError as error:
+            mend = f"saved_model.pb cannot be read, perhaps cut short: {_first(error)}"
+            raise UserError(fault("backbone", reference, "a whole SavedModel", mend)) from error
+        if not any(graph.HasField("object_graph_def") for graph in saved.meta_graphs):
+            raise UserError(_tf1(reference, "its SavedModel has no objects"))
+
+
+def _tf1(reference: str, reason: str) -> str:
+    return fault(
+        "backbone",
+        reference,
+        "a TF2 SavedModel",
+        f"this one has the TF1 format ({reason}), whose graphs cannot be called from TensorFlow 2; "
+        "take a newer version of the module, most have one",
+    )
+
+
+def _unreachable(handle: str, reference: str, error: Exception) -> str:
+    cache = os.environ.get("TFHUB_CACHE_DIR")
+    where = f"TFHUB_CACHE_DIR is {cache}" if cache else "TFHUB_CACHE_DIR is not set"
+    return fault(
+        "backbone",
+        reference,
+        "a module that can be fetched or is cached",
+        f"{handle} could not be had ({_first(error)[:160]}; {where}). Fetch it where there is a network with "
+        "TFHUB_CACHE_DIR set and bring that folder here, or unpack it and name the folder: hub:PATH",
+    )
+
+
+def _first(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
