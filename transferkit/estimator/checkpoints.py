@@ -1,0 +1,229 @@
+"""Checkpoints: ordinary TensorFlow checkpoints under the variables' own names, whole or not there.
+
+A checkpoint is written under a temporary name, its files are moved into place one after the other, and the
+``checkpoint`` state file, which alone says that it is there, is replaced last. So whatever ends the process,
+the state file names a checkpoint that is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.errors import UserError, fault
+
+__all__ = ["CheckpointError", "latest", "prune", "read", "remove", "restore", "save", "step_of"]
+
+_log = logging.getLogger("transferkit")
+_NAME = "model.ckpt"
+_TEMPORARY = ".writing-"
+
+
+class CheckpointError(UserError, ValueError):
+    """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
+
+
+def step_of(prefix: str) -> int:
+    """The global step in a checkpoint's name, -1 where there is none."""
+    found = re.search(r"-(\d+)$", prefix)
+    return int(found.group(1)) if found else -1
+
+
+def latest(model_dir: str) -> str | None:
+    """The prefix of the newest checkpoint that the state file names and whose files are there."""
+    state = tf.train.get_checkpoint_state(model_dir)
+    if state is None:
+        return None
+    named = [state.model_checkpoint_path, *reversed(list(state.all_model_checkpoint_paths))]
+    for prefix in dict.fromkeys(named):
+        if _exists(prefix):
+            return prefix
+    return None
+
+
+def _exists(prefix: str) -> bool:
+    folder, name = os.path.split(prefix)
+    index = os.path.exists(f"{prefix}.index")
+    return index and any(Path(folder).glob(glob_name(name) + ".data-*"))
+
+
+def known(model_dir: str) -> list[str]:
+    """Prefixes of all checkpoints the state file names, oldest first."""
+    state = tf.train.get_checkpoint_state(model_dir)
+    return list(state.all_model_checkpoint_paths) if state else []
+
+
+def save(model_dir: str, step: int, tensors: Mapping[str, Any], keep: int | None) -> str:
+    """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
+
+    Args:
+        model_dir: the folder, made where it is missing.
+        step: the global step.
+        tensors: name -> value.
+        keep: how many checkpoints stay; None or 0 keeps all.
+
+    Returns:
+        The checkpoint's prefix.
+
+    Raises:
+        CheckpointError: where the disk is full or cannot be written; the checkpoints before it stay.
+    """
+    prefix = os.path.join(model_dir, f"{_NAME}-{step}")
+    temporary = os.path.join(model_dir, f"{_TEMPORARY}{os.getpid()}-{_NAME}-{step}")
+    names = sorted(tensors)
+    try:
+        os.makedirs(model_dir, exist_ok=True)
+        tf.raw_ops.SaveV2(
+            prefix=temporary,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tensors[name] for name in names],
+        )
+        _check_written(temporary, [tensors[name] for name in names])
+        files = sorted(Path(model_dir).glob(glob_name(os.path.basename(temporary)) + ".*"))
+        # The index comes last: without it a checkpoint does not exist for TensorFlow.
+        files.sort(key=lambda path: path.name.endswith(".index"))
+        for path in files:
+            os.replace(path, prefix + path.name[len(os.path.basename(temporary)) :])
+        paths = [p for p in known(model_dir) if p != prefix and _exists(p)]
+        _write_state(model_dir, [*paths, prefix])
+    except (OSError, tf.errors.OpError) as error:
+        for path in Path(model_dir).glob(glob_name(os.path.basename(temporary)) + "*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise CheckpointError(
+            fault(
+                prefix,
+                str(error).splitlines()[0],
+                "a disk that takes the checkpoint",
+                "make room or choose another model_dir; the checkpoint before this one is whole",
+            )
+        ) from error
+    if keep:
+        prune(model_dir, keep)
+    return prefix
+
+
+def glob_name(name: str) -> str:
+    return re.sub(r"([\[\]*?])", r"[\1]", name)
+
+
+def _check_written(prefix: str, tensors: list[Any]) -> None:
+    """A full disk may leave a short file without an error: the sizes tell."""
+    data = Path(f"{prefix}.data-00000-of-00001")
+    least = sum(
+        int(np.prod(t.shape)) * t.dtype.size for t in tensors if t.dtype.size and t.dtype != tf.variant
+    )
+    if data.stat().st_size < least or not os.path.getsize(f"{prefix}.index"):
+        raise OSError(f"{data.stat().st_size} bytes were written of {least}")
+
+
+def _write_state(model_dir: str, prefixes: list[str]) -> None:
+    names = [os.path.relpath(p, model_dir) for p in prefixes]
+    lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{n}"' for n in names)]
+    temporary = os.path.join(model_dir, f"{_TEMPORARY}{os.getpid()}-checkpoint")
+    Path(temporary).write_text("\n".join(lines) + "\n")
+    os.replace(temporary, os.path.join(model_dir, "checkpoint"))
+
+
+def prune(model_dir: str, keep: int) -> None:
+    """Removes the oldest checkpoints beyond ``keep``."""
+    prefixes = known(model_dir)
+    if len(prefixes) <= keep:
+        return
+    # The state file forgets them first: it never names a checkpoint that is gone.
+    _write_state(model_dir, prefixes[-keep:])
+    for prefix in prefixes[:-keep]:
+        remove(prefix)
+
+
+def remove(prefix: str) -> None:
+    """Removes one checkpoint's files, the index first."""
+    folder, name = os.path.split(prefix)
+    for path in sorted(
+        Path(folder).glob(glob_name(name) + ".*"), key=lambda p: not p.name.endswith(".index")
+    ):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def read(prefix: str) -> Any:
+    """A checkpoint's reader.
+
+    Raises:
+        CheckpointError: where it is missing, short or damaged.
+    """
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except Exception as error:
+        raise CheckpointError(
+            fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")
+        ) from error
+
+
+def restore(prefix: str, variables: Mapping[str, Any], model_dir: str | None = None) -> None:
+    """Assigns the values of checkpoint ``prefix`` to ``variables`` (name -> variable), all or none.
+
+    Raises:
+        CheckpointError: where variables are missing in it, have other shapes, or the file is damaged.
+    """
+    reader = read(prefix)
+    shapes = reader.get_variable_to_shape_map()
+    faults = []
+    for name, variable in variables.items():
+        if name not in shapes:
+            faults.append(f"{name} (not in the checkpoint)")
+        elif list(shapes[name]) != variable.shape.as_list():
+            faults.append(
+                f"{name} ({shapes[name]} in the checkpoint, {variable.shape.as_list()} in the model)"
+            )
+    if faults:
+        extra = sorted(set(shapes) - set(variables) - {n for n in shapes if n.startswith("transferkit/")})
+        beside = f"; the checkpoint has besides: {_few(extra)}" if extra and len(extra) <= len(shapes) else ""
+        raise CheckpointError(
+            fault(
+                prefix,
+                None,
+                None,
+                f"it belongs to another model; {len(faults)} of {len(variables)} variables differ: "
+                f"{_few(faults)}{beside}; choose an empty model_dir or the model that wrote it",
+            )
+        )
+    try:
+        values = {name: reader.get_tensor(name) for name in variables}
+    except Exception as error:
+        raise CheckpointError(
+            fault(
+                prefix,
+                str(error).splitlines()[0],
+                "a whole TensorFlow checkpoint",
+                "it is damaged or cut short",
+            )
+        ) from error
+    for name, variable in variables.items():
+        variable.assign(values[name])
+
+
+def _few(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def wait_for_newer(model_dir: str, than: str | None, timeout: float) -> str | None:
+    """The latest checkpoint once it is another than ``than``, or None after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        found = latest(model_dir)
+        if found is not None and found != than:
+            return found
+        if time.monotonic() >= end:
+            return None
+        time.sleep(0.2)

@@ -1,0 +1,133 @@
+"""What lives as long as an Estimator: its variables, its traces, and where their values came from."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.estimator import checkpoints
+from transferkit.estimator.tracing import Traced, trace
+from transferkit.estimator.variables import VariableStore
+from transferkit.model_fn.spec import ModeKeys
+
+__all__ = ["Engine"]
+
+_log = logging.getLogger("transferkit")
+
+
+class Engine:
+    """Traces, variables and their source, shared by all calls of one Estimator.
+
+    Attributes:
+        store: the variables.
+        trace_counts: mode -> how often a graph was made for it.
+        live: whether the variables hold what training in this process made of them.
+        source: the checkpoint whose values the variables hold or started from, or None.
+    """
+
+    def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any) -> None:
+        self.model_fn = model_fn
+        self.model_dir = model_dir
+        self.params = params
+        self.config = config
+        self.store = VariableStore(config.tf_random_seed)
+        self.trace_counts: collections.Counter[str] = collections.Counter()
+        self.live = False
+        self.source: str | None = None
+        self._said = False
+        self._traces: dict[Any, Traced] = {}
+
+    def traced(self, mode: str, signature: Any, strategy: Any = None) -> Traced:
+        """The graph for ``mode`` and ``signature``, made on first asking, its variables filled."""
+        key = _key(mode, signature, strategy)
+        made = self._traces.get(key)
+        if made is None:
+            self.store.new.clear()
+            made = trace(self.model_fn, mode, signature, self.store, self.params, self.config, strategy)
+            self.trace_counts[mode] += 1
+            self._traces[key] = made
+            if self.store.new and self.source is not None:
+                self._fill_new(list(self.store.new))
+            self.store.new.clear()
+        return made
+
+    def _fill_new(self, names: list[str]) -> None:
+        assert self.source is not None  # noqa: S101 - the caller looked
+        wanted = {name: self.store.saved[name] for name in names}
+        if self.live:
+            shapes = checkpoints.read(self.source).get_variable_to_shape_map()
+            wanted = {name: v for name, v in wanted.items() if name in shapes}
+        checkpoints.restore(self.source, wanted)
+
+    def load_latest(self) -> str | None:
+        """Fills the variables from the newest checkpoint, unless they are newer than it.
+
+        Returns:
+            The checkpoint the variables come from, or None where there is none.
+        """
+        if self.live:
+            return self.source
+        found = checkpoints.latest(self.model_dir)
+        if found is not None and found != self.source:
+            self.load(found)
+        return self.source
+
+    @contextlib.contextmanager
+    def weights_of(self, checkpoint_path: str | None) -> Iterator[None]:
+        """Within it, the variables have the values of ``checkpoint_path``, or the newest where it is None."""
+        if checkpoint_path is None or (checkpoint_path == self.source and not self.live):
+            if self.load_latest() is None and not self.live and not self._said:
+                self._said = True
+                _log.info("No checkpoint in %s: the model's initial values are used", self.model_dir)
+            yield
+            return
+        before = self.values()
+        try:
+            checkpoints.restore(checkpoint_path, self.store.saved)
+            yield
+        finally:
+            for name, value in before.items():
+                self.store.saved[name].assign(value)
+
+    def load(self, prefix: str) -> None:
+        checkpoints.restore(prefix, self.store.saved)
+        self.source = prefix
+        _log.info("Restored the variables from %s", prefix)
+
+    def values(self) -> dict[str, Any]:
+        """Checkpoint name -> present value of each saved variable."""
+        return {name: read_value(variable) for name, variable in self.store.saved.items()}
+
+    def save(self, extra: Mapping[str, Any] | None = None) -> str:
+        """Writes a checkpoint of the present values."""
+        tensors = {**self.values(), **(extra or {})}
+        prefix = checkpoints.save(self.model_dir, self.step(), tensors, self.config.keep_checkpoint_max)
+        self.source = prefix
+        return prefix
+
+    def step(self) -> int:
+        """The global step as the variables have it, or as the latest checkpoint's name says."""
+        variable = self.store.saved.get("global_step")
+        if variable is not None and (self.live or self.source is not None):
+            return int(variable.numpy() if not hasattr(variable, "_values") else variable.values[0].numpy())
+        found = checkpoints.latest(self.model_dir)
+        if found is not None:
+            reader = checkpoints.read(found)
+            return int(reader.get_tensor("global_step")) if reader.has_tensor("global_step") else 0
+        return 0
+
+
+def read_value(variable: Any) -> Any:
+    """The variable's value as one eager tensor."""
+    return variable.read_value()
+
+
+def _key(mode: str, signature: Any, strategy: Any) -> Any:
+    flat = tuple(tf.nest.flatten(signature, expand_composites=True))
+    structure = repr(tf.nest.map_structure(lambda spec: 0, signature))
+    return mode, structure, flat, id(strategy) if strategy is not None and mode != ModeKeys.PREDICT else None

@@ -1,0 +1,171 @@
+"""The Estimator."""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.errors import fault
+from transferkit.estimator import checkpoints, evaluating, predicting, training
+from transferkit.estimator.engine import Engine
+from transferkit.estimator.hooks import check_hooks
+from transferkit.estimator.run_config import RunConfig
+from transferkit.estimator.tracing import check_model_fn
+
+__all__ = ["Estimator"]
+
+
+class Estimator:
+    """Trains, evaluates, predicts with and exports the model that ``model_fn`` describes.
+
+    Each mode is traced once for an input signature, however many calls follow; all modes share the weights.
+
+    Args:
+        model_fn: takes ``features`` and any of ``labels, mode, params, config``; returns an EstimatorSpec.
+        model_dir: where checkpoints and event files go; taken from ``config``, or a temporary folder, where
+            it is None.
+        config: a :class:`RunConfig`, or None for its defaults.
+        params: a dictionary handed to ``model_fn`` and ``input_fn``.
+        warm_start_from: a checkpoint, a folder with checkpoints, a SavedModel, or a WarmStartSettings to
+            take first values from.
+
+    Raises:
+        ValueError: where ``model_fn`` has the wrong arguments, or model_dir differs from ``config``'s.
+        TypeError: where ``config`` or ``params`` have the wrong type.
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable[..., Any],
+        model_dir: str | os.PathLike[str] | None = None,
+        config: RunConfig | None = None,
+        params: Mapping[str, Any] | None = None,
+        warm_start_from: Any = None,
+    ) -> None:
+        check_model_fn(model_fn, params)
+        if config is not None and not isinstance(config, RunConfig):
+            raise ValueError(fault("Estimator.config", config, "an instance of RunConfig"))
+        config = config or RunConfig()
+        if model_dir is not None:
+            model_dir = os.fspath(model_dir)
+            if config.model_dir is not None and config.model_dir != model_dir:
+                raise ValueError(
+                    fault("Estimator.model_dir", model_dir, f"{config.model_dir!r} as in RunConfig.model_dir")
+                )
+        model_dir = model_dir or config.model_dir or tempfile.mkdtemp()
+        self._config = config if config.model_dir == model_dir else config.replace(model_dir=model_dir)
+        self._params = copy.deepcopy(params or {})
+        self._model_fn = model_fn
+        self._engine = Engine(model_fn, model_dir, self._params, self._config)
+
+    @property
+    def model_dir(self) -> str:
+        return self._engine.model_dir
+
+    @property
+    def config(self) -> RunConfig:
+        return copy.deepcopy(self._config)
+
+    @property
+    def params(self) -> Any:
+        """A copy of the hyperparameters."""
+        return copy.deepcopy(self._params)
+
+    @property
+    def model_fn(self) -> Callable[..., Any]:
+        """The model_fn, callable as ``model_fn(features, labels, mode, config)``."""
+
+        def public(features: Any, labels: Any, mode: str, config: Any) -> Any:
+            from transferkit.estimator.tracing import _call
+
+            return _call(self._model_fn, features, labels, mode, self.params, config)
+
+        return public
+
+    @property
+    def trace_counts(self) -> dict[str, int]:
+        """Mode -> how many graphs were made for it: one for each input signature."""
+        return dict(self._engine.trace_counts)
+
+    def train(
+        self,
+        input_fn: Callable[..., Any],
+        hooks: Any = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Any = None,
+    ) -> Estimator:
+        """Trains for ``steps`` more, or up to ``max_steps`` in all, or to the end of the data.
+
+        Raises:
+            ValueError: where both or non-positive numbers are given.
+        """
+        if steps is not None and max_steps is not None:
+            raise ValueError(fault("train", None, None, "Can not provide both steps and max_steps."))
+        _positive("train.steps", steps)
+        _positive("train.max_steps", max_steps)
+        hooks = check_hooks(hooks)
+        listeners = list(saving_listeners or ())
+        if max_steps is not None and self._engine.step() >= max_steps:
+            return self
+        training.train(self._engine, input_fn, hooks, listeners, steps, max_steps)
+        return self
+
+    def evaluate(
+        self,
+        input_fn: Callable[..., Any],
+        steps: int | None = None,
+        hooks: Any = None,
+        checkpoint_path: str | None = None,
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        """Metrics over ``steps`` batches or all the data, with ``loss`` and ``global_step``."""
+        _positive("evaluate.steps", steps)
+        hooks = check_hooks(hooks)
+        return evaluating.evaluate(self._engine, input_fn, steps, hooks, checkpoint_path)
+
+    def predict(
+        self,
+        input_fn: Callable[..., Any],
+        predict_keys: Any = None,
+        hooks: Any = None,
+        checkpoint_path: str | None = None,
+        yield_single_examples: bool = True,
+    ) -> Iterator[Any]:
+        """Yields predictions lazily, one example (or one batch) at a time."""
+        hooks = check_hooks(hooks)
+        return predicting.predict(
+            self._engine, input_fn, predict_keys, hooks, checkpoint_path, yield_single_examples
+        )
+
+    def latest_checkpoint(self) -> str | None:
+        """The prefix of the newest checkpoint in model_dir, or None."""
+        return checkpoints.latest(self.model_dir)
+
+    def get_variable_names(self) -> list[str]:
+        """Names of the variables in the newest checkpoint."""
+        return sorted(name for name, _ in tf.train.list_variables(self._newest()))
+
+    def get_variable_value(self, name: str) -> Any:
+        """A variable's value in the newest checkpoint."""
+        return tf.train.load_variable(self._newest(), name)
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """The folder of evaluation's event files."""
+        return os.path.join(self.model_dir, "eval" if not name else f"eval_{name}")
+
+    def _newest(self) -> str:
+        found = self.latest_checkpoint()
+        if found is None:
+            raise ValueError(fault("model_dir", self.model_dir, "a folder with a checkpoint", "train first"))
+        return found
+
+
+def _positive(place: str, value: int | None) -> None:
+    if value is not None and value <= 0:
+        raise ValueError(fault(place, value, "a positive number, or None"))

@@ -1,0 +1,209 @@
+"""The graph a model_fn is traced into, and the functions that are cut out of it.
+
+One graph serves every call of one mode: whatever a step, a hook or an export asks for is a function over the
+same graph, cut to what its outputs need. So model_fn is called once, and asking for more later costs
+no trace.
+
+What runs in a step is decided as follows. TensorFlow-1 code says what runs by fetching it: the train_op, the
+updates of metrics, and what these depend on. Keras code says it by program order: an assignment made by a
+Keras layer, optimizer or metric runs, after the reads and writes of the same variable that stand before it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.eager.polymorphic_function import atomic_function
+from tensorflow.python.framework import func_graph
+
+__all__ = ["GraphFunction", "TracedGraph", "cut"]
+
+_numbers = itertools.count()
+
+# Operations that take a variable's resource and leave it as it is.
+_READS = frozenset(
+    {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"}
+)
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "If", "While", "Case"})
+_CALLS_WITHOUT_STATE = frozenset({"StatelessIf", "StatelessWhile", "StatelessCase"})
+
+
+def _called_by_keras() -> bool:
+    """Whether Keras code stands between the model_fn and the operation being made."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith(("keras.", "tf_keras.")):
+            return True
+        if module == "transferkit.estimator.tracing":
+            return False
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+class TracedGraph(func_graph.FuncGraph):
+    """A function's graph with collections of its own, that knows what Keras assigned in it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, collections={})
+        self.keras_writes: list[Any] = []
+        # Tensors of random operations, by name, and what stands for them now.
+        self.replaced: dict[str, Any] = {}
+        self._kept: set[Any] | None = None
+        self._reads: dict[int, Any] = {}
+        self.on_watch: Any = None
+
+    def _create_op_internal(self, op_type: str, *args: Any, **kwargs: Any) -> Any:
+        op = super()._create_op_internal(op_type, *args, **kwargs)
+        if op_type not in _READS and op_type != "Placeholder" and _resources(op) and _called_by_keras():
+            # A call that only reads must not be ordered as if it wrote: its attribute tells, once set.
+            self.keras_writes.append(op)
+        return op
+
+    def watch_variable(self, v: Any) -> None:
+        super().watch_variable(v)
+        if self.on_watch is not None:
+            self.on_watch(v)
+
+    def read_of(self, variable: Any) -> Any:
+        """One tensor that reads ``variable``, made on first asking."""
+        read = self._reads.get(id(variable))
+        if read is None:
+            with self.as_default(), tf.control_dependencies(None):
+                read = variable.read_value()
+            self._reads[id(variable)] = read
+        return read
+
+    def get_operations(self) -> list[Any]:
+        operations = super().get_operations()
+        if self._kept is None:
+            return operations
+        return [op for op in operations if op in self._kept]
+
+    def order_keras_effects(self) -> list[Any]:
+        """Adds the control edges that program order asks for, once tracing has ended; returns the writes."""
+        writes = [op for op in self.keras_writes if _writes(op)]
+        owned = {handle for op in writes for handle in _written(op)}
+        written = set(writes)
+        last_write: dict[str, Any] = {}
+        reads_since: dict[str, list[Any]] = {}
+        for op in super().get_operations():
+            handles = [h for h in _resources(op) if h in owned]
+            if not handles or op.type == "Placeholder":
+                continue
+            is_write = op in written
+            before: list[Any] = []
+            for handle in handles:
+                if handle in last_write:
+                    before.append(last_write[handle])
+                if is_write and handle in _written(op):
+                    before.extend(reads_since.pop(handle, ()))
+                    last_write[handle] = op
+                else:
+                    reads_since.setdefault(handle, []).append(op)
+            known = set(op.control_inputs)
+            op._add_control_inputs([b for b in dict.fromkeys(before) if b is not op and b not in known])
+        return writes
+
+
+def _resources(op: Any) -> list[str]:
+    return [t.name for t in op.inputs if t.dtype == tf.resource]
+
+
+def _written(op: Any) -> list[str]:
+    """Names of the resources that ``op`` may write."""
+    handles = _resources(op)
+    if op.type in _READS or op.type in _CALLS_WITHOUT_STATE:
+        return []
+    if op.type in _CALLS:
+        try:
+            read_only = set(op.get_attr("_read_only_resource_inputs"))
+        except ValueError:
+            return handles
+        return [t.name for i, t in enumerate(op.inputs) if t.dtype == tf.resource and i not in read_only]
+    return handles
+
+
+def _writes(op: Any) -> bool:
+    return bool(_written(op))
+
+
+class GraphFunction:
+    """A function cut out of a :class:`TracedGraph`: flat tensors in, flat tensors out.
+
+    Args:
+        graph: where it is cut from.
+        inputs: the tensors that a call gives values for.
+        outputs: the tensors a call returns.
+        control: operations that run besides.
+        jit_compile: whether XLA compiles it.
+    """
+
+    def __init__(
+        self,
+        graph: TracedGraph,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        control: Iterable[Any] = (),
+        jit_compile: bool = False,
+    ) -> None:
+        control = list(dict.fromkeys(control))
+        kept = _needed(graph, inputs, outputs, control)
+        fed = {t.name for t in inputs}
+        captures = [
+            (external, internal)
+            for external, internal in graph.captures
+            if internal.op in kept and internal.name not in fed
+        ]
+        for op in kept:
+            known = any(t.name in fed for t in op.outputs) or any(op is inner.op for _, inner in captures)
+            if op.type == "Placeholder" and not known:
+                raise tf.errors.InvalidArgumentError(
+                    None, op, f"{op.name}: a placeholder of the model needs a value; feed it"
+                )
+        saved = graph.inputs, graph.outputs, graph.control_outputs
+        graph.inputs = [*inputs, *(internal for _, internal in captures)]
+        graph.outputs, graph.control_outputs = list(outputs), control
+        graph._kept = kept | {t.op for t in graph.inputs}
+        attributes = {"_XlaMustCompile": True} if jit_compile else {}
+        try:
+            # The outputs' names stay unique where one tensor is asked for twice.
+            self._function = atomic_function.from_func_graph(
+                f"__inference_{graph.name}_{next(_numbers)}", graph, attributes
+            )
+            # Its own definition tells which inputs it only reads; the graph it came from goes on changing.
+            self._function._cached_graph = None
+        finally:
+            graph.inputs, graph.outputs, graph.control_outputs = saved
+            graph._kept = None
+        self.captured = [external for external, _ in captures]
+        self.graph = graph
+
+    def __call__(self, *inputs: Any) -> list[Any]:
+        outputs = self._function.call_flat(*inputs, *self.captured)
+        return list(outputs) if isinstance(outputs, (list, tuple)) else []
+
+
+def _needed(graph: Any, inputs: Sequence[Any], outputs: Sequence[Any], control: Sequence[Any]) -> set[Any]:
+    """The operations that the outputs need, going no further than the inputs."""
+    fed = {t.name for t in inputs}
+    todo = [t.op for t in outputs if t.name not in fed] + list(control)
+    needed: set[Any] = set()
+    while todo:
+        op = todo.pop()
+        if op in needed:
+            continue
+        needed.add(op)
+        todo.extend(t.op for t in op.inputs if t.name not in fed)
+        todo.extend(op.control_inputs)
+    return needed
+
+
+def cut(graph: TracedGraph, outputs: Sequence[Any]) -> list[Any]:
+    """Runs the part of ``graph`` that ``outputs`` need, which no input may be part of; returns values."""
+    with tf.init_scope():
+        return GraphFunction(graph, [], outputs)()

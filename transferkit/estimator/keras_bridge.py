@@ -1,0 +1,70 @@
+"""What Keras 3 needs while a model_fn is traced, so that it behaves as tf.keras did under tf.estimator.
+
+Layers and optimizers made inside model_fn get the same names in every trace (Keras numbers them over the
+whole process otherwise), and initial values that depend on Python's random numbers become repeatable.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import gc
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__ = ["keras_optimizer", "tracing_keras"]
+
+_UIDS = "object_name_uids"
+_SEED = "global_seed_generator"
+
+
+@contextlib.contextmanager
+def tracing_keras(seed: int | None) -> Iterator[None]:
+    """Gives a trace fresh Keras names and, where ``seed`` is set, repeatable initial values."""
+    state = keras.src.backend.common.global_state
+    uids = state.get_global_attribute(_UIDS)
+    generator = state.get_global_attribute(_SEED)
+    dice = random.getstate()
+    state.set_global_attribute(_UIDS, collections.defaultdict(int))
+    if seed is not None:
+        random.seed(seed)
+    base: Any = _owner_of_init(keras.optimizers.Optimizer)
+    init = base.__init__
+
+    def accept_tensor(self: Any, learning_rate: Any, *args: Any, **kwargs: Any) -> None:
+        # tf.keras took a tensor of the graph (a TensorFlow-1 schedule, say); Keras 3 takes a callable for it.
+        if tf.is_tensor(learning_rate) and not isinstance(learning_rate, keras.Variable):
+            init(self, lambda: learning_rate, *args, **kwargs)
+        else:
+            init(self, learning_rate, *args, **kwargs)
+
+    base.__init__ = accept_tensor
+    try:
+        yield
+    finally:
+        base.__init__ = init
+        state.set_global_attribute(_UIDS, uids if uids is not None else collections.defaultdict(int))
+        state.set_global_attribute(_SEED, generator)
+        random.setstate(dice)
+
+
+def _owner_of_init(kind: type) -> type:
+    """The class of ``kind``'s bases whose ``__init__`` checks the learning rate."""
+    for base in reversed(kind.__mro__):
+        if base.__name__ == "BaseOptimizer":
+            return base
+    return kind
+
+
+def keras_optimizer(variables: Any) -> Any:
+    """The Keras optimizer whose iteration count is among ``variables`` (Keras variables), or None."""
+    wanted = {id(v) for v in variables}
+    for thing in gc.get_objects():
+        optimizer = issubclass(type(thing), keras.optimizers.Optimizer)
+        if optimizer and id(getattr(thing, "_iterations", None)) in wanted:
+            return thing
+    return None

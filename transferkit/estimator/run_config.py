@@ -1,0 +1,323 @@
+"""How an Estimator runs: where it writes, how often, with which seed, on which devices."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.errors import fault, near
+
+__all__ = ["RunConfig", "TaskType"]
+
+_UNSET = object()
+
+_REPLACEABLE = (
+    "model_dir",
+    "tf_random_seed",
+    "save_summary_steps",
+    "save_checkpoints_steps",
+    "save_checkpoints_secs",
+    "session_config",
+    "keep_checkpoint_max",
+    "keep_checkpoint_every_n_hours",
+    "log_step_count_steps",
+    "train_distribute",
+    "device_fn",
+    "protocol",
+    "eval_distribute",
+    "experimental_distribute",
+    "experimental_max_worker_delay_secs",
+    "session_creation_timeout_secs",
+    "checkpoint_save_graph_def",
+    "steps_per_loop",
+    "jit_compile",
+    "mixed_precision",
+    "tpu",
+)
+
+
+class TaskType:
+    """What a process of a cluster does."""
+
+    MASTER = "master"
+    PS = "ps"
+    WORKER = "worker"
+    CHIEF = "chief"
+    EVALUATOR = "evaluator"
+
+
+class RunConfig:
+    """Settings of a run; the arguments before ``steps_per_loop`` are those of tf.estimator 2.15.
+
+    Args:
+        model_dir: where checkpoints and event files go.
+        tf_random_seed: every random number follows from it; None draws another run each time.
+        save_summary_steps: steps between two summaries; 0 or None writes none.
+        save_checkpoints_steps: steps between two checkpoints.
+        save_checkpoints_secs: seconds between two checkpoints (600 where neither is given); not both.
+        session_config: kept and ignored: there is no session. Raises where it asks for a device placement.
+        keep_checkpoint_max: how many checkpoints stay; None or 0 keeps all.
+        keep_checkpoint_every_n_hours: one checkpoint in this many hours is kept for good.
+        log_step_count_steps: steps between two log lines of loss and speed.
+        train_distribute: a ``tf.distribute`` strategy, or one of the names ``auto``, ``cpu``, ``gpu``,
+            ``mirrored``, ``multi_worker``, ``tpu``.
+        device_fn: a function from operation to device, or None.
+        protocol: kept for compatibility; the cluster's protocol is the strategy's business.
+        eval_distribute: as ``train_distribute``, for evaluation; None evaluates on one device.
+        experimental_distribute: kept for compatibility; not supported.
+        experimental_max_worker_delay_secs: kept for compatibility.
+        session_creation_timeout_secs: kept for compatibility.
+        checkpoint_save_graph_def: kept for compatibility.
+        steps_per_loop: training steps run inside the graph between two looks of Python (hooks, summaries,
+            checkpoints); None chooses 1.
+        jit_compile: whether XLA compiles the steps; it needs static shapes.
+        mixed_precision: ``"bfloat16"`` computes in bfloat16 with float32 weights; None changes nothing.
+        tpu: name of the TPU for ``"tpu"``; None asks the environment.
+
+    Raises:
+        ValueError: for values out of range, both checkpoint intervals at once, or a TF_CONFIG that does
+            not make sense.
+    """
+
+    def __init__(
+        self,
+        model_dir: str | None = None,
+        tf_random_seed: int | None = 1,
+        save_summary_steps: int | None = 100,
+        save_checkpoints_steps: Any = _UNSET,
+        save_checkpoints_secs: Any = _UNSET,
+        session_config: Any = None,
+        keep_checkpoint_max: int | None = 5,
+        keep_checkpoint_every_n_hours: float = 10000,
+        log_step_count_steps: int | None = 100,
+        train_distribute: Any = None,
+        device_fn: Any = None,
+        protocol: str | None = None,
+        eval_distribute: Any = None,
+        experimental_distribute: Any = None,
+        experimental_max_worker_delay_secs: float | None = None,
+        session_creation_timeout_secs: float = 7200,
+        checkpoint_save_graph_def: bool = True,
+        steps_per_loop: int | None = None,
+        jit_compile: bool = False,
+        mixed_precision: str | None = None,
+        tpu: str | None = None,
+    ) -> None:
+        steps, secs = save_checkpoints_steps, save_checkpoints_secs
+        if steps is _UNSET and secs is _UNSET:
+            steps, secs = None, 600
+        elif steps is _UNSET:
+            steps = None
+        elif secs is _UNSET:
+            secs = None
+        elif steps is not None and secs is not None:
+            raise ValueError(
+                fault(
+                    "RunConfig",
+                    None,
+                    None,
+                    "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set; give one",
+                )
+            )
+        self._values: dict[str, Any] = {
+            "model_dir": _model_dir(model_dir),
+            "tf_random_seed": tf_random_seed,
+            "save_summary_steps": save_summary_steps,
+            "save_checkpoints_steps": steps,
+            "save_checkpoints_secs": secs,
+            "session_config": session_config,
+            "keep_checkpoint_max": keep_checkpoint_max,
+            "keep_checkpoint_every_n_hours": keep_checkpoint_every_n_hours,
+            "log_step_count_steps": log_step_count_steps,
+            "train_distribute": train_distribute,
+            "device_fn": device_fn,
+            "protocol": protocol,
+            "eval_distribute": eval_distribute,
+            "experimental_distribute": experimental_distribute,
+            "experimental_max_worker_delay_secs": experimental_max_worker_delay_secs,
+            "session_creation_timeout_secs": session_creation_timeout_secs,
+            "checkpoint_save_graph_def": checkpoint_save_graph_def,
+            "steps_per_loop": steps_per_loop,
+            "jit_compile": jit_compile,
+            "mixed_precision": mixed_precision,
+            "tpu": tpu,
+        }
+        self._validate()
+        self._read_cluster()
+
+    def __getattr__(self, name: str) -> Any:
+        values = self.__dict__.get("_values", {})
+        if name in values:
+            return values[name]
+        raise AttributeError(f"RunConfig has no attribute {name!r}")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RunConfig:
+        # Strategies and hooks of the runtime cannot be copied, and need not be.
+        made = copy.copy(self)
+        made._values = dict(self._values)
+        return made
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """A copy with ``changes``.
+
+        Raises:
+            ValueError: for a name that cannot be replaced, or a value out of range.
+        """
+        for name in changes:
+            if name not in _REPLACEABLE:
+                raise ValueError(
+                    fault(
+                        "RunConfig.replace",
+                        name,
+                        "one of " + ", ".join(_REPLACEABLE),
+                        near(name, _REPLACEABLE),
+                    )
+                )
+        both = "save_checkpoints_steps", "save_checkpoints_secs"
+        if all(changes.get(name) is not None for name in both):
+            raise ValueError(
+                fault("RunConfig.replace", None, None, "give save_checkpoints_steps or _secs, not both")
+            )
+        # One interval set to a value takes the place of the other.
+        for one, other in (both, both[::-1]):
+            if changes.get(one) is not None:
+                changes[other] = None
+        made = copy.deepcopy(self)
+        made._values.update(changes)
+        if "model_dir" in changes:
+            made._values["model_dir"] = _model_dir(changes["model_dir"])
+        made._validate()
+        return made
+
+    def _validate(self) -> None:
+        values = self._values
+        for name in ("save_checkpoints_steps", "save_checkpoints_secs"):
+            if values[name] is not None and values[name] < 0:
+                raise ValueError(fault(f"RunConfig.{name}", values[name], "a number that is not negative"))
+        for name in ("save_summary_steps", "keep_checkpoint_max"):
+            if values[name] is not None and values[name] < 0:
+                raise ValueError(fault(f"RunConfig.{name}", values[name], "a number that is not negative"))
+        for name in (
+            "keep_checkpoint_every_n_hours",
+            "log_step_count_steps",
+            "session_creation_timeout_secs",
+        ):
+            if values[name] is not None and values[name] <= 0:
+                raise ValueError(fault(f"RunConfig.{name}", values[name], "a positive number"))
+        seed = values["tf_random_seed"]
+        if seed is not None and not isinstance(seed, int):
+            raise ValueError(fault("RunConfig.tf_random_seed", seed, "an integer"))
+        loop = values["steps_per_loop"]
+        if loop is not None and (not isinstance(loop, int) or loop < 1):
+            raise ValueError(fault("RunConfig.steps_per_loop", loop, "a positive integer"))
+        if values["mixed_precision"] not in (None, "bfloat16", "mixed_bfloat16"):
+            raise ValueError(
+                fault("RunConfig.mixed_precision", values["mixed_precision"], "'bfloat16' or None")
+            )
+        if values["device_fn"] is not None and not callable(values["device_fn"]):
+            raise ValueError(fault("RunConfig.device_fn", values["device_fn"], "a function of an operation"))
+        if values["experimental_distribute"] is not None:
+            raise ValueError(
+                fault(
+                    "RunConfig.experimental_distribute",
+                    None,
+                    None,
+                    "use train_distribute and eval_distribute",
+                )
+            )
+
+    def _read_cluster(self) -> None:
+        """Reads TF_CONFIG: the cluster's addresses and which task this process is."""
+        text = os.environ.get("TF_CONFIG") or "{}"
+        try:
+            content = json.loads(text)
+            if not isinstance(content, Mapping):
+                raise ValueError("not an object")
+        except ValueError as error:
+            raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
+        self._cluster = content.get("cluster") or {}
+        task = content.get("task") or {}
+        kind = task.get("type")
+        self._model_dir_from_cluster(content)
+        if not self._cluster:
+            self.task_type, self.task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
+            if self.task_type not in (TaskType.WORKER, TaskType.CHIEF, TaskType.MASTER, TaskType.EVALUATOR):
+                raise ValueError(fault("TF_CONFIG.task.type", kind, "a cluster that has such tasks"))
+            self.is_chief = True
+            self.num_worker_replicas, self.num_ps_replicas = 1, 0
+            self.global_id_in_cluster: int | None = 0
+            return
+        if kind is None or task.get("index") is None:
+            raise ValueError(fault("TF_CONFIG.task", task, "a type and an index, as TF_CONFIG has a cluster"))
+        index = int(task["index"])
+        if index < 0:
+            raise ValueError(fault("TF_CONFIG.task.index", index, "a number that is not negative"))
+        if kind != TaskType.EVALUATOR:
+            hosts = self._cluster.get(kind)
+            if not hosts:
+                raise ValueError(
+                    fault("TF_CONFIG.task.type", kind, "one of " + ", ".join(sorted(self._cluster)))
+                )
+            if index >= len(hosts):
+                raise ValueError(fault("TF_CONFIG.task.index", index, f"less than {len(hosts)} for {kind}"))
+        self.task_type, self.task_id = kind, index
+        chiefs = self._cluster.get(TaskType.CHIEF) or self._cluster.get(TaskType.MASTER)
+        if chiefs and len(chiefs) > 1:
+            raise ValueError(fault("TF_CONFIG.cluster.chief", chiefs, "one address"))
+        if chiefs:
+            self.is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
+        else:
+            self.is_chief = kind == TaskType.WORKER and index == 0
+        self.num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
+        self.num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
+        order = [TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER, TaskType.PS]
+        everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
+        self.global_id_in_cluster = everyone.index((kind, index)) if kind != TaskType.EVALUATOR else None
+
+    def _model_dir_from_cluster(self, content: Mapping[str, Any]) -> None:
+        given = content.get("model_dir")
+        if given is not None and not given:
+            raise ValueError(fault("TF_CONFIG.model_dir", given, "a folder"))
+        if given is None:
+            return
+        if self._values["model_dir"] not in (None, given):
+            raise ValueError(
+                fault(
+                    "TF_CONFIG.model_dir", given, f"{self._values['model_dir']!r} as in RunConfig.model_dir"
+                )
+            )
+        self._values["model_dir"] = given
+
+    @property
+    def cluster_spec(self) -> tf.train.ClusterSpec:
+        """The cluster of TF_CONFIG, empty on one machine."""
+        return tf.train.ClusterSpec(self._cluster)
+
+    @property
+    def master(self) -> str:
+        """Always empty: there is no session to connect to."""
+        return ""
+
+    @property
+    def evaluation_master(self) -> str:
+        """Always empty: there is no session to connect to."""
+        return ""
+
+    @property
+    def service(self) -> Any:
+        """The platform's own part of TF_CONFIG, or None."""
+        return json.loads(os.environ.get("TF_CONFIG") or "{}").get("service")
+
+
+def _model_dir(value: Any) -> str | None:
+    if value is None:
+        return None
+    value = os.fspath(value)
+    if not value:
+        raise ValueError(fault("RunConfig.model_dir", value, "a folder's name, or None"))
+    return str(value)

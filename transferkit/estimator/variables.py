@@ -1,0 +1,255 @@
+"""The variables of an Estimator: made once, found by name from every trace, listed for checkpoints.
+
+A TensorFlow-1 model_fn makes its variables anew in each mode and expects to meet the same weights; so a
+variable is known by the name its graph gives it, and the second trace gets the first one's variable. A Keras
+variable is known by its path. Variables made outside model_fn and captured by it need no help to be shared;
+they are found in the graph's captures, so that checkpoints hold them too.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import sys
+import threading
+import zlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transferkit.estimator.graph import GraphFunction, TracedGraph
+
+__all__ = ["VariableStore", "is_local"]
+
+v1 = tf.compat.v1
+_KEYS = v1.GraphKeys
+
+
+def _container(variable: Any) -> Any:
+    """The variable a user knows, for one of its copies on a device."""
+    find = getattr(variable, "_distributed_container", None)
+    found = find() if callable(find) else None
+    return variable if found is None else found
+
+
+def _keras_owner() -> tuple[Any, bool]:
+    """The Keras variable whose storage is being made, or None; and whether it is a metric's.
+
+    Keras hands TensorFlow the last part of a variable's name only; the rest stands a few frames above.
+    """
+    frame, owner = sys._getframe(2), None
+    for _ in range(20):
+        if frame is None:
+            break
+        name = frame.f_code.co_name
+        if owner is None and name == "_initialize" and isinstance(frame.f_locals.get("self"), keras.Variable):
+            owner = frame.f_locals["self"]
+        elif name in ("add_variable", "add_weight") and owner is not None:
+            return owner, isinstance(frame.f_locals.get("self"), keras.metrics.Metric)
+        frame = frame.f_back  # type: ignore[assignment]
+    return owner, False
+
+
+def is_local(variable: Any, store: VariableStore) -> bool:
+    """Whether ``variable`` is a metric's: reset by each evaluation and never saved."""
+    return id(variable) in store.local
+
+
+class VariableStore:
+    """Variables by name, over all traces of one Estimator.
+
+    Attributes:
+        saved: checkpoint name -> variable, of all that checkpoints hold, in the order they were met.
+        local: id -> (variable, initial value) of those that each evaluation resets.
+        initial: checkpoint name -> a value to begin with instead of the variable's own (warm start).
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self.saved: dict[str, Any] = {}
+        self.local: dict[int, tuple[Any, Any]] = {}
+        self._made: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+        self._keras: dict[int, Any] = {}
+        self._seed = seed
+        self._kept: list[Any] = []
+        self._lock = threading.RLock()
+        self._creating = False
+        self.new: list[str] = []
+
+    def name_of(self, variable: Any) -> str | None:
+        return self._names.get(id(_container(variable)))
+
+    def keras_variable(self, variable: Any) -> Any:
+        return self._keras.get(id(_container(variable)))
+
+    def scope(self, graph: TracedGraph) -> Any:
+        """A variable creator scope for tracing ``graph``."""
+        taken: set[str] = set()
+
+        def create(next_creator: Any, **kwargs: Any) -> Any:
+            with self._lock:
+                if self._creating:
+                    return next_creator(**kwargs)
+                self._creating = True
+                try:
+                    return self._create(graph, taken, next_creator, **kwargs)
+                finally:
+                    self._creating = False
+
+        return create
+
+    def _create(self, graph: TracedGraph, taken: Any, next_creator: Any, **kwargs: Any) -> Any:
+        owner, of_metric = _keras_owner()
+        if owner is not None or tf.executing_eagerly():
+            name = owner.path if owner is not None else (kwargs.get("name") or "Variable")
+            name = _free(name.rstrip("/"), taken)
+        else:
+            with tf.name_scope(kwargs.get("name") or "Variable") as scope:
+                name = scope.rstrip("/")
+            taken.add(name)
+        variable = self._made.get(name)
+        if variable is None:
+            kwargs["initial_value"] = self._value(graph, name, kwargs.get("initial_value"))
+            kwargs.pop("use_resource", None)
+            collections_given = kwargs.get("collections")
+            with tf.init_scope(), v1.name_scope(None):
+                variable = next_creator(**{**kwargs, "name": name})
+            self._made[name] = variable
+            local = of_metric or (collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
+            if owner is not None:
+                self._keras[id(variable)] = owner
+            if local:
+                self.local[id(variable)] = (variable, kwargs["initial_value"])
+            else:
+                self._enter(name, variable)
+        elif kwargs.get("shape") is not None or kwargs.get("initial_value") is not None:
+            _check_shape(name, variable, kwargs)
+        if owner is not None:
+            self._keras[id(variable)] = owner
+            self._kept.append(owner)
+        keys = kwargs.get("collections") or [_KEYS.GLOBAL_VARIABLES]
+        self._collect(graph, variable, list(keys))
+        return variable
+
+    def _enter(self, name: str, variable: Any) -> None:
+        unique, number = name, 0
+        while unique in self.saved:
+            number += 1
+            unique = f"{name}_{number}"
+        self.saved[unique] = variable
+        self._names[id(variable)] = unique
+        self.new.append(unique)
+
+    def _collect(self, graph: TracedGraph, variable: Any, keys: list[str]) -> None:
+        owner = self._keras.get(id(variable))
+        if variable.trainable if owner is None else owner.trainable and variable.trainable:
+            keys.append(_KEYS.TRAINABLE_VARIABLES)
+        for key in dict.fromkeys(keys):
+            if not any(v is variable for v in graph.get_collection_ref(key)):
+                graph.add_to_collection(key, variable)
+
+    def _value(self, graph: TracedGraph, name: str, value: Any) -> Any:
+        """The initial value as a constant: what depends on the graph is computed, with the graph's seeds."""
+        if callable(value):
+            # A graph of its own, seeded by the name: the value does not depend on what else was made.
+            with tf.init_scope():
+                own = TracedGraph("initial_value")
+                if self._seed is not None:
+                    own.seed = (self._seed * 2654435761 + zlib.crc32(name.encode())) % (2**31 - 1)
+                with own.as_default():
+                    tensor = tf.convert_to_tensor(value())
+            return self._run(own, tensor)
+        if tf.is_tensor(value) and not hasattr(value, "numpy"):
+            folded = tf.get_static_value(value)
+            return folded if folded is not None else self._run(value.graph, value)
+        return value
+
+    @staticmethod
+    def _run(graph: TracedGraph, tensor: Any) -> Any:
+        with tf.init_scope():
+            return GraphFunction(graph, [], [tensor])()[0].numpy()
+
+    def scan(self) -> None:
+        """Looks up which Keras variable each variable belongs to: the way back is known to Keras alone."""
+        for thing in gc.get_objects():
+            if issubclass(type(thing), keras.Variable):
+                value = getattr(thing, "_value", None)
+                if isinstance(value, tf.Variable):
+                    self._keras[id(value)] = thing
+
+    def watched(self, graph: TracedGraph, variable: Any) -> None:
+        """Puts a captured variable into the graph's collections, where TensorFlow-1 optimizers look."""
+        variable = _container(variable)
+        with self._lock:
+            if id(variable) not in self.local and id(variable) not in self._names:
+                self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
+
+    def enter_captured(self, graph: TracedGraph, local: list[Any]) -> None:
+        """Lists the variables that ``graph`` captured from outside, once it is traced.
+
+        Args:
+            graph: the traced graph.
+            local: the variables of Keras metrics.
+        """
+        for variable in local:
+            if id(variable) not in self.local:
+                self.local[id(variable)] = (variable, None)
+                name = self._names.pop(id(variable), None)
+                if name is not None:
+                    del self.saved[name]
+                    self.new.remove(name) if name in self.new else None
+        handles = {id(outer): outer for outer, _ in graph.captures if outer.dtype == tf.resource}
+        known = {id(h) for v in self.saved.values() for h in _handles(v)}
+        known |= {id(h) for v, _ in self.local.values() for h in _handles(v)}
+        missing = {key for key in handles if key not in known}
+        if not missing:
+            return
+        found = {}
+        for thing in gc.get_objects():
+            if issubclass(type(thing), tf.Variable):
+                for handle in _handles(thing):
+                    if id(handle) in missing:
+                        found[id(handle)] = _container(thing)
+        self.scan()
+        for key in handles:
+            variable = found.get(key)
+            if variable is None or id(variable) in self._names:
+                continue
+            owner = self._keras.get(id(variable))
+            name = owner.path if owner is not None else variable.name.split(":")[0]
+            # Keras numbers seed generators over the whole process: here the order of use numbers them.
+            self._enter(re.sub(r"^seed_generator_\d+/", "seed_generator/", name), variable)
+
+    def reset_local(self) -> None:
+        """Sets the variables of metrics back to where an evaluation begins."""
+        for variable, initial in self.local.values():
+            variable.assign(tf.zeros_like(variable) if initial is None else initial)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """``name``, numbered where this trace has made one of that name already."""
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    taken.add(free)
+    return free
+
+
+def _handles(variable: Any) -> list[Any]:
+    values = getattr(variable, "_values", None)
+    parts = values if isinstance(values, (tuple, list)) and values else [variable]
+    return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
+
+
+def _check_shape(name: str, variable: Any, kwargs: dict[str, Any]) -> None:
+    value = kwargs.get("initial_value")
+    shape = kwargs.get("shape")
+    if shape is None and not callable(value):
+        shape = getattr(value, "shape", None)
+    if shape is not None and not variable.shape.is_compatible_with(tf.TensorShape(shape)):
+        raise ValueError(
+            f"variable {name!r}: received shape {tf.TensorShape(shape)}, expected {variable.shape} "
+            "as in the mode that was traced before"
+        )

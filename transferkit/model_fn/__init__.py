@@ -1,0 +1,1 @@
+"""What a model_fn is, and the one that puts backbone, head, freezing and schedule together."""
