@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,6 +96,8 @@ def area_charts(evaluation: Evaluation) -> list[Chart]:
     if not evaluation.curves:
         return []
     pooled, rest = evaluation.curves[0], evaluation.curves[1:]
+    # The same classes in both, so that a colour means the same.
+    weakest = sorted(rest, key=lambda curve: curve.average_precision)[: _MOST_LINES - 1]
     charts = []
     for title, area, x, y, x_label, y_label in (
         (
@@ -109,10 +110,9 @@ def area_charts(evaluation: Evaluation) -> list[Chart]:
         ),
         ("Precision and recall", "average_precision", "recall", "precision", "recall", "precision"),
     ):
-        weakest = sorted(rest, key=lambda curve: getattr(curve, area))[: _MOST_LINES - 1]
         lines = [
             Line(
-                f"{curve.name} {_area(getattr(curve, area))}",
+                f"{curve.name} {getattr(curve, area):.3f}",
                 getattr(curve, x),
                 getattr(curve, y),
                 i,
@@ -129,11 +129,6 @@ def area_charts(evaluation: Evaluation) -> list[Chart]:
 
 def _figure(key: str) -> str:
     return key.removeprefix("val_").removeprefix("train_")
-
-
-def _area(value: float) -> str:
-    # 0.9996 must not be shown as a perfect 1.000.
-    return f"{math.floor(value * 1000) / 1000:.3f}"
 
 
 def _legend(lines: Sequence[Line]) -> tuple[tuple[str, int, bool], ...]:

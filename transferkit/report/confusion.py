@@ -91,8 +91,8 @@ def _picture(share: np.ndarray) -> str:
 
     pixels = np.zeros((*share.shape, 4), dtype=np.uint8)
     pixels[...] = (214, 69, 0, 0)
-    # The root lifts rare confusions, which are what one looks for, above the background.
-    pixels[..., 3] = (255 * np.sqrt(share)).round()
+    # The root and a floor lift rare confusions, which are what one looks for, above the background.
+    pixels[..., 3] = np.where(share > 0, 70 + 185 * np.sqrt(share), 0).round()
     right = np.arange(len(share))
     pixels[right, right, :3] = (0, 140, 105)
     return data_uri(Image.fromarray(pixels, "RGBA"), "PNG")

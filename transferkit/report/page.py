@@ -25,6 +25,18 @@ __all__ = ["render_report", "write_report"]
 _MOST_SAMPLES = 72
 _MOST_MISTAKES = 24
 _SAMPLE, _MISTAKE = 96, 176
+_FIGURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "hamming_accuracy": "single decisions right",
+    "f1_macro": "F1, mean of the classes",
+    "log_loss": "log loss",
+    "roc_auc_macro": "ROC area",
+    "average_precision_macro": "PR area",
+    "kappa": "Cohen's kappa",
+    "brier": "Brier score",
+    "expected_calibration_error": "calibration error",
+}
 
 
 @dataclass(frozen=True)
@@ -73,17 +85,15 @@ def render_report(facts: ReportFacts) -> str:
 
 def _figures(found: Evaluation) -> list[tuple[str, str, str]]:
     """Name, value and interval of the figures on top."""
-    wanted = ["accuracy", "balanced_accuracy", "hamming_accuracy", "f1_macro", "log_loss", "kappa"]
-    wanted += [name for name in found.metrics if name.startswith("top_")]
-    wanted += ["roc_auc_macro", "average_precision_macro", "expected_calibration_error", "brier"]
+    tops = {name: name.replace("_", " ") for name in found.metrics if name.startswith("top_")}
     shown = []
-    for name in wanted:
+    for name, label in {**_FIGURES, **tops}.items():
         value = found.metrics.get(name)
         if value is None:
             continue
         interval = found.interval(name)
         between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        shown.append((name.replace("_", " "), f"{value:.3f}", between))
+        shown.append((label, f"{value:.3f}", between))
     return shown
 
 

@@ -9,12 +9,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-__all__ = ["render"]
+__all__ = ["counted", "render"]
 
 
 def render(template: str, **values: Any) -> str:
     """Fills in one of the templates; a name that it asks for and nobody gave is an error."""
     return _environment().get_template(template).render(**values)
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 @cache
@@ -30,6 +35,7 @@ def _environment() -> Environment:
     environment.filters["percent"] = lambda value, digits=1: f"{value:.{digits}%}"
     environment.filters["figure"] = lambda value: "–" if value is None else f"{value:.3f}"
     environment.filters["thousands"] = lambda value: f"{value:,}".replace(",", "\u202f")
+    environment.filters["counted"] = counted
     environment.filters["markdown"] = _plain_markdown
     environment.filters["bytes"] = _bytes
     environment.filters["seconds"] = _seconds

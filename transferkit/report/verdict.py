@@ -10,6 +10,7 @@ import numpy as np
 from transferkit.errors import GateError
 from transferkit.evaluation import Evaluation, gates
 from transferkit.report.facts import ReportFacts
+from transferkit.report.rendering import counted
 
 __all__ = ["Verdict", "verdict", "worst_mistakes"]
 
@@ -39,7 +40,7 @@ def verdict(facts: ReportFacts) -> Verdict | None:
     level, reasons = _judge(facts, accuracy, base)
     sentence = f"{accuracy:.1%} of {found.metrics['samples']} {facts.split} images are answered right"
     if interval := found.interval("accuracy"):
-        sentence += f" (95 % interval {interval[0]:.1%} to {interval[1]:.1%})"
+        sentence += f" (95% interval {interval[0]:.1%} to {interval[1]:.1%})"
     sentence += f"; always giving the most frequent answer would reach {base:.1%}."
     return Verdict(level, sentence, (*reasons, *_remarks(facts, found)))
 
@@ -109,7 +110,9 @@ def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
     remarks += _overfitting(facts)
     if facts.data is not None:
         if facts.data.quarantined:
-            remarks.append(f"{len(facts.data.quarantined)} files could not be used; they are listed below.")
+            remarks.append(
+                f"{counted(len(facts.data.quarantined), 'file')} could not be used; the list is below."
+            )
         remarks += facts.data.warnings
     if facts.export is not None:
         remarks += [
