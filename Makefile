@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 .PHONY: demo test test-all lint bench clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python -m transferkit.demo
+	$(BIN)/transferkit demo
 
 test: lint
 	$(BIN)/python -m pytest -m "not slow"
@@ -25,7 +25,7 @@ bench: $(VENV)/.installed
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # The environment is made again when what it is made from changes.
-$(VENV)/.installed: setup.cfg pyproject.toml
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@

@@ -122,7 +122,8 @@ def _split_folders(folders: list[Path]) -> dict[str, list[Path]]:
 
 def _children(folder: Path) -> tuple[list[Path], list[Path]]:
     """Folders and files of a folder that are not hidden, sorted by name."""
-    folders, files = [], []
+    folders: list[Path] = []
+    files: list[Path] = []
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if _is_clutter(entry.name):

@@ -10,13 +10,17 @@ from pathlib import Path
 __all__ = ["hash_file", "hash_files"]
 
 _THREADS = 8  # hashlib releases the interpreter's lock; more threads than cores also hide a disk's latency
+_BLOCK = 1 << 20  # bytes
 
 
 def hash_file(path: str | Path) -> str | None:
     """SHA-256 of a file's bytes as 64 hexadecimal digits, or None where the file cannot be read."""
     try:
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() if _HAS_DIGEST else _digest(file)
+            digest = hashlib.sha256()
+            while block := file.read(_BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
     except OSError:
         return None
 
@@ -32,13 +36,3 @@ def hash_files(
             if progress is not None:
                 progress(done)
     return result
-
-
-_HAS_DIGEST = hasattr(hashlib, "file_digest")  # Python 3.11 and later
-
-
-def _digest(file) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""Errors say place, what was received, what was expected, and the mend."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+
+from transferkit import errors
+
+
+def test_examples_of_the_docstrings_hold():
+    results = doctest.testmod(errors)
+    assert results.attempted >= 2
+    assert results.failed == 0
+
+
+def test_all_faults_are_kept_and_printed_a_line_each():
+    error = errors.UserError("a: 1", "b: 2")
+    assert error.faults == ("a: 1", "b: 2")
+    assert str(error) == "a: 1\nb: 2"
+    assert error.exit_code == 2
+    assert errors.GateError("x").exit_code == 1
+    with pytest.raises(TypeError):
+        errors.UserError()
+
+
+def test_near_names_ignore_case_and_stay_silent_when_nothing_is_near():
+    assert errors.near("MobileNetv2", ["mobilenet_v2"]) == "did you mean 'mobilenet_v2'?"
+    assert errors.near("zzz", ["mobilenet_v2"]) is None

@@ -1,0 +1,45 @@
+"""Options that several verbs share, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+__all__ = ["as_json", "data_option", "json_option", "quiet_option", "table"]
+
+data_option = click.option(
+    "--data", metavar="DIR", help="Folder of class folders, or of train/, val/, test/."
+)
+json_option = click.option("--json", "as_json_", is_flag=True, help="Print the summary as JSON on stdout.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
+
+
+def as_json(value: Any) -> None:
+    """Prints JSON, numbers as they are, on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
+    """A plain table: text to the left, numbers to the right."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(header)]
+    right = [
+        bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))
+    ]
+    lines = []
+    for row in [list(header), *cells]:
+        line = "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,71 @@
+"""``transferkit retrain``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transferkit.cli._options import as_json, data_option, json_option, quiet_option
+
+__all__ = ["command"]
+
+
+@click.command(name="retrain")
+@data_option
+@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
+@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
+)
+@click.option("--run", "place", metavar="DIR", help="Where the run goes.  [default: runs/BACKBONE-DATE]")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
+@click.option(
+    "--fail-under",
+    metavar="GATES",
+    help="Exit 1 when the result falls short, e.g. 0.9 or accuracy=0.9,recall.roses=0.8.",
+)
+@quiet_option
+@json_option
+def command(
+    data: str | None,
+    backbone: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    place: str | None,
+    resume: bool,
+    overwrite: bool,
+    fail_under: str | None,
+    quiet: bool,
+    as_json_: bool,
+) -> None:
+    """Retrain a backbone on a folder of images, evaluate it and export it.
+
+    DIR of --data holds one folder a class, or train/ and val/ (and test/) with one folder a class each.
+    Every choice is in a recipe; the options override it. The resolved recipe lies in the run's folder.
+
+    \b
+    Examples:
+      transferkit retrain --data photos/
+      transferkit retrain --backbone inception_v3 --data photos/ --run runs/flowers
+      transferkit retrain --recipe linear_probe --set batch_size=64 --data photos/
+      transferkit retrain --recipe runs/flowers/recipe.toml --run runs/again
+    """
+    from transferkit.runs.retrain import retrain
+
+    values: dict[str, Any] = {"backbone": backbone, "data": data}
+    run = retrain(
+        recipe=recipe,
+        overrides=settings,
+        run=place,
+        resume=resume,
+        overwrite=overwrite,
+        fail_under=fail_under,
+        quiet=quiet,
+        **{key: value for key, value in values.items() if value is not None},
+    )
+    if as_json_:
+        as_json(run.summary)
+    else:
+        click.echo(run.describe())

@@ -1,0 +1,1 @@
+"""Exports: what a run hands over, and the proof that it answers as the evaluated model did."""

@@ -1,0 +1,73 @@
+"""The network of a run: a backbone cut in two, with a head on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.model_fn.standardise import Standardise
+
+__all__ = ["Network"]
+
+
+class Network:
+    """Frozen prefix, trainable suffix and head: what a model_fn trains and an export carries.
+
+    Args:
+        cut: the backbone's :class:`~transferkit.backbones.Cut`: ``prefix``, ``suffix`` and their variables.
+        head: a head of :mod:`transferkit.heads`.
+        layer: the head's built Keras layer, features ``[N, D]`` to logits ``[N, classes]``.
+        standardise: what brings the features to one scale before the head.
+    """
+
+    def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
+        self.cut = cut
+        self.standardise = standardise
+        self.head = head
+        self.layer = layer
+
+    def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Logits float32 ``[N, classes]``.
+
+        Args:
+            features: ``activations`` float32 ``[N, *cut.shape]``, or ``images`` uint8 ``[N, h, w, 3]``.
+            training: whether dropout and the like of what trains are on; the prefix never trains.
+        """
+        return self.layer(self.standardise(self.features(features, training)), training=training)
+
+    def features(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """The backbone's features float32 ``[N, D]``; arguments as of :meth:`logits`."""
+        if "activations" in features:
+            at_cut = tf.cast(features["activations"], tf.float32)
+        else:
+            at_cut = self.cut.prefix(features["images"])
+        return self.cut.suffix(at_cut, training=training)
+
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """Probabilities float32 ``[N, classes]`` of images uint8 ``[N, h, w, 3]``."""
+        return self.head.predictions(self.logits({"images": images}))["probabilities"]
+
+    def penalties(self) -> list[tf.Tensor]:
+        """Regularisation losses of what trains, scalars; those of the frozen prefix would move nothing."""
+        return [*(loss() for loss in self.cut.regularisation_losses), *self.layer.losses]
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """What training moves: of the suffix and the head, in a fixed order."""
+        return [*self.cut.trainable_variables, *self.layer.trainable_variables]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Every variable that an answer depends on, each once."""
+        found: dict[int, Any] = {}
+        parts: Sequence[Sequence[Any]] = (
+            self.cut.prefix_variables,
+            self.cut.suffix_variables,
+            self.standardise.variables,
+            self.layer.variables,
+        )
+        for part in parts:
+            found.update((id(variable), variable) for variable in part)
+        return list(found.values())

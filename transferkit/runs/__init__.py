@@ -1,0 +1,1 @@
+"""Runs: retrain, evaluate, export and predict, put together from everything below."""

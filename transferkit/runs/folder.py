@@ -1,0 +1,102 @@
+"""A run is a folder that appears whole or not at all.
+
+It is written beside its place, as ``.NAME.partial``, and renamed when everything is in it. What a killed run
+leaves is the partial folder, from which ``--resume`` continues.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from transferkit.errors import UserError, fault
+
+__all__ = ["RunFolder", "write_whole"]
+
+
+class RunFolder:
+    """The place of a run, and the partial folder beside it.
+
+    Args:
+        path: where the finished run will lie.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not self.path.name:
+            raise UserError(fault("run", str(path), "a folder's name"))
+        self.partial = self.path.parent / f".{self.path.name}.partial"
+
+    @property
+    def interrupted(self) -> bool:
+        """An earlier run to this place did not end."""
+        return self.partial.exists()
+
+    def check(self, overwrite: bool, resume: bool) -> None:
+        """Refuses what would destroy an earlier run. Writes nothing.
+
+        Raises:
+            UserError: a run is there already, or an interrupted one that is neither resumed nor discarded.
+        """
+        if overwrite and resume:
+            raise UserError(
+                fault(
+                    "run", "--overwrite and --resume", "one of them", "the one discards, the other continues"
+                )
+            )
+        if self.path.exists() and not overwrite and not (resume and self.interrupted):
+            mend = "choose another --run, or replace it with --overwrite"
+            if self.path.is_dir() and not (self.path / "metrics.json").exists():
+                mend = "it holds something else than a run: choose another --run"
+            raise UserError(fault("run", str(self.path), "a place where nothing lies yet", mend))
+        if overwrite and self.path.exists() and not (self.path / "metrics.json").exists():
+            mend = "it is no run, so it is not overwritten: choose another --run"
+            raise UserError(fault("run", str(self.path), "a finished run to overwrite", mend))
+        if self.interrupted and not (overwrite or resume):
+            mend = "continue it with --resume, or discard it with --overwrite"
+            raise UserError(fault("run", str(self.path), None, f"an interrupted run lies there; {mend}"))
+        self._check_writable()
+
+    def open(self, resume: bool) -> Path:
+        """Makes the partial folder, or takes up the one that is there, and returns it."""
+        if not resume and self.partial.exists():
+            shutil.rmtree(self.partial)
+        self.partial.mkdir(parents=True, exist_ok=True)
+        return self.partial
+
+    def finish(self) -> Path:
+        """Puts the finished run in its place; an overwritten one goes only when its successor is whole."""
+        old = None
+        if self.path.exists():
+            old = self.path.parent / f".{self.path.name}.replaced"
+            if old.exists():
+                shutil.rmtree(old)
+            os.rename(self.path, old)
+        os.rename(self.partial, self.path)
+        if old is not None:
+            shutil.rmtree(old)
+        return self.path
+
+    def discard(self) -> None:
+        """Removes the partial folder."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _check_writable(self) -> None:
+        parent = self.path.parent
+        while not parent.exists():
+            parent = parent.parent
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise UserError(
+                fault("run", str(self.path), "a place that can be written", f"{parent} cannot be")
+            )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that a reader, or a killed process, never sees half of it."""
+    temporary = path.with_name(f".{path.name}.writing")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,100 @@
+"""What each epoch gave, and what follows from it: the best epoch, and whether to stop.
+
+Both follow from the rows alone, so a resumed run, which reads its rows back, decides as the uninterrupted one
+would have.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["History", "is_better"]
+
+# Metrics of which less is better; all others, such as accuracy, grow.
+_LESS_IS_BETTER = ("loss", "error")
+
+
+def is_better(metric: str, value: float, than: float | None, min_delta: float = 0.0) -> bool:
+    """Whether a metric's value improves on another by more than ``min_delta``; NaN never does.
+
+    >>> is_better("loss", 0.4, 0.5), is_better("accuracy", 0.4, 0.5), is_better("loss", 0.45, 0.5, 0.1)
+    (True, False, False)
+    """
+    if math.isnan(value):
+        return False
+    if than is None:
+        return True
+    if metric.endswith(_LESS_IS_BETTER):
+        return value < than - min_delta
+    return value > than + min_delta
+
+
+@dataclass
+class History:
+    """The epochs of one phase, kept in a file of one JSON object a line.
+
+    Attributes:
+        path: the file; rows are appended to it as they come.
+        metric: the validation metric that decides.
+        rows: one dictionary an epoch, ``epoch`` 0 being the state before the phase.
+    """
+
+    path: Path
+    metric: str = "loss"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, path: Path, metric: str) -> History:
+        """Reads the rows of an earlier process; a half-written last line, as a kill leaves it, is dropped."""
+        history = cls(path, metric)
+        if path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    history.rows.append(json.loads(line))
+                except json.JSONDecodeError:
+                    break
+            path.write_text("".join(json.dumps(row) + "\n" for row in history.rows), "utf-8")
+        return history
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds an epoch and has it on disk before returning."""
+        self.rows.append(row)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def best(self) -> dict[str, Any] | None:
+        """The row with the best metric, the earliest of equals; None where no row has a number."""
+        best = None
+        for row in self.rows:
+            if is_better(self.metric, self._value(row), None if best is None else self._value(best)):
+                best = row
+        return best
+
+    def improves(self, row: dict[str, Any]) -> bool:
+        """Whether a row, not added yet, is the best so far; the first one is, whatever its number."""
+        best = self.best()
+        than = None if best is None else self._value(best)
+        return not self.rows or is_better(self.metric, self._value(row), than)
+
+    def should_stop(self, patience: int | None, min_delta: float = 0.0) -> bool:
+        """Whether the metric has not improved by more than ``min_delta`` for ``patience`` epochs."""
+        if patience is None:
+            return False
+        best: float | None = None
+        waited = 0
+        for row in self.rows:
+            if is_better(self.metric, self._value(row), best, min_delta):
+                best, waited = self._value(row), 0
+            else:
+                waited += 1
+        return waited >= patience
+
+    def _value(self, row: dict[str, Any]) -> float:
+        return float(row[f"val_{self.metric}"])

@@ -1,0 +1,55 @@
+"""What a trained network is worth: logits of the held-out images, and every figure made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from transferkit.estimator import Estimator
+from transferkit.evaluation import Evaluation, evaluate
+from transferkit.model_fn.network import Network
+from transferkit.model_fn.transfer import make_model_fn
+from transferkit.recipe import Recipe
+
+__all__ = ["evaluate_network"]
+
+
+def evaluate_network(
+    network: Network,
+    recipe: Recipe,
+    batches: Any,
+    labels: np.ndarray,
+    paths: Iterable[str],
+    classes: tuple[str, ...],
+) -> Evaluation:
+    """Predicts images through the Estimator and evaluates the predictions.
+
+    Args:
+        network: the trained network.
+        recipe: says which figures are wanted.
+        batches: ``() -> tf.data.Dataset`` of features, in the order of ``labels``, each image once.
+        labels: int ``[N]``.
+        paths: names of the images, for ``predictions.csv``.
+        classes: in label order.
+    """
+    estimator = Estimator(make_model_fn(network))
+    probabilities = np.concatenate(
+        [
+            np.asarray(batch["probabilities"])
+            for batch in estimator.predict(batches, yield_single_examples=False)
+        ]
+    )
+    section = recipe.evaluation
+    top = sorted({k for k in (3, section.top_k) if k < len(classes)})
+    return evaluate(
+        labels,
+        probabilities,
+        classes,
+        list(paths),
+        top=top,
+        resamples=section.resamples,
+        confidence=section.confidence,
+        seed=recipe.seed,
+    )

@@ -1,0 +1,165 @@
+"""The images of a run: found, hashed, split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from transferkit.data.class_folder import read_class_folder
+from transferkit.data.hashing import hash_files
+from transferkit.data.source import DataSet
+from transferkit.data.split import Ledger, Row, split_dataset
+from transferkit.errors import UserError, fault
+from transferkit.recipe import Recipe
+from transferkit.runs.progress import Progress
+
+__all__ = ["Images", "prepare"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """The readable files of a data set, each with its content hash, label and split.
+
+    Attributes:
+        classes: class names in label order.
+        rows: the ledger's rows.
+        paths: where each row's file lies.
+        labels: int64 ``[N]``, index into ``classes``.
+        unreadable: ``(name, reason)`` of files that could not be read at all.
+        notes: what the source left out, for the log.
+    """
+
+    classes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    paths: tuple[str, ...]
+    labels: np.ndarray
+    unreadable: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.rows)
+
+    def of_split(self, *splits: str) -> np.ndarray:
+        """Indices of the images of these splits, int64 ``[M]``."""
+        return np.flatnonzero([row.split in splits for row in self.rows])
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Training images by class, in class order."""
+        return np.bincount(self.labels[self.of_split("train")], minlength=len(self.classes)).tolist()
+
+    @property
+    def held_out(self) -> str:
+        """The split that evaluations are made on: test where there is one, else val."""
+        return "test" if any(row.split == "test" for row in self.rows) else "val"
+
+    def without(self, failed: Sequence[tuple[int, str]], most: float) -> Images:
+        """The images less those that could not be decoded.
+
+        Args:
+            failed: index and reason of each.
+            most: the share of all files that may be unreadable.
+
+        Raises:
+            UserError: the share is larger, or a class or split has nothing left.
+        """
+        reasons = dict(failed)
+        unreadable = (*self.unreadable, *((self.rows[index].name, reason) for index, reason in failed))
+        total = len(self.rows) + len(self.unreadable)
+        if len(unreadable) > most * total:
+            shown = [fault(name, mend=reason) for name, reason in unreadable[:10]]
+            more = len(unreadable) - len(shown)
+            raise UserError(
+                fault(
+                    "data",
+                    f"{len(unreadable)} unreadable of {total} files",
+                    f"at most {most:.0%}",
+                    "remove or mend them, or allow more with --set data.max_unreadable=SHARE",
+                ),
+                *shown,
+                *([f"data: and {more} more"] if more > 0 else []),
+            )
+        kept = [index for index in range(len(self.rows)) if index not in reasons]
+        left = Images(
+            self.classes,
+            tuple(self.rows[index] for index in kept),
+            tuple(self.paths[index] for index in kept),
+            self.labels[kept],
+            unreadable,
+            self.notes,
+        )
+        pairs = zip(self.classes, self.train_counts, left.train_counts, strict=True)
+        bare = [name for name, before, after in pairs if before and not after]
+        if bare:
+            expected = "at least one readable image to train on"
+            raise UserError(*(fault(f"data: class {name!r}", 0, expected) for name in bare))
+        return left
+
+
+def prepare(recipe: Recipe, progress: Progress) -> Images:
+    """Finds, hashes and splits the images that a recipe names. Writes nothing.
+
+    Raises:
+        UserError: as the source and the split say.
+    """
+    data = recipe.data
+    if data.path is None:
+        raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
+    found = read_class_folder(data.path)
+    counts = found.counts()
+    few = {name: count for name, count in counts.items() if count < data.min_per_class}
+    if few:
+        expected = f"at least {data.min_per_class} images (data.min_per_class)"
+        raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
+    hashes = _hash(found, progress)
+    ledger = split_dataset(found, hashes, validation=data.validation, test=data.test, seed=data.split_seed)
+    readable = [item for item, sha256 in zip(found.items, hashes, strict=True) if sha256 is not None]
+    return Images(
+        found.classes,
+        ledger.rows,
+        tuple(str(item.path) for item in readable),
+        np.array([item.label for item in readable], np.int64),
+        tuple(
+            (item.name, "the file cannot be read")
+            for item, sha256 in zip(found.items, hashes, strict=True)
+            if sha256 is None
+        ),
+        found.notes,
+    )
+
+
+def all_of(path: str, classes: Sequence[str], progress: Progress) -> Images:
+    """All images of a folder, with labels in a run's class order, to evaluate a run on.
+
+    Raises:
+        UserError: the folder cannot be read, or has classes that the run does not know.
+    """
+    found = read_class_folder(path)
+    unknown = [name for name in found.classes if name not in classes]
+    if unknown:
+        known = f"one of the run's classes: {', '.join(classes)}"
+        raise UserError(*(fault("data", name, known, "remove the folder") for name in unknown))
+    hashes = _hash(found, progress)
+    readable = [
+        (item, sha256) for item, sha256 in zip(found.items, hashes, strict=True) if sha256 is not None
+    ]
+    return Images(
+        tuple(classes),
+        tuple(
+            Row(sha256, item.name, found.classes[item.label], item.split or "all")
+            for item, sha256 in readable
+        ),
+        tuple(str(item.path) for item, _ in readable),
+        np.array([classes.index(found.classes[item.label]) for item, _ in readable], np.int64),
+    )
+
+
+def _hash(found: DataSet, progress: Progress) -> list[str | None]:
+    with progress.stage("read", total=len(found), unit="file") as stage:
+        return hash_files([item.path for item in found], stage.update)

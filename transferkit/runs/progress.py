@@ -1,0 +1,90 @@
+"""What a run says while it works: bars in a terminal, one plain line a stage elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+__all__ = ["Progress", "Stage"]
+
+
+class Stage:
+    """One stage of a run, such as the pass of the photos through the backbone.
+
+    Attributes:
+        seconds: how long it took, once it has ended.
+        done: units done so far.
+    """
+
+    def __init__(self, name: str, bar: tqdm | None) -> None:
+        self.name = name
+        self.done = 0
+        self.seconds = 0.0
+        self.facts: dict[str, str] = {}
+        self._bar = bar
+
+    def update(self, done: int, **facts: float) -> None:
+        """Says how many units are done in all, and facts worth showing, such as the loss."""
+        self.facts.update({key: f"{value:.4g}" for key, value in facts.items()})
+        if self._bar is not None:
+            if self.facts:
+                self._bar.set_postfix(self.facts, refresh=False)
+            self._bar.update(done - self.done)
+        self.done = done
+
+
+class Progress:
+    """Shows stages on a stream and keeps their times.
+
+    Args:
+        quiet: show nothing; times are kept all the same.
+        stream: where to write; stderr, so that stdout carries results alone.
+    """
+
+    def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self.quiet = quiet
+        self.stream = stream if stream is not None else sys.stderr
+        self.seconds: dict[str, float] = {}
+
+    def say(self, line: str) -> None:
+        """Writes one line, above any bar."""
+        if not self.quiet:
+            tqdm.write(line, file=self.stream)
+
+    @contextmanager
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "image", start: int = 0
+    ) -> Iterator[Stage]:
+        """Opens a stage of ``total`` units, of which ``start`` were done by an earlier process."""
+        terminal = not self.quiet and self.stream.isatty()
+        bar = None
+        if terminal:
+            bar = tqdm(total=total, desc=name, unit=f" {unit}s", file=self.stream, initial=start, leave=True)
+        stage = Stage(name, bar)
+        stage.done = start
+        began = time.perf_counter()
+        try:
+            yield stage
+        finally:
+            stage.seconds = time.perf_counter() - began
+            self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
+            if bar is not None:
+                bar.close()
+        if not terminal and not self.quiet:
+            self.say(_plain(stage, unit, start))
+
+
+def _plain(stage: Stage, unit: str, start: int) -> str:
+    parts = []
+    done = stage.done - start
+    if done:
+        rate = f", {done / stage.seconds:.4g} {unit}s/s" if stage.seconds else ""
+        parts.append(f"{done} {unit}s{rate}")
+    parts += [f"{key} {value}" for key, value in stage.facts.items()]
+    parts.append(f"{stage.seconds:.1f} s")
+    return f"{stage.name}: {', '.join(parts)}"

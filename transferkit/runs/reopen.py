@@ -1,0 +1,76 @@
+"""A finished run's network, made again from the run alone, and evaluated on other images."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from transferkit.evaluation import Evaluation, gates
+from transferkit.model_fn.network import Network
+from transferkit.runs.batches import pass_through
+from transferkit.runs.network import Parts, open_parts
+from transferkit.runs.outcome import evaluate_network
+from transferkit.runs.prepare import Images, all_of, prepare
+from transferkit.runs.progress import Progress
+from transferkit.runs.weights import read_weights
+
+__all__ = ["evaluate_run", "reopen"]
+
+
+def reopen(run: Any) -> tuple[Parts, Network]:
+    """The parts and the network of a run, with the weights that it ended with.
+
+    The run brings all weights, so the backbone is built without its original ones.
+    """
+    parts = open_parts(run.recipe, run.classes, weights="random")
+    network = parts.network(run.recipe.resolved_phases[-1], counts=[1] * len(run.classes))
+    read_weights(run.path / "weights.npz", network.variables)
+    return parts, network
+
+
+def evaluate_run(
+    run: Any,
+    data: str | os.PathLike[str] | None,
+    split: str | None,
+    fail_under: str | float | None,
+    quiet: bool,
+) -> Evaluation:
+    """Evaluates a run's network; see :meth:`transferkit.runs.run.Run.evaluate`."""
+    wanted = gates.parse(fail_under, run.classes)
+    progress = Progress(quiet)
+    recipe = run.recipe
+    if data is None:
+        images = prepare(recipe, progress)
+        chosen = [split or images.held_out] if split != "all" else ["train", "val", "test"]
+    else:
+        images = all_of(os.fspath(data), run.classes, progress)
+        chosen = [split] if split not in (None, "all") else ["train", "val", "test", "all"]
+    indices = images.of_split(*chosen)
+    parts, network = reopen(run)
+    images, at_cut = pass_through(
+        network.cut, parts.backbone.input_size, _only(images, indices), recipe, progress
+    )
+    everything = np.arange(len(images))
+    evaluation = evaluate_network(
+        network,
+        recipe,
+        lambda: at_cut.in_order(everything, images.labels),
+        images.labels,
+        [row.name for row in images.rows],
+        run.classes,
+    )
+    for name, reason in images.unreadable:
+        progress.say(f"left out: {name}: {reason}")
+    gates.check(evaluation, wanted)
+    return evaluation
+
+
+def _only(images: Images, indices: np.ndarray) -> Images:
+    return Images(
+        images.classes,
+        tuple(images.rows[index] for index in indices),
+        tuple(images.paths[index] for index in indices),
+        images.labels[indices],
+    )

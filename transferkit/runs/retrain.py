@@ -1,0 +1,128 @@
+"""Retrain: a recipe in, a finished run out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError, fault
+from transferkit.evaluation import gates
+from transferkit.recipe import Recipe, load
+from transferkit.runs.folder import RunFolder
+from transferkit.runs.prepare import prepare
+from transferkit.runs.progress import Progress
+from transferkit.runs.run import Run
+
+__all__ = ["retrain"]
+
+
+def retrain(
+    recipe: str | os.PathLike[str] | None = None,
+    *,
+    run: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    fail_under: str | float | None = None,
+    quiet: bool = False,
+    **values: Any,
+) -> Run:
+    """Retrains a backbone on a folder of images, evaluates and exports it.
+
+    Args:
+        recipe: a recipe's name or file; ``retrain`` by default.
+        run: the folder of the run; ``runs/BACKBONE-DATE-TIME`` by default.
+        overrides: ``"key=value"`` with a TOML value, or ``(dotted key, value)`` pairs.
+        resume: continue an interrupted run at this place; its own recipe stands.
+        overwrite: replace a run at this place.
+        fail_under: gates on the evaluation, such as ``0.9`` or ``"accuracy=0.9,recall.roses=0.8"``.
+        quiet: show no progress.
+        **values: top-level keys of the recipe, such as ``backbone="mobilenet_v2"``, ``data="photos/"`` or
+            ``epochs=5``.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: what the user gave cannot be run; nothing was written.
+        GateError: the run is finished and in its place, but misses a gate.
+    """
+    began = time.perf_counter()
+    if isinstance(values.get("data"), str | os.PathLike):
+        overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
+    place, resolved = _resolve(recipe, overrides, values, run, resume)
+    wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
+    place.check(overwrite, resume)
+    progress = Progress(quiet)
+    images = prepare(resolved, progress)
+    gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under, images.classes)
+    for note in images.notes:
+        progress.say(note)
+
+    # TensorFlow and Keras load only now, when all that can be refused without them has been.
+    with progress.stage("start", unit="module"):
+        from transferkit.runs.execute import execute
+
+    evaluation = execute(resolved, images, place, resume, progress, began)
+    finished = Run(place.path)
+    gates.check(evaluation, wanted)
+    return finished
+
+
+def _resolve(
+    reference: str | os.PathLike[str] | None,
+    overrides: Sequence[str | tuple[str, Any]],
+    values: dict[str, Any],
+    run: str | os.PathLike[str] | None,
+    resume: bool,
+) -> tuple[RunFolder, Recipe]:
+    """The run's place and recipe; a resumed run keeps the recipe that it was started with."""
+    if resume and run is None:
+        raise UserError(fault("--resume", mend="say which run to continue with --run DIR"))
+    if not resume:
+        recipe = load(reference, overrides, **values)
+        return RunFolder(run if run is not None else _default_place(recipe)), recipe
+    assert run is not None  # noqa: S101 -- for the type checker: refused above
+    place = RunFolder(run)
+    if not place.interrupted:
+        expected = "an interrupted run"
+        mend = "it is finished" if place.path.exists() else "none was started there"
+        raise UserError(fault("--resume", str(place.path), expected, mend))
+    stored = load(place.partial / "recipe.toml")
+    if reference is not None or overrides or any(value is not None for value in values.values()):
+        given = load(
+            reference if reference is not None else place.partial / "recipe.toml", overrides, **values
+        )
+        if given != stored:
+            mend = (
+                f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"
+            )
+            raise UserError(
+                fault("--resume", None, None, f"the recipe is not that of the interrupted run: {mend}")
+            )
+    return place, stored
+
+
+def _differing(given: Recipe, stored: Recipe) -> str:
+    """The first keys in which two recipes differ, with both values."""
+    one, other = _flat(given.values()), _flat(stored.values())
+    keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    return "; ".join(f"{key} is {one.get(key)!r}, was {other.get(key)!r}" for key in keys[:5])
+
+
+def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{before}{key}."))
+        else:
+            flat[before + key] = value
+    return flat
+
+
+def _default_place(recipe: Recipe) -> Path:
+    backbone = Path(recipe.backbone.name.partition(":")[2] or recipe.backbone.name).stem
+    return Path("runs") / f"{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"

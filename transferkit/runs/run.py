@@ -1,0 +1,159 @@
+"""A finished run, as Python sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transferkit.errors import UserError, fault
+from transferkit.recipe import Recipe, load
+
+if TYPE_CHECKING:
+    from transferkit.evaluation import Evaluation
+    from transferkit.runs.predict import Exported, Prediction
+
+__all__ = ["Run", "load_run"]
+
+
+class Run:
+    """A run's folder: its recipe, figures, export.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        path: the folder.
+        metrics: every figure of the evaluation by name, as ``metrics.json`` holds them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        file = self.path / "metrics.json"
+        if not file.is_file():
+            mend = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
+            raise UserError(fault("run", str(self.path), "the folder of a finished run", mend))
+        try:
+            facts = json.loads(file.read_text("utf-8"))
+            self.metrics: dict[str, Any] = facts["metrics"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise UserError(fault(str(file), mend=f"it is damaged: {error}")) from None
+        self._facts = facts
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return load(self.path / "recipe.toml")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the probabilities."""
+        return tuple(self._facts["classes"])
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What the run was and gave, ready for JSON."""
+        return {"run": str(self.path), "export": str(self.export_folder), **self._facts}
+
+    @property
+    def export_folder(self) -> Path:
+        """The newest SavedModel of the run."""
+        from transferkit.runs.predict import find_export
+
+        return find_export(self.path)
+
+    def describe(self) -> str:
+        """A few lines for a person: how good, how long, where."""
+        facts = self._facts
+        images = facts["images"]
+        low, high = self.metrics.get("accuracy_low"), self.metrics.get("accuracy_high")
+        interval = f" (95 % interval {low:.3f} to {high:.3f})" if low is not None else ""
+        seconds = facts["seconds"]
+        stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
+        lines = [
+            f"accuracy {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
+            f"{facts['held_out']} images, {len(self.classes)} classes",
+            f"trained on {images['train']} images, best of {facts['epochs']} epoch(s); {facts['frozen']}",
+            f"{seconds['total']:.1f} s in all ({stages})",
+            f"run     {self.path}",
+            f"export  {self.export_folder}",
+        ]
+        if facts["quarantined"]:
+            lines.insert(1, f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
+        return "\n".join(lines)
+
+    def evaluate(
+        self,
+        data: str | os.PathLike[str] | None = None,
+        *,
+        split: str | None = None,
+        fail_under: str | float | None = None,
+        quiet: bool = True,
+    ) -> Evaluation:
+        """Evaluates the run's network anew.
+
+        Args:
+            data: a folder of class folders; the run's own data if None.
+            split: ``"train"``, ``"val"``, ``"test"`` or ``"all"``; by default what the run held out, and
+                everything of another folder.
+            fail_under: gates, such as ``"accuracy=0.9"``.
+            quiet: show no progress.
+
+        Raises:
+            UserError: the images are not to be had or have classes that the run does not know.
+            GateError: a gate was missed.
+        """
+        from transferkit.runs.reopen import evaluate_run
+
+        return evaluate_run(self, data, split, fail_under, quiet)
+
+    def export(self, to: str | os.PathLike[str] | None = None) -> Path:
+        """Writes the next numbered SavedModel below ``to`` (by default the run's own ``export``)."""
+        from transferkit.export.saved_model import next_version
+
+        folder = next_version(Path(to) if to is not None else self.path / "export")
+        source = self.export_folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial)
+        partial.rename(folder)
+        return folder
+
+    def predict(self, paths: Iterable[str | os.PathLike[str]], top: int = 3) -> list[Prediction]:
+        """Names what is on images, with the run's export.
+
+        Args:
+            paths: image files and folders.
+            top: classes to name per image.
+
+        Returns:
+            One prediction a file; its ``error`` says where one could not be read.
+        """
+        from transferkit.runs.predict import image_files
+
+        if isinstance(paths, str | os.PathLike):
+            paths = [paths]
+        return list(self._exported.predict(image_files(paths), top=top))
+
+    @cached_property
+    def _exported(self) -> Exported:
+        from transferkit.runs.predict import Exported
+
+        return Exported(self.export_folder)
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Opens a finished run.
+
+    Raises:
+        UserError: there is none.
+    """
+    return Run(path)
