@@ -79,15 +79,16 @@ def test_the_shell_request_is_the_json_that_serving_reads(tmp_path):
 
 @pytest.mark.slow
 def test_the_python_lines_run_on_an_export(tmp_path):
-    made = f"""
+    made = """
 import tensorflow as tf
 class Export(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")])
     def answer(self, bytes):
         n = tf.shape(bytes)[0]
-        return {{"probabilities": tf.tile([[0.25, 0.75]], [n, 1]), "labels": tf.tile([["cat", "dog"]], [n, 1])}}
+        labels = tf.tile([["cat", "dog"]], [n, 1])
+        return {"probabilities": tf.tile([[0.25, 0.75]], [n, 1]), "labels": labels}
 export = Export()
-tf.saved_model.save(export, {str(tmp_path / "my export" / "1")!r}, signatures={{"serving_default": export.answer}})
+tf.saved_model.save(export, "my export/1", signatures={"serving_default": export.answer})
 """
     (tmp_path / "photo.jpg").write_bytes(b"any")
     lines = python_usage(ExportFacts("my export", "flowers"))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,10 @@ def test_sections_appear_with_their_facts(five):
     accuracy = five.evaluation.metrics["accuracy"]
     for words in (
         f"{accuracy:.1%} of 200 validation images", "block 13 to 16", "linear, dropout 0.2", "half.jpg",
-        "2 images are in both splits.", "TFLite int8 does not answer", "TFLite int8", "Temperature", "219 images/s",
-        'backbone.name = "mobilenet_v2"', "tf.saved_model.load", "tensorflow/serving", "Adam 1e-5, cut at block 12",
+        "2 images are in both splits.", "TFLite int8 does not answer", "Temperature",
+        "219 images/s",
+        'backbone.name = "mobilenet_v2"', "tf.saved_model.load", "tensorflow/serving",
+        "Adam 1e-5, cut at block 12",
     ):  # fmt: skip
         assert words in text, words
     for row in five.evaluation.per_class:
@@ -106,7 +109,7 @@ def test_a_screen_reader_finds_its_way(page):
             assert attributes["tabindex"] == "0"
             assert attributes["aria-label"]
     levels = [int(tag[1]) for tag, _ in outline.elements if re.fullmatch("h[1-6]", tag)]
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_strange_names_are_shown_and_not_run(photos):
@@ -205,5 +208,6 @@ def test_it_is_written_whole_and_small(five, two_hundred, tmp_path):
 
 
 def test_it_loads_nothing_heavy():
-    code = "import sys, transferkit.report; sys.exit(bool({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
+    heavy = "{'tensorflow', 'keras', 'matplotlib'}"
+    code = f"import sys, transferkit.report; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

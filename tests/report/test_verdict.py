@@ -74,7 +74,7 @@ def test_overfitting_is_told():
     rising = [{"epoch": i, "val_loss": value} for i, value in enumerate([1, 0.5, 0.4, 0.5, 0.7])]
     remark = next(r for r in verdict(facts(labels, labels, history=rising)).remarks if "lowest" in r)
     assert "point 3 of 5" in remark
-    falling = verdict(facts(labels, labels, history=rising[:3] + [{"epoch": 4, "val_loss": 0.41}]))
+    falling = verdict(facts(labels, labels, history=[*rising[:3], {"epoch": 4, "val_loss": 0.41}]))
     assert not any("lowest" in r for r in falling.remarks)
 
 
