@@ -42,7 +42,9 @@ class LayerFacts:
         batch_norm: it normalises by statistics of the batch or of training.
         gflops: forward cost for one image in 1e9 operations, a multiply-add counting as two; None where
             the inside is not visible.
-        variables: its weights.
+        variables: its weights, without the states of random generators.
+        learns: some of its weights can be trained.
+        stochastic: it has no weights and acts at random in training, as dropout does.
     """
 
     name: str
@@ -54,6 +56,8 @@ class LayerFacts:
     batch_norm: bool
     gflops: float | None
     variables: tuple[Any, ...] = field(repr=False, default=())
+    learns: bool = False
+    stochastic: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,11 @@ class Cut:
         suffix: ``(x, training=False)`` → float32 features ``[N, feature_width]``.
         shape: of one image's tensor at the cut.
         prefix_variables: all frozen.
-        suffix_variables: all of the suffix, those that stay frozen included.
-        trainable_variables: what training may move.
+        suffix_variables: all of the suffix, those that stay frozen and states of random generators included.
+        trainable_variables: what an optimizer may move.
+        frozen_variables: what must be the same, bit by bit, after training.
         batch_norm: ``"frozen"``, or ``"train"`` where unfrozen batch normalisation follows the batch.
+        regularisation_losses: functions without arguments, one for each penalty on what trains.
     """
 
     at: str | None
@@ -79,6 +85,7 @@ class Cut:
     prefix_variables: tuple[Any, ...]
     suffix_variables: tuple[Any, ...]
     trainable_variables: tuple[Any, ...]
+    frozen_variables: tuple[Any, ...]
     batch_norm: BatchNorm
     _identify: Callable[[], str] = field(repr=False)
     regularisation_losses: tuple[Callable[[], Any], ...] = ()

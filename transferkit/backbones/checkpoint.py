@@ -43,7 +43,7 @@ def load_checkpoint(model: Any, folder: Path) -> None:
     held = {name: shape for name, shape in held.items() if not _FOREIGN.search(name)}
     pairs = _by_path(model, held) or _by_holder(model, held)
     if pairs is None:
-        wanted = [(variable.path, tuple(variable.shape)) for variable in model.variables]
+        wanted = [(variable.path, tuple(variable.shape)) for variable in model.weights]
         raise UserError(
             fault("backbone.weights", latest, "the weights of this backbone", shown(_listed(held), wanted))
         )
@@ -52,7 +52,7 @@ def load_checkpoint(model: Any, folder: Path) -> None:
 
 
 def _by_path(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
-    pairs = [(variable, str(variable.path)) for variable in model.variables]
+    pairs = [(variable, str(variable.path)) for variable in model.weights]
     fits = len(pairs) == len(held) and all(held.get(path) == tuple(one.shape) for one, path in pairs)
     return pairs if fits else None
 
@@ -63,7 +63,7 @@ def _by_holder(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, 
         holder, _, leaf = name.removesuffix(_VALUE).rpartition("/")
         theirs.setdefault(holder, {})[leaf.lstrip("_")] = name
     ours: dict[str, dict[str, Any]] = {}
-    for variable in model.variables:
+    for variable in model.weights:
         holder, _, leaf = variable.path.rpartition("/")
         ours.setdefault(holder, {})[leaf] = variable
     if len(theirs) != len(ours):

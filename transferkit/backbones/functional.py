@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Collection
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 from transferkit.backbones._keras import keras, outputs_of
@@ -12,7 +13,7 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts,
 from transferkit.backbones.cost import forward_operations
 from transferkit.backbones.digest import of_parts, of_variables
 from transferkit.backbones.graph import Step, steps
-from transferkit.backbones.still import hold_still, is_batch_norm
+from transferkit.backbones.still import hold_still, is_batch_norm, takes_mode
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
@@ -46,6 +47,8 @@ class FunctionalBackbone(Backbone):
         weights_sha256: str,
         card: Card | None = None,
     ) -> None:
+        # A file can bring layers that were frozen when it was written; here freezing is the recipe's.
+        model.trainable = True
         self.model = model
         self.name = name
         self.reference = reference
@@ -55,59 +58,51 @@ class FunctionalBackbone(Backbone):
         self.weights_sha256 = weights_sha256
         self.input_size = tuple(model.input.shape[1:3])
         self.feature_width = int(model.output.shape[-1])
+        self._steps = steps(model)
+        self._outputs = outputs_of(model)
+        self._operations = {operation.name: operation for operation in model.operations}
+        # Now, while every layer is trainable: later a cut decides which are.
+        self._layers = self._describe()
 
     @property
     def variables(self) -> tuple[Any, ...]:
-        return tuple(self.model.variables)
+        return tuple(self.model.weights)
 
     def features(self, images: Any, training: bool = False) -> Any:
         return self.model(images, training=training)
 
-    @cached_property
-    def _steps(self) -> list[Step]:
-        return steps(self.model)
-
-    @cached_property
+    @property
     def layers(self) -> tuple[LayerFacts, ...]:
+        return self._layers
+
+    def _describe(self) -> tuple[LayerFacts, ...]:
         order = [step.name for step in self._steps]
         ends = [(order.index(stage.layer), stage.name) for stage in self.stages if stage.layer in order]
-        facts = []
-        seen: set[str] = set()
+        facts: dict[str, LayerFacts] = {}
         for position, step in enumerate(self._steps):
-            if step.name in seen:
-                continue
-            seen.add(step.name)
-            facts.append(self._facts(step, _stage_at(position, ends)))
-        return tuple(facts)
+            if step.name not in facts:
+                facts[step.name] = self._facts(step, _stage_at(position, ends))
+        return tuple(facts.values())
 
     def _facts(self, step: Step, stage: str) -> LayerFacts:
-        operation = self.model.get_layer(step.name) if self._is_layer(step.name) else None
+        operation = self._operations[step.name]
         tensor = self._outputs[step.name]
         shape = tuple(tensor.shape[1:]) if hasattr(tensor, "shape") else ()
-        variables = tuple(operation.variables) if operation is not None else ()
-        cost = forward_operations(operation, shape) if operation is not None else 0
+        is_layer = isinstance(operation, keras.layers.Layer)
+        weights = tuple(operation.weights) if is_layer else ()
         return LayerFacts(
             name=step.name,
-            kind=type(self._operations[step.name]).__name__,
+            kind=type(operation).__name__,
             stage=stage,
-            parameters=sum(_size(variable) for variable in variables),
+            parameters=sum(math.prod(weight.shape) for weight in weights),
             shape=shape,
             cuttable=step.cuttable,
-            batch_norm=operation is not None and is_batch_norm(operation),
-            gflops=cost / 1e9,
-            variables=variables,
+            batch_norm=is_batch_norm(operation),
+            gflops=forward_operations(operation, shape) / 1e9 if is_layer else 0.0,
+            variables=weights,
+            learns=is_layer and bool(operation.trainable_weights),
+            stochastic=is_layer and not weights and takes_mode(operation),
         )
-
-    @cached_property
-    def _operations(self) -> dict[str, Any]:
-        return {operation.name: operation for operation in self.model.operations}
-
-    @cached_property
-    def _outputs(self) -> dict[str, Any]:
-        return outputs_of(self.model)
-
-    def _is_layer(self, name: str) -> bool:
-        return isinstance(self._operations[name], keras.layers.Layer)
 
     def cut(
         self, at: str | None = None, frozen: Collection[str] = (), batch_norm: BatchNorm = "frozen"
@@ -122,7 +117,7 @@ class FunctionalBackbone(Backbone):
             layer, tensor = None, self.model.output
         lower = keras.Model(self.model.input, tensor, name="prefix")
         lower.trainable = False
-        prefix_variables = tuple(lower.variables)
+        prefix_variables = tuple(lower.weights)
         shape = tuple(int(size) for size in tensor.shape[1:])
 
         def prefix(images: Any) -> Any:
@@ -133,9 +128,22 @@ class FunctionalBackbone(Backbone):
             return of_parts(config, layer or "", of_variables(prefix_variables))
 
         if layer is None:
-            return Cut(None, prefix, _identity, shape, prefix_variables, (), (), batch_norm, identify)
+            return Cut(
+                at=None,
+                prefix=prefix,
+                suffix=_identity,
+                shape=shape,
+                prefix_variables=prefix_variables,
+                suffix_variables=(),
+                trainable_variables=(),
+                frozen_variables=prefix_variables,
+                batch_norm=batch_norm,
+                _identify=identify,
+            )
 
         upper = hold_still(keras.Model(tensor, self.model.output, name="suffix"), frozen, batch_norm)
+
+        trainable = tuple(upper.trainable_variables)
 
         def suffix(x: Any, training: bool = False) -> Any:
             return keras.ops.cast(upper(x, training=training), "float32")
@@ -147,9 +155,13 @@ class FunctionalBackbone(Backbone):
             shape=shape,
             prefix_variables=prefix_variables,
             suffix_variables=tuple(upper.variables),
-            trainable_variables=tuple(upper.trainable_variables),
+            trainable_variables=trainable,
+            frozen_variables=(*prefix_variables, *_unmoved(upper, trainable, frozen, batch_norm)),
             batch_norm=batch_norm,
             _identify=identify,
+            regularisation_losses=tuple(
+                partial(variable.regularizer, variable) for variable in trainable if variable.regularizer
+            ),
         )
 
     def _require_cuttable(self, layer: str, at: str) -> None:
@@ -179,8 +191,13 @@ def _stage_at(position: int, ends: list[tuple[int, str]]) -> str:
     return ends[found][1] if found < len(ends) else ""
 
 
-def _size(variable: Any) -> int:
-    size = 1
-    for length in variable.shape:
-        size *= int(length)
-    return size
+def _unmoved(
+    upper: Any, trainable: tuple[Any, ...], frozen: Collection[str], batch_norm: BatchNorm
+) -> list[Any]:
+    """Weights above the cut that training leaves alone: no optimizer's, and no statistics that it moves."""
+    moving = {id(variable) for variable in trainable}
+    if batch_norm == "train":
+        for layer in upper.layers:
+            if is_batch_norm(layer) and layer.name not in frozen:
+                moving |= {id(layer.moving_mean), id(layer.moving_variance)}
+    return [variable for variable in upper.weights if id(variable) not in moving]

@@ -76,7 +76,7 @@ def load_keras_hub(
         if card
         else (Stage("top", end),),
         weights=weights if weights == "random" else reference,
-        weights_sha256=of_variables(model.variables),
+        weights_sha256=of_variables(model.weights),
         card=card,
     )
 

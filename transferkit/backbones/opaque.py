@@ -98,7 +98,16 @@ class OpaqueBackbone(Backbone):
         return (
             LayerFacts(_BELOW, "Pixels", _MODULE, 0, below, True, False, 0.0),
             LayerFacts(
-                _MODULE, "Module", _MODULE, size, (self.feature_width,), True, False, None, self.variables
+                _MODULE,
+                "Module",
+                _MODULE,
+                size,
+                (self.feature_width,),
+                True,
+                False,
+                None,
+                self.variables,
+                True,
             ),
         )
 
@@ -126,6 +135,7 @@ class OpaqueBackbone(Backbone):
             prefix_variables=self.variables,
             suffix_variables=(),
             trainable_variables=(),
+            frozen_variables=self.variables,
             batch_norm=batch_norm,
             _identify=lambda: self._identity(_MODULE, self.variables),
         )
@@ -145,6 +155,8 @@ class OpaqueBackbone(Backbone):
             # A module has one switch for all its layers; frozen statistics need its inference mode.
             return self._features(x, training and batch_norm == "train")
 
+        trainable = {id(variable) for variable in self._trainable}
+        rest = tuple(variable for variable in self.variables if id(variable) not in trainable)
         return Cut(
             at=_BELOW,
             prefix=lambda images: self._pixels(images),
@@ -153,6 +165,7 @@ class OpaqueBackbone(Backbone):
             prefix_variables=(),
             suffix_variables=self.variables,
             trainable_variables=self._trainable,
+            frozen_variables=rest if batch_norm == "frozen" else (),
             batch_norm=batch_norm,
             _identify=lambda: self._identity(_BELOW, ()),
             regularisation_losses=self._losses,

@@ -56,7 +56,7 @@ def load_weights(model: Any, path: Path | None) -> str:
         UserError: the weights cannot be read, or do not fit the model; shows wherein they differ.
     """
     if path is None:
-        return of_variables(model.variables)
+        return of_variables(model.weights)
     _load(model, path)
     return of_path(path)
 

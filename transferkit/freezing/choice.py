@@ -1,0 +1,151 @@
+"""Which layers train, from the words of a recipe's ``freeze`` key.
+
+``"all"`` and ``"none"``, ``{until = NAME}`` (a stage or layer, frozen itself), ``{last = N}`` (the last N
+layers that can learn train), ``{fraction = F}`` (this share of the layers that can learn, from the input up,
+is frozen), or ordered rules ``[{match, trainable, lr_multiplier}, …]`` of which the first that matches a
+layer's whole name wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["Choice", "choose"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What happens to one layer: whether it trains, and at which share of the learning rate."""
+
+    trainable: bool
+    lr_multiplier: float = 1.0
+
+
+_FROZEN = Choice(False)
+_TRAINS = Choice(True)
+
+
+def choose(freeze: Any, backbone: Any) -> list[Choice]:
+    """One choice for each of ``backbone.layers``, in their order.
+
+    Args:
+        freeze: the recipe's value, as plain TOML or as the recipe's own objects.
+        backbone: a :class:`transferkit.backbones.Backbone`.
+
+    Raises:
+        UserError: a name is not found, a number is out of range, a rule matches nothing, or no rule covers a
+            layer.
+    """
+    layers = backbone.layers
+    value = _plain(freeze)
+    if value == "all":
+        return [_FROZEN] * len(layers)
+    if value == "none":
+        return _above(layers, -1)
+    if isinstance(value, Mapping) and len(value) == 1:
+        (word, given), *_ = value.items()
+        if word == "until" and isinstance(given, str):
+            return _above(layers, _until(given, backbone))
+        if word == "last" and _whole(given):
+            return _last(given, layers)
+        if word == "fraction" and isinstance(given, (int, float)) and 0 <= given <= 1:
+            return _fraction(given, layers)
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return _ruled(value, layers)
+    expected = '"all", "none", {until = NAME}, {last = N}, {fraction = F} or a list of rules'
+    raise UserError(fault("freeze", value, expected))
+
+
+def _plain(freeze: Any) -> Any:
+    """The recipe's own objects as the TOML they were read from."""
+    if hasattr(freeze, "model_dump"):
+        return freeze.model_dump()
+    if isinstance(freeze, (list, tuple)):
+        return [_plain(one) for one in freeze]
+    return freeze
+
+
+def _whole(given: Any) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 1
+
+
+def _above(layers: Sequence[Any], boundary: int) -> list[Choice]:
+    """All layers past a position train."""
+    return [_TRAINS if here > boundary else _FROZEN for here in range(len(layers))]
+
+
+def _until(name: str, backbone: Any) -> int:
+    layer = backbone.resolve(name, "freeze.until")
+    layers = backbone.layers
+    here = next(position for position, one in enumerate(layers) if one.name == layer)
+    if layers[here].cuttable:
+        return here
+    below = next(one.name for one in reversed(layers[:here]) if one.cuttable)
+    above = next((one.name for one in layers[here:] if one.cuttable), None)
+    raise UserError(
+        fault(
+            "freeze.until",
+            name,
+            "a layer through which all data passes",
+            f"it lies inside a branch; the nearest ones are '{below}' below"
+            + (f" and '{above}' above" if above else ""),
+        )
+    )
+
+
+def _last(count: int, layers: Sequence[Any]) -> list[Choice]:
+    learning = [here for here, layer in enumerate(layers) if layer.learns]
+    if count > len(learning):
+        raise UserError(fault("freeze.last", count, f"at most {len(learning)}, the layers that can learn"))
+    return _above(layers, learning[-count] - 1)
+
+
+def _fraction(share: float, layers: Sequence[Any]) -> list[Choice]:
+    learning = [here for here, layer in enumerate(layers) if layer.learns]
+    frozen = round(share * len(learning))
+    if frozen == len(learning):
+        return [_FROZEN] * len(layers)
+    return _above(layers, learning[frozen] - 1)
+
+
+def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
+    names = [layer.name for layer in layers]
+    patterns = [re.compile(rule["match"]) for rule in rules]
+    faults = []
+    for number, pattern in enumerate(patterns, start=1):
+        if not any(pattern.fullmatch(name) for name in names):
+            mend = near(pattern.pattern, names) or f"layers are called '{names[2]}', … '{names[-1]}'"
+            faults.append(
+                fault(f"freeze rule {number}", pattern.pattern, "a pattern that matches a layer", mend)
+            )
+    choices: list[Choice] = []
+    uncovered = []
+    for layer in layers:
+        found = next(
+            (rule for rule, pattern in zip(rules, patterns, strict=True) if pattern.fullmatch(layer.name)),
+            None,
+        )
+        if found is not None:
+            choices.append(Choice(bool(found["trainable"]), float(found.get("lr_multiplier", 1.0))))
+            continue
+        if layer.learns:
+            uncovered.append(layer.name)
+        # What has no weights goes with what it follows.
+        choices.append(choices[-1] if choices else _FROZEN)
+    if uncovered and not faults:
+        more = f" and {len(uncovered) - 1} more" if len(uncovered) > 1 else ""
+        faults.append(
+            fault(
+                "freeze",
+                mend=f"no rule covers layer '{uncovered[0]}'{more}; let the last rule be "
+                "{ match = '.*', trainable = false }",
+            )
+        )
+    if faults:
+        raise UserError(*faults)
+    return choices
