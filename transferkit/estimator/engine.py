@@ -45,7 +45,7 @@ class Engine:
     def traced(self, mode: str, signature: Any, strategy: Any = None) -> Traced:
         """The graph for ``mode`` and ``signature``, made on first asking, its variables filled."""
         key = _key(mode, signature, strategy)
-        made = self._traces.get(key)
+        made = self._traces.get(key) or self._wider(key)
         if made is None:
             self.store.new.clear()
             made = trace(self.model_fn, mode, signature, self.store, self.params, self.config, strategy)
@@ -55,6 +55,15 @@ class Engine:
                 self._fill_new(list(self.store.new))
             self.store.new.clear()
         return made
+
+    def _wider(self, key: Any) -> Traced | None:
+        """A trace whose signature takes this one too: the same, with unknown lengths."""
+        for (mode, structure, flat, strategy), made in self._traces.items():
+            if (mode, structure, strategy) == (key[0], key[1], key[3]) and len(flat) == len(key[2]):
+                pairs = zip(key[2], flat, strict=True)
+                if all(one == wide or (one and wide and one.is_subtype_of(wide)) for one, wide in pairs):
+                    return made
+        return None
 
     def _fill_new(self, names: list[str]) -> None:
         assert self.source is not None  # noqa: S101 - the caller looked

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints, evaluating, predicting, training
+from transferkit.estimator import checkpoints, evaluating, exporting, predicting, training
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import check_hooks
 from transferkit.estimator.run_config import RunConfig
@@ -141,6 +141,32 @@ class Estimator:
         hooks = check_hooks(hooks)
         return predicting.predict(
             self._engine, input_fn, predict_keys, hooks, checkpoint_path, yield_single_examples
+        )
+
+    def export_saved_model(
+        self,
+        export_dir_base: str | os.PathLike[str],
+        serving_input_receiver_fn: Callable[[], Any],
+        assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+    ) -> str:
+        """Writes a SavedModel into a folder named by the time below ``export_dir_base``; returns the folder.
+
+        Raises:
+            ValueError: where there is nothing trained to export, or no receiver function.
+        """
+        if serving_input_receiver_fn is None:
+            raise ValueError(
+                fault("serving_input_receiver_fn", None, None, "serving_input_receiver_fn must be given")
+            )
+        return exporting.export_saved_model(
+            self._engine,
+            os.fspath(export_dir_base),
+            serving_input_receiver_fn,
+            assets_extra,
+            as_text,
+            checkpoint_path,
         )
 
     def latest_checkpoint(self) -> str | None:

@@ -71,6 +71,7 @@ class Fetches:
         return lambda values: values[place]
 
     def _element(self, item: Any) -> Any:
+        element: Any
         if isinstance(item, str):
             return self._graph.as_graph_element(item)
         if hasattr(item, "path") and isinstance(getattr(item, "value", None), tf.Variable):
@@ -84,7 +85,8 @@ class Fetches:
             raise ValueError(
                 fault("fetches", item, "a tensor, operation, variable or name of the model_fn's graph")
             )
-        return self._graph.replaced.get(item.name, item)
+        element = item
+        return self._graph.replaced.get(element.name, element)
 
 
 def to_numpy(tensor: Any) -> Any:

@@ -1,0 +1,169 @@
+"""Writes a SavedModel that needs neither Keras nor the model_fn to load: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.errors import fault
+from transferkit.estimator.engine import Engine
+from transferkit.estimator.graph import GraphFunction, TracedGraph
+from transferkit.model_fn.spec import ModeKeys
+
+__all__ = ["export_saved_model"]
+
+_METHODS = {
+    "predict": "tensorflow/serving/predict",
+    "classify": "tensorflow/serving/classify",
+    "regress": "tensorflow/serving/regress",
+}
+
+
+def export_saved_model(
+    engine: Engine,
+    base: str,
+    receiver_fn: Callable[[], Any],
+    assets_extra: Mapping[str, str] | None,
+    as_text: bool,
+    checkpoint_path: str | None,
+) -> str:
+    """Exports the PREDICT graph behind what ``receiver_fn`` receives.
+
+    Args:
+        engine: whose model.
+        base: the folder in which a folder named by the time in seconds is made.
+        receiver_fn: gives a ServingInputReceiver.
+        assets_extra: target below ``assets.extra`` -> file to copy there.
+        as_text: whether the graph is written as text.
+        checkpoint_path: whose weights; None takes the present ones.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: where there are no trained weights, or the receiver or the outputs do not fit.
+    """
+    os.makedirs(base, exist_ok=True)
+    folder = _free_folder(base)
+    temporary = os.path.join(base, f"temp-{os.path.basename(folder)}")
+    try:
+        module = tf.train.Checkpoint()
+        signatures, methods = _signatures(engine, receiver_fn, module)
+        if checkpoint_path is None and engine.load_latest() is None and not engine.live:
+            raise ValueError(
+                fault("model_dir", engine.model_dir, "a trained model", "train before exporting")
+            )
+        with engine.weights_of(checkpoint_path):
+            tf.saved_model.save(module, temporary, signatures=signatures)
+        _set_methods(temporary, methods)
+        for target, source in (assets_extra or {}).items():
+            place = Path(temporary, "assets.extra", target)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place)
+        if as_text:
+            _as_text(Path(temporary))
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def _free_folder(base: str) -> str:
+    """A folder named by the present second that is not there yet."""
+    stamp = int(time.time())
+    while os.path.exists(os.path.join(base, str(stamp))):
+        stamp += 1
+    return os.path.join(base, str(stamp))
+
+
+def _signatures(
+    engine: Engine, receiver_fn: Callable[[], Any], module: Any
+) -> tuple[dict[str, Any], dict[str, str]]:
+    graph = TracedGraph("serving")
+    tracker_scope = _tracking()
+    with graph.as_default(), tracker_scope as tracker:
+        receiver = receiver_fn()
+        if not hasattr(receiver, "receiver_tensors") or not hasattr(receiver, "features"):
+            raise ValueError(fault("serving_input_receiver_fn", receiver, "a ServingInputReceiver"))
+        flat = tf.nest.flatten(receiver.features, expand_composites=True)
+        specs = tf.nest.map_structure(tf.type_spec_from_value, receiver.features)
+    specs = tf.nest.map_structure(_without_name, specs)
+    traced = engine.traced(ModeKeys.PREDICT, (specs, None))
+    outputs = traced.spec.export_outputs or {}
+    signatures, methods = {}, {}
+    receivers = [(None, receiver.receiver_tensors), *(receiver.receiver_tensors_alternatives or {}).items()]
+    for alternative, tensors in receivers:
+        for name, output in outputs.items():
+            key = name if alternative is None else f"{alternative}:{name}"
+            signatures[key] = _serve(graph, traced, tensors, flat, output.outputs)
+            strings = [t for t in tensors.values() if t.dtype == tf.string]
+            methods[key] = output.method if len(strings) == len(tensors) == 1 else "predict"
+    module.variables = [
+        variable for variable in engine.store.saved.values() if _used(traced, graph, variable)
+    ]
+    module.resources = [r for kept in (*traced.kept, tracker) for r in kept.resources]
+    module.functions = list(signatures.values())
+    return signatures, methods
+
+
+def _serve(
+    graph: TracedGraph, traced: Any, tensors: Mapping[str, Any], features: list[Any], outputs: Any
+) -> Any:
+    """The function of one signature: receiver tensors by name -> outputs by name."""
+    model = traced.function(list(outputs.values()), effects=False)
+    names = list(tensors)
+    receive = GraphFunction(graph, [tensors[name] for name in names], features)
+
+    def serve(**inputs: Any) -> dict[str, Any]:
+        values = receive(*(inputs[name] for name in names))
+        results = model(tf.constant(0, tf.int64), *values)
+        return {key: tf.identity(value, name=key) for key, value in zip(outputs, results, strict=True)}
+
+    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in tensors.items()}
+    return tf.function(serve, autograph=False).get_concrete_function(**specs)
+
+
+def _without_name(spec: Any) -> Any:
+    return tf.TensorSpec(spec.shape, spec.dtype) if isinstance(spec, tf.TensorSpec) else spec
+
+
+def _used(traced: Any, graph: Any, variable: Any) -> bool:
+    handles = {id(outer) for g in (traced.graph, graph) for outer, _ in g.captures}
+    parts = getattr(variable, "_values", None) or (variable,)
+    return any(id(part.handle) in handles for part in parts)
+
+
+def _tracking() -> Any:
+    from transferkit.estimator.tracing import _resource_tracker
+
+    return _resource_tracker()
+
+
+def _set_methods(folder: str, methods: Mapping[str, str]) -> None:
+    """Classification and regression of serialized examples are named as such for the model server."""
+    changed = {key: method for key, method in methods.items() if method != "predict"}
+    if not changed:
+        return
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(folder)
+    for key, method in changed.items():
+        updater.replace_method_name(signature_key=key, method_name=_METHODS[method])
+    updater.save()
+
+
+def _as_text(folder: Path) -> None:
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    binary = folder / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+    (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
+    binary.unlink()
+    # The fingerprint is that of the binary file.
+    (folder / "fingerprint.pb").unlink(missing_ok=True)

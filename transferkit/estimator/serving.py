@@ -1,0 +1,143 @@
+"""What a served model receives, and how that becomes features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from transferkit.errors import fault
+
+__all__ = [
+    "ServingInputReceiver",
+    "TensorServingInputReceiver",
+    "build_parsing_serving_input_receiver_fn",
+    "build_raw_serving_input_receiver_fn",
+]
+
+v1 = tf.compat.v1
+
+
+class _Receiver(NamedTuple):
+    features: Any
+    receiver_tensors: dict[str, Any]
+    receiver_tensors_alternatives: dict[str, dict[str, Any]] | None
+
+
+class ServingInputReceiver(_Receiver):
+    """The placeholders a request fills, and the features made of them.
+
+    Args:
+        features: a tensor (named ``feature``) or a dictionary of tensors.
+        receiver_tensors: a tensor (named ``input``) or a dictionary of tensors: what a request gives.
+        receiver_tensors_alternatives: signature name -> other tensors a request may give instead.
+
+    Raises:
+        ValueError: where something is missing, is no tensor, or has no string for a name.
+        TypeError: where the alternatives are no dictionary.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None
+    ) -> ServingInputReceiver:
+        return super().__new__(
+            cls,
+            _named("features", features, "feature"),
+            _named("receiver_tensors", receiver_tensors, "input"),
+            _alternatives(receiver_tensors_alternatives),
+        )
+
+
+class TensorServingInputReceiver(_Receiver):
+    """As :class:`ServingInputReceiver`, for a model_fn that takes one tensor and no dictionary."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None
+    ) -> TensorServingInputReceiver:
+        if features is None:
+            raise ValueError(
+                fault("TensorServingInputReceiver.features", None, None, "features must be defined")
+            )
+        if not _tensor(features):
+            raise ValueError(fault("TensorServingInputReceiver.features", features, "one tensor"))
+        return super().__new__(
+            cls,
+            features,
+            _named("receiver_tensors", receiver_tensors, "input"),
+            _alternatives(receiver_tensors_alternatives),
+        )
+
+
+def _tensor(value: Any) -> bool:
+    return tf.is_tensor(value) or isinstance(value, (tf.SparseTensor, tf.RaggedTensor))
+
+
+def _named(place: str, given: Any, default: str) -> dict[str, Any]:
+    if given is None:
+        raise ValueError(fault(place, None, None, f"{place} must be defined"))
+    given = dict(given) if isinstance(given, Mapping) else {default: given}
+    for name, value in given.items():
+        if not isinstance(name, (str, int)):
+            raise ValueError(fault(f"{place} name", name, "a string"))
+        if not _tensor(value):
+            raise ValueError(fault(f"{place}[{name!r}]", value, "a tensor"))
+    return given
+
+
+def _alternatives(given: Any) -> dict[str, dict[str, Any]] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(fault("receiver_tensors_alternatives", given, "a dictionary"))
+    return {
+        name: _named(f"receiver_tensors_alternatives[{name!r}]", one, "input") for name, one in given.items()
+    }
+
+
+def build_raw_serving_input_receiver_fn(
+    features: Mapping[str, Any], default_batch_size: int | None = None
+) -> Callable[[], ServingInputReceiver]:
+    """A receiver of the features themselves.
+
+    Args:
+        features: name -> tensor, array or TensorSpec; dtype and shape are taken, the first dimension is the
+            batch.
+        default_batch_size: the batch length, or None for any.
+    """
+    specs = {}
+    for name, value in features.items():
+        spec = (
+            value
+            if isinstance(value, tf.TensorSpec)
+            else tf.TensorSpec.from_tensor(tf.convert_to_tensor(value))
+        )
+        shape = spec.shape.as_list()
+        specs[name] = tf.TensorSpec([default_batch_size, *shape[1:]], spec.dtype)
+
+    def receive() -> ServingInputReceiver:
+        placeholders = {n: v1.placeholder(s.dtype, s.shape, name=str(n)) for n, s in specs.items()}
+        return ServingInputReceiver(placeholders, dict(placeholders))
+
+    return receive
+
+
+def build_parsing_serving_input_receiver_fn(
+    feature_spec: Mapping[str, Any], default_batch_size: int | None = None
+) -> Callable[[], ServingInputReceiver]:
+    """A receiver of serialized ``tf.train.Example`` protos (string ``[batch]``, named ``examples``).
+
+    Args:
+        feature_spec: as for ``tf.io.parse_example``.
+        default_batch_size: the batch length, or None for any.
+    """
+
+    def receive() -> ServingInputReceiver:
+        examples = v1.placeholder(tf.string, [default_batch_size], name="input_example_tensor")
+        return ServingInputReceiver(tf.io.parse_example(examples, feature_spec), {"examples": examples})
+
+    return receive
