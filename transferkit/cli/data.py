@@ -1,0 +1,116 @@
+"""``transferkit data``: verbs on data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from transferkit.cli._options import as_json, json_option, quiet_option, table
+from transferkit.errors import GateError
+
+if TYPE_CHECKING:
+    from transferkit.data.check import CheckResult
+
+__all__ = ["command"]
+
+# Findings of one kind that the table shows.
+_SHOWN = 12
+
+
+@click.group(name="data")
+def command() -> None:
+    """Look at a data set before it costs a training."""
+
+
+@command.command(name="check")
+@click.argument("folder", metavar="DIR")
+@click.option(
+    "--backbone", metavar="NAME", help="Also look for wrong labels and retouched copies, by its features."
+)
+@click.option("--weights", metavar="WEIGHTS", default="imagenet", show_default=True, help="Of the backbone.")
+@click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
+@click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Take symbolic links that lead out of the folder (refused otherwise).",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="never",
+    show_default=True,
+    help="Exit 1 when something so grave was found.",
+)
+@quiet_option
+@json_option
+def check(
+    folder: str,
+    backbone: str | None,
+    weights: str,
+    html: str | None,
+    follow_links: bool,
+    fail_on: str,
+    quiet: bool,
+    as_json_: bool,
+) -> None:
+    """Find unreadable files, duplicates, leaks between splits, and likely wrong labels.
+
+    \b
+    Examples:
+      transferkit data check photos/
+      transferkit data check photos/ --backbone mobilenet_v2 --html check.html
+      transferkit data check photos/ --json --fail-on error
+    """
+    from transferkit.data.check import Limits
+    from transferkit.runs.check_data import check_data
+    from transferkit.runs.progress import Progress
+
+    result = check_data(
+        folder,
+        backbone=backbone,
+        weights=weights,
+        limits=Limits(follow_links=follow_links),
+        page=html,
+        progress=Progress(quiet=quiet),
+    )
+    if as_json_:
+        as_json(result.to_dict())
+    else:
+        click.echo(_summary(result))
+        if html:
+            click.echo(f"\nPage with thumbnails: {html}")
+    grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
+    short = [f"data {folder}: {n} × {kind}" for kind, severity, n in result.summary() if severity in grave]
+    if short:
+        raise GateError(*short)
+
+
+def _summary(result: CheckResult) -> str:
+    """What people read: the classes, then the findings, errors first."""
+    splits = list(result.counts)
+    classes = dict.fromkeys(name for part in result.counts.values() for name in part)
+    rows = [(name, *(result.counts[split].get(name, 0) for split in splits)) for name in classes]
+    parts = [table(rows, ("class", *splits))]
+    if result.widths and result.heights:
+        formats = ", ".join(f"{name} {count}" for name, count in result.formats.items())
+        (narrow, _, wide), (low, _, high) = result.widths, result.heights
+        parts.append(f"{result.images} files: {formats}; {narrow} to {wide} wide, {low} to {high} high")
+    found = [
+        (finding.severity, finding.kind.replace("_", " "), finding.message, _names(finding.names))
+        for kind, _, _ in result.summary()
+        for finding in result.of_kind(kind)[:_SHOWN]
+    ]
+    if found:
+        parts.append(table(found, ("severity", "kind", "what", "where")))
+    for kind, _, count in result.summary():
+        if count > _SHOWN:
+            parts.append(f"and {count - _SHOWN} more of {kind.replace('_', ' ')}; --json has all")
+    counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, _, n in result.summary())
+    parts.append(f"found: {counts}" if counts else "nothing found: the data is sound")
+    return "\n\n".join(parts)
+
+
+def _names(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
