@@ -48,14 +48,7 @@ def _run(
         except StopIteration:
             break
         number = tf.constant(count, tf.int64)
-
-        def call(tensors: list[Any], operations: list[Any], feeds: dict[Any, Any]) -> list[Any]:
-            fed = tuple(feeds)
-            function = traced.function([*default, *tensors], feeds=fed)
-            values = [tf.convert_to_tensor(feeds[t], dtype=t.dtype) for t in fed]
-            return function(number, *batch, *values)  # noqa: B023 - called at once
-
-        outputs = runner.run(default, call)
+        outputs = runner.run(default, [number, *batch])
         total += float(outputs[0].numpy())
         count += 1
         if runner.stop:

@@ -11,9 +11,10 @@ Keras layer, optimizer or metric runs, after the reads and writes of the same va
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -56,6 +57,7 @@ class TracedGraph(func_graph.FuncGraph):
         self._kept: set[Any] | None = None
         self._reads: dict[int, Any] = {}
         self.on_watch: Any = None
+        self.find_variable: Any = None
 
     def _create_op_internal(self, op_type: str, *args: Any, **kwargs: Any) -> Any:
         op = super()._create_op_internal(op_type, *args, **kwargs)
@@ -63,6 +65,29 @@ class TracedGraph(func_graph.FuncGraph):
             # A call that only reads must not be ordered as if it wrote: its attribute tells, once set.
             self.keras_writes.append(op)
         return op
+
+    def as_graph_element(self, obj: Any, allow_tensor: bool = True, allow_operation: bool = True) -> Any:
+        """As ``tf.Graph``'s; a variable, or a name of one, stands for its value."""
+        if isinstance(obj, tf.Variable):
+            return self.read_of(obj)
+        try:
+            return super().as_graph_element(obj, allow_tensor, allow_operation)
+        except KeyError:
+            name = obj[:-2] if obj.endswith(":0") else obj
+            variable = self.find_variable(name) if self.find_variable and allow_tensor else None
+            if variable is None:
+                raise
+            return self.read_of(variable)
+
+    @contextlib.contextmanager
+    def without_building(self) -> Iterator[None]:
+        """As default graph, with tensors that can be keys of a dictionary (a hook's feed_dict)."""
+        with self.as_default():
+            self._building_function = False
+            try:
+                yield
+            finally:
+                self._building_function = True
 
     def watch_variable(self, v: Any) -> None:
         super().watch_variable(v)
@@ -73,8 +98,10 @@ class TracedGraph(func_graph.FuncGraph):
         """One tensor that reads ``variable``, made on first asking."""
         read = self._reads.get(id(variable))
         if read is None:
+            building, self._building_function = self._building_function, True
             with self.as_default(), tf.control_dependencies(None):
                 read = variable.read_value()
+            self._building_function = building
             self._reads[id(variable)] = read
         return read
 

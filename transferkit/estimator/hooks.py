@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.graph import GraphFunction
+from transferkit.estimator.graph import GraphFunction, TracedGraph
 from transferkit.estimator.tracing import Traced
 
 __all__ = ["GraphSession", "HookRunner", "check_hooks"]
@@ -27,21 +26,34 @@ def check_hooks(hooks: Any) -> list[Any]:
 
     Raises:
         TypeError: where one is something else.
+        ValueError: where one needs a session.
     """
     hooks = list(hooks or ())
     for hook in hooks:
         if not isinstance(hook, v1.train.SessionRunHook):
             raise TypeError(fault("hooks", hook, "instances of tf.compat.v1.train.SessionRunHook"))
+        if isinstance(hook, v1.train.ProfilerHook):
+            raise ValueError(
+                fault("hooks", "ProfilerHook", None, "there is no session to profile; use tf.profiler.experimental")
+            )
     return hooks
 
 
 class Fetches:
-    """A nested structure of things to fetch, as flat tensors and operations of a graph."""
+    """A nested structure of things to fetch, as flat tensors and operations of a graph.
 
-    def __init__(self, graph: Any, structure: Any) -> None:
-        self._graph: Any = graph
+    Args:
+        graph: the traced graph.
+        structure: tensors, operations, variables and names, in dictionaries, lists and tuples.
+
+    Raises:
+        ValueError: where something is not of the graph.
+    """
+
+    def __init__(self, graph: TracedGraph, structure: Any) -> None:
         self.tensors: list[Any] = []
         self.operations: list[Any] = []
+        self._graph = graph
         self._build = self._parse(structure)
 
     def pack(self, values: Sequence[Any]) -> Any:
@@ -67,26 +79,26 @@ class Fetches:
             self.operations.append(element)
             return lambda values: None
         place = len(self.tensors)
-        self.tensors.append(element)
+        self.tensors.append(self._graph.replaced.get(element.name, element))
         return lambda values: values[place]
 
     def _element(self, item: Any) -> Any:
-        element: Any
-        if isinstance(item, str):
-            return self._graph.as_graph_element(item)
         if hasattr(item, "path") and isinstance(getattr(item, "value", None), tf.Variable):
             item = item.value
-        if isinstance(item, tf.Variable):
-            return self._graph.read_of(item)
-        if hasattr(item, "numpy"):
+        if hasattr(item, "numpy") and not isinstance(item, tf.Variable):
             with self._graph.as_default():
                 return tf.constant(item.numpy())
-        if getattr(item, "graph", None) is not self._graph:
+        try:
+            return self._graph.as_graph_element(item)
+        except (TypeError, ValueError, KeyError) as error:
             raise ValueError(
-                fault("fetches", item, "a tensor, operation, variable or name of the model_fn's graph")
-            )
-        element = item
-        return self._graph.replaced.get(element.name, element)
+                fault("fetches", item, "a tensor, operation, variable or name of the model_fn's graph", str(error))
+            ) from None
+
+
+def parse_feeds(graph: TracedGraph, feed_dict: Any) -> list[tuple[Any, Any]]:
+    """``feed_dict`` as pairs of a tensor of ``graph`` and a value."""
+    return [(graph.as_graph_element(key, True, False), value) for key, value in (feed_dict or {}).items()]
 
 
 def to_numpy(tensor: Any) -> Any:
@@ -101,7 +113,7 @@ class GraphSession:
 
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
-        self._functions: dict[Any, tuple[Fetches, GraphFunction]] = {}
+        self._functions: dict[Any, GraphFunction] = {}
         self.graph = traced.graph
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
@@ -112,32 +124,35 @@ class GraphSession:
         """
         graph = self.graph
         parsed = Fetches(graph, fetches)
-        feeds = {graph.as_graph_element(key): value for key, value in (feed_dict or {}).items()}
-        names = tuple(sorted(t.name for t in feeds))
-        ordered = sorted(feeds, key=lambda t: t.name)
+        feeds = parse_feeds(graph, feed_dict)
+        names = tuple(tensor.name for tensor, _ in feeds)
         key = (tuple(t.name for t in parsed.tensors), tuple(o.name for o in parsed.operations), names)
-        if key not in self._functions:
-            try:
-                made = GraphFunction(graph, ordered, parsed.tensors, parsed.operations)
-            except tf.errors.InvalidArgumentError as error:
-                raise ValueError(
-                    fault(
-                        "session.run",
-                        fetches,
-                        "what depends on variables alone",
-                        f"{error.message}; ask for values of a batch in before_run",
-                    )
-                ) from None
-            self._functions[key] = (parsed, made)
-        values = [tf.convert_to_tensor(feeds[t], dtype=t.dtype) for t in ordered]
-        return parsed.pack([to_numpy(t) for t in self._functions[key][1](*values)])
+        with tf.init_scope():
+            if key not in self._functions:
+                try:
+                    made = GraphFunction(graph, [t for t, _ in feeds], parsed.tensors, parsed.operations)
+                except tf.errors.InvalidArgumentError as error:
+                    raise ValueError(
+                        fault(
+                            "session.run",
+                            fetches,
+                            "what depends on variables alone",
+                            f"{error.message}; ask for values of a batch in before_run",
+                        )
+                    ) from None
+                self._functions[key] = made
+            outputs = self._functions[key](*(tf.convert_to_tensor(v, dtype=t.dtype) for t, v in feeds))
+            return parsed.pack([to_numpy(tensor) for tensor in outputs])
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"session.{name} has no meaning here: there is no session; see transferkit.estimator")
 
     def should_stop(self) -> bool:
         return False
 
 
 class HookRunner:
-    """Calls hooks around steps.
+    """Calls hooks around steps, with the model's graph as default.
 
     Args:
         hooks: in the order in which they are called.
@@ -145,11 +160,10 @@ class HookRunner:
     """
 
     def __init__(self, hooks: Sequence[Any], traced: Traced) -> None:
-        self.hooks = list(hooks)
+        self.hooks = list(dict.fromkeys(hooks))
         self._traced = traced
         self.session = GraphSession(traced)
         self.stop = False
-        self._parsed: dict[Any, tuple[Any, Fetches]] = {}
 
     def begin(self) -> None:
         with self._traced.graph.as_default():
@@ -157,55 +171,58 @@ class HookRunner:
                 hook.begin()
 
     def created(self) -> None:
-        coordinator = tf.train.Coordinator()
-        with self._traced.graph.as_default():
-            for hook in self.hooks:
-                hook.after_create_session(self.session, coordinator)
+        if self.hooks:
+            coordinator = tf.train.Coordinator()
+            with self._traced.graph.without_building():
+                for hook in self.hooks:
+                    hook.after_create_session(self.session, coordinator)
 
-    def run(
-        self, default: Sequence[Any], call: Callable[[list[Any], list[Any], dict[Any, Any]], list[Any]]
-    ) -> list[Any]:
-        """One step: asks the hooks, calls ``call(tensors, operations, feeds)``, tells the hooks.
+    def run(self, default: Sequence[Any], inputs: Sequence[Any], jit_compile: bool = False) -> list[Any]:
+        """One step: asks the hooks, runs it, tells the hooks.
 
         Args:
             default: what the loop itself fetches.
-            call: runs the step and returns the values of ``default`` and of ``tensors``.
+            inputs: values of the traced inputs.
+            jit_compile: whether XLA compiles the step.
+
+        Returns:
+            The values of ``default``.
         """
+        traced = self._traced
         if not self.hooks:
-            return call([], [], {})
+            return traced.function(default, jit_compile=jit_compile)(*inputs)
         context = v1.train.SessionRunContext(
             original_args=v1.train.SessionRunArgs(list(default)), session=self.session
         )
         wanted: list[tuple[Any, Fetches | None, int, Any]] = []
         tensors: list[Any] = []
         operations: list[Any] = []
-        feeds: dict[Any, Any] = {}
-        for hook in self.hooks:
-            request = hook.before_run(context)
-            if request is None:
-                wanted.append((hook, None, 0, None))
-                continue
-            parsed = Fetches(self._traced.graph, request.fetches) if request.fetches is not None else None
-            wanted.append((hook, parsed, len(tensors), request.options))
-            if parsed is not None:
+        feeds: list[tuple[Any, Any]] = []
+        with traced.graph.without_building():
+            for hook in self.hooks:
+                request = hook.before_run(context)
+                if request is None:
+                    wanted.append((hook, None, 0, None))
+                    continue
+                parsed = Fetches(traced.graph, request.fetches)
+                wanted.append((hook, parsed, len(tensors), request.options))
                 tensors.extend(parsed.tensors)
                 operations.extend(parsed.operations)
-            for key, value in (request.feed_dict or {}).items():
-                feeds[self._traced.graph.as_graph_element(key)] = value
-        outputs = call(tensors, operations, feeds)
-        values = [to_numpy(t) for t in outputs[len(default) :]]
-        for hook, parsed, start, options in wanted:
-            results = parsed.pack(values[start : start + len(parsed.tensors)]) if parsed is not None else None
-            hook.after_run(
-                context, v1.train.SessionRunValues(results=results, options=options, run_metadata=None)
-            )
+                feeds.extend(parse_feeds(traced.graph, request.feed_dict))
+        function = traced.function([*default, *tensors], operations, [t for t, _ in feeds], jit_compile)
+        outputs = function(*inputs, *(tf.convert_to_tensor(value, dtype=t.dtype) for t, value in feeds))
+        values = [to_numpy(tensor) for tensor in outputs[len(default) :]]
+        with traced.graph.without_building():
+            for hook, parsed, start, options in wanted:
+                results = None if parsed is None else parsed.pack(values[start : start + len(parsed.tensors)])
+                hook.after_run(
+                    context, v1.train.SessionRunValues(results=results, options=options, run_metadata=None)
+                )
         self.stop = self.stop or context.stop_requested
-        return outputs
+        return outputs[: len(default)]
 
     def end(self) -> None:
-        for hook in self.hooks:
-            hook.end(self.session)
-
-
-def nan(value: Any) -> bool:
-    return bool(np.isnan(value))
+        if self.hooks:
+            with self._traced.graph.without_building():
+                for hook in self.hooks:
+                    hook.end(self.session)

@@ -42,14 +42,10 @@ def predict(
     for number, batch in enumerate(iterator):
         values = tf.nest.flatten(batch, expand_composites=True)
         place = tf.constant(number, tf.int64)
-
-        def call(tensors: list[Any], operations: list[Any], feeds: dict[Any, Any]) -> list[Any]:
-            return traced.function([*flat, *tensors])(place, *values)  # noqa: B023 - called at once
-
         # The weights are the named checkpoint's while a batch is computed, and no longer: between two
         # batches the caller may train.
         with engine.weights_of(checkpoint_path):
-            outputs = runner.run(flat, call)
+            outputs = runner.run(flat, [place, *values])
         arrays = [t.numpy() for t in outputs[: len(flat)]]
         if not yield_single_examples:
             yield tf.nest.pack_sequence_as(predictions, arrays)

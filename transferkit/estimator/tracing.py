@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -85,16 +85,29 @@ class Traced:
         self._functions: dict[Any, GraphFunction] = {}
 
     def function(
-        self, outputs: Any, effects: bool = True, jit_compile: bool = False, feeds: tuple[Any, ...] = ()
+        self,
+        outputs: Sequence[Any],
+        operations: Sequence[Any] = (),
+        feeds: Sequence[Any] = (),
+        jit_compile: bool = False,
+        effects: bool = True,
     ) -> GraphFunction:
-        """The function from the inputs (and ``feeds``) to ``outputs``, made on first asking."""
-        key = (tuple(t.name for t in outputs), effects, jit_compile, tuple(t.name for t in feeds))
+        """The function from the inputs (and ``feeds``) to ``outputs``, made on first asking.
+
+        Args:
+            outputs: tensors to return.
+            operations: operations to run besides.
+            feeds: tensors whose values are given after the inputs.
+            jit_compile: whether XLA compiles it.
+            effects: whether a step's effects run too.
+        """
+        names = (tuple(t.name for t in part) for part in (outputs, feeds))
+        key = (*names, tuple(o.name for o in operations), jit_compile, effects)
         made = self._functions.get(key)
         if made is None:
             outputs = [self.graph.replaced.get(t.name, t) for t in outputs]
-            made = GraphFunction(
-                self.graph, [*self.inputs, *feeds], outputs, self.effects if effects else (), jit_compile
-            )
+            control = [*(self.effects if effects else ()), *operations]
+            made = GraphFunction(self.graph, [*self.inputs, *feeds], outputs, control, jit_compile)
             self._functions[key] = made
         return made
 
@@ -163,6 +176,7 @@ def trace(
             traced.loss = _reduce(strategy, loss, mode, len(traced.specs)) if strategy else loss
         _finish(traced, store)
     graph.on_watch = None
+    graph.find_variable = store.saved.get
     traced.kept.append(resources)
     make_stateless(graph, traced.position, getattr(config, "task_id", 0) or 0)
     return traced
@@ -195,6 +209,7 @@ def _finish(traced: Traced, store: VariableStore) -> None:
         if not _increments(traced, effects):
             effects.append(traced.global_step.assign_add(1, read_value=False))
         effects = list(dict.fromkeys(_op(e) for e in effects))
+        _read_step_first(traced, effects)
         with tf.control_dependencies(effects):
             traced.step = traced.global_step.read_value()
     traced.effects = list(dict.fromkeys(_op(e) for e in effects))
@@ -207,6 +222,17 @@ def _increments(traced: Traced, effects: list[Any]) -> bool:
     }
     needed = _needed(traced.graph, traced.inputs, [], [_op(e) for e in effects])
     return any(handles & set(_written(op)) for op in needed)
+
+
+def _read_step_first(traced: Traced, effects: list[Any]) -> None:
+    """A hook that asks for the global step gets its value before the step, as in a session."""
+    graph = traced.graph
+    read = graph.read_of(traced.global_step)
+    graph.add_to_collection("global_step_read_op_cache", read)
+    handles = {internal.name for outer, internal in graph.captures if _is_step(outer, traced.global_step)}
+    for op in _needed(graph, traced.inputs, [], effects):
+        if handles & set(_written(op)) and read.op not in op.control_inputs:
+            op._add_control_input(read.op)
 
 
 def _is_step(outer: Any, step: Any) -> bool:

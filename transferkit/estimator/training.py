@@ -62,14 +62,7 @@ def train(
         except StopIteration:
             break
         number = tf.constant(position.start + position.batches, tf.int64)
-
-        def call(tensors: list[Any], operations: list[Any], feeds: dict[Any, Any]) -> list[Any]:
-            fed = tuple(feeds)
-            function = traced.function([*default, *tensors], feeds=fed)
-            values = [tf.convert_to_tensor(feeds[t], dtype=t.dtype) for t in fed]
-            return function(number, *batch, *values)  # noqa: B023 - called at once
-
-        outputs = runner.run(default, call)
+        outputs = runner.run(default, [number, *batch])
         position.batches += 1
         step = int(outputs[0].numpy())
         loss = outputs[1].numpy()

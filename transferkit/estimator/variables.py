@@ -18,6 +18,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tensorflow.python.ops import resource_variable_ops
+
 from transferkit.estimator.graph import GraphFunction, TracedGraph
 
 __all__ = ["VariableStore", "is_local"]
@@ -115,6 +117,8 @@ class VariableStore:
             collections_given = kwargs.get("collections")
             with tf.init_scope(), v1.name_scope(None):
                 variable = next_creator(**{**kwargs, "name": name})
+            if owner is None:
+                _name_operation(variable)
             self._made[name] = variable
             local = of_metric or (collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
             if owner is not None:
@@ -225,6 +229,31 @@ class VariableStore:
         """Sets the variables of metrics back to where an evaluation begins."""
         for variable, initial in self.local.values():
             variable.assign(tf.zeros_like(variable) if initial is None else initial)
+
+
+class _NamedOperation:
+    """What ``variable.op`` is for code that asks a variable's operation for its name."""
+
+    type = "VarHandleOp"
+    graph = None
+
+    def __init__(self, variable: Any) -> None:
+        self.name = variable.name.split(":")[0]
+        self.device = variable.device
+
+
+class _GraphStyleVariable(resource_variable_ops.ResourceVariable):
+    """A variable without a graph, whose ``op.name`` nevertheless is its name, as TensorFlow-1 code expects."""
+
+    @property
+    def op(self) -> Any:
+        return _NamedOperation(self)
+
+
+def _name_operation(variable: Any) -> None:
+    for part in getattr(variable, "_values", None) or (variable,):
+        if type(part) is resource_variable_ops.ResourceVariable:
+            part.__class__ = _GraphStyleVariable
 
 
 def _free(name: str, taken: set[str]) -> str:
