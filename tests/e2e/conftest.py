@@ -1,4 +1,4 @@
-"""Images that the end-to-end tests make themselves: coloured shapes, which can be learned, and noise, which cannot."""
+"""Images that the tests make themselves: coloured shapes, which can be learned, and noise, which cannot."""
 
 from __future__ import annotations
 

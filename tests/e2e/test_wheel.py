@@ -39,11 +39,8 @@ def installed(wheel, tmp_path_factory) -> Path:
     venv.create(folder, with_pip=False)
     (site,) = folder.glob("lib/python*/site-packages")
     (site / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", "--python", folder / "bin" / "python", "install"]
-        + ["--no-deps", "--no-index", "--force-reinstall", wheel],
-        check=True,
-    )
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", folder / "bin" / "python"]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--force-reinstall", wheel], check=True)
     return folder / "bin"
 
 

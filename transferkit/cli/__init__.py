@@ -6,7 +6,6 @@ Nothing here imports TensorFlow when it is imported, so that ``--help`` answers 
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 
@@ -48,8 +47,6 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's fault ends it with its lines on stderr and its exit code."""
-    # TensorFlow's start-up messages are not the user's; who wants them sets the variable.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         cli.main(args=arguments, prog_name="transferkit")
     except UserError as error:

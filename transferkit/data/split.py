@@ -1,25 +1,37 @@
 """Splits by content: which split an image is in depends on its bytes and a seed, and on nothing else.
 
 So a split survives adding, moving and renaming files, and exact duplicates are always on one side. The price
-is that shares hold only on average: a small class may miss a split. That is refused with a seed that gives
-every class its share, rather than mended by moving images, which would move them back on another day.
+is that shares hold only on average: a small class may miss a split. That is refused, with a seed that gives
+every class its share, rather than mended by moving single images, which would move back on another day.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transferkit.data.source import DataSet
 from transferkit.errors import UserError, fault
 
-__all__ = ["Ledger", "Row", "split_of", "split_dataset"]  # noqa: RUF022
+__all__ = ["Ledger", "Row", "ShortSplitError", "split_dataset", "split_of"]
 
 _SEEDS_TRIED = 100
+
+
+class ShortSplitError(UserError):
+    """Some class has too few images in some split, by the chance of this seed.
+
+    Attributes:
+        working_seed: the least seed with which every class has enough.
+    """
+
+    def __init__(self, working_seed: int, *faults: str) -> None:
+        super().__init__(*faults)
+        self.working_seed = working_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,9 @@ def split_dataset(
         minimum: images that each class needs in train and in val.
 
     Raises:
-        UserError: classes with fewer images than the splits need, each named.
+        ShortSplitError: classes with fewer images in a split than needed, each named, which another seed
+            would serve.
+        UserError: such classes, and no seed serves them.
     """
     brought = dataset.splits
     if brought:
@@ -127,35 +141,26 @@ def split_dataset(
         if split in drawn
     ]
     if faults:
-        raise UserError(*faults, _mend(rows, dataset.classes, wanted, minimum, validation, test, brought))
+        mend = "add images to these classes, remove their folders, or bring train/, val/ and test/ folders"
+        for other in range(_SEEDS_TRIED) if not brought else ():
+            dealt = [replace(row, split=split_of(row.sha256, validation, test, other)) for row in rows]
+            if not _short(dealt, dataset.classes, wanted, minimum):
+                raise ShortSplitError(
+                    other, *faults, fault("data", mend=f"--set data.split_seed={other} serves all")
+                )
+        raise UserError(*faults, fault("data", mend=mend))
     return Ledger(tuple(rows))
 
 
-def _short(rows, classes, wanted, minimum):
-    count: dict[tuple[str, str], int] = defaultdict(int)
-    total: dict[str, int] = defaultdict(int)
-    for row in rows:
-        count[row.label, row.split] += 1
-        total[row.label] += 1
+def _short(
+    rows: Sequence[Row], classes: Sequence[str], wanted: Sequence[str], minimum: int
+) -> list[tuple[str, str, int, int]]:
+    """Class, split, images there and images in all, wherever there are too few."""
+    count = Counter((row.label, row.split) for row in rows)
+    total = Counter(row.label for row in rows)
     return [
         (name, split, count[name, split], total[name])
         for name in classes
         for split in wanted
         if count[name, split] < minimum
     ]
-
-
-def _mend(rows, classes, wanted, minimum, validation, test, brought) -> str:
-    """A seed with which every class has its share, where one is to be had among the first hundred."""
-    if not brought:
-        for seed in range(_SEEDS_TRIED):
-            again = [
-                Row(row.sha256, row.name, row.label, split_of(row.sha256, validation, test, seed))
-                for row in rows
-            ]
-            if not _short(again, classes, wanted, minimum):
-                return fault("data", mend=f"with --set data.split_seed={seed} every class has enough")
-    return fault(
-        "data",
-        mend="add images to these classes, remove their folders, or bring train/, val/ and test/ folders",
-    )

@@ -60,14 +60,17 @@ class Network:
 
     @property
     def variables(self) -> list[Any]:
-        """Every variable that an answer depends on, each once."""
+        """Every variable that an answer depends on, each once, in a fixed order."""
         found: dict[int, Any] = {}
         parts: Sequence[Sequence[Any]] = (
             self.cut.prefix_variables,
             self.cut.suffix_variables,
             self.standardise.variables,
-            self.layer.variables,
+            self.layer.weights,
         )
         for part in parts:
             found.update((id(variable), variable) for variable in part)
-        return list(found.values())
+        # The state of dropout's random numbers is a variable too, and has no part in an answer.
+        return [
+            one for one in found.values() if not getattr(one, "path", "").endswith("seed_generator_state")
+        ]

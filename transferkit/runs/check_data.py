@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,7 @@ def _features_by(
     from transferkit.backbones.load import load_backbone
 
     backbone = load_backbone(reference, weights)
+    cut: Any = backbone.cut(None)
 
     def features(rows: np.ndarray) -> np.ndarray:
         from transferkit.activations.compute import compute
@@ -98,7 +100,7 @@ def _features_by(
         paths = [dataset.items[i].path for i in rows]
         hashed = [(sha256 or "", path) for sha256, path in zip(hash_files(paths), paths, strict=True)]
         found = compute(
-            backbone.cut(None),
+            cut,
             hashed,
             size=backbone.input_size,
             progress=lambda done, total: report("features", done, total),

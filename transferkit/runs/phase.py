@@ -87,7 +87,7 @@ def train_phase(
         # The weights are on disk before the row that names them: a kill between the two repeats the
         # evaluation, and its outcome is the same.
         if history.improves(row):
-            write_weights(best_file, network.trainable_variables, epoch=epoch)
+            write_weights(best_file, network.trainable_variables)
         history.append(row)
 
     if not history.rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.runs.start import start_tensorflow
 
 __all__ = ["Exported", "Prediction", "find_export", "image_files"]
 
@@ -43,6 +44,7 @@ class Exported:
     """
 
     def __init__(self, folder: Path) -> None:
+        start_tensorflow()
         import tensorflow as tf
 
         self.folder = folder

@@ -10,7 +10,7 @@ import numpy as np
 from transferkit.data.class_folder import read_class_folder
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet
-from transferkit.data.split import Ledger, Row, split_dataset
+from transferkit.data.split import Ledger, Row, ShortSplitError, split_dataset
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.runs.progress import Progress
@@ -29,6 +29,7 @@ class Images:
         labels: int64 ``[N]``, index into ``classes``.
         unreadable: ``(name, reason)`` of files that could not be read at all.
         notes: what the source left out, for the log.
+        split_seed: the seed that the splits were drawn with.
     """
 
     classes: tuple[str, ...]
@@ -37,6 +38,7 @@ class Images:
     labels: np.ndarray
     unreadable: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    split_seed: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -93,6 +95,7 @@ class Images:
             self.labels[kept],
             unreadable,
             self.notes,
+            self.split_seed,
         )
         pairs = zip(self.classes, self.train_counts, left.train_counts, strict=True)
         bare = [name for name, before, after in pairs if before and not after]
@@ -118,7 +121,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         expected = f"at least {data.min_per_class} images (data.min_per_class)"
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
     hashes = _hash(found, progress)
-    ledger = split_dataset(found, hashes, validation=data.validation, test=data.test, seed=data.split_seed)
+    ledger, seed = _split(found, hashes, recipe, progress)
     readable = [item for item, sha256 in zip(found.items, hashes, strict=True) if sha256 is not None]
     return Images(
         found.classes,
@@ -131,7 +134,28 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
             if sha256 is None
         ),
         found.notes,
+        seed,
     )
+
+
+def _split(
+    found: DataSet, hashes: Sequence[str | None], recipe: Recipe, progress: Progress
+) -> tuple[Ledger, int]:
+    """The ledger and its seed: the recipe's, or the least that serves every class if none was asked for."""
+    data = recipe.data
+
+    def with_seed(seed: int) -> Ledger:
+        return split_dataset(found, hashes, validation=data.validation, test=data.test, seed=seed)
+
+    try:
+        return with_seed(data.split_seed), data.split_seed
+    except ShortSplitError as error:
+        if ("data", "split_seed") in recipe.origins:
+            raise
+        progress.say(
+            f"split_seed {error.working_seed}: with {data.split_seed} a small class would miss a split"
+        )
+        return with_seed(error.working_seed), error.working_seed
 
 
 def all_of(path: str, classes: Sequence[str], progress: Progress) -> Images:

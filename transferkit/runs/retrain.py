@@ -15,6 +15,7 @@ from transferkit.runs.folder import RunFolder
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
+from transferkit.runs.start import start_tensorflow
 
 __all__ = ["retrain"]
 
@@ -59,11 +60,16 @@ def retrain(
     progress = Progress(quiet)
     images = prepare(resolved, progress)
     gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under, images.classes)
+    if images.split_seed != resolved.data.split_seed:
+        # The seed goes into the run's recipe, so that running that again gives this very split.
+        data = resolved.data.model_copy(update={"split_seed": images.split_seed})
+        resolved = resolved.model_copy(update={"data": data})
     for note in images.notes:
         progress.say(note)
 
     # TensorFlow and Keras load only now, when all that can be refused without them has been.
     with progress.stage("start", unit="module"):
+        start_tensorflow()
         from transferkit.runs.execute import execute
 
     evaluation = execute(resolved, images, place, resume, progress, began)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe, load
+from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
@@ -110,6 +111,7 @@ class Run:
             UserError: the images are not to be had or have classes that the run does not know.
             GateError: a gate was missed.
         """
+        start_tensorflow()
         from transferkit.runs.reopen import evaluate_run
 
         return evaluate_run(self, data, split, fail_under, quiet)

@@ -1,0 +1,47 @@
+"""TensorFlow's start, without the messages that it writes past every log level."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["start_tensorflow"]
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices; what it says meanwhile is shown only if it fails."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _held_back():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Keeps what is written to the process's stderr, by C++ code too, and writes it out only on a failure."""
+    try:
+        stderr = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # a notebook's, or a test's
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(stderr)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), stderr)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, stderr)
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, stderr)
+            os.close(kept)
