@@ -1,54 +1,64 @@
-"""Runs a cut's frozen prefix once on each distinct image.
+"""Runs a cut's frozen prefix once on each distinct image, and never again while the cache holds the result.
 
 ::
 
-    result = compute(cut, items, size=(224, 224), resize="stretch", cache_dir=folder, progress=bar)
+    result = compute(cut, items, size=(224, 224), resize="stretch", progress=bar)
     result.rows        # int64 [len(items)]: where each item's activations stand, -1 where it is unreadable
     result.array       # [M, *cut.shape], read only, memory-mapped; index it with rows
     result.take(some)  # float32 [len(some), *cut.shape] of items by their index
     result.failures    # what could not be read: index, path, reason
     result.stats       # images computed and found, seconds, engine, bytes
 
-``cut`` is anything with ``prefix`` (uint8 ``[N, h, w, 3]`` to float32 ``[N, *shape]``), ``shape`` and
-``fingerprint``.
+With ``views`` the rows are ``[len(items), K]``, one a view. ``cut`` is anything like
+:class:`transferkit.activations.engine.CutLike`.
+
+Decoding runs in threads beside the engine, writing in one more. A run that is killed loses what it computed
+in the last two seconds. Two processes that need the same images share the work: the second begins at the end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from transferkit.activations.cache import Cache
+from transferkit.activations.choose import choose_engine
+from transferkit.activations.engine import CutLike, Engine
+from transferkit.activations.index import digests_of
+from transferkit.activations.lock import locked
+from transferkit.activations.rows import Rows
+from transferkit.activations.store import Store
+from transferkit.activations.views import Views
+from transferkit.activations.writer import HalfOverflow, Writer
+from transferkit.data.decode import DECODER_VERSION
 from transferkit.data.reader import Unreadable, read_images
+from transferkit.errors import UserError, fault
 
-__all__ = ["Activations", "CutLike", "Stats", "compute"]
+__all__ = ["HALF_FROM_BYTES", "Activations", "CutLike", "Stats", "compute"]
 
-
-class CutLike(Protocol):
-    """What is needed of a cut."""
-
-    prefix: Callable[[Any], Any]
-    shape: tuple[int, ...]
-    fingerprint: str
+# ``dtype = "auto"`` keeps rows that take more than this in float32 as float16. Pooled features stay below.
+HALF_FROM_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class Stats:
-    """What a computation did: images by what became of them, seconds, and how.
+    """What a computation did.
 
     Attributes:
         distinct: distinct images asked for.
-        computed: of these, how many went through the prefix now.
+        computed: of these, how many were decoded and went through the prefix now.
         found: of these, how many were in the cache.
         seconds: wall-clock time of all of it.
         engine: name of the engine that ran, or None where nothing was computed.
+        dtype: what the activations are kept in.
         bytes: size of the activations of the distinct images.
     """
 
@@ -57,25 +67,34 @@ class Stats:
     found: int
     seconds: float
     engine: str | None
+    dtype: str
     bytes: int
 
 
 @dataclass(frozen=True)
 class Activations:
-    """Outputs at the cut: see the module."""
+    """Outputs at the cut.
+
+    Attributes:
+        rows: int64 ``[N]``, or ``[N, K]`` with views: row of each item in :attr:`array`, -1 where unreadable.
+        array: ``[M, *shape]``, indexed like an array; read only and memory-mapped.
+        failures: the items that could not be read.
+        stats: what it took.
+    """
 
     rows: np.ndarray
-    array: np.ndarray
+    array: Rows
     failures: tuple[Unreadable, ...]
     stats: Stats
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+    def take(self, indices: Sequence[int] | np.ndarray, view: int = 0) -> np.ndarray:
         """float32 ``[len(indices), *shape]`` of items by their index.
 
         Raises:
             IndexError: an item among them is unreadable.
         """
         rows = self.rows[np.asarray(indices, np.int64)]
+        rows = rows if rows.ndim == 1 else rows[:, view]
         if (rows < 0).any():
             raise IndexError("an unreadable image has no activations")
         return np.asarray(self.array[rows], np.float32)
@@ -88,76 +107,215 @@ def compute(
     size: tuple[int, int],
     resize: str = "stretch",
     engine: str = "auto",
-    batch_size: int = 32,
+    batch_size: int = 64,
     threads: int | None = None,
     cache_dir: str | os.PathLike | None = None,
     max_bytes: int | None = None,
     dtype: str = "auto",
+    views: Views | None = None,
+    label: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Activations:
-    """Computes the activations of images.
+    """Computes the activations of images, or finds them.
 
     Args:
         cut: the frozen prefix.
         items: content hash (64 hexadecimal digits) and file of each image, in the caller's order.
         size: height and width in pixels that the images are resized to.
         resize: see :func:`transferkit.data.decode.decode`.
-        engine: ``"auto"`` or ``"tensorflow"``.
-        batch_size: images a call of the prefix.
-        threads: threads that decode; None measures nothing and takes the cores that the process has.
-        cache_dir: where the activations are kept; None keeps them in a temporary file.
-        max_bytes: how much the cache may hold.
-        dtype: ``"auto"`` or ``"float32"``.
+        engine: ``"auto"`` or one of :data:`transferkit.activations.choose.ENGINES`.
+        batch_size: images that are decoded ahead together and given to the engine at once.
+        threads: threads that decode; None takes as many as the process has cores.
+        cache_dir: folder of the cache; None takes the user's.
+        max_bytes: bound of the cache; None takes a tenth of the disk, 50 GiB at most.
+        dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 for rows above :data:`HALF_FROM_BYTES`.
+        views: augmented views to compute instead of the images themselves.
+        label: what ``transferkit cache info`` shows for these activations.
         progress: receives (distinct images done, distinct images in all).
 
     Returns:
         The activations of every readable image, and the failures.
+
+    Raises:
+        UserError: they do not fit into ``max_bytes`` or on the disk, the folder cannot be written, or the
+            engine that is named cannot be had.
     """
     started = time.perf_counter()
-    first: dict[str, int] = {}
-    for index, (sha256, _) in enumerate(items):
-        first.setdefault(sha256, index)
-    distinct = list(first.values())
-
-    @tf.function(input_signature=[tf.TensorSpec([None, *size, 3], tf.uint8)])
-    def run(images):
-        return cut.prefix(images)
-
-    row_bytes = 4 * int(np.prod(cut.shape))
-    handle = tempfile.TemporaryFile(dir=cache_dir)  # noqa: SIM115
-    row_of: dict[str, int] = {}
+    cache = Cache(cache_dir, max_bytes)
+    wanted = _Wanted(items, views)
+    width = int(np.prod(cut.shape, dtype=np.int64))
+    kept = dtype if dtype != "auto" else ("float16" if 4 * width > HALF_FROM_BYTES else "float32")
+    identity: dict[str, Any] = {
+        "cut": cut.fingerprint,
+        "size": list(size),
+        "resize": resize,
+        "decoder": DECODER_VERSION,
+        **(views.identity() if views else {}),
+    }
+    store = cache.store(identity, tuple(cut.shape), kept, label)
+    found = wanted.found(store)
+    missing = np.flatnonzero(~found.all(1))
+    computed = 0
     reasons: dict[str, str] = {}
-    done = 0
-    wanted = [items[index] for index in distinct]
-    for batch in read_images(wanted, size, resize, batch_size=batch_size, threads=threads):
-        if len(batch.indices):
-            outputs = run(tf.constant(batch.images)).numpy().astype(np.float32)
-            for place in batch.indices:
-                row_of[wanted[place][0]] = len(row_of)
-            handle.write(outputs.tobytes())
-        for failed in batch.unreadable:
-            reasons[wanted[failed.index][0]] = failed.reason
-        done += len(batch.indices) + len(batch.unreadable)
-        if progress is not None:
-            progress(done, len(distinct))
-    handle.flush()
-    array = (
-        np.memmap(handle, np.float32, "r", shape=(len(row_of), *cut.shape))
-        if row_of
-        else np.empty((0, *cut.shape), np.float32)
-    )
-    rows = np.array([row_of.get(sha256, -1) for sha256, _ in items], np.int64)
-    failures = tuple(
-        Unreadable(index, Path(path), reasons[sha256])
-        for index, (sha256, path) in enumerate(items)
-        if sha256 in reasons
-    )
+    engine_name = None
+    if len(missing):
+        _check_room(cache, wanted.count * width * np.dtype(kept).itemsize)
+        job = _Job(cut, cache, store, wanted, size, resize, engine, batch_size, threads, progress)
+        try:
+            computed, reasons, engine_name = job.run(missing)
+        except HalfOverflow as error:
+            if dtype != "auto":
+                mend = "set activations.dtype to float32"
+                raise UserError(
+                    fault("activations.dtype", dtype, f"a range that holds {error}", mend)
+                ) from None
+            return compute(
+                cut, items, size=size, resize=resize, engine=engine, batch_size=batch_size, threads=threads,
+                cache_dir=cache_dir, max_bytes=max_bytes, dtype="float32", views=views, label=label,
+                progress=progress,
+            )  # fmt: skip
+    elif progress is not None:
+        progress(wanted.count, wanted.count)
+    good = np.array([sha256 not in reasons for sha256 in wanted.hashes], bool)
+    array = store.rows(wanted.digests[good].reshape(-1))
     stats = Stats(
-        distinct=len(distinct),
-        computed=len(row_of),
-        found=0,
+        distinct=len(wanted.hashes),
+        computed=computed,
+        found=int(good.sum()) - computed,
         seconds=time.perf_counter() - started,
-        engine="tensorflow" if row_of else None,
-        bytes=len(row_of) * row_bytes,
+        engine=engine_name,
+        dtype=kept,
+        bytes=array.nbytes,
     )
-    return Activations(rows, array, failures, stats)
+    return Activations(wanted.rows(good), array, wanted.failures(reasons), stats)
+
+
+class _Wanted:
+    """The distinct images among the items, in the order of their first appearance, and their views.
+
+    Attributes:
+        hashes: content hashes, ``D`` of them.
+        paths: a file of each.
+        digests: ``S32`` ``[D, K]``: under which name each view is kept.
+        views: how they are drawn; None for the images themselves.
+        count: ``D``.
+    """
+
+    def __init__(self, items: Sequence[tuple[str, str | os.PathLike]], views: Views | None) -> None:
+        position: dict[str, int] = {}
+        self.paths: list[str | os.PathLike] = []
+        at = np.empty(len(items), np.int64)
+        for index, (sha256, path) in enumerate(items):
+            at[index] = position.setdefault(sha256, len(position))
+            if at[index] == len(self.paths):
+                self.paths.append(path)
+        self.hashes = list(position)
+        self.count = len(self.hashes)
+        self.views = views
+        names = [views.names(self.hashes, view) for view in range(views.count)] if views else [self.hashes]
+        self.digests = np.stack([digests_of(one) for one in names], 1)
+        self._items = items
+        self._at = at
+
+    def found(self, store: Store) -> np.ndarray:
+        """bool ``[D, K]``: which are in the store."""
+        return store.has(self.digests.reshape(-1)).reshape(self.digests.shape)
+
+    def rows(self, good: np.ndarray) -> np.ndarray:
+        """The row of each item where the rows are those of the good images, view by view."""
+        every = np.where(good, np.cumsum(good) - 1, -1)[self._at]
+        if self.views is None:
+            return every
+        count = self.views.count
+        return np.where(every[:, None] >= 0, every[:, None] * count + np.arange(count), -1)
+
+    def failures(self, reasons: dict[str, str]) -> tuple[Unreadable, ...]:
+        if not reasons:
+            return ()
+        return tuple(
+            Unreadable(index, Path(path), reasons[sha256])
+            for index, (sha256, path) in enumerate(self._items)
+            if sha256 in reasons
+        )
+
+
+@dataclass
+class _Job:
+    """One pass over the images that are missing."""
+
+    cut: CutLike
+    cache: Cache
+    store: Store
+    wanted: _Wanted
+    size: tuple[int, int]
+    resize: str
+    engine: str
+    batch_size: int
+    threads: int | None
+    progress: Callable[[int, int], None] | None
+    made: Engine | None = None
+
+    def run(self, missing: np.ndarray) -> tuple[int, dict[str, str], str | None]:
+        """Computes what is missing: images computed, reasons of the unreadable by hash, the engine's name."""
+        computed = 0
+        reasons: dict[str, str] = {}
+        done = self.wanted.count - len(missing)
+        self._tell(done)
+        # Its own view of the index: the writer's is busy in another thread.
+        watched = Store(self.store.folder, self.store.layout.shape, self.store.layout.dtype)
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(locked(self.store.folder / "work", wait=False))
+            writer = stack.enter_context(Writer(self.store, self.cache.make_room))
+            # Whoever comes second begins at the end, and both take over what the other has written.
+            order = missing if first else missing[::-1]
+            for start, images, unreadable in self._read(order):
+                part = order[start : start + self.batch_size]
+                failed = {one.index for one in unreadable}
+                for one in unreadable:
+                    reasons[self.wanted.hashes[part[one.index - start]]] = one.reason
+                readable = part[[start + place not in failed for place in range(len(part))]]
+                computed += self._pass(readable, images, watched, writer)
+                done += len(part)
+                self._tell(done)
+        return computed, reasons, self.made.name if self.made else None
+
+    def _read(self, order: np.ndarray) -> Iterator[tuple[int, np.ndarray, tuple[Unreadable, ...]]]:
+        files = ((self.wanted.hashes[index], self.wanted.paths[index]) for index in order)
+        batches = read_images(files, self.size, self.resize, batch_size=self.batch_size, threads=self.threads)
+        for number, batch in enumerate(batches):
+            yield number * self.batch_size, batch.images, batch.unreadable
+
+    def _pass(self, places: np.ndarray, images: np.ndarray, watched: Store, writer: Writer) -> int:
+        """Runs one batch, all views; images that another process has written meanwhile are passed over."""
+        digests = self.wanted.digests[places]
+        lacking = ~watched.has(digests.reshape(-1)).reshape(digests.shape)
+        for view in range(lacking.shape[1]):
+            here = np.flatnonzero(lacking[:, view])
+            if not len(here):
+                continue
+            shown = images if len(here) == len(images) else images[here]
+            if self.wanted.views is not None:
+                hashes = [self.wanted.hashes[places[at]] for at in here]
+                shown = self.wanted.views.augment(shown, self.wanted.views.seeds(hashes, view))
+            if self.made is None:
+                self.made = choose_engine(self.cut, self.size, shown, self.engine, self.cache)
+            writer.put(digests[here, view], self.made(shown))
+        return int(lacking.any(1).sum())
+
+    def _tell(self, done: int) -> None:
+        if self.progress is not None:
+            self.progress(done, self.wanted.count)
+
+
+def _check_room(cache: Cache, needed: int) -> None:
+    """Refuses before any work what cannot fit."""
+    mend = "raise it, freeze up to a higher stage, or set activations.dtype to float16"
+    if needed > cache.max_bytes:
+        raise UserError(
+            fault("activations.max_bytes", cache.max_bytes, f"at least {needed} for these images", mend)
+        )
+    free = shutil.disk_usage(cache.folder).free + cache.bytes()
+    if needed > free:
+        expected = f"a disk with {needed} free bytes"
+        mend = f"{free} are free; {mend.removeprefix('raise it, ')}, or name another folder"
+        raise UserError(fault("activations.cache_dir", str(cache.folder), expected, mend))

@@ -1,0 +1,242 @@
+"""Which engine runs a prefix on this machine: compared once on real images, then remembered.
+
+An engine must agree with TensorFlow's own result to ``TOLERANCE`` of the largest activation, or it is left
+out and the log says so. Of those that agree the fastest is taken. The choice is kept for this machine, model
+and input size, together with what was measured.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.activations.cache import Cache
+from transferkit.activations.engine import CutLike, Engine, FoldedEngine, TensorFlowEngine, trace
+from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
+from transferkit.data.reader import available_cores
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
+
+ENGINES = ("openvino", "tensorflow", "tensorflow-xla")
+TOLERANCE = 1e-3  # largest difference, as a share of the largest activation; rounding gives some 1e-6
+_COMPARED = 8  # images that the results are compared on
+_TIMED = 16  # images that speed is measured on
+_CLEARLY = 1.8  # so much faster than unfolded TensorFlow, an engine is faster than folded TensorFlow as well
+
+_log = logging.getLogger("transferkit.activations")
+
+
+@dataclass(frozen=True)
+class _Makers:
+    """How each engine is made for one cut and size; the trace is shared and made at most once."""
+
+    cut: CutLike
+    size: tuple[int, int]
+    folder: Path | None
+
+    @functools.cached_property
+    def traced(self) -> Any:
+        return trace(self.cut, self.size)
+
+    def make(self, name: str) -> Engine:
+        if name == "openvino":
+            return OpenVINOEngine(lambda: self.traced, self.folder, self.size, self.cut.shape)
+        if name == "tensorflow-xla":
+            return TensorFlowEngine(self.traced, jit=True)
+        if _accelerated():
+            return TensorFlowEngine(self.traced)
+        file = None if self.folder is None else self.folder / f"folded-{tf.__version__}.pb"
+        return FoldedEngine(lambda: self.traced, file)
+
+
+def choose_engine(
+    cut: CutLike, size: tuple[int, int], sample: np.ndarray, engine: str = "auto", cache: Cache | None = None
+) -> Engine:
+    """Makes the engine that is named, or the fastest one that agrees.
+
+    Args:
+        cut: the frozen prefix.
+        size: height and width of the images.
+        sample: uint8 ``[n, h, w, 3]``, real images to compare on; the first batch.
+        engine: ``"auto"`` or one of :data:`ENGINES`.
+        cache: where compiled models and the choice are kept; None keeps them nowhere.
+
+    Raises:
+        UserError: an engine is named that is unknown, not installed, or does not agree with TensorFlow.
+    """
+    if engine != "auto" and engine not in available():
+        mend = near(engine, ENGINES) if engine not in ENGINES else "it is not to be had on this machine"
+        raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(available())}", mend))
+    folder = None if cache is None else _compiled_folder(cache, cut, size)
+    makers = _Makers(cut, size, folder)
+    memory = None if cache is None else cache.choices / f"{_key(cut, size)}.json"
+    remembered = _recall(memory)
+    if engine == "auto":
+        engine = remembered.get("engine", "auto")
+    if engine in remembered.get("agree", ()) and engine in available():
+        _touch(folder)
+        try:
+            return makers.make(engine)
+        except Exception as error:  # a cache from another state of the machine must not end the run
+            _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
+            remembered, engine = {}, "auto"
+    if engine == "tensorflow":
+        return makers.make(engine)
+    if engine != "auto":
+        made, difference = _made_to_agree(makers, engine, sample)
+        if made is None:
+            raise UserError(fault("activations.engine", engine, "an engine that agrees with TensorFlow",
+                                  f"{difference}; use auto"))  # fmt: skip
+        return made
+    return _fastest(makers, sample, memory)
+
+
+def available() -> tuple[str, ...]:
+    """The engines to be had on this machine."""
+    if _accelerated():
+        return ("tensorflow", "tensorflow-xla")
+    return ("openvino", "tensorflow") if openvino_version() is not None else ("tensorflow",)
+
+
+@functools.lru_cache(maxsize=1)
+def machine() -> dict[str, Any]:
+    """What an engine's speed and compiled code depend on: processor, cores, accelerator, versions."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            model = next(
+                (line.split(":")[1].strip() for line in file if line.startswith("model name")), model
+            )
+    except OSError:
+        pass
+    accelerators = [
+        tf.config.experimental.get_device_details(device).get("device_name", device.name)
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    return {
+        "processor": model,
+        "cores": available_cores(),
+        "accelerators": accelerators,
+        "tensorflow": tf.__version__,
+        "openvino": openvino_version(),
+    }
+
+
+def _fastest(makers: _Makers, sample: np.ndarray, memory: Path | None) -> Engine:
+    timed = _filled(sample, _TIMED)
+    plain = TensorFlowEngine(makers.traced)
+    plain(timed[:1])
+    speeds = {"unfolded": _speed(plain, timed)}
+    engines: dict[str, Engine] = {}
+    for name in available():
+        if name == "tensorflow":
+            continue
+        made, difference = _made_to_agree(makers, name, sample, plain)
+        if made is None:
+            _log.warning("the %s engine is left out: %s", name, difference)
+            continue
+        _log.info("the %s engine agrees: %s", name, difference)
+        engines[name], speeds[name] = made, _speed(made, timed)
+    # Folding takes seconds for a deep network: only where it may win.
+    if max(speeds.values()) < _CLEARLY * speeds["unfolded"]:
+        engines["tensorflow"] = makers.make("tensorflow")
+        engines["tensorflow"](timed[:1])
+        speeds["tensorflow"] = _speed(engines["tensorflow"], timed)
+    chosen = max(engines, key=lambda name: speeds[name])
+    measured = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
+    _log.info("the %s engine is taken; images/s measured on %d images: %s", chosen, len(timed), measured)
+    if memory is not None:
+        _remember(memory, {"engine": chosen, "agree": sorted(engines), "images_per_s": speeds, **machine()})
+    return engines[chosen]
+
+
+def _made_to_agree(
+    makers: _Makers, name: str, sample: np.ndarray, plain: Engine | None = None
+) -> tuple[Engine | None, str]:
+    """The engine, or None where it fails or does not agree; and why, or how well, in words."""
+    images = sample[:_COMPARED]
+    try:
+        made = makers.make(name)
+        got = made(images)
+    except Exception as error:  # an engine that cannot take this network is no fault of the user's
+        text = str(error).strip().splitlines()
+        return None, f"it fails with {type(error).__name__}: {text[0] if text else ''}"
+    wanted = (plain or TensorFlowEngine(makers.traced))(images)
+    if got.shape != wanted.shape:
+        return None, f"its result has the shape {got.shape} instead of {wanted.shape}"
+    scale = float(np.abs(wanted).max(initial=0)) or 1.0
+    # Written so that a difference that is no number is no agreement.
+    share = float(np.abs(got - wanted).max(initial=0)) / scale
+    words = f"it differs by {share:.1e} of the largest activation, allowed are {TOLERANCE:.0e}"
+    return (made if share <= TOLERANCE else None), words
+
+
+def _speed(engine: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
+    """Images/s, the better of two passes of an engine that is warm."""
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        engine(images)
+        seconds.append(time.perf_counter() - start)
+    return len(images) / min(seconds)
+
+
+def _filled(sample: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` images of the sample; a tiny sample is repeated to eight, for a steadier figure."""
+    return np.resize(sample, (8, *sample.shape[1:])) if len(sample) < 8 else sample[:count]
+
+
+def _accelerated() -> bool:
+    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+def _key(cut: CutLike, size: Sequence[int]) -> str:
+    text = json.dumps([machine(), cut.fingerprint, list(size)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _compiled_folder(cache: Cache, cut: CutLike, size: tuple[int, int]) -> Path | None:
+    folder = cache.compiled / _key(cut, size)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {"cut": cut.fingerprint, "size": list(size), **machine()}
+        (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    except OSError:
+        return None
+    return folder
+
+
+def _touch(folder: Path | None) -> None:
+    if folder is not None and folder.exists():
+        os.utime(folder)
+
+
+def _recall(memory: Path | None) -> dict[str, Any]:
+    try:
+        read = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _remember(memory: Path, facts: dict[str, Any]) -> None:
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        beside = memory.with_suffix(f".{os.getpid()}")
+        beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        os.replace(beside, memory)
+    except OSError as error:
+        _log.info("the choice of engine is not kept: %s", error)

@@ -1,0 +1,137 @@
+"""What runs a frozen prefix, and the TensorFlow engines.
+
+An engine is made for one cut and one image size and is called with any number of images. Outputs are float32
+whatever the backbone computes in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "trace"]
+
+
+class CutLike(Protocol):
+    """What is needed of a cut.
+
+    Attributes:
+        prefix: uint8 ``[N, h, w, 3]`` to float32 ``[N, *shape]``, its variables frozen.
+        shape: of one image's output.
+        fingerprint: hexadecimal digest of preprocessing, architecture, weights and place of the cut.
+    """
+
+    prefix: Callable[[Any], Any]
+    shape: tuple[int, ...]
+    fingerprint: str
+
+
+class Engine(Protocol):
+    """Runs a prefix.
+
+    Attributes:
+        name: as ``activations.engine`` names it, for the log.
+    """
+
+    name: str
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """uint8 ``[n, h, w, 3]`` to float32 ``[n, *shape]``, for any ``n`` of at least one."""
+
+
+def trace(cut: CutLike, size: tuple[int, int], batch: int | None = None) -> Any:
+    """The prefix as a concrete function of uint8 ``[batch, h, w, 3]``; any batch size where None."""
+
+    def run(images: tf.Tensor) -> tf.Tensor:
+        return tf.cast(cut.prefix(images), tf.float32)
+
+    return tf.function(run).get_concrete_function(tf.TensorSpec([batch, *size, 3], tf.uint8))
+
+
+class TensorFlowEngine:
+    """The traced prefix as it is, on whatever device TensorFlow puts it.
+
+    Args:
+        traced: what :func:`trace` gives.
+        jit: compile it with XLA: one program for ``batch`` images, smaller batches are filled up.
+    """
+
+    def __init__(self, traced: Any, jit: bool = False, batch: int = 64) -> None:
+        self.name = "tensorflow-xla" if jit else "tensorflow"
+        self._run = tf.function(traced, jit_compile=True) if jit else traced
+        self._batch = batch if jit else None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if self._batch is None:
+            return self._run(tf.constant(images)).numpy()
+        parts = []
+        for start in range(0, len(images), self._batch):
+            part = images[start : start + self._batch]
+            short = self._batch - len(part)
+            filled = np.concatenate([part, np.repeat(part[:1], short, 0)]) if short else part
+            parts.append(self._run(tf.constant(filled)).numpy()[: len(part)])
+        return np.concatenate(parts)
+
+
+class FoldedEngine:
+    """The prefix with its variables folded into constants, kept on disk: Grappler then folds batch norms.
+
+    Args:
+        make: gives the traced prefix; called only where ``file`` does not hold the graph yet.
+        file: where the folded graph is kept. None keeps it nowhere.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, make: Callable[[], Any], file: Path | None) -> None:
+        graph_def = _read(file) if file is not None else None
+        if graph_def is None:
+            graph_def = _fold(make())
+            if file is not None:
+                _write(file, graph_def)
+
+        def run() -> None:
+            tf.graph_util.import_graph_def(graph_def, name="")
+
+        wrapped = tf.compat.v1.wrap_function(run, [])
+        self._run = wrapped.prune(
+            wrapped.graph.as_graph_element(f"{_INPUT}:0"), wrapped.graph.as_graph_element(f"{_OUTPUT}:0")
+        )
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self._run(tf.constant(images)).numpy()
+
+
+def _fold(traced: Any) -> tf.compat.v1.GraphDef:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    folded = convert_variables_to_constants_v2(traced)
+    graph_def = folded.graph.as_graph_def()
+    # The input is named by the argument of the traced function; the output gets a name that is as fixed.
+    graph_def.node.add(op="Identity", name=_OUTPUT, input=[folded.outputs[0].name], attr={"T": _FLOAT})
+    return graph_def
+
+
+_INPUT, _OUTPUT = "images", "transferkit_activations"
+_FLOAT = tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum)
+_MOST_BYTES = 2**31 - 1  # of one protocol buffer
+
+
+def _read(file: Path) -> tf.compat.v1.GraphDef | None:
+    try:
+        return tf.compat.v1.GraphDef.FromString(file.read_bytes())
+    except Exception:  # missing, torn or of another TensorFlow: it is made again
+        return None
+
+
+def _write(file: Path, graph_def: tf.compat.v1.GraphDef) -> None:
+    if graph_def.ByteSize() < _MOST_BYTES:
+        with contextlib.suppress(OSError):  # a cache that cannot be written costs time and nothing else
+            beside = file.with_suffix(".new")
+            beside.write_bytes(graph_def.SerializeToString())
+            beside.replace(file)

@@ -1,0 +1,134 @@
+"""The index of a store: which row stands where, as fixed-size records that are appended and checked.
+
+The file opens with :data:`HEADER` (mark, first segment number not yet used) and goes on with :data:`RECORD`.
+A record is appended after the row that it names is on disk: it is the commit. What a killed process leaves is
+at worst a torn last record, whose check sum is wrong; it is not read, and the next writer cuts it off.
+Segment numbers are never used twice, so an index read earlier never names another row's place.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["HEADER", "NOWHERE", "RECORD", "Index", "digests_of"]
+
+_MARK = b"TKACTIV1"
+HEADER = np.dtype([("mark", "S8"), ("next_segment", "<u4"), ("unused", "<u4")])
+RECORD = np.dtype(
+    [("digest", "S32"), ("segment", "<u4"), ("slot", "<u4"), ("row_crc", "<u4"), ("crc", "<u4")]
+)
+NOWHERE = -1
+_CHECKED = RECORD.itemsize - 4  # bytes of a record that its check sum covers
+
+
+def digests_of(hashes: list[str]) -> np.ndarray:
+    """Content hashes (64 hexadecimal digits each) as ``S32`` ``[n]``, the currency of index and store."""
+    return np.frombuffer(bytes.fromhex("".join(hashes)), "S32")
+
+
+class Index:
+    """An index file, read as far as it has been written.
+
+    Attributes:
+        records: :data:`RECORD` ``[n]``, in the order of writing.
+        next_segment: first segment number that was never used, as far as the header knows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = np.empty(0, RECORD)
+        self.next_segment = 0
+        self._sorted = np.empty(0, "S32")
+        self._order = np.empty(0, np.int64)
+        self._seen = (-1, 0)  # inode, bytes read: all that is needed to see whether others wrote
+
+    def refresh(self) -> bool:
+        """Reads what was written since the last time; True where that was anything."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            changed = len(self.records) > 0
+            self.__init__(self.path)  # type: ignore[misc]
+            return changed
+        inode, offset = self._seen
+        if inode == status.st_ino and status.st_size == offset:
+            return False
+        if inode != status.st_ino or status.st_size < offset:
+            # Another process evicted rows: the file is a new one.
+            self.records, offset = np.empty(0, RECORD), 0
+        with open(self.path, "rb") as file:
+            if offset == 0:
+                header = np.frombuffer(file.read(HEADER.itemsize).ljust(HEADER.itemsize, b"\0"), HEADER)[0]
+                self.next_segment = int(header["next_segment"]) if header["mark"] == _MARK else 0
+                offset = HEADER.itemsize
+            file.seek(offset)
+            data = file.read()
+            inode = os.fstat(file.fileno()).st_ino
+        fresh = _sound(data)
+        self.records = np.concatenate([self.records, fresh])
+        # Bytes after the last sound record stay unread until they are one.
+        self._seen = (inode, offset + len(fresh) * RECORD.itemsize)
+        if len(self.records):
+            self.next_segment = max(self.next_segment, int(self.records["segment"].max()) + 1)
+        self._order = np.argsort(self.records["digest"], kind="stable")
+        self._sorted = self.records["digest"][self._order]
+        return True
+
+    def find(self, digests: np.ndarray) -> np.ndarray:
+        """Positions in :attr:`records`, int64 ``[n]``, :data:`NOWHERE` for digests that are not there."""
+        if not len(self._sorted):
+            return np.full(len(digests), NOWHERE, np.int64)
+        # The last record of a digest counts: it was written because the place before was lost.
+        at = np.maximum(np.searchsorted(self._sorted, digests, side="right") - 1, 0)
+        return np.where(self._sorted[at] == digests, self._order[at], NOWHERE)
+
+    def append(self, records: np.ndarray) -> None:
+        """Commits records whose rows are on disk. Only under the store's lock, after :meth:`refresh`."""
+        _, end = self._seen
+        with open(self.path, "r+b" if end else "w+b") as file:
+            if not end:
+                file.write(_header(self.next_segment))
+                end = HEADER.itemsize
+            file.truncate(end)  # a torn record of a killed writer
+            file.seek(end)
+            file.write(_sealed(records).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        self.refresh()
+
+    def rewrite(self, records: np.ndarray) -> None:
+        """Replaces the file by one with these records alone. Only under the store's lock."""
+        beside = self.path.with_suffix(".new")
+        with open(beside, "wb") as file:
+            file.write(_header(self.next_segment))
+            file.write(_sealed(records).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self.path)
+        self._seen = (-1, 0)
+        self.refresh()
+
+
+def _header(next_segment: int) -> bytes:
+    return np.array([(_MARK, next_segment, 0)], HEADER).tobytes()
+
+
+def _sealed(records: np.ndarray) -> np.ndarray:
+    records = records.copy()
+    records["crc"] = [zlib.crc32(record.tobytes()[:_CHECKED]) for record in records]
+    return records
+
+
+def _sound(data: bytes) -> np.ndarray:
+    """The records before the first that is torn or whose check sum is wrong."""
+    records = np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
+    view = memoryview(data)
+    for position, crc in enumerate(records["crc"].tolist()):
+        start = position * RECORD.itemsize
+        if zlib.crc32(view[start : start + _CHECKED]) != crc:
+            return records[:position].copy()
+    return records.copy()

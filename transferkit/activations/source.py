@@ -1,0 +1,141 @@
+"""Batches of activations for training, straight from the memory map.
+
+The order of an epoch is a function of (seed, epoch) and a batch of (order, step): any batch of any epoch can be
+had without those before it. So a resumed run starts where it stopped, at no cost.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.activations.compute import Activations
+
+__all__ = ["dataset", "epoch_order", "epoch_steps"]
+
+
+def epoch_steps(count: int, batch_size: int, drop_remainder: bool = False) -> int:
+    """Steps an epoch of ``count`` images takes; the last, smaller batch counts unless it is dropped."""
+    return count // batch_size if drop_remainder else -(-count // batch_size)
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of one epoch: a permutation of ``0 … count - 1``, int64, a function of its arguments."""
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def dataset(
+    activations: Activations,
+    indices: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    epochs: int | None = 1,
+    start_epoch: int = 0,
+    start_step: int = 0,
+    drop_remainder: bool = False,
+    weights: np.ndarray | None = None,
+) -> tf.data.Dataset:
+    """A data set of whole batches.
+
+    Args:
+        activations: what :func:`transferkit.activations.compute.compute` gives. Where it has K views of each
+            image, every epoch draws one of them for each.
+        indices: int ``[n]``: the items to take, all of them readable.
+        labels: ``[n, …]``: the label of each.
+        batch_size: images a batch.
+        seed: shuffles every epoch in an order of its own; None keeps the order given (and the first view).
+        epochs: epochs from ``start_epoch`` on; None goes on for ever.
+        start_epoch: number of the first epoch.
+        start_step: steps of the first epoch that are passed over.
+        drop_remainder: leaves out the last batch of an epoch where it is smaller.
+        weights: float ``[n]``: a weight for each item, handed out beside the label.
+
+    Returns:
+        Elements ``(x, y)`` or ``(x, y, w)``: float32 ``[b, *shape]``, labels ``[b, …]``, weights ``[b]``.
+
+    Raises:
+        IndexError: an item is unreadable.
+        ValueError: lengths do not fit, or there is no whole batch.
+    """
+    reader = _Reader(activations, indices, labels, weights, batch_size, seed)
+    steps = epoch_steps(len(reader), batch_size, drop_remainder)
+    if not steps:
+        raise ValueError(f"{len(reader)} item(s) give no batch of {batch_size}")
+    first = start_epoch * steps + start_step
+    last = np.iinfo(np.int64).max if epochs is None else (start_epoch + epochs) * steps
+    signature = reader.signature(drop_remainder)
+
+    def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # Only which batch it is comes from the graph: a call a batch, whatever its size.
+        read = tf.numpy_function(
+            lambda position: reader.batch(*divmod(int(position), steps)),
+            [number],
+            [spec.dtype for spec in signature],
+            stateful=False,
+        )
+        for tensor, spec in zip(read, signature, strict=True):
+            tensor.set_shape(spec.shape)
+        return tuple(read)
+
+    batches = tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=2, deterministic=True)
+    return batches.prefetch(4)
+
+
+class _Reader:
+    def __init__(
+        self,
+        activations: Activations,
+        indices: np.ndarray,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        batch_size: int,
+        seed: int | None,
+    ) -> None:
+        self._rows = activations.rows[np.asarray(indices, np.int64)]
+        self._columns = [np.asarray(labels)] + ([] if weights is None else [np.asarray(weights, np.float32)])
+        if any(len(column) != len(self._rows) for column in self._columns):
+            lengths = [len(self._rows), *map(len, self._columns)]
+            raise ValueError(f"indices, labels and weights have lengths {lengths}, expected one length")
+        if (self._rows < 0).any():
+            raise IndexError("an unreadable image has no activations")
+        self._array = activations.array
+        self._batch_size = batch_size
+        self._seed = seed
+        # Two, because batches of two epochs are read at once where one ends.
+        self._drawn = functools.lru_cache(maxsize=2)(self._draw)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def signature(self, whole: bool) -> list[tf.TensorSpec]:
+        """What a batch is; its first axis is known where every batch is whole."""
+        length = self._batch_size if whole else None
+        specs = [tf.TensorSpec([length, *self._array.shape[1:]], tf.float32)]
+        for column in self._columns:
+            specs.append(tf.TensorSpec([length, *column.shape[1:]], tf.as_dtype(column.dtype)))
+        return specs
+
+    def batch(self, epoch: int, step: int) -> list[np.ndarray]:
+        order, rows = self._drawn(epoch)
+        here = slice(step * self._batch_size, (step + 1) * self._batch_size)
+        picked = order[here]
+        x = self._array[rows[here]].astype(np.float32, copy=False)
+        return [x, *(column[picked] for column in self._columns)]
+
+    def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Order of an epoch, and the row that each item is read from in it."""
+        count = len(self._rows)
+        order = np.arange(count) if self._seed is None else epoch_order(count, self._seed, epoch)
+        rows = self._rows[order]
+        if rows.ndim == 1:
+            return order, rows
+        views = rows.shape[1]
+        if self._seed is None:
+            return order, rows[:, 0]
+        # A stream of its own: the order does not depend on how many views there are.
+        drawn = np.random.default_rng((self._seed, epoch, views)).integers(0, views, count)
+        return order, rows[np.arange(count), drawn]

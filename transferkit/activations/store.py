@@ -1,0 +1,254 @@
+"""One store: the activations of one cut, one preprocessing and one precision.
+
+A folder with ``index`` (:mod:`transferkit.activations.index`), ``store.json``, ``lock``, and segments
+``00000000.seg`` of some 32 MB each: plain rows, one after the other. Writing is done under the lock: rows
+first, to disk, then their records. Reading needs no lock. Whole segments are evicted, those unused for
+longest first; a reader that has one mapped keeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.activations.index import NOWHERE, RECORD, Index
+from transferkit.activations.lock import locked
+from transferkit.activations.rows import Rows, map_segment
+
+__all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
+
+SEGMENT_BYTES = 32 * 1024**2
+_ABOUT = "store.json"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+    @property
+    def rows_per_segment(self) -> int:
+        return max(1, SEGMENT_BYTES // max(1, self.row_bytes))
+
+
+class Store:
+    """Rows by content hash.
+
+    Args:
+        folder: where it lies; made where it is missing.
+        shape: of one row.
+        dtype: of what is kept, ``"float32"`` or ``"float16"``.
+        about: facts for ``transferkit cache info``: what these rows are.
+    """
+
+    def __init__(
+        self, folder: Path, shape: tuple[int, ...], dtype: str, about: dict[str, Any] | None = None
+    ) -> None:
+        self.folder = folder
+        self.layout = _Layout(tuple(int(length) for length in shape), dtype)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / _ABOUT).exists():
+            facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
+            beside = folder / f"{_ABOUT}.{os.getpid()}"
+            beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+            os.replace(beside, folder / _ABOUT)
+        self._index = Index(folder / "index")
+        self._index.refresh()
+        self._used: set[int] = set()
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Opens a store that is there.
+
+        Raises:
+            OSError: it is not.
+            ValueError: its ``store.json`` is not one.
+        """
+        facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or not {"shape", "dtype"} <= facts.keys():
+            raise ValueError(f"{folder / _ABOUT} describes no store")
+        return cls(folder, tuple(facts["shape"]), facts["dtype"])
+
+    def about(self) -> dict[str, Any]:
+        """What ``store.json`` says."""
+        return json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))
+
+    def __len__(self) -> int:
+        return len(self._index.records)
+
+    @property
+    def used_segments(self) -> frozenset[int]:
+        """Segments that this object has read or written: evicting them would undo its own work."""
+        return frozenset(self._used)
+
+    def segment_path(self, number: int) -> Path:
+        """The file of a segment."""
+        return self.folder / f"{number:08d}.seg"
+
+    def segments(self) -> dict[int, os.stat_result]:
+        """The segment files that are there."""
+        return segments_of(self.folder)
+
+    def unnamed_segments(self) -> set[int]:
+        """Segments that no record names: left by a process that was killed while it wrote or evicted."""
+        self._index.refresh()
+        return set(self.segments()) - set(self._index.records["segment"].tolist())
+
+    def has(self, digests: np.ndarray, refresh: bool = True) -> np.ndarray:
+        """bool ``[n]``: which rows are there.
+
+        Args:
+            digests: ``S32`` ``[n]``.
+            refresh: look whether other processes wrote some.
+        """
+        if refresh:
+            self._index.refresh()
+        positions = self._index.find(digests)
+        found = positions != NOWHERE
+        if found.any():
+            numbers = np.unique(self._index.records["segment"][positions[found]])
+            sizes = self.segments()
+            self._used.update(int(number) for number in numbers if int(number) in sizes)
+            found[found] = self._readable(self._index.records[positions[found]], sizes)
+        return found
+
+    def add(self, digests: np.ndarray, rows: np.ndarray, room: Callable[[int], None] | None = None) -> None:
+        """Writes rows and commits them. Rows that another process has written meanwhile are passed over.
+
+        Args:
+            digests: ``S32`` ``[n]``, distinct.
+            rows: ``[n, *shape]`` of the store's dtype.
+            room: called with the bytes that are about to be written, before they are.
+        """
+        with locked(self.folder / "lock"):
+            fresh = ~self.has(digests)
+            digests, rows = digests[fresh], np.ascontiguousarray(rows[fresh])
+            if not len(digests):
+                return
+            if room is not None:
+                room(rows.nbytes)
+            records = np.zeros(len(digests), RECORD)
+            records["digest"] = digests
+            records["segment"], records["slot"] = self._places(len(digests))
+            data = memoryview(rows.data).cast("B")
+            size = self.layout.row_bytes
+            records["row_crc"] = [zlib.crc32(data[at * size : (at + 1) * size]) for at in range(len(rows))]
+            for number in np.unique(records["segment"]):
+                here = np.flatnonzero(records["segment"] == number)
+                self._write(int(number), int(records["slot"][here[0]]), rows[here])
+            self._index.append(records)
+
+    def rows(self, digests: np.ndarray) -> Rows:
+        """The rows as one array, in the order of the digests.
+
+        Raises:
+            KeyError: one of them is not there.
+        """
+        with locked(self.folder / "lock"):
+            # Under the lock nobody evicts; once mapped, a segment stays readable whatever happens to it.
+            if not self.has(digests).all():
+                raise KeyError("a row that was asked for is not in the store")
+            records = self._index.records[self._index.find(digests)]
+            maps: dict[int, mmap.mmap] = {}
+            now = time.time()
+            for number in np.unique(records["segment"]).tolist():
+                last = int(records["slot"][records["segment"] == number].max())
+                maps[number] = map_segment(self.segment_path(number), last + 1, self.layout.row_bytes)
+                os.utime(self.segment_path(number), (now, now))
+        return Rows(
+            maps,
+            records["segment"].astype(np.int64),
+            records["slot"].astype(np.int64),
+            self.layout.shape,
+            np.dtype(self.layout.dtype),
+        )
+
+    def evict(self, numbers: set[int]) -> int:
+        """Removes segments and their records; returns the bytes freed. Only under the store's lock."""
+        self._index.refresh()
+        records = self._index.records
+        # Records first: a kill in between leaves files without records, which pruning removes.
+        kept = records[~np.isin(records["segment"], list(numbers))]
+        if len(kept) < len(records):
+            self._index.rewrite(kept)
+        freed = 0
+        for number, status in self.segments().items():
+            if number in numbers:
+                try:
+                    os.unlink(self.segment_path(number))
+                except OSError:
+                    continue  # Windows keeps a file that is mapped somewhere
+                freed += status.st_size
+        self._used -= numbers
+        return freed
+
+    def verify(self) -> int:
+        """Reads every row, drops those whose check sum is wrong, and returns how many those were."""
+        with locked(self.folder / "lock"):
+            self._index.refresh()
+            records = self._index.records
+            good = self._readable(records, self.segments())
+            size = self.layout.row_bytes
+            for number in np.unique(records["segment"][good]).tolist():
+                with open(self.segment_path(number), "rb") as file:
+                    for at in np.flatnonzero(good & (records["segment"] == number)):
+                        file.seek(int(records["slot"][at]) * size)
+                        good[at] = zlib.crc32(file.read(size)) == records["row_crc"][at]
+            if not good.all():
+                self._index.rewrite(records[good])
+            return int((~good).sum())
+
+    def _places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Segment and slot of new rows: after the last one written, in a new segment where that is full."""
+        records, full = self._index.records, self.layout.rows_per_segment
+        number, slot = self._index.next_segment, 0
+        if len(records):
+            last = int(records["segment"].max())
+            used = int(records["slot"][records["segment"] == last].max()) + 1
+            if last == self._index.next_segment - 1 and used < full and self.segment_path(last).exists():
+                number, slot = last, used
+        places = np.arange(slot, slot + count)
+        return number + places // full, places % full
+
+    def _write(self, number: int, slot: int, rows: np.ndarray) -> None:
+        path = self.segment_path(number)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            os.lseek(file, slot * self.layout.row_bytes, os.SEEK_SET)
+            data = memoryview(rows.data).cast("B")
+            while data:
+                data = data[os.write(file, data) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        self._used.add(number)
+
+    def _readable(self, records: np.ndarray, sizes: dict[int, os.stat_result]) -> np.ndarray:
+        """bool ``[n]``: whose segment is there and long enough."""
+        ends = (records["slot"].astype(np.int64) + 1) * self.layout.row_bytes
+        lengths = {number: status.st_size for number, status in sizes.items()}
+        return ends <= np.array([lengths.get(int(number), 0) for number in records["segment"]], np.int64)
+
+
+def segments_of(folder: Path) -> dict[int, os.stat_result]:
+    """The segment files of a store's folder by number; empty where there is none."""
+    found = {}
+    for path in folder.glob("*.seg"):
+        if path.stem.isdigit():
+            with contextlib.suppress(FileNotFoundError):  # evicted by another process meanwhile
+                found[int(path.stem)] = path.stat()
+    return found
