@@ -2,13 +2,13 @@
 
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.training import NanLossDuringTrainingError
 from transferkit.estimator.serving import (
     ServingInputReceiver,
     TensorServingInputReceiver,
     build_parsing_serving_input_receiver_fn,
     build_raw_serving_input_receiver_fn,
 )
+from transferkit.estimator.training import NanLossDuringTrainingError
 from transferkit.model_fn.export_output import (
     ClassificationOutput,
     ExportOutput,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from transferkit.estimator import checkpoints
+from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.tracing import Traced, trace
 from transferkit.estimator.variables import VariableStore
 from transferkit.model_fn.spec import ModeKeys
@@ -40,6 +41,8 @@ class Engine:
         self.live = False
         self.source: str | None = None
         self._said = False
+        self._initialized = False
+        self._kept: dict[Any, Any] = {}
         self._traces: dict[Any, Traced] = {}
 
     def traced(self, mode: str, signature: Any, strategy: Any = None) -> Traced:
@@ -112,12 +115,35 @@ class Engine:
         """Checkpoint name -> present value of each saved variable."""
         return {name: read_value(variable) for name, variable in self.store.saved.items()}
 
-    def save(self, extra: Mapping[str, Any] | None = None) -> str:
-        """Writes a checkpoint of the present values."""
-        tensors = {**self.values(), **(extra or {})}
-        prefix = checkpoints.save(self.model_dir, self.step(), tensors, self.config.keep_checkpoint_max)
-        self.source = prefix
+    def save(self, folder: str | None = None) -> str:
+        """Writes a checkpoint of the present values into ``folder``, or the model_dir where it is None."""
+        keep = self.config.keep_checkpoint_max
+        prefix = checkpoints.save(folder or self.model_dir, self.step(), self.values(), keep)
+        if folder is None:
+            self.source = prefix
         return prefix
+
+    def newest(self) -> str | None:
+        """The checkpoint the variables come from, or would be filled from."""
+        return self.source or checkpoints.latest(self.model_dir)
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` gave for ``key``, made on first asking."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def loop(self, traced: Traced, batches: Batches) -> GraphLoop:
+        """The function that runs several steps of ``traced`` inside the graph."""
+        key = ("loop", id(traced), repr(batches.iterator.element_spec), batches.replicas)
+        made: GraphLoop = self.once(key, lambda: GraphLoop(traced, batches.replicas, self.config.jit_compile))
+        return made
+
+    def initialize(self, traced: Traced) -> None:
+        """What a fresh model begins with besides its initial values: done once, without a checkpoint."""
+        if self.live or self.source is not None or self._initialized:
+            return
+        self._initialized = True
 
     def step(self) -> int:
         """The global step as the variables have it, or as the latest checkpoint's name says."""

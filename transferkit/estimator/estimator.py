@@ -105,15 +105,12 @@ class Estimator:
         Raises:
             ValueError: where both or non-positive numbers are given.
         """
-        if steps is not None and max_steps is not None:
-            raise ValueError(fault("train", None, None, "Can not provide both steps and max_steps."))
-        _positive("train.steps", steps)
-        _positive("train.max_steps", max_steps)
+        training.check_steps(steps, max_steps)
         hooks = check_hooks(hooks)
         listeners = list(saving_listeners or ())
         if max_steps is not None and self._engine.step() >= max_steps:
             return self
-        training.train(self._engine, input_fn, hooks, listeners, steps, max_steps)
+        training.Training(self._engine, input_fn, hooks, listeners, steps, max_steps).run()
         return self
 
     def evaluate(

@@ -158,7 +158,7 @@ def _set_methods(folder: str, methods: Mapping[str, str]) -> None:
 
 
 def _as_text(folder: Path) -> None:
-    from google.protobuf import text_format
+    from google.protobuf import text_format  # type: ignore[import-untyped]
     from tensorflow.core.protobuf import saved_model_pb2
 
     binary = folder / "saved_model.pb"

@@ -103,7 +103,19 @@ class TracedGraph(func_graph.FuncGraph):
                 read = variable.read_value()
             self._building_function = building
             self._reads[id(variable)] = read
+            self._read_first(read.op)
         return read
+
+    def _read_first(self, read: Any) -> None:
+        """A step's writes wait for ``read``: asked for, it gives the value before the step."""
+        handles = set(_resources(read))
+        # What an assignment returned is read after it.
+        before = _needed(self, [], [], [read])
+        for op in super().get_operations():
+            if op in before:
+                continue
+            if handles & set(_written(op)) and read not in op.control_inputs:
+                op._add_control_input(read)
 
     def get_operations(self) -> list[Any]:
         operations = super().get_operations()

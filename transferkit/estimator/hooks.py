@@ -34,7 +34,12 @@ def check_hooks(hooks: Any) -> list[Any]:
             raise TypeError(fault("hooks", hook, "instances of tf.compat.v1.train.SessionRunHook"))
         if isinstance(hook, v1.train.ProfilerHook):
             raise ValueError(
-                fault("hooks", "ProfilerHook", None, "there is no session to profile; use tf.profiler.experimental")
+                fault(
+                    "hooks",
+                    "ProfilerHook",
+                    None,
+                    "there is no session to profile; use tf.profiler.experimental",
+                )
             )
     return hooks
 
@@ -92,7 +97,12 @@ class Fetches:
             return self._graph.as_graph_element(item)
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(
-                fault("fetches", item, "a tensor, operation, variable or name of the model_fn's graph", str(error))
+                fault(
+                    "fetches",
+                    item,
+                    "a tensor, operation, variable or name of the model_fn's graph",
+                    str(error),
+                )
             ) from None
 
 
@@ -145,7 +155,9 @@ class GraphSession:
             return parsed.pack([to_numpy(tensor) for tensor in outputs])
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"session.{name} has no meaning here: there is no session; see transferkit.estimator")
+        raise AttributeError(
+            f"session.{name} has no meaning here: there is no session; see transferkit.estimator"
+        )
 
     def should_stop(self) -> bool:
         return False
@@ -213,8 +225,8 @@ class HookRunner:
         outputs = function(*inputs, *(tf.convert_to_tensor(value, dtype=t.dtype) for t, value in feeds))
         values = [to_numpy(tensor) for tensor in outputs[len(default) :]]
         with traced.graph.without_building():
-            for hook, parsed, start, options in wanted:
-                results = None if parsed is None else parsed.pack(values[start : start + len(parsed.tensors)])
+            for hook, asked, start, options in wanted:
+                results = None if asked is None else asked.pack(values[start : start + len(asked.tensors)])
                 hook.after_run(
                     context, v1.train.SessionRunValues(results=results, options=options, run_metadata=None)
                 )

@@ -15,9 +15,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import tensorflow as tf
+
+from transferkit.estimator import checkpoints
 from transferkit.estimator.engine import Engine
 
-__all__ = ["DataPosition", "Saver"]
+__all__ = ["DataPosition", "Saver", "adopt"]
 
 
 @dataclasses.dataclass
@@ -59,6 +62,13 @@ class Saver:
         steps: steps between two checkpoints, or None.
         secs: seconds between two checkpoints, or None.
         writes: whether this process is the one that writes.
+        folder: where; None is the model_dir.
+
+    Attributes:
+        main: whether it writes into the model_dir.
+        saved_step: the step of the last checkpoint.
+        stop: whether a listener asked training to stop.
+        session: what listeners are given.
     """
 
     def __init__(
@@ -68,71 +78,86 @@ class Saver:
         steps: int | None,
         secs: float | None,
         writes: bool = True,
+        folder: str | None = None,
     ) -> None:
         self._engine = engine
-        self._listeners = list(listeners)
+        self.listeners = list(listeners)
         self._steps, self._secs = steps, secs
-        self._saved_step: int | None = None
-        self._saved_time = time.monotonic()
         self._writes = writes
+        self.main = folder is None or os.path.abspath(folder) == os.path.abspath(engine.model_dir)
+        self._folder = folder or engine.model_dir
+        self.saved_step: int | None = None
+        self._saved_time = time.monotonic()
         self.session: Any = None
         self.stop = False
 
     def begin(self, step: int, position: DataPosition) -> None:
         """Tells the listeners, and writes the first checkpoint of a model that has none at this step."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.begin()
-        self._saved_step, self._saved_time = step, time.monotonic()
+        self.saved_step, self._saved_time = step, time.monotonic()
         source = self._engine.source
-        if source is None or _step(source) != step:
+        if not self.main or source is None or checkpoints.step_of(source) != step:
             self.save(step, position)
 
-    def due(self, step: int, ahead: int = 0) -> bool:
+    def due(self, step: int) -> bool:
         """Whether a checkpoint is due at ``step``."""
-        if step == self._saved_step:
+        if step == self.saved_step:
             return False
         if self._steps:
-            return step - (self._saved_step or 0) >= self._steps
+            return step - (self.saved_step or 0) >= self._steps
         return bool(self._secs) and time.monotonic() - self._saved_time >= (self._secs or 0)
 
     def until_due(self, step: int) -> int | None:
         """Steps to go until the next checkpoint by steps, or None."""
         if not self._steps:
             return None
-        return max(1, (self._saved_step or 0) + self._steps - step)
+        return max(1, (self.saved_step or 0) + self._steps - step)
 
     def save(self, step: int, position: DataPosition | None) -> None:
         """Writes a checkpoint; ``position`` is None at the end of a call."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.before_save(self.session, step)
         if self._writes:
-            prefix = os.path.join(self._engine.model_dir, f"model.ckpt-{step}")
+            prefix = os.path.join(self._folder, f"model.ckpt-{step}")
             if position is not None:
-                os.makedirs(self._engine.model_dir, exist_ok=True)
+                os.makedirs(self._folder, exist_ok=True)
                 position.write(prefix)
-            self._engine.save()
+            self._engine.save(None if self.main else self._folder)
             if position is None:
                 forget_position(prefix)
-        self._saved_step, self._saved_time = step, time.monotonic()
-        for listener in self._listeners:
+        self.saved_step, self._saved_time = step, time.monotonic()
+        for listener in self.listeners:
             # A listener that answers true asks training to stop.
             if listener.after_save(self.session, step):
                 self.stop = True
 
     def end(self, step: int) -> None:
         """Writes the last checkpoint of a call, where the present step has none yet."""
-        if step != self._saved_step:
+        if step != self.saved_step:
             self.save(step, None)
-        elif self._writes and self._engine.source is not None:
-            forget_position(self._engine.source)
-        for listener in self._listeners:
+        elif self._writes:
+            forget_position(os.path.join(self._folder, f"model.ckpt-{step}"))
+        for listener in self.listeners:
             listener.end(self.session, step)
+
+
+def adopt(hooks: Sequence[Any], engine: Engine, config: Any) -> tuple[list[Any], list[Saver]]:
+    """Takes TensorFlow's CheckpointSaverHooks out of ``hooks``: they save through a session, ours do it here.
+
+    Returns:
+        The other hooks, and a :class:`Saver` for each one taken out.
+    """
+    rest, savers = [], []
+    for hook in hooks:
+        if isinstance(hook, tf.compat.v1.train.CheckpointSaverHook):
+            every = hook._timer._every_steps, hook._timer._every_secs
+            savers.append(Saver(engine, hook._listeners or (), *every, config.is_chief, hook._checkpoint_dir))
+        else:
+            rest.append(hook)
+    return rest, savers
 
 
 def forget_position(prefix: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(f"{prefix}.position.json")
-
-
-def _step(prefix: str) -> int:
-    return int(prefix.rsplit("-", 1)[1]) if prefix.rsplit("-", 1)[-1].isdigit() else -1

@@ -209,7 +209,8 @@ def _finish(traced: Traced, store: VariableStore) -> None:
         if not _increments(traced, effects):
             effects.append(traced.global_step.assign_add(1, read_value=False))
         effects = list(dict.fromkeys(_op(e) for e in effects))
-        _read_step_first(traced, effects)
+        # TensorFlow's own hooks look for this tensor, and would make one that needs a graph variable.
+        graph.add_to_collection("global_step_read_op_cache", graph.read_of(traced.global_step))
         with tf.control_dependencies(effects):
             traced.step = traced.global_step.read_value()
     traced.effects = list(dict.fromkeys(_op(e) for e in effects))
@@ -222,17 +223,6 @@ def _increments(traced: Traced, effects: list[Any]) -> bool:
     }
     needed = _needed(traced.graph, traced.inputs, [], [_op(e) for e in effects])
     return any(handles & set(_written(op)) for op in needed)
-
-
-def _read_step_first(traced: Traced, effects: list[Any]) -> None:
-    """A hook that asks for the global step gets its value before the step, as in a session."""
-    graph = traced.graph
-    read = graph.read_of(traced.global_step)
-    graph.add_to_collection("global_step_read_op_cache", read)
-    handles = {internal.name for outer, internal in graph.captures if _is_step(outer, traced.global_step)}
-    for op in _needed(graph, traced.inputs, [], effects):
-        if handles & set(_written(op)) and read.op not in op.control_inputs:
-            op._add_control_input(read.op)
 
 
 def _is_step(outer: Any, step: Any) -> bool:

@@ -17,7 +17,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-
 from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.estimator.graph import GraphFunction, TracedGraph
@@ -243,7 +242,7 @@ class _NamedOperation:
 
 
 class _GraphStyleVariable(resource_variable_ops.ResourceVariable):
-    """A variable without a graph, whose ``op.name`` nevertheless is its name, as TensorFlow-1 code expects."""
+    """A variable without a graph whose ``op.name`` is its name, as TensorFlow-1 code expects."""
 
     @property
     def op(self) -> Any:

@@ -1,0 +1,103 @@
+"""Takes batches and runs steps: one at a time, or several inside the graph between two looks of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.estimator.tracing import Traced
+
+__all__ = ["Batches", "GraphLoop"]
+
+
+class Batches:
+    """Batches of an iterator, as flat tensors; under a strategy one for each replica.
+
+    Args:
+        iterator: a tf.data iterator.
+        replicas: how many batches make up one step.
+    """
+
+    def __init__(self, iterator: Any, replicas: int = 1) -> None:
+        self.iterator = iterator
+        self.replicas = replicas
+
+    def take(self) -> list[Any] | None:
+        """The next step's tensors, or None at the end of the data; an incomplete set counts as it."""
+        flat: list[Any] = []
+        for _ in range(self.replicas):
+            try:
+                batch = next(self.iterator)
+            except StopIteration:
+                return None
+            flat.extend(flatten(batch))
+        return flat
+
+
+def flatten(batch: Any) -> list[Any]:
+    """The tensors of a batch, components of sparse and ragged ones apart, None left out."""
+    return [t for t in tf.nest.flatten(batch, expand_composites=True) if t is not None]
+
+
+class GraphLoop:
+    """Runs several training steps inside one call; the last one is left to the caller, for its hooks.
+
+    The loop looks one batch ahead, so that the caller gets the very last batch of the data too.
+
+    Args:
+        traced: the training graph.
+        replicas: how many batches make up one step.
+        jit_compile: whether XLA compiles a step.
+    """
+
+    def __init__(self, traced: Traced, replicas: int, jit_compile: bool) -> None:
+        step = traced.function([traced.step, traced.loss], jit_compile=jit_compile)
+
+        def ahead(iterator: Any) -> list[Any]:
+            return [iterator.get_next_as_optional() for _ in range(replicas)]
+
+        def all_there(optionals: Sequence[Any]) -> Any:
+            return tf.reduce_all(tf.stack([optional.has_value() for optional in optionals]))
+
+        def values(optionals: Sequence[Any]) -> list[Any]:
+            return [t for optional in optionals for t in flatten(optional.get_value())]
+
+        def loop(iterator: Any, position: Any, count: Any) -> Any:
+            def go_on(done: Any, loss: Any, here: Any, there: Any) -> Any:
+                return tf.logical_and(done < count, tf.logical_and(there, tf.math.is_finite(loss)))
+
+            def body(done: Any, loss: Any, here: Any, there: Any) -> Any:
+                beyond = ahead(iterator)
+                more = all_there(beyond)
+
+                def run() -> Any:
+                    _, new_loss = step(position + done, *values(here))
+                    return done + 1, tf.cast(new_loss, tf.float32), beyond
+
+                def stay() -> Any:
+                    return done, loss, here
+
+                ran = tf.cond(more, run, stay)
+                return (*ran, more)
+
+            first = ahead(iterator)
+            zero = tf.constant(0, tf.int64), tf.constant(0.0)
+            return tf.while_loop(go_on, body, (*zero, first, all_there(first)), parallel_iterations=1)
+
+        self._loop = tf.function(loop, autograph=False, reduce_retracing=False)
+        self._values = values
+
+    def run(self, batches: Batches, position: int, count: int) -> tuple[int, float, list[Any] | None, bool]:
+        """Runs up to ``count`` steps of ``batches`` from batch number ``position``.
+
+        Returns:
+            How many steps were run, the last one's loss, the next batch or None at the end of the data, and
+            whether batches may follow that one.
+        """
+        done, loss, ahead, more = self._loop(
+            batches.iterator, tf.constant(position, tf.int64), tf.constant(count, tf.int64)
+        )
+        there = all(bool(optional.has_value()) for optional in ahead)
+        return int(done), float(loss), self._values(ahead) if there else None, bool(more)

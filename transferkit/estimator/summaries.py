@@ -1,0 +1,140 @@
+"""Event files for TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transferkit.estimator.graph import TracedGraph, _needed
+from transferkit.estimator.keras_bridge import keras_optimizer
+from transferkit.estimator.tracing import Traced
+from transferkit.estimator.variables import VariableStore
+
+__all__ = ["Journal", "LearningRate", "Speed", "merged_summary"]
+
+v1 = tf.compat.v1
+
+
+class Journal:
+    """Writes scalars and summaries into the event file of a folder.
+
+    Args:
+        folder: where; it is made on the first writing.
+        writes: whether this process is the one that writes.
+    """
+
+    def __init__(self, folder: str, writes: bool = True) -> None:
+        self.folder = folder
+        self._writes = writes
+        self._wrote = False
+
+    @property
+    def writer(self) -> Any:
+        # One writer a folder in the whole process, shared with TensorFlow's own hooks. Made here, it writes
+        # no graph: a traced graph's collections hold variables that a graph definition cannot name.
+        with tf.Graph().as_default():
+            return v1.summary.FileWriterCache.get(self.folder)
+
+    def scalars(self, step: int, values: Mapping[str, Any]) -> None:
+        """Writes those of ``values`` that are numbers; bytes are taken for a serialized summary."""
+        if not self._writes:
+            return
+        summary = v1.Summary()
+        for name, value in values.items():
+            if isinstance(value, bytes):
+                summary.MergeFromString(value)
+            elif np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.number):
+                summary.value.add(tag=name, simple_value=float(value))
+        if summary.value:
+            self.writer.add_summary(summary, step)
+            self._wrote = True
+
+    def merged(self, step: int, serialized: bytes) -> None:
+        """Writes a summary as TensorFlow-1 summary operations give it."""
+        if self._writes and serialized:
+            self.writer.add_summary(serialized, step)
+            self._wrote = True
+
+    def flush(self) -> None:
+        if self._wrote:
+            self.writer.flush()
+            self._wrote = False
+
+
+class Speed:
+    """Steps and examples a second since the last look."""
+
+    def __init__(self, step: int) -> None:
+        self._step, self._time, self._examples = step, time.perf_counter(), 0
+
+    def count(self, examples: int) -> None:
+        self._examples += examples
+
+    def look(self, step: int) -> dict[str, float]:
+        """``global_step/sec`` and ``examples/sec`` (for an image model: images/s), then starts anew."""
+        now = time.perf_counter()
+        seconds = max(now - self._time, 1e-9)
+        values = {"global_step/sec": (step - self._step) / seconds}
+        if self._examples:
+            values["examples/sec"] = self._examples / seconds
+        self._step, self._time, self._examples = step, now, 0
+        return values
+
+
+def merged_summary(graph: TracedGraph, scaffold: Any) -> Any:
+    """One string tensor of all TensorFlow-1 summaries of ``graph``, or None."""
+    given = getattr(scaffold, "_summary_op", None)
+    if given is not None and tf.is_tensor(given):
+        return given
+    found = graph.get_collection(v1.GraphKeys.SUMMARIES)
+    if not found:
+        return None
+    with graph.as_default():
+        return v1.summary.merge(found)
+
+
+class LearningRate:
+    """Finds a training graph's learning rate: the argument of an update operation, or a Keras optimizer's.
+
+    Attributes:
+        tensor: the scalar tensor of the graph, or None.
+    """
+
+    def __init__(self, traced: Traced, store: VariableStore) -> None:
+        self.tensor = _update_rate(traced)
+        self._optimizer: Any = None
+        if self.tensor is None:
+            owners = [store.keras_variable(v) for v in store.saved.values()]
+            self._optimizer = keras_optimizer([o for o in owners if o is not None])
+            given = getattr(self._optimizer, "_learning_rate", None)
+            if callable(given) and not isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+                value = None if isinstance(given, keras.Variable) else given()
+                if (
+                    value is not None
+                    and tf.is_tensor(value)
+                    and getattr(value, "graph", None) is traced.graph
+                ):
+                    self.tensor, self._optimizer = value, None
+
+    def value(self) -> float | None:
+        """The present rate of a Keras optimizer; None where a tensor of the graph tells it."""
+        if self._optimizer is None:
+            return None
+        return float(tf.convert_to_tensor(self._optimizer.learning_rate))
+
+
+def _update_rate(traced: Traced) -> Any:
+    for op in _needed(traced.graph, traced.inputs, [], traced.effects):
+        if not op.type.startswith(("ResourceApply", "ResourceSparseApply")):
+            continue
+        names = [argument.name for argument in op.op_def.input_arg]
+        for name in ("lr", "alpha"):
+            if name in names:
+                tensor = op.inputs[names.index(name)]
+                return tensor if tensor.shape.rank == 0 else None
+    return None
