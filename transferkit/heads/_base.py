@@ -44,7 +44,14 @@ class Head(Word):
         """
         raise NotImplementedError
 
-    def fit(self, features: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> list[np.ndarray]:
+    def fit(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        classes: int,
+        seed: int,
+        class_weights: np.ndarray | None = None,
+    ) -> list[np.ndarray]:
         """The weights of the built layer, in the order of its ``weights``.
 
         Args:
@@ -52,6 +59,7 @@ class Head(Word):
             labels: int ``[N]``, or float ``[N, C]`` where ``multi_label``.
             classes: number of classes.
             seed: of folds and the like.
+            class_weights: float32 ``[C]``, how much an image of each class counts; None for alike.
         """
         raise NotImplementedError(f"the head {type(self).__name__} is trained by gradient steps")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from transferkit.errors import UserError
 from transferkit.heads._base import Head
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["ReadyHead", "make_head"]
+
+SMALL = 20_000_000
 
 
 class ReadyHead:
@@ -88,7 +91,9 @@ class ReadyHead:
         """
         layer = self.build_layer(seed)
         features = np.asarray(features, dtype=np.float32)
-        weights = self.spec.fit(features, np.asarray(labels), len(self.classes), seed)
+        # Two threads only wait for each other on matrices this small, and for long on a busy machine.
+        with threadpool_limits(1 if features.size < SMALL else None):
+            weights = self.spec.fit(features, np.asarray(labels), len(self.classes), seed, self._loss.weights)
         layer.set_weights([np.asarray(one, dtype=np.float32) for one in weights])
         return layer
 

@@ -30,6 +30,10 @@ class Loss(Word):
         "none", description='"none", "balanced", { class = weight } (others 1), or one weight for each class'
     )
 
+    def suited(self, multi_label: bool) -> Loss:
+        """The loss to compute for data of one or of several labels an image; for most, the loss itself."""
+        return self
+
     def per_sample(self, labels: tf.Tensor, logits: tf.Tensor, weights: np.ndarray | None) -> tf.Tensor:
         """The loss of each sample, weighted.
 

@@ -9,10 +9,6 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.losses._base import Loss, resolve_weights
-from transferkit.losses.auto import Auto
-from transferkit.losses.binary_cross_entropy import BinaryCrossEntropy
-from transferkit.losses.cross_entropy import CrossEntropy
-from transferkit.losses.focal import Focal
 from transferkit.vocabulary import vocabulary
 
 if TYPE_CHECKING:
@@ -88,11 +84,7 @@ def make_loss(
     values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
     kind = values.pop("kind")
     loss = cast(Loss, vocabulary("losses").get(kind, "loss.kind").model_validate(values))
-    if isinstance(loss, Auto):
-        chosen = BinaryCrossEntropy if multi_label else CrossEntropy
-        loss = chosen(**loss.model_dump())
-    if isinstance(loss, Focal):
-        loss = loss.model_copy(update={"multi_label": multi_label})
+    loss = loss.suited(multi_label)
     if loss.labels not in ("both", "multi" if multi_label else "single"):
         expected = "binary_cross_entropy or focal" if multi_label else "cross_entropy or focal"
         raise UserError(

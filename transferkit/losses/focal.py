@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from transferkit.losses._base import Loss
 
@@ -24,12 +24,17 @@ class Focal(Loss):
     labels: ClassVar[str] = "both"
 
     gamma: float = Field(2.0, ge=0, le=10, description="how much less a sample weighs that is right already")
-    multi_label: bool = False
+    _multi_label: bool = PrivateAttr(False)
+
+    def suited(self, multi_label: bool) -> Loss:
+        made = self.model_copy()
+        made._multi_label = multi_label
+        return made
 
     def per_sample(self, labels: tf.Tensor, logits: tf.Tensor, weights: np.ndarray | None) -> tf.Tensor:
         import tensorflow as tf
 
-        if self.multi_label:
+        if self._multi_label:
             smooth = labels * (1 - self.label_smoothing) + self.label_smoothing / 2
             positive = np.float32(1) if weights is None else weights
             present = tf.sigmoid(-logits) ** self.gamma * tf.math.log_sigmoid(logits)

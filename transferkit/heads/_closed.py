@@ -1,0 +1,72 @@
+"""What the heads that are fitted at once have in common. Plain NumPy: no gradients, no TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["best_scale", "linear_layer", "log_loss", "one_hot", "sample_weights"]
+
+# The scales that are tried on logits: coarse first, then finely around the best.
+_COARSE = np.logspace(-3, 3, 25)
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels int ``[N]`` or float ``[N, C]`` as float64 ``[N, C]``."""
+    if labels.ndim == 2:
+        return labels.astype(np.float64)
+    return np.eye(classes)[labels]
+
+
+def sample_weights(targets: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray:
+    """The weight of each sample, float64 ``[N]``, 1 on average: that of its class."""
+    if class_weights is None:
+        return np.ones(len(targets))
+    weights = targets @ class_weights.astype(np.float64)
+    return weights / max(weights.mean(), 1e-12)
+
+
+def log_loss(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, multi_label: bool) -> float:
+    """Mean weighted cross entropy; for multi-label data the mean over labels of the binary one."""
+    if multi_label:
+        each = np.mean(np.logaddexp(0, logits) - targets * logits, axis=1)
+    else:
+        top = logits.max(axis=1, keepdims=True)
+        each = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - (targets * logits).sum(axis=1)
+    return float(np.mean(weights * each))
+
+
+def best_scale(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, multi_label: bool
+) -> tuple[float, float]:
+    """The factor on logits with the least log loss, and that loss.
+
+    Scores of held-out samples become honest probabilities by it.
+    """
+
+    def loss(scale: float) -> float:
+        return log_loss(scale * logits, targets, weights, multi_label)
+
+    # The scores' own size sets the middle of the search, so that no unit of the features matters.
+    unit = 1.0 / max(float(np.std(logits)), 1e-12)
+    first = min(_COARSE * unit, key=loss)
+    fine = first * np.logspace(-0.25, 0.25, 21)
+    best = min(fine, key=loss)
+    return float(best), loss(best)
+
+
+def linear_layer(width: int, classes: int, seed: int, normalise: bool) -> Any:
+    """A dense layer as one built model, on features that are brought to length 1 first where ``normalise``."""
+    from transferkit.heads._layers import dense
+    from transferkit.keras3 import keras
+
+    layers: list[Any] = [keras.Input((width,), name="features")]
+    if normalise:
+        layers.append(keras.layers.UnitNormalization(dtype="float32", name="unit"))
+    return keras.Sequential([*layers, dense(classes, seed)], name="head")
+
+
+def lengths_1(features: np.ndarray) -> np.ndarray:
+    """Each row brought to length 1, as Keras's UnitNormalization does."""
+    return features / np.sqrt(np.maximum(np.sum(np.square(features), axis=1, keepdims=True), 1e-12))
