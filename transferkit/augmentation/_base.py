@@ -1,7 +1,7 @@
 """What every augmentation is: a seeded, random change of training images.
 
 All are pure functions of the images and of one seed an image: the same image with the same seed is changed in
-the same way in any batch, in any process, after any interruption.
+the same way in any process and after any interruption, and in any batch up to the rounding of a pixel value.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Augmentation(Word):
             draws: float32 ``[N, draws]``, even in [0, 1).
 
         Returns:
-            float32 ``[N, 3, 3]``: matrices from new to old positions ``(x, y, 1)``, both from -1 (left, top) to 1.
+            float32 ``[N, 3, 3]``: matrices from new to old positions ``(x, y, 1)``, each from -1 (left, top)
+            to 1.
         """
         raise NotImplementedError
 

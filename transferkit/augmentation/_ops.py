@@ -17,7 +17,7 @@ def grey(images: tf.Tensor) -> tf.Tensor:
 
 
 def blend(one: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    """``one + share * (other - one)`` with a share ``[N]`` for each image, which may be above 1; within 0 to 255."""
+    """``one + share * (other - one)`` with a share ``[N]`` for each image, which may be above 1."""
     return tf.clip_by_value(one + share[:, None, None, None] * (other - one), 0.0, 255.0)
 
 

@@ -48,6 +48,11 @@ def _moved(image: tf.Tensor, *parts: tf.Tensor | float) -> tf.Tensor:
     return warp(image[None], affine(a, b, c, d, e, f, tf.zeros([1])))[0]
 
 
+def _turned(image: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+    cos, sin = tf.cos(0.52 * strength), tf.sin(0.52 * strength)
+    return _moved(image, cos, -sin, 0.0, sin, cos, 0.0)
+
+
 OPERATIONS: tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], ...] = (
     lambda image, strength: image,
     _blended(tf.zeros_like),
@@ -61,15 +66,7 @@ OPERATIONS: tuple[Callable[[tf.Tensor, tf.Tensor], tf.Tensor], ...] = (
     lambda image, strength: _moved(image, 1.0, 0.0, 0.0, 0.3 * strength, 1.0, 0.0),
     lambda image, strength: _moved(image, 1.0, 0.0, 0.6 * strength, 0.0, 1.0, 0.0),
     lambda image, strength: _moved(image, 1.0, 0.0, 0.0, 0.0, 1.0, 0.6 * strength),
-    lambda image, strength: _moved(
-        image,
-        tf.cos(0.52 * strength),
-        -tf.sin(0.52 * strength),
-        0.0,
-        tf.sin(0.52 * strength),
-        tf.cos(0.52 * strength),
-        0.0,
-    ),  # fmt: skip
+    _turned,
 )
 
 

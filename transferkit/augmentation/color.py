@@ -16,7 +16,8 @@ __all__ = ["Color"]
 
 
 class Color(Augmentation):
-    """Each changed by a factor even in ``1 - amount .. 1 + amount``; the hue turned by ``hue`` of a circle at most."""
+    """Each changed by a factor even in ``1 - amount .. 1 + amount``; the hue turned by ``hue`` of a circle or
+    less."""
 
     order: ClassVar[int] = 40
     draws: ClassVar[int] = 4

@@ -15,8 +15,10 @@ __all__ = ["RandAugment"]
 
 
 class RandAugment(Augmentation):
-    """``operations`` changes an image, each of strength ``magnitude`` of 10: brighter or darker, more or less
-    contrast, colour and sharpness, posterised, solarised, stretched contrast, sheared, shifted, turned, or none.
+    """``operations`` changes an image, each of strength ``magnitude`` of 10.
+
+    Brighter or darker, more or less contrast, colour or sharpness, posterised, solarised, contrast stretched,
+    sheared, shifted, turned, or none.
     """
 
     order: ClassVar[int] = 45

@@ -16,7 +16,7 @@ __all__ = ["Zoom"]
 
 
 class Zoom(Augmentation):
-    """Scaled about the middle by a factor between ``1 / (1 + amount)`` and ``1 + amount``, even in its logarithm."""
+    """Scaled about the middle by between ``1 / (1 + amount)`` and ``1 + amount``, even in the logarithm."""
 
     order: ClassVar[int] = 25
     way: ClassVar[str] = "move"

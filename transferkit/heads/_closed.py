@@ -57,7 +57,7 @@ def best_scale(
 
 
 def linear_layer(width: int, classes: int, seed: int, normalise: bool) -> Any:
-    """A dense layer as one built model, on features that are brought to length 1 first where ``normalise``."""
+    """A dense layer as one built model, on features brought to length 1 first where ``normalise``."""
     from transferkit.heads._layers import dense
     from transferkit.keras3 import keras
 

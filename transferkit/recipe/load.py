@@ -101,8 +101,9 @@ def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:
 def _switched(values: dict[str, Any]) -> dict[str, Any]:
     """``false`` for what can be switched off becomes None, at the top and in phases."""
     made = {key: None if key in _SWITCHES and value is False else value for key, value in values.items()}
-    if isinstance(made.get("phases"), list):
-        made["phases"] = [_switched(one) if isinstance(one, dict) else one for one in made["phases"]]
+    phases: Any = made.get("phases")
+    if isinstance(phases, list):
+        made["phases"] = [_switched(one) if isinstance(one, dict) else one for one in phases]
     return made
 
 

@@ -10,7 +10,7 @@ __all__ = ["Exponential"]
 
 
 class Exponential(Schedule):
-    """``rate(step) = base * factor ** (t / every)``, ``t`` steps after the warm-up; whole powers in a staircase.
+    """``rate(step) = base * factor ** (t / every)``, ``t`` steps after the warm-up.
 
     >>> schedule = Exponential(factor=0.5, every=10)
     >>> span = Span(base=0.008, steps=100, steps_per_epoch=10)

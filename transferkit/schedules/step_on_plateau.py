@@ -16,7 +16,7 @@ class StepOnPlateau(Schedule):
     """``rate = base * factor ** k``, ``k`` the plateaus so far, and never below ``base * least_factor``.
 
     The step alone does not say how many plateaus there were: that is a pure function of the metric's history,
-    :meth:`multiplier`. So there is no state to keep: a run that is continued reads its history and has the rate.
+    :meth:`multiplier`. So there is no state to keep: a run that goes on reads its history and has the rate.
 
     >>> schedule = StepOnPlateau(factor=0.1, patience=2)
     >>> [round(schedule.multiplier([1.0, 0.5, 0.6, 0.7, 0.6, 0.6][:n]), 3) for n in range(7)]
