@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from transferkit.activations.compute import Activations, compute
+from transferkit.activations.source import dataset
 from transferkit.recipe import Recipe
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
@@ -24,36 +24,26 @@ class AtCut:
 
     Attributes:
         activations: what the frozen prefix gave.
-        rows: int64 ``[N]``: the row of each of the run's images.
+        kept: int64 ``[N]``: the item of ``activations`` that each of the run's images is.
     """
 
     activations: Activations
-    rows: np.ndarray
+    kept: np.ndarray
 
     def in_order(self, indices: np.ndarray, labels: np.ndarray) -> Any:
         """Batches of ``({"activations"}, labels)``, each image once, in the order given."""
-        return self._batches(indices, labels, _EVALUATION_BATCH)
+        return self._named(dataset(self.activations, self.kept[indices], labels, _EVALUATION_BATCH))
 
     def shuffled(
-        self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: tuple[int, ...]
+        self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int
     ) -> Any:
-        """Batches in an order drawn from ``seed``."""
-        order = np.random.default_rng(seed).permutation(len(indices))
-        return self._batches(indices[order], labels[order], batch_size)
+        """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone."""
+        kept = self.kept[indices]
+        return self._named(dataset(self.activations, kept, labels, batch_size, seed=seed, start_epoch=epoch))
 
-    def _batches(self, indices: np.ndarray, labels: np.ndarray, batch_size: int) -> Any:
-        array = self.activations.array
-        shape = array.shape[1:]
-
-        def take(rows: np.ndarray) -> np.ndarray:
-            return np.asarray(array[rows], np.float32)
-
-        def look_up(rows: tf.Tensor, label: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-            taken = tf.numpy_function(take, [rows], tf.float32, stateful=False)
-            return {"activations": tf.ensure_shape(taken, [None, *shape])}, label
-
-        batches = tf.data.Dataset.from_tensor_slices((self.rows[indices], labels)).batch(batch_size)
-        return batches.map(look_up).prefetch(2)
+    @staticmethod
+    def _named(batches: Any) -> Any:
+        return batches.map(lambda activations, labels: ({"activations": activations}, labels))
 
 
 def pass_through(
@@ -78,10 +68,11 @@ def pass_through(
             dtype=recipe.activations.dtype,
             max_bytes=recipe.activations.max_bytes,
             cache_dir=recipe.activations.cache_dir,
+            label=f"{recipe.backbone.name} at {cut.at or 'features'}",
             progress=lambda done, total: stage.update(done),
         )
     failed = [(one.index, one.reason) for one in activations.failures]
     if not failed:
-        return images, AtCut(activations, activations.rows)
+        return images, AtCut(activations, np.arange(len(images)))
     left = images.without(failed, recipe.data.max_unreadable)
-    return left, AtCut(activations, activations.rows[activations.rows >= 0])
+    return left, AtCut(activations, np.flatnonzero(activations.rows >= 0))

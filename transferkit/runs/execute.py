@@ -125,7 +125,9 @@ def _phase_data(at_cut: AtCut, images: Images, batch_size: int, seed: int, numbe
     train, validation = images.of_split("train"), images.of_split("val")
     return PhaseData(
         # Each phase shuffles in an order of its own.
-        train=lambda epoch: at_cut.shuffled(train, images.labels[train], batch_size, (seed, number, epoch)),
+        train=lambda epoch: at_cut.shuffled(
+            train, images.labels[train], batch_size, seed + 1_000_003 * number, epoch
+        ),
         validation=lambda: at_cut.in_order(validation, images.labels[validation]),
         steps_per_epoch=-(-len(train) // batch_size),
     )
