@@ -1,61 +1,100 @@
-"""Rows of several memory-mapped segment files, read as if they were one array."""
+"""Rows of several segment files, read as if they were one array, in flat memory.
+
+Small arrays are memory-mapped and stay so. Pages of a map that were read count as the process's memory, and
+the system maps sixteen or more around each that is touched: over a large file, scattered reading soon holds
+all of it. Giving pages back costs more than it saves (measured on 100 000 rows of 5 kB in random order, CPU
+time: mapped 0.09 s with 500 MB resident, given back every 4 MB 0.24 s with up to 440 MB, positioned reads
+0.16 s with none). So large arrays are read by position through the same page cache.
+"""
 
 from __future__ import annotations
 
-import itertools
+import io
 import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Rows", "map_segment"]
+__all__ = ["MAPPED_BYTES", "Rows", "Segment"]
 
-# Pages that were read count as this process's memory until they are given back; the system keeps them cached.
-_GIVE_BACK = 4 * 1024**2
+MAPPED_BYTES = 64 * 1024**2  # arrays up to this size are mapped, and may be resident whole
 
 
-def map_segment(path: Path, rows: int, row_bytes: int) -> mmap.mmap:
-    """Maps the first rows of a segment file. The map outlives the file's removal.
+class Segment:
+    """An open segment file. It stays readable when the file is removed.
+
+    Args:
+        path: the file.
+        rows: how many rows of it are needed.
+        row_bytes: bytes of one.
 
     Raises:
-        OSError: the file is missing or shorter.
+        OSError: the file is missing or shorter than that.
     """
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size < rows * row_bytes:
+
+    def __init__(self, path: Path, rows: int, row_bytes: int) -> None:
+        self._file = io.FileIO(path)
+        self.bytes = rows * row_bytes
+        if os.fstat(self._file.fileno()).st_size < self.bytes:
             raise OSError(f"{path} is shorter than its index says")
-        return mmap.mmap(file.fileno(), rows * row_bytes, access=mmap.ACCESS_READ)
+
+    def mapped(self) -> mmap.mmap:
+        """The rows as a memory map."""
+        return mmap.mmap(self._file.fileno(), self.bytes, access=mmap.ACCESS_READ)
+
+    def read_into(self, target: memoryview, offset: int) -> None:
+        """Fills ``target`` from the bytes at ``offset``.
+
+        Raises:
+            OSError: the file was cut short meanwhile.
+        """
+        while target:
+            count = os.preadv(self._file.fileno(), [target], offset)
+            if not count:
+                raise OSError(f"{self._file.name!r} was cut short")
+            target, offset = target[count:], offset + count
 
 
 class Rows:
-    """A read-only array ``[M, *shape]`` whose rows lie in memory-mapped files.
+    """A read-only array ``[M, *shape]`` whose rows lie in segment files.
 
-    Indexing with a number gives one row, with a slice or an integer array a new array of those rows. Memory
-    use stays flat however much is read: pages are given back to the system as reading goes on.
+    Indexing with a number gives one row, with a slice or an integer array a new array of those rows.
 
     Attributes:
         shape: ``(M, *shape)``.
         dtype: as stored, float32 or float16.
+
+    Args:
+        segments: the open files by number.
+        numbers: int64 ``[M]``: the segment of each row.
+        slots: int64 ``[M]``: its place in there.
+        shape: of one row.
+        dtype: as stored.
     """
 
     def __init__(
         self,
-        maps: dict[int, mmap.mmap],
-        segments: np.ndarray,
+        segments: dict[int, Segment],
+        numbers: np.ndarray,
         slots: np.ndarray,
         shape: tuple[int, ...],
         dtype: np.dtype,
     ) -> None:
-        self.shape = (len(segments), *shape)
+        self.shape = (len(numbers), *shape)
         self.dtype = np.dtype(dtype)
-        self._maps = maps
-        self._views = {
-            number: np.frombuffer(mapped, dtype).reshape(-1, *shape) for number, mapped in maps.items()
-        }
         self._segments = segments
+        self._numbers = numbers
         self._slots = slots
         self._row_bytes = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
-        self._read = 0
+        self._views: dict[int, np.ndarray] | None = None
+        small = sum(segment.bytes for segment in segments.values()) <= MAPPED_BYTES
+        if small or not hasattr(os, "preadv"):  # Windows has none
+            self._views = {
+                number: np.frombuffer(segment.mapped(), self.dtype).reshape(-1, *shape)
+                for number, segment in segments.items()
+            }
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -65,10 +104,10 @@ class Rows:
         """Bytes of all rows."""
         return len(self) * self._row_bytes
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
 
-    def __getitem__(self, rows) -> np.ndarray:
+    def __getitem__(self, rows: Any) -> np.ndarray:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         rows = np.asarray(rows)
@@ -85,19 +124,22 @@ class Rows:
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        segments, slots = self._segments[rows], self._slots[rows]
-        order = np.argsort(segments, kind="stable")
-        bounds = np.flatnonzero(np.diff(segments[order], prepend=-1, append=-1))
-        for start, end in itertools.pairwise(bounds):
-            places = order[start:end]
-            out[places] = self._views[int(segments[places[0]])][slots[places]]
-        self._read += out.nbytes
-        if self._read >= _GIVE_BACK:
-            self._read = 0
-            self._give_back()
+        numbers, slots = self._numbers[rows], self._slots[rows]
+        if self._views is not None:
+            for number in np.unique(numbers):
+                here = np.flatnonzero(numbers == number)
+                out[here] = self._views[int(number)][slots[here]]
+            return out
+        if not out.nbytes:
+            return out
+        target = memoryview(out.data).cast("B")
+        size = self._row_bytes
+        # Neighbours in the file that are neighbours here are read at once.
+        breaks = (np.diff(numbers) != 0) | (np.diff(slots) != 1)
+        starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        ends = np.concatenate([starts[1:], [len(rows)]])
+        for start, end, number, slot in zip(
+            starts.tolist(), ends.tolist(), numbers[starts].tolist(), slots[starts].tolist(), strict=True
+        ):
+            self._segments[number].read_into(target[start * size : end * size], slot * size)
         return out
-
-    def _give_back(self) -> None:
-        if hasattr(mmap, "MADV_DONTNEED"):
-            for mapped in self._maps.values():
-                mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,16 +1,15 @@
 """One store: the activations of one cut, one preprocessing and one precision.
 
 A folder with ``index`` (:mod:`transferkit.activations.index`), ``store.json``, ``lock``, and segments
-``00000000.seg`` of some 32 MB each: plain rows, one after the other. Writing is done under the lock: rows
+``00000000.seg`` of some 128 MB each: plain rows, one after the other. Writing is done under the lock: rows
 first, to disk, then their records. Reading needs no lock. Whole segments are evicted, those unused for
-longest first; a reader that has one mapped keeps it.
+longest first; a reader that has one open keeps it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import mmap
 import os
 import time
 import zlib
@@ -23,11 +22,12 @@ import numpy as np
 
 from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.lock import locked
-from transferkit.activations.rows import Rows, map_segment
+from transferkit.activations.rows import Rows, Segment
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
-SEGMENT_BYTES = 32 * 1024**2
+# Evicted as a whole, and one open file each in a run that reads them.
+SEGMENT_BYTES = 128 * 1024**2
 _ABOUT = "store.json"
 
 
@@ -159,18 +159,18 @@ class Store:
             KeyError: one of them is not there.
         """
         with locked(self.folder / "lock"):
-            # Under the lock nobody evicts; once mapped, a segment stays readable whatever happens to it.
+            # Under the lock nobody evicts; once open, a segment stays readable whatever happens to it.
             if not self.has(digests).all():
                 raise KeyError("a row that was asked for is not in the store")
             records = self._index.records[self._index.find(digests)]
-            maps: dict[int, mmap.mmap] = {}
+            opened: dict[int, Segment] = {}
             now = time.time()
             for number in np.unique(records["segment"]).tolist():
                 last = int(records["slot"][records["segment"] == number].max())
-                maps[number] = map_segment(self.segment_path(number), last + 1, self.layout.row_bytes)
+                opened[number] = Segment(self.segment_path(number), last + 1, self.layout.row_bytes)
                 os.utime(self.segment_path(number), (now, now))
         return Rows(
-            maps,
+            opened,
             records["segment"].astype(np.int64),
             records["slot"].astype(np.int64),
             self.layout.shape,

@@ -1,0 +1,135 @@
+"""Engines: each gives the network's own result, the chooser refuses what does not, and remembers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from transferkit.activations import choose as choosing
+from transferkit.activations.cache import Cache
+from transferkit.activations.choose import TOLERANCE, available, choose_engine
+from transferkit.activations.engine import FoldedEngine, TensorFlowEngine, trace
+from transferkit.errors import UserError
+
+SIZE = (16, 24)
+
+
+@pytest.fixture
+def sample() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (9, *SIZE, 3), dtype=np.uint8)
+
+
+def needs_openvino() -> None:
+    if "openvino" not in available():
+        pytest.skip("needs OpenVINO on a machine without accelerator")
+
+
+@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("count", [1, 5, 9])
+def test_every_engine_gives_the_networks_own_result(cut, deep_cut, sample, tmp_path, name, count):
+    for one in (cut, deep_cut):
+        engine = choose_engine(one, SIZE, sample, name, Cache(tmp_path))
+        result = engine(sample[:count])
+        assert result.dtype == np.float32
+        wanted = np.asarray(one.prefix(sample[:count]))
+        assert np.abs(result - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
+def test_an_image_has_one_result_whatever_stands_beside_it(cut, sample, tmp_path):
+    engine = choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path))
+    alone = np.concatenate([engine(sample[at : at + 1]) for at in range(len(sample))])
+    np.testing.assert_allclose(engine(sample), alone, rtol=1e-5, atol=1e-6)
+
+
+def test_xla_fills_up_the_last_batch(cut, sample):
+    engine = TensorFlowEngine(trace(cut, SIZE), jit=True, batch=4)
+    np.testing.assert_allclose(engine(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
+
+
+def test_the_choice_is_remembered_and_compiled_once(cut, sample, tmp_path, monkeypatch):
+    cache = Cache(tmp_path)
+    first = choose_engine(cut, SIZE, sample, "auto", cache)
+    (file,) = cache.choices.iterdir()
+    kept = json.loads(file.read_text())
+    assert kept["engine"] == first.name
+    assert set(kept["agree"]) <= set(available())
+
+    def never(*args, **kwargs):
+        raise AssertionError("traced although the compiled model is kept")
+
+    monkeypatch.setattr(choosing, "trace", never)
+    again = choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path))
+    assert again.name == first.name
+    np.testing.assert_allclose(again(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
+
+
+def test_another_cut_or_size_is_another_choice(cut, sample, tmp_path):
+    cache = Cache(tmp_path)
+    choose_engine(cut, SIZE, sample, "auto", cache)
+    other = SimpleNamespace(prefix=cut.prefix, shape=cut.shape, fingerprint="00" * 32)
+    choose_engine(other, SIZE, sample, "auto", cache)
+    assert len(list(cache.choices.iterdir())) == 2
+
+
+@pytest.mark.parametrize("fault", ["wrong", "nan", "shape", "raises"])
+def test_an_engine_that_does_not_agree_is_left_out(cut, sample, tmp_path, monkeypatch, caplog, fault):
+    needs_openvino()
+
+    class Broken:
+        name = "openvino"
+
+        def __init__(self, make, folder, size, shape) -> None:
+            if fault == "raises":
+                raise RuntimeError("cannot convert this")
+
+        def __call__(self, images):
+            right = np.asarray(cut.prefix(images))
+            return {
+                "wrong": right + 2 * TOLERANCE * np.abs(right).max(),
+                "nan": right * np.nan,
+                "shape": right[:, :-1],
+            }[fault]
+
+    monkeypatch.setattr(choosing, "OpenVINOEngine", Broken)
+    with caplog.at_level(logging.WARNING, "transferkit.activations"):
+        engine = choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path))
+    assert engine.name == "tensorflow"
+    assert "openvino engine is left out" in caplog.text
+    with pytest.raises(UserError, match=r"activations\.engine"):
+        choose_engine(cut, SIZE, sample, "openvino", Cache(tmp_path / "other"))
+
+
+def test_the_fastest_that_agrees_is_taken(cut, sample, monkeypatch):
+    needs_openvino()
+    monkeypatch.setattr(choosing, "_CLEARLY", 1e9)
+    speeds = {"openvino": 10.0, "tensorflow": 20.0}
+    monkeypatch.setattr(choosing, "_speed", lambda engine, images: speeds[engine.name])
+    assert choose_engine(cut, SIZE, sample).name == "tensorflow"
+    speeds["openvino"] = 30.0
+    assert choose_engine(cut, SIZE, sample).name == "openvino"
+
+
+def test_a_torn_compiled_file_is_made_again(cut, sample, tmp_path):
+    file = tmp_path / "folded.pb"
+    FoldedEngine(lambda: trace(cut, SIZE), file)
+    file.write_bytes(file.read_bytes()[:-20] + b"\xff" * 5)
+    engine = FoldedEngine(lambda: trace(cut, SIZE), file)
+    np.testing.assert_allclose(engine(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_torn_memory_or_model_is_no_fault(cut, sample, tmp_path):
+    cache = Cache(tmp_path)
+    choose_engine(cut, SIZE, sample, "auto", cache)
+    for file in [*cache.choices.iterdir(), *cache.compiled.rglob("model.xml")]:
+        file.write_text("{ torn")
+    engine = choose_engine(cut, SIZE, sample, "auto", cache)
+    np.testing.assert_allclose(engine(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_engine_is_a_users_fault(cut, sample):
+    with pytest.raises(UserError, match="did you mean 'tensorflow'"):
+        choose_engine(cut, SIZE, sample, "tensorflw")
