@@ -28,7 +28,7 @@ class Pipeline:
 
     @property
     def changes_images(self) -> bool:
-        """Whether single images change: each pass over the data then sees other pixels, unless views are kept."""
+        """Whether single images change: without views, each pass over the data then sees other pixels."""
         return len(self._mixers) < len(self.words)
 
     @property

@@ -15,7 +15,7 @@ __all__ = ["Cutmix"]
 
 
 class Cutmix(Augmentation):
-    """A rectangle of ``1 - share`` of the area comes from the other image, ``share`` from Beta(alpha, alpha)."""
+    """A rectangle of ``1 - share`` of the area from the other image, ``share`` from Beta(alpha, alpha)."""
 
     order: ClassVar[int] = 85
     draws: ClassVar[int] = 3

@@ -16,7 +16,7 @@ __all__ = ["Erasing"]
 
 
 class Erasing(Augmentation):
-    """In a share of the images, a rectangle of up to ``area`` of each is painted in the image's mean colour."""
+    """In a share of the images, a rectangle of up to ``area`` of each is painted in its mean colour."""
 
     order: ClassVar[int] = 60
     draws: ClassVar[int] = 5

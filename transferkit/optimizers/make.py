@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from transferkit.errors import UserError, fault, near
+from transferkit.optimizers.groups import grouped
 
 __all__ = ["make_optimizer"]
 
 
-def make_optimizer(phase: Any, learning_rate: Any = None) -> Any:
+def make_optimizer(
+    phase: Any, learning_rate: Any = None, multipliers: Mapping[str, float] | None = None
+) -> Any:
     """The Keras optimizer of a phase.
 
     Args:
@@ -17,6 +21,7 @@ def make_optimizer(phase: Any, learning_rate: Any = None) -> Any:
             and ``ema`` are read.
         learning_rate: a Keras schedule (see :func:`transferkit.schedules.as_keras`), or None for the rate
             that stands with the optimizer.
+        multipliers: path of a variable to its share of the learning rate; 1 for those that it lacks.
 
     Returns:
         A Keras optimizer, not built yet. With ``accumulation = K`` every Kth call of ``apply`` changes the
@@ -61,7 +66,11 @@ def make_optimizer(phase: Any, learning_rate: Any = None) -> Any:
     if phase.ema is not None:
         # The averages go into the weights only when `finalize_variable_values` is called.
         arguments.update(use_ema=True, ema_momentum=phase.ema.momentum, ema_overwrite_frequency=None)
+    shares = {path: share for path, share in (multipliers or {}).items() if share != 1.0}
     try:
-        return wanted(**arguments)
+        made = grouped(wanted)(**arguments) if shares else wanted(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(fault("optimizer", spec.name, "arguments that it takes", str(error))) from None
+    if shares:
+        made.multipliers = shares
+    return made

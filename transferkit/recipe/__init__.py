@@ -1,7 +1,9 @@
 """Recipes: files that say a whole run. Reads, checks, explains and writes them; imports no TensorFlow."""
 
+from transferkit.recipe.find import find, recipe_files
 from transferkit.recipe.load import load
 from transferkit.recipe.phases import Phase
 from transferkit.recipe.recipe import Recipe
+from transferkit.recipe.relations import check_with
 
-__all__ = ["Phase", "Recipe", "load"]
+__all__ = ["Phase", "Recipe", "check_with", "find", "load", "recipe_files"]

@@ -76,12 +76,24 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
     except ValidationError as error:
         faults = from_pydantic(error, Recipe) + faults
     faults += _phase_faults(whole, {one.path for one in faults})
-    if recipe is not None and not faults:
-        faults = relations(recipe)
+    # What is right so far can still be at odds with itself.
+    sound = recipe if recipe is not None and not faults else _without(whole, faults)
+    if sound is not None:
+        faults += relations(sound)
     if recipe is None or faults:
         raise UserError(*lines(faults, origins))
     recipe._origins = origins
     return recipe
+
+
+def _without(whole: dict[str, Any], faults: list[Fault]) -> Recipe | None:
+    """The recipe without the keys that have faults, or None where that is none."""
+    bad = {one.path[0] for one in faults if one.path}
+    try:
+        left = {key: value for key, value in whole.items() if key not in bad}
+        return Recipe.model_validate_json(json.dumps(left), strict=True)
+    except ValidationError:
+        return None
 
 
 def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:

@@ -2,16 +2,191 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from transferkit.recipe.faults import Fault
+from transferkit.errors import UserError, near
+from transferkit.recipe.faults import Fault, lines, shown
+from transferkit.recipe.phases import Last, Phase, Until
+from transferkit.recipe.places import Path
+from transferkit.vocabulary import vocabulary
 
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
 
-__all__ = ["relations"]
+__all__ = ["check_with", "relations"]
+
+# Metrics that every evaluation during training has.
+METRICS = ("loss", "accuracy")
 
 
 def relations(recipe: Recipe) -> list[Fault]:
     """Faults between values that are each right by themselves."""
-    return []
+    faults: list[Fault] = []
+    multi_label = _multi_label(recipe)
+    for number, phase in enumerate(recipe.resolved_phases):
+        faults += _length_faults(phase, _at(recipe, number, "schedule"))
+        if phase.keep_metric is not None and phase.keep_metric not in METRICS:
+            faults.append(_metric(phase.keep_metric, _at(recipe, number, "keep_metric")))
+        if phase.early_stopping is not None and phase.early_stopping.metric not in METRICS:
+            path = (*_at(recipe, number, "early_stopping"), "metric")
+            faults.append(_metric(phase.early_stopping.metric, path))
+        kind = phase.loss.kind
+        path = (*_at(recipe, number, "loss"), "kind")
+        if multi_label and kind == "cross_entropy":
+            mend = f"head.kind = {recipe.head.kind!r} is for several labels an image"
+            faults.append(Fault(path, shown(kind), "binary_cross_entropy or focal", mend))
+        if not multi_label and kind == "binary_cross_entropy":
+            faults.append(Fault(path, shown(kind), "cross_entropy or focal", "or head.multi_label = true"))
+        if number == 0 and recipe.phases and phase.optimizer_state == "carry":
+            path = _at(recipe, number, "optimizer_state")
+            if path[0] == "phases":
+                faults.append(
+                    Fault(path, "'carry'", "'reset' in the first phase", "there is no phase before it")
+                )
+    faults += _augmentation_faults(recipe, multi_label)
+    return faults
+
+
+def check_with(
+    recipe: Recipe,
+    classes: Sequence[str] | None = None,
+    images: int | None = None,
+    stages: Sequence[str] | None = None,
+    layers: Sequence[str] = (),
+    several_labels: bool = False,
+) -> None:
+    """Checks a recipe against the data and the backbone that it is to run with.
+
+    Args:
+        recipe: a checked recipe.
+        classes: names of the data's classes, where the data is known.
+        images: training images, where the data is known.
+        stages: names of the backbone's stages, where it is known.
+        layers: names of its layers.
+        several_labels: the data gives lists of labels.
+
+    Raises:
+        UserError: all that does not fit, with the places in the recipe's files.
+    """
+    faults: list[Fault] = []
+    if classes is not None:
+        faults += _class_faults(recipe, classes, several_labels)
+    for number, phase in enumerate(recipe.resolved_phases):
+        if images is not None:
+            faults += _size_faults(recipe, number, phase, images)
+        if stages is not None and isinstance(phase.freeze, Until):
+            known = [*stages, *layers]
+            if phase.freeze.until not in known:
+                path = (*_at(recipe, number, "freeze"), "until")
+                expected = f"a stage of {recipe.backbone.name} ({', '.join(stages)}) or one of its layers"
+                faults.append(
+                    Fault(path, shown(phase.freeze.until), expected, near(phase.freeze.until, known))
+                )
+        if layers and isinstance(phase.freeze, Last) and phase.freeze.last > len(layers):
+            path = (*_at(recipe, number, "freeze"), "last")
+            faults.append(Fault(path, str(phase.freeze.last), f"at most {len(layers)} layers"))
+    if faults:
+        raise UserError(*lines(faults, recipe.origins))
+
+
+def _at(recipe: Recipe, number: int, key: str) -> Path:
+    """Where a phase's value was said: in its own table, or at the top of the file."""
+    if recipe.phases and key in recipe.phases[number].model_fields_set:
+        return ("phases", number, key)
+    return (key,)
+
+
+def _metric(name: str, path: Path) -> Fault:
+    return Fault(path, shown(name), f"one of {', '.join(METRICS)}", near(name, METRICS))
+
+
+def _multi_label(recipe: Recipe) -> bool:
+    return bool(recipe.head.options.get("multi_label"))
+
+
+def _length_faults(phase: Phase, path: Path) -> list[Fault]:
+    """Boundaries and a warm-up that lie beyond the phase's end, where both are counted alike."""
+    options = phase.schedule.options
+    unit = options.get("unit")
+    length = phase.epochs if unit == "epochs" else phase.steps
+    if length is None:
+        return []
+    faults = []
+    beyond = [one for one in options.get("boundaries", ()) if one >= length]
+    if beyond:
+        mend = f"the phase {phase.name!r} is over before"
+        faults.append(Fault((*path, "boundaries"), str(beyond[0]), f"boundaries below {length} {unit}", mend))
+    if options.get("warmup", 0) >= length:
+        faults.append(
+            Fault((*path, "warmup"), str(options["warmup"]), f"less than the phase's {length} {unit}")
+        )
+    return faults
+
+
+def _augmentation_faults(recipe: Recipe, multi_label: bool) -> list[Fault]:
+    words = recipe.augmentation.options
+    faults = []
+    views = recipe.activations.views
+    if views > 1 and not words:
+        mend = "switch one on, or leave views out"
+        faults.append(Fault(("activations", "views"), str(views), "1 without augmentation", mend))
+    for name, options in words.items():
+        word = vocabulary("augmentation").get(name).model_validate(options)
+        mixes_images = getattr(word, "way", "") == "mix" and options.get("at", "images") == "images"
+        if views > 1 and mixes_images:
+            mend = "views are kept of single images" + ("; or say at = 'cut'" if "at" in options else "")
+            faults.append(
+                Fault(("augmentation", name), None, f"no {name} of images with activations.views", mend)
+            )
+        if mixes_images and multi_label and name == "cutmix":
+            faults.append(
+                Fault(("augmentation", name), None, "one label an image", "a cut may take labels away")
+            )
+    return faults
+
+
+def _class_faults(recipe: Recipe, classes: Sequence[str], several_labels: bool) -> list[Fault]:
+    faults = []
+    multi_label = _multi_label(recipe)
+    if several_labels and not multi_label:
+        mend = "say head.kind = 'multi_label', or head.multi_label = true"
+        faults.append(Fault(("head", "kind"), shown(recipe.head.kind), "a head for several labels", mend))
+    if multi_label and not several_labels:
+        mend = "the data has one class an image: folders are classes, a manifest may list several labels"
+        faults.append(Fault(("head", "kind"), shown(recipe.head.kind), "images with lists of labels", mend))
+    named: list[tuple[Path, Any]] = [(("head", "thresholds"), recipe.head.options.get("thresholds"))]
+    named += [
+        ((*_at(recipe, number, "loss"), "class_weights"), phase.loss.options.get("class_weights"))
+        for number, phase in enumerate(recipe.resolved_phases)
+    ]
+    for path, value in named:
+        if isinstance(value, dict):
+            for name in sorted(set(value) - set(classes)):
+                expected = f"a class of the data ({', '.join(classes[:20])})"
+                faults.append(Fault((*path, name), shown(name), expected, near(name, classes)))
+        elif isinstance(value, list) and len(value) != len(classes):
+            faults.append(Fault(path, f"{len(value)} values", f"{len(classes)}, one for each class"))
+    return faults
+
+
+def _size_faults(recipe: Recipe, number: int, phase: Phase, images: int) -> list[Fault]:
+    faults = []
+    per_epoch = -(-images // phase.batch_size)
+    total = phase.steps or (phase.epochs or 1) * per_epoch
+    options = phase.schedule.options
+    path = _at(recipe, number, "schedule")
+    share = per_epoch if options.get("unit") == "epochs" else 1
+    size = f"{total} steps of phase {phase.name!r} ({images} images, batches of {phase.batch_size})"
+    for key in ("boundaries", "warmup"):
+        value = options.get(key)
+        furthest = max(value, default=0) if isinstance(value, list) else value or 0
+        if furthest * share >= total:
+            faults.append(Fault((*path, key), f"{furthest:g} {options['unit']}", f"less than the {size}"))
+    if phase.batch_size > images and "batch_size" in {str(one[-1]) for one in recipe.origins}:
+        path = _at(recipe, number, "batch_size")
+        faults.append(Fault(path, str(phase.batch_size), f"at most the {images} training images"))
+    if phase.accumulation > total:
+        path = _at(recipe, number, "accumulation")
+        faults.append(Fault(path, str(phase.accumulation), f"no more than the {size}"))
+    return faults

@@ -1,0 +1,33 @@
+"""Variables that learn at a share of the learning rate (Howard and Ruder 2018, arXiv:1801.06146)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["grouped"]
+
+
+@functools.lru_cache(maxsize=32)
+def grouped(optimizer: type) -> type:
+    """A Keras optimizer's class with learning-rate multipliers by variable.
+
+    The share multiplies the learning rate of the variable's own update, not its gradient: Adam and its kin
+    would undo a factor on the gradient.
+
+    Returns:
+        A subclass whose instances have ``multipliers``: variable path to share, 1 where there is none.
+    """
+
+    class Grouped(optimizer):  # type: ignore[misc, valid-type]
+        multipliers: Mapping[str, float] = {}
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            share = self.multipliers.get(variable.path, 1.0)
+            super().update_step(gradient, variable, learning_rate * share if share != 1.0 else learning_rate)
+
+    # Its slots and its saved form are those of the optimizer that it is.
+    Grouped.__name__ = optimizer.__name__
+    Grouped.__qualname__ = optimizer.__qualname__
+    return Grouped

@@ -1,0 +1,93 @@
+"""The JSON Schema of recipe files, from which editors complete and check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transferkit.recipe.keras_optimizers import UNSET, constructors
+from transferkit.recipe.merge import SHORT
+from transferkit.recipe.recipe import Recipe
+from transferkit.recipe.words import ELSEWHERE
+from transferkit.vocabulary import vocabulary
+
+__all__ = ["json_schema"]
+
+_KINDS = {"Head": "heads", "Schedule": "schedules", "Loss": "losses"}
+_OFF = ("early_stopping", "ema", "gradient_clipping", "time_budget")
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema (draft 2020-12) of a recipe file, with every head, schedule, loss, optimizer and augmentation
+    that is there, short forms included."""
+    schema = Recipe.model_json_schema(mode="validation")
+    definitions = schema["$defs"]
+    for title, kind in _KINDS.items():
+        definitions[title] = _tagged(title, kind, definitions)
+    definitions["Optimizer"] = _optimizers()
+    definitions["Augmentation"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {
+                "anyOf": [_word("augmentation", name, definitions), {"type": ["boolean", "number", "string"]}]
+            }
+            for name in vocabulary("augmentation").names()
+        },
+    }
+    for owner in (schema, definitions["Phase"]):
+        owner.pop("required", None)
+        for key, inner in list(owner["properties"].items()):
+            owner["properties"][key] = _short(key, inner)
+    schema["properties"] = {
+        "extends": {
+            "type": "string",
+            "description": "name or file of the recipe whose values stand below these",
+        },
+        **schema["properties"],
+    }
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "transferkit recipe"
+    return schema
+
+
+def _short(key: str, inner: dict[str, Any]) -> dict[str, Any]:
+    options = [inner]
+    if key in SHORT:
+        options.append({"type": "number" if key in ("gradient_clipping", "ema") else "string"})
+    if key in _OFF:
+        options.append({"const": False})
+    if key == "time_budget":
+        options.append({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smh]\s*$"})
+    if len(options) == 1:
+        return inner
+    facts = {name: inner[name] for name in ("description", "title", "default") if name in inner}
+    return {**facts, "anyOf": options}
+
+
+def _word(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    made = vocabulary(kind).get(name).model_json_schema(ref_template="#/$defs/{model}")
+    definitions.update(made.pop("$defs", {}))
+    return made
+
+
+def _tagged(title: str, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """One of the words by its ``kind``, or a word of the user's own with any arguments."""
+    names = vocabulary(kind).names()
+    cases = []
+    for name in names:
+        made = _word(kind, name, definitions)
+        made["properties"] = {"kind": {"const": name}, **made.get("properties", {})}
+        cases.append(made)
+    own = {"type": "object", "properties": {"kind": {"type": "string", "pattern": ":"}}, "required": ["kind"]}
+    return {"title": title, "anyOf": [*cases, own]}
+
+
+def _optimizers() -> dict[str, Any]:
+    cases = []
+    for name, arguments in constructors().items():
+        properties: dict[str, Any] = {"name": {"const": name}}
+        for key, default in arguments.items():
+            if key not in ELSEWHERE:
+                properties[key] = {} if default in (None, UNSET) else {"default": default}
+        cases.append({"type": "object", "properties": properties, "additionalProperties": False})
+    return {"title": "Optimizer", "anyOf": cases}
