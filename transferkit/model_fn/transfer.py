@@ -9,13 +9,17 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.keras3 import keras
+from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
+from transferkit.model_fn.updates import apply_gradients
 
 __all__ = ["make_model_fn"]
 
 
-def make_model_fn(network: Network, optimizer: Any = None) -> Callable[..., EstimatorSpec]:
+def make_model_fn(
+    network: Network, optimizer: Any = None, train_loss: EpochMean | None = None
+) -> Callable[..., EstimatorSpec]:
     """Builds the model_fn for a network and the optimizer of one phase.
 
     The network is built once and captured, so all modes share its weights.
@@ -23,6 +27,8 @@ def make_model_fn(network: Network, optimizer: Any = None) -> Callable[..., Esti
     Args:
         network: what is trained, evaluated and served.
         optimizer: a Keras optimizer; needed for training only. Its ``learning_rate`` may be a schedule.
+
+        train_loss: the mean that the loss of every training step goes into, or None.
 
     Returns:
         ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
@@ -43,7 +49,9 @@ def make_model_fn(network: Network, optimizer: Any = None) -> Callable[..., Esti
             loss = network.head.loss(labels, network.logits(features, training=True))
             total = tf.add_n([loss, *network.penalties()])
         gradients = tape.gradient(total, [variable.value for variable in variables])
-        train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if train_loss is not None:
+            train_loss.update(total, tf.shape(labels)[0], optimizer.iterations.value)
+        train_op = apply_gradients(optimizer, gradients, variables, network.rate_shares)
         return EstimatorSpec(mode, loss=total, train_op=train_op)
 
     return model_fn

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.backbones import Backbone, load_backbone
-from transferkit.freezing import plan_freeze
+from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import make_head
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.standardise import Standardise
@@ -46,7 +46,25 @@ class Parts:
         """
         plan = plan_freeze(phase.freeze, self.backbone, batch_norm=phase.batch_norm)
         head = make_head(self.recipe.head, self.backbone.feature_width, self.classes, phase.loss, counts)
-        return Network(plan.cut(), head, self.layer, self.standardise)
+        cut = plan.cut()
+        shares = _rate_shares(plan, cut, phase.layer_decay) + [1.0] * len(self.layer.trainable_variables)
+        return Network(cut, head, self.layer, self.standardise, shares)
+
+
+def _rate_shares(plan: FreezePlan, cut: Any, decay: float) -> list[float]:
+    """Each backbone variable's share of the learning rate: its rule's, less by its stage's distance."""
+    stages = [stage.name for stage in plan.stages]
+    distance = {name: len(stages) - 1 - place for place, name in enumerate(stages)}
+    of_stage = {
+        id(variable): decay ** distance[layer.stage]
+        for layer in plan.backbone.layers
+        for variable in layer.variables
+    }
+    variables = cut.trainable_variables
+    return [
+        share * of_stage.get(id(variable), 1.0)
+        for share, variable in zip(plan.lr_multipliers(variables), variables, strict=True)
+    ]
 
 
 def open_parts(recipe: Recipe, classes: Sequence[str], weights: str | None = None) -> Parts:

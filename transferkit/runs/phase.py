@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from transferkit.estimator import Estimator, RunConfig
+from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
 from transferkit.recipe import Phase
@@ -66,8 +70,9 @@ def train_phase(
     stopping = phase.early_stopping
     history = History.open(folder / "history.jsonl", phase.metric)
     best_file = folder / "best.npz"
+    train_loss = EpochMean(data.steps_per_epoch)
     estimator = Estimator(
-        make_model_fn(network, optimizer),
+        make_model_fn(network, optimizer, train_loss),
         model_dir=str(folder / "checkpoints"),
         config=RunConfig(tf_random_seed=seed, save_summary_steps=data.steps_per_epoch, keep_checkpoint_max=2),
     )
@@ -76,11 +81,16 @@ def train_phase(
     began = time.monotonic()
 
     def evaluate(epoch: int, seconds: float) -> None:
+        with _averaged(phase, optimizer, network):
+            _evaluate(epoch, seconds)
+
+    def _evaluate(epoch: int, seconds: float) -> None:
         measured = estimator.evaluate(data.validation)
         row = {
             "epoch": epoch,
             "step": int(measured["global_step"]),
             "seconds": seconds,
+            "loss": train_loss.result() if epoch else None,
             "val_loss": float(measured["average_loss"]),
             "val_accuracy": float(measured["accuracy"]),
         }
@@ -101,13 +111,36 @@ def train_phase(
             if phase.time_budget and time.monotonic() - began > phase.time_budget:
                 break
             until = min(epoch * data.steps_per_epoch, total)
-            estimator.train(functools.partial(data.train, epoch - 1), max_steps=until)
+            with stage.watching(lambda: (_steps(optimizer), {"loss": train_loss.result()})):
+                estimator.train(functools.partial(data.train, epoch - 1), max_steps=until)
             if epoch % phase.evaluate_every and until < total:
                 continue
             evaluate(epoch, time.perf_counter() - started)
             started = time.perf_counter()
             last = history.rows[-1]
-            stage.update(until, val_loss=last["val_loss"], val_accuracy=last["val_accuracy"])
+            stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
+    if phase.keep == "last" and phase.ema:
+        optimizer.finalize_variable_values(network.trainable_variables)
     if phase.keep == "best" and best_file.exists():
         read_weights(best_file, network.trainable_variables)
     return history.rows
+
+
+def _steps(optimizer: Any) -> int:
+    return int(optimizer.iterations.numpy()) if optimizer.built else 0
+
+
+@contextmanager
+def _averaged(phase: Phase, optimizer: Any, network: Network) -> Iterator[None]:
+    """With ``ema``, the running averages stand in the weights' place while they are evaluated and kept."""
+    if phase.ema is None or not _steps(optimizer):
+        yield
+        return
+    variables = network.trainable_variables
+    own = [np.asarray(variable) for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from tqdm import tqdm
 
 __all__ = ["Progress", "Stage"]
+
+_LOOK_SECONDS = 0.5
 
 
 class Stage:
@@ -27,6 +30,31 @@ class Stage:
         self.seconds = 0.0
         self.facts: dict[str, str] = {}
         self._bar = bar
+
+    @contextmanager
+    def watching(self, look: Callable[[], tuple[int, dict[str, float]]]) -> Iterator[None]:
+        """Looks twice a second, beside the work, how far it is; only where there is a bar to show it.
+
+        Args:
+            look: gives the units done in all, and facts; it must be safe to call from another thread.
+        """
+        if self._bar is None:
+            yield
+            return
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOK_SECONDS):
+                done, facts = look()
+                self.update(max(done, self.done), **facts)
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def update(self, done: int, **facts: float) -> None:
         """Says how many units are done in all, and facts worth showing, such as the loss."""

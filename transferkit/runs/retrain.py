@@ -16,6 +16,7 @@ from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
 from transferkit.runs.start import start_tensorflow
+from transferkit.runs.supported import check_supported
 
 __all__ = ["retrain"]
 
@@ -56,6 +57,7 @@ def retrain(
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
     place, resolved = _resolve(recipe, overrides, values, run, resume)
     wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
+    check_supported(resolved)
     place.check(overwrite, resume)
     progress = Progress(quiet)
     images = prepare(resolved, progress)

@@ -1,0 +1,54 @@
+"""What a recipe may say that this version does not carry out yet: refused, never passed over in silence."""
+
+from __future__ import annotations
+
+from transferkit.errors import UserError, fault
+from transferkit.recipe import Phase, Recipe
+
+__all__ = ["check_supported"]
+
+
+def check_supported(recipe: Recipe) -> None:
+    """Refuses what a run would otherwise ignore.
+
+    Raises:
+        UserError: one line for each such value.
+    """
+    faults = []
+
+    def refuse(place: str, received: object, expected: str) -> None:
+        faults.append(fault(place, received, expected, "this version cannot do more"))
+
+    if recipe.augmentation.options:
+        refuse("augmentation", sorted(recipe.augmentation.options), "none")
+    if recipe.head.options.get("multi_label"):
+        refuse("head.multi_label", True, "false, since class folders give each image one label")
+    if set(recipe.export.formats) != {"saved_model"}:
+        refuse("export.formats", list(recipe.export.formats), 'only "saved_model"')
+    for key in ("calibrate", "precision"):
+        if getattr(recipe.evaluation, key):
+            refuse(f"evaluation.{key}", getattr(recipe.evaluation, key), "nothing")
+    for key in ("mlflow", "wandb"):
+        if getattr(recipe.tracking, key):
+            refuse(f"tracking.{key}", True, "false; TensorBoard's event files are always written")
+    if recipe.sweep is not None:
+        refuse("sweep", "a table", "none")
+    for phase in recipe.resolved_phases:
+        for place, received, expected in _of_phase(phase):
+            refuse(f"{phase.name}: {place}", received, expected)
+    if faults:
+        raise UserError(*faults)
+
+
+def _of_phase(phase: Phase) -> list[tuple[str, object, str]]:
+    found: list[tuple[str, object, str]] = []
+    if phase.mixed_precision:
+        found.append(("mixed_precision", True, "false"))
+    if phase.optimizer_state != "reset":
+        found.append(("optimizer_state", phase.optimizer_state, '"reset"'))
+    if phase.schedule.kind == "step_on_plateau":
+        found.append(("schedule.kind", phase.schedule.kind, "a schedule of the step alone"))
+    metrics = ("loss", "accuracy")
+    if phase.metric not in metrics:
+        found.append(("metric", phase.metric, f"one of {', '.join(metrics)}"))
+    return found
