@@ -135,13 +135,13 @@ def _check_stages(recipe: object) -> None:
     if not any(named) or recipe.backbone.name.partition(":")[1]:
         return
     card = load_card(recipe.backbone.name)
-    stages = [stage.name for stage in card.stages]
+    stages = list(card.stages)
     if all(name is None or name in stages for name in named):
         return
     from transferkit.backbones import load_backbone
 
     backbone = load_backbone(recipe.backbone.name, "random", recipe.backbone.input_size)
-    check_with(recipe, stages=stages, layers=[layer.name for layer in backbone.model.layers])
+    check_with(recipe, stages=stages, layers=[layer.name for layer in backbone.layers])
 
 
 @command.command()

@@ -20,7 +20,7 @@ def grouped(optimizer: type) -> type:
         A subclass whose instances have ``multipliers``: variable path to share, 1 where there is none.
     """
 
-    class Grouped(optimizer):  # type: ignore[misc, valid-type]
+    class Grouped(optimizer):
         multipliers: Mapping[str, float] = {}
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -17,13 +17,16 @@ _OFF = ("early_stopping", "ema", "gradient_clipping", "time_budget")
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema (draft 2020-12) of a recipe file, with every head, schedule, loss, optimizer and augmentation
-    that is there, short forms included."""
+    """The schema (draft 2020-12) of a recipe file.
+
+    It has every head, schedule, loss, optimizer and augmentation that is there, short forms included.
+    """
     schema = Recipe.model_json_schema(mode="validation")
     definitions = schema["$defs"]
     for title, kind in _KINDS.items():
         definitions[title] = _tagged(title, kind, definitions)
     definitions["Optimizer"] = _optimizers()
+    short = {"type": ["boolean", "number", "string"]}
     definitions["Augmentation"] = {
         "type": "object",
         "additionalProperties": False,
@@ -60,7 +63,9 @@ def _short(key: str, inner: dict[str, Any]) -> dict[str, Any]:
         options.append({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smh]\s*$"})
     if len(options) == 1:
         return inner
-    facts = {name: inner[name] for name in ("description", "title", "default") if name in inner}
+    facts: dict[str, Any] = {
+        name: inner[name] for name in ("description", "title", "default") if name in inner
+    }
     return {**facts, "anyOf": options}
 
 
