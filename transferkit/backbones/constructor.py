@@ -6,11 +6,12 @@ import importlib
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras, own_names, seeded
+from transferkit.backbones.live import live
 from transferkit.backbones.pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, fault, near
 
-__all__ = ["build"]
+__all__ = ["build", "finish"]
 
 # A card is data: it can name what Keras and transferkit bring, and cannot make arbitrary code run.
 _HOMES = ("keras.applications.", "transferkit.backbones.")
@@ -52,19 +53,20 @@ def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], see
                 raise
             raise UserError(fault("backbone.options", options, mend=_first_line(error))) from error
         # The constructor lists its inputs; here there is one, and it is the raw images.
-        return _scaled(keras.Model(images, model.output, name=card.name), card)
+        return keras.Model(images, model.output, name=card.name)
 
 
-def _scaled(model: Any, card: Card) -> Any:
-    """Inserts the scaling that Keras builds into a network only together with its ImageNet weights."""
-    if card.inner_scale is None:
-        return model
-    scale = card.inner_scale
+def finish(model: Any, card: Card) -> Any:
+    """The model on the same weights, once they are loaded, with normalisation that follows its weights.
+
+    It also gets the scaling that Keras builds into a network only together with its ImageNet weights.
+    """
     images = keras.Input(model.inputs[0].shape[1:], dtype="float32", name=model.inputs[0].name)
+    scale = card.inner_scale
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        out = operation(*args, **kwargs)
-        if operation.name != scale.after:
+        out = live(operation)(*args, **kwargs)
+        if scale is None or operation.name != scale.after:
             return out
         return keras.layers.Rescaling(list(scale.factors), name=f"{scale.after}_scale")(out)
 

@@ -38,7 +38,7 @@ def forward_operations(layer: Any, output: tuple[int | None, ...]) -> int:
         return 2 * elements * math.prod(layer.kernel.shape[:-1])
     if kind == "Dense":
         return 2 * elements * layer.kernel.shape[0]
-    if kind in ("BatchNormalization", "LayerNormalization", "Normalization"):
+    if kind in ("BatchNormalization", "LayerNormalization", "Normalization", "LiveNormalization"):
         return 2 * elements
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         return elements * math.prod(layer.pool_size)

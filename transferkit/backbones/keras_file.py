@@ -232,7 +232,7 @@ def _stages(model: Any, card: Card | None) -> tuple[Stage, ...]:
     stages: list[Stage] = []
     for here, above in itertools.pairwise(cuttable):
         before, after = outputs[here].shape, outputs[above].shape
-        if here not in ("images", "pixels") and len(before) == 4 and before[1:3] != after[1:3]:
+        if here not in ("images", "pixels") and len(before) == len(after) == 4 and before[1:3] != after[1:3]:
             stages.append(Stage(f"stage_{len(stages)}", here))
     return (*stages, Stage("top", cuttable[-1]))
 

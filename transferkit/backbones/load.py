@@ -66,7 +66,7 @@ def _from_constructor(
     seed: int,
     options: dict[str, Any],
 ) -> Backbone:
-    from transferkit.backbones.constructor import build
+    from transferkit.backbones.constructor import build, finish
     from transferkit.backbones.functional import FunctionalBackbone
     from transferkit.backbones.weights import find_weights, load_weights
 
@@ -74,7 +74,7 @@ def _from_constructor(
     model = build(card, input_size, options, seed)
     digest = load_weights(model, path)
     return FunctionalBackbone(
-        model,
+        finish(model, card),
         name=card.name,
         reference=reference,
         stages=tuple(Stage(name, layer) for name, layer in card.stages.items()),

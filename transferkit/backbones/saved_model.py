@@ -72,7 +72,8 @@ def load_saved_model(
     _check_format(folder, reference)
     try:
         module = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+    # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
+    except Exception as error:
         mend = f"it cannot be read, perhaps cut short: {_first(error)}"
         raise UserError(fault("backbone", reference, "a whole SavedModel", mend)) from error
     return _backbone(module, folder, reference, input_size, normalisation, card)

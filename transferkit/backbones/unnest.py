@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras
+from transferkit.backbones.live import live
 
 __all__ = ["flat", "flat_operations"]
 
@@ -12,7 +13,8 @@ __all__ = ["flat", "flat_operations"]
 def flat(model: Any, x: Any) -> Any:
     """Applies a model to a tensor layer by layer, models inside it too; gives its output.
 
-    Layers are shared, not copied. A model inside whose names clash with those outside stays whole.
+    Layers are shared, not copied, and normalisation follows its weights. A model inside whose names clash
+    with those outside stays whole.
     """
     taken = set(_names(model))
 
@@ -22,7 +24,7 @@ def flat(model: Any, x: Any) -> Any:
             if len(args) == 1 and not taken & set(inner):
                 taken.update(inner)
                 return flat(layer, args[0])
-        return layer(*args, **kwargs)
+        return live(layer)(*args, **kwargs)
 
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
