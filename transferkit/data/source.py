@@ -21,12 +21,17 @@ class Item:
         name: the path below the data folder, with forward slashes: what reports and ledgers show.
         label: index into :attr:`DataSet.classes`.
         split: ``"train"``, ``"val"`` or ``"test"`` where the source says so, else None.
+        labels: indices into the classes where images may have any number of them, also none; ``label`` is
+            then the first, or -1. None where every image has exactly one class.
+        group: images of one group are never divided between splits; None stands alone.
     """
 
     path: Path
     name: str
     label: int
     split: str | None = None
+    labels: tuple[int, ...] | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,16 @@ class DataSet:
         present = {item.split for item in self.items}
         return tuple(split for split in SPLITS if split in present)
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether images may have any number of classes."""
+        return any(item.labels is not None for item in self.items)
+
     def counts(self) -> dict[str, int]:
-        """Images by class name, in class order."""
-        count = Counter(item.label for item in self.items)
+        """Images by class name, in class order; an image with several classes counts in each."""
+        count = Counter(
+            label
+            for item in self.items
+            for label in (item.labels if item.labels is not None else (item.label,))
+        )
         return {name: count[index] for index, name in enumerate(self.classes)}
