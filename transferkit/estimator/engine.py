@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator import checkpoints
+from transferkit.estimator.distribution import strategy_of
 from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.tracing import Traced, trace
 from transferkit.estimator.variables import VariableStore
@@ -58,6 +59,13 @@ class Engine:
                 self._fill_new(list(self.store.new))
             self.store.new.clear()
         return made
+
+    def strategy(self, mode: str) -> tf.distribute.Strategy | None:
+        """The strategy of ``mode``; predictions and exports run on one device."""
+        if mode == ModeKeys.PREDICT:
+            return None
+        name = "train_distribute" if mode == ModeKeys.TRAIN else "eval_distribute"
+        return self.once(("strategy", name), lambda: strategy_of(getattr(self.config, name), self.config))
 
     def _wider(self, key: Any) -> Traced | None:
         """A trace whose signature takes this one too: the same, with unknown lengths."""

@@ -29,20 +29,26 @@ _numbers = itertools.count()
 _READS = frozenset(
     {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape", "VarIsInitializedOp"}
 )
+_MIRRORED = "tensorflow.python.distribute.mirrored_run"
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall", "If", "While", "Case"})
 _CALLS_WITHOUT_STATE = frozenset({"StatelessIf", "StatelessWhile", "StatelessCase"})
 
 
 def _called_by_keras() -> bool:
     """Whether Keras code stands between the model_fn and the operation being made."""
-    frame = sys._getframe(2)
+    frame: Any = sys._getframe(2)
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.startswith(("keras.", "tf_keras.")):
             return True
         if module == "transferkit.estimator.tracing":
             return False
-        frame = frame.f_back  # type: ignore[assignment]
+        if module == _MIRRORED and "threads" in frame.f_locals:
+            # Replicas meet here to assign together; who asked for it stands on a replica's own stack.
+            waiting = sys._current_frames().get(frame.f_locals["threads"][0].ident)
+            frame = waiting if waiting is not None else frame.f_back
+        else:
+            frame = frame.f_back
     return False
 
 
@@ -108,14 +114,40 @@ class TracedGraph(func_graph.FuncGraph):
 
     def _read_first(self, read: Any) -> None:
         """A step's writes wait for ``read``: asked for, it gives the value before the step."""
-        handles = set(_resources(read))
         # What an assignment returned is read after it.
         before = _needed(self, [], [], [read])
+        handles = {handle for op in before if op.type == "ReadVariableOp" for handle in _resources(op)}
         for op in super().get_operations():
             if op in before:
                 continue
             if handles & set(_written(op)) and read not in op.control_inputs:
                 op._add_control_input(read)
+
+    def reads_before_writes(self, effects: Sequence[Any]) -> None:
+        """Lets each write of ``effects`` wait for the reads of its variable that nothing orders against it.
+
+        Sessions left that order open; here a step reads what stood before it, and so is repeatable.
+        """
+        operations = super().get_operations()
+        needed = _needed(self, [], [], effects)
+        number = {op: place for place, op in enumerate(operations)}
+        before = [
+            [number[t.op] for t in op.inputs] + [number[c] for c in op.control_inputs] for op in operations
+        ]
+        reads: dict[str, list[Any]] = {}
+        for op in operations:
+            if op.type in _READS:
+                for handle in _resources(op):
+                    reads.setdefault(handle, []).append(op)
+        keras_writes = set(self.keras_writes)
+        for write in needed - keras_writes:
+            for handle in _written(write):
+                ahead = _reachable(before, number[write])
+                for read in reads.get(handle, ()):
+                    if number[read] in ahead or number[write] in _reachable(before, number[read]):
+                        continue
+                    write._add_control_input(read)
+                    before[number[write]].append(number[read])
 
     def get_operations(self) -> list[Any]:
         operations = super().get_operations()
@@ -147,6 +179,17 @@ class TracedGraph(func_graph.FuncGraph):
             known = set(op.control_inputs)
             op._add_control_inputs([b for b in dict.fromkeys(before) if b is not op and b not in known])
         return writes
+
+
+def _reachable(before: Sequence[Sequence[int]], start: int) -> set[int]:
+    seen: set[int] = set()
+    todo = [start]
+    while todo:
+        for place in before[todo.pop()]:
+            if place not in seen:
+                seen.add(place)
+                todo.append(place)
+    return seen
 
 
 def _resources(op: Any) -> list[str]:
@@ -198,6 +241,9 @@ class GraphFunction:
             for external, internal in graph.captures
             if internal.op in kept and internal.name not in fed
         ]
+        # Some values (keys of collective operations) are made anew for each call.
+        late = zip(graph.deferred_external_captures, graph.deferred_internal_captures, strict=True)
+        captures += [(closure, internal) for closure, internal in late if internal.op in kept]
         for op in kept:
             known = any(t.name in fed for t in op.outputs) or any(op is inner.op for _, inner in captures)
             if op.type == "Placeholder" and not known:
@@ -220,10 +266,14 @@ class GraphFunction:
             graph.inputs, graph.outputs, graph.control_outputs = saved
             graph._kept = None
         self.captured = [external for external, _ in captures]
+        self._late = any(callable(external) for external in self.captured)
         self.graph = graph
 
     def __call__(self, *inputs: Any) -> list[Any]:
-        outputs = self._function.call_flat(*inputs, *self.captured)
+        captured = self.captured
+        if self._late:
+            captured = tf.nest.flatten([c() if callable(c) else c for c in captured], expand_composites=True)
+        outputs = self._function.call_flat(*inputs, *captured)
         return list(outputs) if isinstance(outputs, (list, tuple)) else []
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.distribute import distribute_utils
 
 from transferkit.errors import fault
 from transferkit.estimator.graph import GraphFunction, TracedGraph, _needed, _written
@@ -160,18 +161,21 @@ def trace(
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
         traced.global_step = v1.train.create_global_step(graph)
-        specs: dict[int, EstimatorSpec] = {}
+        specs: list[EstimatorSpec] = []
 
-        def call() -> Any:
-            context = tf.distribute.get_replica_context()
-            number = int(context.replica_id_in_sync_group) % replicas if strategy else 0
-            features, labels = batches[number][1]
-            specs[number] = spec = _call(model_fn, features, labels, mode, params, config)
-            return spec.loss
+        @tf.autograph.experimental.do_not_convert
+        def call(batch: Any) -> Any:
+            specs.append(_call(model_fn, *batch, mode, params, config))
+            return specs[-1].loss
 
-        loss = strategy.extended.call_for_each_replica(call) if strategy else call()
-        traced.specs = [specs[number] for number in sorted(specs)]
-        traced.spec = traced.specs[0]
+        if strategy is None:
+            loss = call(batches[0][1])
+        else:
+            # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
+            each = distribute_utils.regroup(tuple(batch for _, batch in batches), always_wrap=True)
+            loss = strategy.extended.call_for_each_replica(call, args=(each,))
+        traced.specs = specs
+        traced.spec = specs[0]
         if loss is not None:
             traced.loss = _reduce(strategy, loss, mode, len(traced.specs)) if strategy else loss
         _finish(traced, store)
@@ -209,6 +213,7 @@ def _finish(traced: Traced, store: VariableStore) -> None:
         if not _increments(traced, effects):
             effects.append(traced.global_step.assign_add(1, read_value=False))
         effects = list(dict.fromkeys(_op(e) for e in effects))
+        graph.reads_before_writes(effects)
         # TensorFlow's own hooks look for this tensor, and would make one that needs a graph variable.
         graph.add_to_collection("global_step_read_op_cache", graph.read_of(traced.global_step))
         with tf.control_dependencies(effects):

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
 from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
@@ -58,10 +59,12 @@ class Training:
         found = None if engine.live else engine.newest()
         # A checkpoint from the middle of a call that was ended: its data go on where they were.
         self._position = DataPosition.of(found) or DataPosition(engine.step())
+        strategy = engine.strategy(ModeKeys.TRAIN)
         seed = _data_seed(self._config.tf_random_seed, self._position.start)
         with seeded(seed):
-            dataset, labelled = call_input_fn(input_fn, ModeKeys.TRAIN, engine.params, self._config)
-        self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled))
+            context = input_context(strategy)
+            dataset, labelled = call_input_fn(input_fn, ModeKeys.TRAIN, engine.params, self._config, context)
+        self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled), strategy)
         engine.load_latest()
         engine.initialize(self._traced)
         self._step = engine.step()
@@ -70,7 +73,7 @@ class Training:
             _log.info("Going on after %d batches of the data", self._position.batches)
             dataset = dataset.skip(self._position.batches)
         with seeded(seed):
-            self._batches = Batches(iter(dataset))
+            self._batches = Batches(iter(dataset), replicas_here(strategy))
         self._prepare_hooks(hooks, listeners)
         self._loss: Any = None
         self._increment = 1

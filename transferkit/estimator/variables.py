@@ -29,7 +29,12 @@ _KEYS = v1.GraphKeys
 
 def _container(variable: Any) -> Any:
     """The variable a user knows, for one of its copies on a device."""
+    if getattr(variable, "_values", None):
+        return variable
     find = getattr(variable, "_distributed_container", None)
+    if find is None:
+        # A plain copy carries the way to its container on its handle.
+        find = getattr(getattr(variable, "_handle", None), "_distributed_container", None)
     found = find() if callable(find) else None
     return variable if found is None else found
 
@@ -183,6 +188,9 @@ class VariableStore:
 
     def watched(self, graph: TracedGraph, variable: Any) -> None:
         """Puts a captured variable into the graph's collections, where TensorFlow-1 optimizers look."""
+        if self._creating:
+            # A copy that is being made: what it belongs to is not known yet.
+            return
         variable = _container(variable)
         with self._lock:
             if id(variable) not in self.local and id(variable) not in self._names:
@@ -215,9 +223,10 @@ class VariableStore:
                     if id(handle) in missing:
                         found[id(handle)] = _container(thing)
         self.scan()
+        tokens = _ordering_tokens()
         for key in handles:
             variable = found.get(key)
-            if variable is None or id(variable) in self._names:
+            if variable is None or key in tokens or id(variable) in self._names:
                 continue
             owner = self._keras.get(id(variable))
             name = owner.path if owner is not None else variable.name.split(":")[0]
@@ -237,8 +246,10 @@ class _NamedOperation:
     graph = None
 
     def __init__(self, variable: Any) -> None:
-        self.name = variable.name.split(":")[0]
+        # A copy on a device goes by the name of the whole: optimizers find their slots by it.
+        self.name = _container(variable).name.split(":")[0]
         self.device = variable.device
+        self.traceback: list[Any] = []
 
 
 class _GraphStyleVariable(resource_variable_ops.ResourceVariable):
@@ -269,6 +280,16 @@ def _handles(variable: Any) -> list[Any]:
     values = getattr(variable, "_values", None)
     parts = values if isinstance(values, (tuple, list)) and values else [variable]
     return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
+
+
+def _ordering_tokens() -> set[int]:
+    """Handles of the variables by which tf.distribute orders its collective operations: no state to save."""
+    found = set()
+    for thing in gc.get_objects():
+        if type(thing).__name__ == "CollectiveReplicaLauncher":
+            found.add(id(getattr(thing, "_ordering_token", None)))
+            found.add(id(getattr(getattr(thing, "_ordering_token", None), "handle", None)))
+    return found
 
 
 def _check_shape(name: str, variable: Any, kwargs: dict[str, Any]) -> None:

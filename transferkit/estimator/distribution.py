@@ -1,0 +1,89 @@
+"""Which devices a run uses: a ``tf.distribute`` strategy, by itself or by name."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.errors import fault, near
+
+__all__ = ["STRATEGIES", "input_context", "replicas_here", "strategy_of"]
+
+STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu")
+
+
+def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None:
+    """The strategy that ``given`` names, or is; None for one device without a strategy.
+
+    ``auto`` takes several workers where TF_CONFIG names them, a TPU where one is named, all GPUs where there
+    are several, one GPU or the CPU else. ``cpu`` and ``gpu`` are one device, ``mirrored`` is all GPUs of the
+    machine (all logical CPUs where there is no GPU), ``multi_worker`` the cluster of TF_CONFIG, ``tpu`` the
+    TPU that ``config.tpu`` names or the environment tells.
+
+    Raises:
+        ValueError: for an unknown name, or devices that are not there.
+    """
+    if given is None or isinstance(given, tf.distribute.Strategy):
+        return given
+    if not isinstance(given, str) or given not in STRATEGIES:
+        raise ValueError(
+            fault(
+                "train_distribute",
+                given,
+                "a tf.distribute strategy or one of " + ", ".join(STRATEGIES),
+                near(str(given), STRATEGIES),
+            )
+        )
+    name = _automatic(config) if given == "auto" else given
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "cpu":
+        return tf.distribute.OneDeviceStrategy("/cpu:0")
+    if name == "gpu":
+        if not gpus:
+            raise ValueError(fault("train_distribute", "gpu", None, "this machine shows TensorFlow no GPU"))
+        return tf.distribute.OneDeviceStrategy("/gpu:0")
+    if name == "mirrored":
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return _tpu(getattr(config, "tpu", None))
+
+
+def _automatic(config: Any) -> str:
+    if config is not None and config.num_worker_replicas > 1:
+        return "multi_worker"
+    if getattr(config, "tpu", None) or os.environ.get("TPU_NAME") or os.environ.get("COLAB_TPU_ADDR"):
+        return "tpu"
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
+
+
+def _tpu(name: str | None) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(fault("train_distribute", "tpu", "a TPU that can be reached", text)) from error
+
+
+def input_context(strategy: tf.distribute.Strategy | None) -> tf.distribute.InputContext:
+    """What an input_fn that takes ``input_context`` is told of the workers."""
+    if strategy is None:
+        return tf.distribute.InputContext()
+    workers = getattr(strategy.extended, "_num_workers", 1) or 1
+    here = getattr(strategy.extended, "_id_in_cluster", 0) or 0
+    return tf.distribute.InputContext(workers, here, strategy.num_replicas_in_sync)
+
+
+def replicas_here(strategy: tf.distribute.Strategy | None) -> int:
+    """How many replicas this process feeds."""
+    if strategy is None:
+        return 1
+    workers = getattr(strategy.extended, "_num_workers", 1) or 1
+    return int(strategy.num_replicas_in_sync // workers)
