@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from transferkit.data.groups import split_keys
 from transferkit.data.source import DataSet
 from transferkit.errors import UserError, fault
 
@@ -104,7 +105,8 @@ def split_dataset(
     """Gives every image its split: the source's own, and by content hash where the source says nothing.
 
     A source with ``train`` alone has its validation images drawn from there; one with ``train`` and ``val``
-    is taken as it is. Unreadable files (hash None) stay out of the ledger.
+    is taken as it is. Unreadable files (hash None) stay out of the ledger. Groups are never divided
+    (:func:`transferkit.data.groups.split_keys`).
 
     Args:
         dataset: the images.
@@ -125,11 +127,12 @@ def split_dataset(
         test = 0.0
         validation = 0.0 if "val" in brought else validation
     rows = []
+    keys = split_keys(dataset, hashes)
     for item, sha256 in zip(dataset.items, hashes, strict=True):
         if sha256 is None:
             continue
         split = item.split if item.split not in (None, "train") else None
-        split = split or split_of(sha256, validation, test, seed)
+        split = split or split_of(keys[sha256], validation, test, seed)
         rows.append(Row(sha256, item.name, dataset.classes[item.label], split))
     wanted = ["train"] + (["val"] if "val" in brought or validation else []) + (["test"] if test else [])
     short = _short(rows, dataset.classes, wanted, minimum)
@@ -143,7 +146,7 @@ def split_dataset(
     if faults:
         mend = "add images to these classes, remove their folders, or bring train/, val/ and test/ folders"
         for other in range(_SEEDS_TRIED) if not brought else ():
-            dealt = [replace(row, split=split_of(row.sha256, validation, test, other)) for row in rows]
+            dealt = [replace(row, split=split_of(keys[row.sha256], validation, test, other)) for row in rows]
             if not _short(dealt, dataset.classes, wanted, minimum):
                 raise ShortSplitError(
                     other, *faults, fault("data", mend=f"--set data.split_seed={other} serves all")
