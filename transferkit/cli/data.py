@@ -24,7 +24,7 @@ def command() -> None:
 
 
 @command.command(name="check")
-@click.argument("folder", metavar="DIR")
+@click.argument("source", metavar="DATA")
 @click.option(
     "--backbone", metavar="NAME", help="Also look for wrong labels and retouched copies, by its features."
 )
@@ -45,7 +45,7 @@ def command() -> None:
 @quiet_option
 @json_option
 def check(
-    folder: str,
+    source: str,
     backbone: str | None,
     weights: str,
     html: str | None,
@@ -55,6 +55,8 @@ def check(
     as_json_: bool,
 ) -> None:
     """Find unreadable files, duplicates, leaks between splits, and likely wrong labels.
+
+    DATA is a folder of class folders, a manifest (.csv, .jsonl), a zip or tar, or TFRecord files.
 
     \b
     Examples:
@@ -67,7 +69,7 @@ def check(
     from transferkit.runs.progress import Progress
 
     result = check_data(
-        folder,
+        source,
         backbone=backbone,
         weights=weights,
         limits=Limits(follow_links=follow_links),
@@ -81,7 +83,7 @@ def check(
         if html:
             click.echo(f"\nPage with thumbnails: {html}")
     grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
-    short = [f"data {folder}: {n} × {kind}" for kind, severity, n in result.summary() if severity in grave]
+    short = [f"data {source}: {n} × {kind}" for kind, severity, n in result.summary() if severity in grave]
     if short:
         raise GateError(*short)
 

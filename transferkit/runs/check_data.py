@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.activations.location import cache_folder
 from transferkit.data.check import CheckResult, Limits, check_dataset
-from transferkit.data.class_folder import read_class_folder
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet
+from transferkit.data.sources import read_source
 from transferkit.runs.progress import Progress, Stage
 
 __all__ = ["check_data"]
@@ -28,10 +29,10 @@ def check_data(
     page: str | Path | None = None,
     progress: Progress | None = None,
 ) -> CheckResult:
-    """Checks a folder of images.
+    """Checks a data set.
 
     Args:
-        path: as for training.
+        path: as :func:`transferkit.data.sources.read_source` takes it.
         backbone: reference of the backbone whose features tell likely wrong labels and retouched copies;
             None leaves that out.
         weights: of the backbone.
@@ -42,7 +43,7 @@ def check_data(
     Raises:
         UserError: no such data, or no such backbone.
     """
-    dataset = read_class_folder(path)
+    dataset = read_source(path, unpack_to=cache_folder() / "unpacked")
     with _Stages(progress or Progress(quiet=True)) as report:
         features = None if backbone is None else _features_by(backbone, weights, dataset, report)
         result = check_dataset(dataset, features=features, limits=limits, progress=report)
