@@ -20,23 +20,13 @@ class Network:
         head: a head of :mod:`transferkit.heads`.
         layer: the head's built Keras layer, features ``[N, D]`` to logits ``[N, classes]``.
         standardise: what brings the features to one scale before the head.
-        rate_shares: share of the learning rate of each of :attr:`trainable_variables`; all of it if None.
     """
 
-    def __init__(
-        self,
-        cut: Any,
-        head: Any,
-        layer: Any,
-        standardise: Standardise,
-        rate_shares: Sequence[float] | None = None,
-    ) -> None:
+    def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
         self.cut = cut
         self.standardise = standardise
         self.head = head
         self.layer = layer
-        shares = [1.0] * len(self.trainable_variables) if rate_shares is None else rate_shares
-        self.rate_shares = tuple(shares)
 
     def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Logits float32 ``[N, classes]``.

@@ -12,7 +12,6 @@ from transferkit.keras3 import keras
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
-from transferkit.model_fn.updates import apply_gradients
 
 __all__ = ["make_model_fn"]
 
@@ -51,7 +50,7 @@ def make_model_fn(
         gradients = tape.gradient(total, [variable.value for variable in variables])
         if train_loss is not None:
             train_loss.update(total, tf.shape(labels)[0], optimizer.iterations.value)
-        train_op = apply_gradients(optimizer, gradients, variables, network.rate_shares)
+        train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return EstimatorSpec(mode, loss=total, train_op=train_op)
 
     return model_fn

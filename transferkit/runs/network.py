@@ -37,34 +37,20 @@ class Parts:
     standardise: Standardise
     layer: Any
 
-    def network(self, phase: Phase, counts: Sequence[int] | None = None) -> Network:
-        """The network of a phase: cut where its freezing says, with a head that has its loss.
+    def network(self, phase: Phase, plan: FreezePlan, counts: Sequence[int] | None = None) -> Network:
+        """The network of a phase: cut where its plan says, with a head that has its loss.
 
         Args:
             phase: the phase.
+            plan: what it trains.
             counts: training images by class, for balanced losses.
         """
-        plan = plan_freeze(phase.freeze, self.backbone, batch_norm=phase.batch_norm)
         head = make_head(self.recipe.head, self.backbone.feature_width, self.classes, phase.loss, counts)
-        cut = plan.cut()
-        shares = _rate_shares(plan, cut, phase.layer_decay) + [1.0] * len(self.layer.trainable_variables)
-        return Network(cut, head, self.layer, self.standardise, shares)
+        return Network(plan.cut(), head, self.layer, self.standardise)
 
-
-def _rate_shares(plan: FreezePlan, cut: Any, decay: float) -> list[float]:
-    """Each backbone variable's share of the learning rate: its rule's, less by its stage's distance."""
-    stages = [stage.name for stage in plan.stages]
-    distance = {name: len(stages) - 1 - place for place, name in enumerate(stages)}
-    of_stage = {
-        id(variable): decay ** distance[layer.stage]
-        for layer in plan.backbone.layers
-        for variable in layer.variables
-    }
-    variables = cut.trainable_variables
-    return [
-        share * of_stage.get(id(variable), 1.0)
-        for share, variable in zip(plan.lr_multipliers(variables), variables, strict=True)
-    ]
+    def plan(self, phase: Phase) -> FreezePlan:
+        """What a phase trains."""
+        return plan_freeze(phase.freeze, self.backbone, phase.batch_norm, phase.layer_decay)
 
 
 def open_parts(recipe: Recipe, classes: Sequence[str], weights: str | None = None) -> Parts:

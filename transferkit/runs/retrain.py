@@ -74,7 +74,7 @@ def retrain(
         start_tensorflow()
         from transferkit.runs.execute import execute
 
-    evaluation = execute(resolved, images, place, resume, progress, began)
+    evaluation = execute(resolved, images, place, wanted, resume, progress, began)
     finished = Run(place.path)
     gates.check(evaluation, wanted)
     return finished

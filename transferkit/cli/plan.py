@@ -1,0 +1,74 @@
+"""``transferkit plan``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transferkit.cli._options import as_json, data_option, json_option, table
+
+__all__ = ["command"]
+
+
+@click.command(name="plan")
+@data_option
+@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
+@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
+)
+@click.option("--layers", is_flag=True, help="All layers instead of stages.")
+@click.option("--no-measure", is_flag=True, help="Leave out the short measurement of this machine.")
+@json_option
+def command(
+    data: str | None,
+    backbone: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    layers: bool,
+    no_measure: bool,
+    as_json_: bool,
+) -> None:
+    """Show what a retraining would train, and what it would cost, without training.
+
+    Takes the arguments of `transferkit retrain`. By stage (or by layer): trainable or frozen, the mode of
+    batch normalisation, the share of the learning rate, parameters, output shape. Then where the cut lies,
+    what is kept of each image there, and the cost below and above it.
+
+    \b
+    Examples:
+      transferkit plan --backbone mobilenet_v2
+      transferkit plan --recipe finetune_top --data photos/
+      transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' --layers
+    """
+    from transferkit.runs.plan import make_plan
+
+    values: dict[str, Any] = {"backbone": backbone}
+    plans = make_plan(
+        recipe,
+        settings,
+        data=data,
+        measure=not no_measure,
+        **{key: value for key, value in values.items() if value is not None},
+    )
+    if as_json_:
+        as_json([plan.to_dict(layers) for plan in plans])
+        return
+    for number, plan in enumerate(plans):
+        if number:
+            click.echo()
+        click.echo(f"phase {plan.name}: {plan.freeze}")
+        rows = plan.rows(layers)
+        header = (
+            "layer" if layers else "stage",
+            "state",
+            "batch norm",
+            "rate",
+            "parameters",
+            "output",
+            "side",
+        )
+        click.echo(table(rows, header))
+        for line in plan.lines():
+            click.echo(line)
