@@ -34,8 +34,14 @@ def smallest_of_each_family() -> set[str]:
 
 
 SMALL = smallest_of_each_family()
-# Writing out some hundreds of layers takes long; for these two the default run leaves it to the slow one.
-LONG_EXPORTS = {"inception_resnet_v2", "nasnet_mobile"}
+# Writing out some hundreds of layers takes long; for these the default run leaves it to the slow one.
+LONG_EXPORTS = {
+    "densenet121",
+    "efficientnet_v2_b0",
+    "inception_resnet_v2",
+    "inception_v3",
+    "nasnet_mobile",
+}
 PARAMS = [
     pytest.param(card, id=card.name, marks=() if card.name in SMALL else pytest.mark.slow) for card in CARDS
 ]
