@@ -1,6 +1,55 @@
-"""The Estimator contract of tf.estimator 2.15, on today's TensorFlow."""
+"""The Estimator contract of tf.estimator 2.15, on today's TensorFlow.
 
+A ``model_fn`` written for ``tf.estimator`` moves here by changing the import: the names, arguments, defaults,
+results and error types are the same. It may be written in TensorFlow 1's style (``tf.compat.v1`` variables,
+optimizers, losses, metrics) or with Keras 3, whose layers may be made inside or built once outside and captured.
+
+What is other than there:
+
+* ``model_fn`` is called once for a mode and input signature (once a replica under a distribution strategy),
+  however many calls follow; ``Estimator.trace_counts`` says how often. All modes share the weights: an
+  evaluation after training reads no checkpoint, unless ``checkpoint_path`` names one.
+* A run that was ended goes on from its last checkpoint and ends with the very same weights: checkpoints know
+  how far their ``train`` call was in its data, and random operations draw by seed and step.
+* What TensorFlow-1 code makes runs when it is fetched (the train_op, metrics' updates, and what they depend
+  on), as in a session; what Keras code assigns runs always, in program order. A step reads every variable
+  before it writes it, where nothing says otherwise. Where nothing moves the global step, it is moved by one.
+* ``RunConfig`` takes besides: ``steps_per_loop`` (steps run inside the graph between two looks of Python),
+  ``jit_compile``, ``mixed_precision``, names for ``train_distribute``, and ``tpu``.
+* A stateful random operation inside a ``tf.cond`` or ``tf.while_loop`` keeps a count that no checkpoint holds;
+  a warning names it. Use ``tf.random.stateless_*`` there.
+
+What has no meaning without a session:
+
+* ``RunConfig.session_config``, ``master``, ``protocol`` and the other settings of a session are taken and kept,
+  and change nothing.
+* The session that hooks get runs what depends on variables, constants and fed placeholders; for a value of a
+  batch between two steps it raises ``ValueError``: ask for it in ``before_run``. Its other members
+  (``partial_run``, ``list_devices``, ``graph_def``) raise ``AttributeError``.
+* ``ProfilerHook`` raises; use ``tf.profiler.experimental``. ``run_metadata`` is always None.
+* Of a ``Scaffold``, ``init_op``, ``init_feed_dict``, ``init_fn`` (each before the first step of a fresh model),
+  ``local_init_op`` (at the begin of a call) and ``summary_op`` count; ``ready_op`` and
+  ``ready_for_local_init_op`` have nothing to wait for; ``saver`` raises, as checkpoints hold all variables.
+* Parameter servers are not supported; ``train_and_evaluate`` refuses a ``ps`` task.
+* The coordinator given to ``after_create_session`` coordinates no threads.
+
+Under a distribution strategy a batch of ``input_fn`` is one replica's batch, as it was; the loss that is
+reported is the mean over replicas. Optimizers of ``tf.compat.v1`` average gradients over replicas by
+themselves; with a Keras optimizer, divide the loss that is differentiated by ``num_replicas_in_sync``.
+Not run by the tests of this project, for want of the devices: real GPUs and TPUs. To check them there:
+``python -m pytest tests/estimator -k distribution`` with ``TRANSFERKIT_TEST_STRATEGY=gpu`` (or ``tpu``).
+"""
+
+from transferkit.estimator.early_stopping import (
+    make_early_stopping_hook,
+    stop_if_higher_hook,
+    stop_if_lower_hook,
+    stop_if_no_decrease_hook,
+    stop_if_no_increase_hook,
+)
 from transferkit.estimator.estimator import Estimator
+from transferkit.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
+from transferkit.estimator.extenders import add_metrics
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.serving import (
     ServingInputReceiver,
@@ -8,7 +57,9 @@ from transferkit.estimator.serving import (
     build_parsing_serving_input_receiver_fn,
     build_raw_serving_input_receiver_fn,
 )
+from transferkit.estimator.train_and_evaluate import EvalSpec, TrainSpec, train_and_evaluate
 from transferkit.estimator.training import NanLossDuringTrainingError
+from transferkit.estimator.warm_start import VocabInfo, WarmStartSettings
 from transferkit.model_fn.export_output import (
     ClassificationOutput,
     ExportOutput,
@@ -18,10 +69,15 @@ from transferkit.model_fn.export_output import (
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
 
 __all__ = [
+    "BestExporter",
     "ClassificationOutput",
     "Estimator",
     "EstimatorSpec",
+    "EvalSpec",
     "ExportOutput",
+    "Exporter",
+    "FinalExporter",
+    "LatestExporter",
     "ModeKeys",
     "NanLossDuringTrainingError",
     "PredictOutput",
@@ -29,6 +85,16 @@ __all__ = [
     "RunConfig",
     "ServingInputReceiver",
     "TensorServingInputReceiver",
+    "TrainSpec",
+    "VocabInfo",
+    "WarmStartSettings",
+    "add_metrics",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
+    "make_early_stopping_hook",
+    "stop_if_higher_hook",
+    "stop_if_lower_hook",
+    "stop_if_no_decrease_hook",
+    "stop_if_no_increase_hook",
+    "train_and_evaluate",
 ]

@@ -21,7 +21,17 @@ import tensorflow as tf
 
 from transferkit.errors import UserError, fault
 
-__all__ = ["CheckpointError", "latest", "prune", "read", "remove", "restore", "save", "step_of"]
+__all__ = [
+    "CheckpointError",
+    "DamagedCheckpointError",
+    "latest",
+    "prune",
+    "read",
+    "remove",
+    "restore",
+    "save",
+    "step_of",
+]
 
 _log = logging.getLogger("transferkit")
 _NAME = "model.ckpt"
@@ -30,6 +40,10 @@ _TEMPORARY = ".writing-"
 
 class CheckpointError(UserError, ValueError):
     """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint whose files are cut short or changed."""
 
 
 def step_of(prefix: str) -> int:
@@ -165,7 +179,7 @@ def read(prefix: str) -> Any:
     try:
         return tf.train.load_checkpoint(prefix)
     except Exception as error:
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")
         ) from error
 
@@ -201,7 +215,7 @@ def restore(prefix: str, variables: Mapping[str, Any], model_dir: str | None = N
     try:
         values = {name: reader.get_tensor(name) for name in variables}
     except Exception as error:
-        raise CheckpointError(
+        raise DamagedCheckpointError(
             fault(
                 prefix,
                 str(error).splitlines()[0],

@@ -10,11 +10,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.errors import fault
 from transferkit.estimator import checkpoints
 from transferkit.estimator.distribution import strategy_of
+from transferkit.estimator.hooks import GraphSession
 from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.tracing import Traced, trace
 from transferkit.estimator.variables import VariableStore
+from transferkit.estimator.warm_start import settings_of, warm_start
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["Engine"]
@@ -32,7 +35,7 @@ class Engine:
         source: the checkpoint whose values the variables hold or started from, or None.
     """
 
-    def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any) -> None:
+    def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any, start: Any = None) -> None:
         self.model_fn = model_fn
         self.model_dir = model_dir
         self.params = params
@@ -40,6 +43,7 @@ class Engine:
         self.store = VariableStore(config.tf_random_seed)
         self.trace_counts: collections.Counter[str] = collections.Counter()
         self.live = False
+        self.warm_start = settings_of(start)
         self.source: str | None = None
         self._said = False
         self._initialized = False
@@ -115,9 +119,19 @@ class Engine:
                 self.store.saved[name].assign(value)
 
     def load(self, prefix: str) -> None:
-        checkpoints.restore(prefix, self.store.saved)
-        self.source = prefix
-        _log.info("Restored the variables from %s", prefix)
+        """Fills the variables from ``prefix``, or, where it is damaged, from the newest whole one."""
+        older = [p for p in reversed(checkpoints.known(self.model_dir)) if p != prefix]
+        for candidate in [prefix, *older]:
+            try:
+                checkpoints.restore(candidate, self.store.saved)
+            except checkpoints.DamagedCheckpointError as error:
+                if candidate == ([prefix, *older])[-1]:
+                    raise
+                _log.warning("%s; going back to the checkpoint before it", error)
+                continue
+            self.source = candidate
+            _log.info("Restored the variables from %s", candidate)
+            return
 
     def values(self) -> dict[str, Any]:
         """Checkpoint name -> present value of each saved variable."""
@@ -147,11 +161,41 @@ class Engine:
         made: GraphLoop = self.once(key, lambda: GraphLoop(traced, batches.replicas, self.config.jit_compile))
         return made
 
+    def begin(self, traced: Traced) -> None:
+        """What each call begins with: the scaffold's local_init_op.
+
+        Raises:
+            ValueError: for a scaffold's saver, which has no meaning here.
+        """
+        scaffold = traced.spec.scaffold
+        if scaffold._saver is not None:
+            raise ValueError(
+                fault("scaffold.saver", None, None, "checkpoints hold all variables; leave the saver out")
+            )
+        if scaffold._local_init_op is not None:
+            GraphSession(traced).run(scaffold._local_init_op)
+
     def initialize(self, traced: Traced) -> None:
         """What a fresh model begins with besides its initial values: done once, without a checkpoint."""
         if self.live or self.source is not None or self._initialized:
             return
         self._initialized = True
+        session = GraphSession(traced)
+        operations = [getattr(variable, "_initializer_op", None) for variable in self.store.saved.values()]
+        # Set by tf.compat.v1.train.init_from_checkpoint.
+        session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
+        scaffold = traced.spec.scaffold
+        if scaffold._init_op is not None:
+            session.run(scaffold._init_op, scaffold._init_feed_dict)
+        if scaffold._init_fn is not None:
+            scaffold._init_fn(session)
+        if self.warm_start is not None:
+            collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
+            trainable = [name for name in map(self.store.name_of, collection) if name is not None]
+            names = warm_start(self.warm_start, self.store.saved, trainable)
+            _log.info(
+                "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
+            )
 
     def step(self) -> int:
         """The global step as the variables have it, or as the latest checkpoint's name says."""

@@ -61,7 +61,7 @@ class Estimator:
         self._config = config if config.model_dir == model_dir else config.replace(model_dir=model_dir)
         self._params = copy.deepcopy(params or {})
         self._model_fn = model_fn
-        self._engine = Engine(model_fn, model_dir, self._params, self._config)
+        self._engine = Engine(model_fn, model_dir, self._params, self._config, warm_start_from)
 
     @property
     def model_dir(self) -> str:
@@ -124,7 +124,7 @@ class Estimator:
         """Metrics over ``steps`` batches or all the data, with ``loss`` and ``global_step``."""
         _positive("evaluate.steps", steps)
         hooks = check_hooks(hooks)
-        return evaluating.evaluate(self._engine, input_fn, steps, hooks, checkpoint_path)
+        return evaluating.evaluate(self._engine, input_fn, steps, hooks, checkpoint_path, self.eval_dir(name))
 
     def predict(
         self,

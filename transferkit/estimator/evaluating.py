@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
 from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
+from transferkit.estimator.run_config import TaskType
+from transferkit.estimator.stepping import Batches
+from transferkit.estimator.summaries import Journal
 from transferkit.estimator.tracing import Traced
 from transferkit.model_fn.spec import ModeKeys, is_keras_metric
 
 __all__ = ["evaluate"]
+
+_log = logging.getLogger("transferkit")
 
 
 def evaluate(
@@ -23,40 +30,61 @@ def evaluate(
     steps: int | None,
     hooks: Sequence[Any],
     checkpoint_path: str | None,
+    folder: str,
 ) -> dict[str, Any]:
-    """Metrics over ``steps`` batches, or all of them; with ``loss`` and ``global_step``."""
+    """Metrics over ``steps`` batches, or all of them; with ``loss`` and ``global_step``.
+
+    Args:
+        engine: whose model.
+        input_fn: gives the data.
+        steps: how many steps, or None for all the data.
+        hooks: the user's hooks.
+        checkpoint_path: whose weights; None takes the present ones.
+        folder: of the event files.
+    """
     config = engine.config
+    strategy = engine.strategy(ModeKeys.EVAL)
     with seeded(config.tf_random_seed):
-        dataset, labelled = call_input_fn(input_fn, ModeKeys.EVAL, engine.params, config)
-    traced = engine.traced(ModeKeys.EVAL, signature_of(dataset.element_spec, labelled))
-    with engine.weights_of(checkpoint_path), seeded(config.tf_random_seed):
-        return _run(engine, traced, iter(dataset), steps, hooks)
+        context = input_context(strategy)
+        dataset, labelled = call_input_fn(input_fn, ModeKeys.EVAL, engine.params, config, context)
+    traced = engine.traced(ModeKeys.EVAL, signature_of(dataset.element_spec, labelled), strategy)
+    with engine.weights_of(checkpoint_path):
+        engine.begin(traced)
+        with seeded(config.tf_random_seed):
+            batches = Batches(iter(dataset), replicas_here(strategy))
+        results = _run(engine, traced, batches, steps, hooks)
+    journal = Journal(folder, config.is_chief or config.task_type == TaskType.EVALUATOR)
+    scalars = {name: value for name, value in results.items() if name != "global_step"}
+    journal.scalars(results["global_step"], scalars)
+    journal.flush()
+    _log.info("Evaluated at step %d: %s", results["global_step"], scalars)
+    return results
 
 
 def _run(
-    engine: Engine, traced: Traced, iterator: Any, steps: int | None, hooks: Sequence[Any]
+    engine: Engine, traced: Traced, batches: Batches, steps: int | None, hooks: Sequence[Any]
 ) -> dict[str, Any]:
     engine.store.reset_local()
-    runner = HookRunner(hooks, traced)
+    runner = HookRunner([*hooks, *traced.spec.evaluation_hooks], traced)
     runner.begin()
     runner.created()
-    default = [traced.loss]
-    total, count = 0.0, 0
-    while steps is None or count < steps:
-        try:
-            batch = tf.nest.flatten(next(iterator), expand_composites=True)
-        except StopIteration:
+    total, count, number = 0.0, 0, 0
+    while steps is None or number < steps:
+        # The last batches of the data count, also where they do not suffice for all replicas.
+        batch, present = batches.take_padded()
+        if batch is None:
             break
-        number = tf.constant(count, tf.int64)
-        outputs = runner.run(default, [number, *batch])
-        total += float(outputs[0].numpy())
-        count += 1
+        place = tf.constant(number, tf.int64)
+        losses = runner.run(traced.losses, [place, *batch], engine.config.jit_compile)[:present]
+        total += sum(float(loss) for loss in losses)
+        count += len(losses)
+        number += 1
         if runner.stop:
             break
     runner.end()
     results = metric_values(traced)
     results["loss"] = np.float32(total / count) if count else np.float32("nan")
-    results["global_step"] = engine.step()
+    results["global_step"] = np.int64(engine.step())
     return results
 
 

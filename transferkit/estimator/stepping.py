@@ -35,6 +35,20 @@ class Batches:
             flat.extend(flatten(batch))
         return flat
 
+    def take_padded(self) -> tuple[list[Any] | None, int]:
+        """As :meth:`take`, but fills an incomplete set with empty batches; and how many are real."""
+        flat: list[Any] = []
+        for number in range(self.replicas):
+            try:
+                batch = next(self.iterator)
+            except StopIteration:
+                if number == 0:
+                    return None, 0
+                empty = [t[:0] for t in flat[: len(flat) // number]]
+                return flat + empty * (self.replicas - number), number
+            flat.extend(flatten(batch))
+        return flat, self.replicas
+
 
 def flatten(batch: Any) -> list[Any]:
     """The tensors of a batch, components of sparse and ragged ones apart, None left out."""

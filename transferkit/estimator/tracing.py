@@ -64,6 +64,7 @@ class Traced:
         position: scalar int64 input: which batch this is; random operations depend on it.
         inputs: the flat input tensors, ``position`` first.
         loss: the scalar loss over all replicas, or None in PREDICT.
+        losses: the loss of each local replica.
         step: the global step's value once everything else of a training step has run (TRAIN).
         effects: operations that a training step or an evaluation batch runs.
         metrics: name -> value tensor, or the Keras metric.
@@ -78,6 +79,7 @@ class Traced:
         self.spec: EstimatorSpec = None  # type: ignore[assignment]
         self.specs: list[EstimatorSpec] = []
         self.loss: Any = None
+        self.losses: list[Any] = []
         self.step: Any = None
         self.global_step: Any = None
         self.effects: list[Any] = []
@@ -165,7 +167,8 @@ def trace(
 
         @tf.autograph.experimental.do_not_convert
         def call(batch: Any) -> Any:
-            specs.append(_call(model_fn, *batch, mode, params, config))
+            features, labels = batch
+            specs.append(_call(model_fn, features, labels, mode, params, config))
             return specs[-1].loss
 
         if strategy is None:
@@ -177,6 +180,7 @@ def trace(
         traced.specs = specs
         traced.spec = specs[0]
         if loss is not None:
+            traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
             traced.loss = _reduce(strategy, loss, mode, len(traced.specs)) if strategy else loss
         _finish(traced, store)
     graph.on_watch = None

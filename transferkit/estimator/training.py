@@ -67,6 +67,7 @@ class Training:
         self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled), strategy)
         engine.load_latest()
         engine.initialize(self._traced)
+        engine.begin(self._traced)
         self._step = engine.step()
         self._last = max_steps if max_steps is not None else self._step + steps if steps is not None else None
         if self._position.batches:
