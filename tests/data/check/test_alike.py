@@ -52,7 +52,11 @@ def framed(picture):
     return picture
 
 
-@pytest.mark.parametrize("change", [recompressed, halved, brighter, framed])
+def mirrored(picture):
+    return picture[:, ::-1]
+
+
+@pytest.mark.parametrize("change", [recompressed, halved, brighter, framed, mirrored])
 def test_changed_copies_are_found_among_strangers(change):
     scenes = [scene(i) for i in range(150)]
     copies = [change(picture) for picture in scenes[:40]]
@@ -98,8 +102,8 @@ def test_hashes_are_one_number_a_picture():
 
 def test_neighbours_lie_across_splits_only():
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 64))
-    features[50] = features[3] * 2 + rng.normal(size=64) * 0.05  # val beside train, another length
+    features = rng.normal(size=(60, 64)) + 3  # a common part, as features have
+    features[50] = features[3] + rng.normal(size=64) * 0.05  # val beside train
     features[4] = features[5]  # both in train
     splits = ["train"] * 40 + [None] * 5 + ["val"] * 15
     ((one, other, cosine),) = feature_pairs(features, splits, block=4)
@@ -110,5 +114,7 @@ def test_neighbours_lie_across_splits_only():
 
 
 def test_neighbours_between_val_and_test_are_told_once():
-    features = np.eye(4)[[0, 1, 0]]
-    assert feature_pairs(features, ["val", "train", "test"]) == [(0, 2, 1.0)]
+    features = np.eye(4)[[0, 1, 0, 2]]
+    ((one, other, cosine),) = feature_pairs(features, ["val", "train", "test", "train"])
+    assert (one, other) == (0, 2)
+    assert cosine == pytest.approx(1)

@@ -12,7 +12,7 @@ __all__ = ["feature_pairs"]
 def feature_pairs(
     features: np.ndarray,
     splits: Sequence[str | None],
-    least: float = 0.95,
+    least: float = 0.8,
     block: int = 1024,
 ) -> list[tuple[int, int, float]]:
     """Pairs in different splits with features that point the same way: (one, other, cosine), ordered.
@@ -23,12 +23,14 @@ def feature_pairs(
     Args:
         features: float ``[N, D]``.
         splits: of each image; those with None are left out.
-        least: cosine similarity from which on two pictures count as alike. 0.95 suits ImageNet backbones;
-            features that are all alike need more.
+        least: cosine similarity, after the mean of all features is taken out, from which on two pictures
+            count as alike. Of flowers that were mirrored or cropped by a twentieth, nineteen in twenty lie
+            above 0.83 (MobileNetV2), and of different flowers' nearest neighbours one in a hundred.
         block: rows at once; bounds the memory.
     """
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = (features / np.maximum(length, 1e-12)).astype(np.float32)
+    # Features of one network share a large common part, which would make all pictures look alike.
+    apart = features - features.mean(axis=0)
+    unit = (apart / np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)).astype(np.float32)
     names = np.array([split or "" for split in splits], dtype=object)
     found: dict[tuple[int, int], float] = {}
     for split in sorted({split for split in splits if split} - {"train"}):

@@ -35,7 +35,7 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
 
 
 def near_pairs(images: np.ndarray, usable: np.ndarray | None = None) -> list[tuple[int, int, float]]:
-    """Pairs of pictures that look alike: (one, other, similarity 0 to 1), one before the other.
+    """Pairs of pictures that look alike, or mirror each other: (one, other, similarity 0 to 1), ordered.
 
     Args:
         images: uint8 ``[N, 32, 32, 3]``.
@@ -44,14 +44,20 @@ def near_pairs(images: np.ndarray, usable: np.ndarray | None = None) -> list[tup
     chosen = np.arange(len(images)) if usable is None else np.flatnonzero(usable)
     if len(chosen) < 2:
         return []
-    hashes = perceptual_hashes(images[chosen])
-    found = []
-    for i, j in sorted(_candidates(hashes)):
-        one, other = sorted((int(chosen[i]), int(chosen[j])))
-        similarity = _alike(images[one], images[other])
+    # Each picture stands for itself and for its mirror image: copies are often mirrored.
+    both = np.concatenate([images[chosen], images[chosen][:, :, ::-1]])
+    count = len(chosen)
+    found: dict[tuple[int, int], float] = {}
+    for i, j in _candidates(perceptual_hashes(both)):
+        one, other = int(chosen[i % count]), int(chosen[j % count])
+        if one == other or i >= count:
+            # A symmetric picture is its own mirror image; two mirror images are a pair found upright already.
+            continue
+        similarity = _alike(both[i], both[j])
         if similarity is not None:
-            found.append((one, other, similarity))
-    return sorted(found)
+            pair = (min(one, other), max(one, other))
+            found[pair] = max(similarity, found.get(pair, 0.0))
+    return sorted((one, other, similarity) for (one, other), similarity in found.items())
 
 
 def _candidates(hashes: np.ndarray) -> set[tuple[int, int]]:
