@@ -1,0 +1,117 @@
+"""Images/s of frozen backbones by engine and batch size, and the share of the machine's peak that it is.
+
+Keras's ``predict`` is what a user would do instead. Weights are random: they change no speed. The pipeline's
+rows decode photos of 320 x 240 beside the engine, with several numbers of threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from _report import Report, arguments, interleaved, peak_gflops
+
+# Multiply-adds of one image counted as two operations, from the papers.
+GFLOP = {"MobileNetV2": 0.6, "EfficientNetB0": 0.78, "InceptionV3": 11.4}
+
+
+def main() -> None:
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--backbones", nargs="*", default=list(GFLOP))
+    parser.add_argument("--images", type=int, default=64, help="images a measurement (default 64)")
+    parser.add_argument("--batches", type=int, nargs="*", default=[1, 8, 32])
+    options = parser.parse_args()
+
+    import keras
+    from bench_decode import photo
+
+    from transferkit.activations.choose import available, choose_engine
+    from transferkit.backbones.load import load_backbone
+
+    cards = {
+        "MobileNetV2": "mobilenet_v2",
+        "EfficientNetB0": "efficientnet_b0",
+        "InceptionV3": "inception_v3",
+    }
+    report = Report("engines", ["backbone", "engine", "batch", "images/s", "x keras", "share of peak"])
+    report.note(peak_gflops=peak_gflops())
+    for name in options.backbones:
+        backbone = load_backbone(cards[name], weights="random")
+        cut, size = backbone.cut(None), backbone.input_size
+        images = np.random.default_rng(0).integers(0, 256, (options.images, *size, 3), dtype=np.uint8)
+        engines = {engine: choose_engine(cut, size, images[:16], engine) for engine in available()}
+        for batch in options.batches:
+            sides: dict[str, Callable[[], object]] = {
+                engine: _in_batches(made, images, batch) for engine, made in engines.items()
+            }
+            sides["keras"] = lambda model=backbone.model, images=images, batch=batch: model.predict(
+                images, batch_size=batch, verbose=0
+            )
+            speed = {side: len(images) / value for side, value in interleaved(sides, options.repeats).items()}
+            for engine, value in speed.items():
+                report.add(
+                    **{
+                        "backbone": name,
+                        "engine": engine,
+                        "batch": batch,
+                        "images/s": value,
+                        "x keras": value / speed["keras"],
+                        "share of peak": value * GFLOP[name] / report.facts["peak_gflops"],
+                    }
+                )
+        _pipeline(report, name, cut, size, images, engines, options, photo)
+        keras.backend.clear_session()
+    report.write(options.json)
+
+
+def _pipeline(report, name, cut, size, images, engines, options, photo) -> None:
+    """Files to kept activations with 1, 2 and 4 threads that decode, against the bare engine."""
+    from transferkit.activations.compute import compute
+
+    fastest = "openvino" if "openvino" in engines else "tensorflow"
+    with tempfile.TemporaryDirectory() as folder:
+        items = []
+        for number in range(4 * options.images):
+            path = Path(folder, f"{number}.jpg")
+            path.write_bytes(photo(240, 320, number))
+            items.append((hashlib.sha256(path.read_bytes()).hexdigest(), path))
+        counter = iter(range(10**6))
+
+        def passed(threads: int) -> Callable[[], object]:
+            # A resize and a folder of its own each time: nothing is found, the compiled model is.
+            def work() -> None:
+                fresh = _Fresh(cut, next(counter))
+                compute(fresh, items, size=size, engine=fastest, threads=threads, cache_dir=folder)
+
+            return work
+
+        sides: dict[str, Callable[[], object]] = {f"pipeline, {n} threads": passed(n) for n in (1, 2, 4)}
+        sides[fastest] = lambda: [engines[fastest](images) for _ in range(4)]
+        speed = {side: len(items) / value for side, value in interleaved(sides, options.repeats).items()}
+    for side, value in speed.items():
+        if side != fastest:
+            report.add(**{"backbone": name, "engine": side, "images/s": value})
+            report.note(**{f"{name}: {side} / bare engine": value / speed[fastest]})
+
+
+class _Fresh:
+    """A cut under another name: the same network, but its activations are not in the cache."""
+
+    def __init__(self, cut, number: int) -> None:
+        self.prefix, self.shape = cut.prefix, cut.shape
+        self.fingerprint = hashlib.sha256(f"{cut.fingerprint}{number}".encode()).hexdigest()
+
+
+def _in_batches(engine, images: np.ndarray, batch: int) -> Callable[[], object]:
+    return lambda: [engine(images[at : at + batch]) for at in range(0, len(images), batch)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
