@@ -88,9 +88,13 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         prefix: the path of the table in the recipe.
     """
     found = []
-    for one in error.errors(include_url=False):
+    errors = error.errors(include_url=False)
+    for one in errors:
         path, owner = _walk(one["loc"], model)
         path = (*prefix, *path)
+        inside = [other["loc"] for other in errors if other["loc"][: len(one["loc"])] == one["loc"]]
+        if one["type"] == "too_short" and len(inside) > 1:
+            continue  # it is short only because items of it have faults, which are named themselves
         message = one["msg"]
         if one["type"] == "extra_forbidden":
             known = sorted(owner.model_fields)

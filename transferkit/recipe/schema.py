@@ -31,9 +31,7 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            name: {
-                "anyOf": [_word("augmentation", name, definitions), {"type": ["boolean", "number", "string"]}]
-            }
+            name: {"anyOf": [_word("augmentation", name, definitions), short]}
             for name in vocabulary("augmentation").names()
         },
     }
