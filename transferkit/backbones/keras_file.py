@@ -7,7 +7,6 @@ the same network, or from the user, and never guessed.
 
 from __future__ import annotations
 
-import itertools
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from typing import Any
 import h5py
 
 from transferkit.backbones._keras import keras, outputs_of, own_names
-from transferkit.backbones.backbone import Stage
 from transferkit.backbones.digest import of_path
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.graph import steps
 from transferkit.backbones.pixels import Pixels
+from transferkit.backbones.stages import stages_of
 from transferkit.backbones.unnest import flat, flat_operations
 from transferkit.card import NORMALISATIONS, Card, list_cards
 from transferkit.errors import UserError, fault, near
@@ -76,7 +75,7 @@ def load_keras_file(
         body,
         name=card.name if card else file.stem,
         reference=reference,
-        stages=_stages(body, card),
+        stages=stages_of(body, card),
         weights=reference,
         weights_sha256=of_path(file),
         card=card,
@@ -220,21 +219,6 @@ def _pooled(tensor: Any, reference: str) -> Any:
     raise UserError(
         fault("backbone.options.features", list(tensor.shape), f"features [N, width] or a map of {reference}")
     )
-
-
-def _stages(model: Any, card: Card | None) -> tuple[Stage, ...]:
-    """Those of the card; without one, a stage ends wherever the map gets smaller, and at the top."""
-    order = steps(model)
-    cuttable = [step.name for step in order if step.cuttable]
-    if card is not None and set(card.stages.values()) <= set(cuttable):
-        return tuple(Stage(name, layer) for name, layer in card.stages.items())
-    outputs = outputs_of(model)
-    stages: list[Stage] = []
-    for here, above in itertools.pairwise(cuttable):
-        before, after = outputs[here].shape, outputs[above].shape
-        if here not in ("images", "pixels") and len(before) == len(after) == 4 and before[1:3] != after[1:3]:
-            stages.append(Stage(f"stage_{len(stages)}", here))
-    return (*stages, Stage("top", cuttable[-1]))
 
 
 def _first(error: Exception) -> str:

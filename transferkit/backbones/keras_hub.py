@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras, own_names
-from transferkit.backbones.backbone import Stage
 from transferkit.backbones.digest import of_variables
 from transferkit.backbones.functional import FunctionalBackbone
+from transferkit.backbones.stages import stages_of
 from transferkit.backbones.unnest import flat
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
@@ -67,14 +67,11 @@ def load_keras_hub(
             offset = 0.0 if converter.offset is None else converter.offset
             x = keras.layers.Rescaling(scale, offset, name="pixels")(x)
         model = keras.Model(images, _pooled(flat(network, x), reference), name="preset")
-    end = model.operations[-1].name
     return FunctionalBackbone(
         model,
         name=card.name if card else preset.rstrip("/").rpartition("/")[2],
         reference=reference,
-        stages=tuple(Stage(name, layer) for name, layer in card.stages.items())
-        if card
-        else (Stage("top", end),),
+        stages=stages_of(model, card),
         weights=weights if weights == "random" else reference,
         weights_sha256=of_variables(model.weights),
         card=card,
