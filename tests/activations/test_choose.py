@@ -12,7 +12,7 @@ import pytest
 from transferkit.activations import choose as choosing
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose import TOLERANCE, available, choose_engine
-from transferkit.activations.engine import FoldedEngine, TensorFlowEngine, trace
+from transferkit.activations.engine import FoldedEngine, TensorFlowEngine, folded_file, trace
 from transferkit.errors import UserError
 
 SIZE = (16, 24)
@@ -82,7 +82,7 @@ def test_an_engine_that_does_not_agree_is_left_out(cut, sample, tmp_path, monkey
     class Broken:
         name = "openvino"
 
-        def __init__(self, make, folder, size, shape) -> None:
+        def __init__(self, file, folder, size, shape) -> None:
             if fault == "raises":
                 raise RuntimeError("cannot convert this")
 
@@ -105,7 +105,6 @@ def test_an_engine_that_does_not_agree_is_left_out(cut, sample, tmp_path, monkey
 
 def test_the_fastest_that_agrees_is_taken(cut, sample, monkeypatch):
     needs_openvino()
-    monkeypatch.setattr(choosing, "_CLEARLY", 1e9)
     speeds = {"openvino": 10.0, "tensorflow": 20.0}
     monkeypatch.setattr(choosing, "_speed", lambda engine, images: speeds[engine.name])
     assert choose_engine(cut, SIZE, sample).name == "tensorflow"
@@ -113,18 +112,20 @@ def test_the_fastest_that_agrees_is_taken(cut, sample, monkeypatch):
     assert choose_engine(cut, SIZE, sample).name == "openvino"
 
 
-def test_a_torn_compiled_file_is_made_again(cut, sample, tmp_path):
-    file = tmp_path / "folded.pb"
-    FoldedEngine(lambda: trace(cut, SIZE), file)
-    file.write_bytes(file.read_bytes()[:-20] + b"\xff" * 5)
-    engine = FoldedEngine(lambda: trace(cut, SIZE), file)
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-20], lambda data: b"", lambda data: data[:-5] + b"\xff" * 5]
+)
+def test_a_torn_folded_graph_is_made_again(cut, sample, tmp_path, damage):
+    file = folded_file(lambda: trace(cut, SIZE), tmp_path / "folded.pb")
+    file.write_bytes(damage(file.read_bytes()))
+    engine = FoldedEngine(folded_file(lambda: trace(cut, SIZE), file))
     np.testing.assert_allclose(engine(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
 
 
 def test_a_torn_memory_or_model_is_no_fault(cut, sample, tmp_path):
     cache = Cache(tmp_path)
     choose_engine(cut, SIZE, sample, "auto", cache)
-    for file in [*cache.choices.iterdir(), *cache.compiled.rglob("model.xml")]:
+    for file in [*cache.choices.iterdir(), *cache.compiled.rglob("folded.*")]:
         file.write_text("{ torn")
     engine = choose_engine(cut, SIZE, sample, "auto", cache)
     np.testing.assert_allclose(engine(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
@@ -133,3 +134,25 @@ def test_a_torn_memory_or_model_is_no_fault(cut, sample, tmp_path):
 def test_an_unknown_engine_is_a_users_fault(cut, sample):
     with pytest.raises(UserError, match="did you mean 'tensorflow'"):
         choose_engine(cut, SIZE, sample, "tensorflw")
+
+
+def test_nothing_is_reported_to_openvinos_makers(cut, sample, monkeypatch):
+    """Its converter does so unless told otherwise: it is not used."""
+    needs_openvino()
+    import openvino
+
+    def never(*args, **kwargs):
+        raise AssertionError("the converter that reports its use was called")
+
+    monkeypatch.setattr(openvino, "convert_model", never)
+    assert choose_engine(cut, SIZE, sample, "openvino").name == "openvino"
+
+
+@pytest.mark.parametrize("engine", ["auto", "tensorflow"])
+def test_a_network_that_cannot_be_folded_runs_as_it_is(cut, sample, tmp_path, monkeypatch, engine):
+    def never(*args, **kwargs):
+        raise ValueError("larger than a protocol buffer may be")
+
+    monkeypatch.setattr(choosing, "folded_file", never)
+    made = choose_engine(cut, SIZE, sample, engine, Cache(tmp_path))
+    np.testing.assert_allclose(made(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)

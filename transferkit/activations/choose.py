@@ -7,12 +7,14 @@ and input size, together with what was measured.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import logging
 import os
 import platform
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,14 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.engine import CutLike, Engine, FoldedEngine, TensorFlowEngine, trace
+from transferkit.activations.engine import (
+    CutLike,
+    Engine,
+    FoldedEngine,
+    TensorFlowEngine,
+    folded_file,
+    trace,
+)
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
 from transferkit.data.reader import available_cores
 from transferkit.errors import UserError, fault, near
@@ -34,7 +43,6 @@ ENGINES = ("openvino", "tensorflow", "tensorflow-xla")
 TOLERANCE = 1e-3  # largest difference, as a share of the largest activation; rounding gives some 1e-6
 _COMPARED = 8  # images that the results are compared on
 _TIMED = 16  # images that speed is measured on
-_CLEARLY = 1.8  # so much faster than unfolded TensorFlow, an engine is faster than folded TensorFlow as well
 
 _log = logging.getLogger("transferkit.activations")
 
@@ -52,14 +60,16 @@ class _Makers:
         return trace(self.cut, self.size)
 
     def make(self, name: str) -> Engine:
-        if name == "openvino":
-            return OpenVINOEngine(lambda: self.traced, self.folder, self.size, self.cut.shape)
         if name == "tensorflow-xla":
             return TensorFlowEngine(self.traced, jit=True)
         if _accelerated():
             return TensorFlowEngine(self.traced)
-        file = None if self.folder is None else self.folder / f"folded-{tf.__version__}.pb"
-        return FoldedEngine(lambda: self.traced, file)
+        with contextlib.ExitStack() as stack:
+            folder = self.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            file = folded_file(lambda: self.traced, folder / "folded.pb")
+            if name == "openvino":
+                return OpenVINOEngine(file, self.folder, self.size, self.cut.shape)
+            return FoldedEngine(file)
 
 
 def choose_engine(
@@ -93,10 +103,11 @@ def choose_engine(
         except Exception as error:  # a cache from another state of the machine must not end the run
             _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
             remembered, engine = {}, "auto"
-    if engine == "tensorflow":
-        return makers.make(engine)
     if engine != "auto":
         made, difference = _made_to_agree(makers, engine, sample)
+        if made is None and engine == "tensorflow":
+            _log.info("the graph is run unfolded: %s", difference)
+            return TensorFlowEngine(makers.traced)
         if made is None:
             raise UserError(fault("activations.engine", engine, "an engine that agrees with TensorFlow",
                                   f"{difference}; use auto"))  # fmt: skip
@@ -138,23 +149,17 @@ def machine() -> dict[str, Any]:
 def _fastest(makers: _Makers, sample: np.ndarray, memory: Path | None) -> Engine:
     timed = _filled(sample, _TIMED)
     plain = TensorFlowEngine(makers.traced)
-    plain(timed[:1])
-    speeds = {"unfolded": _speed(plain, timed)}
     engines: dict[str, Engine] = {}
+    speeds: dict[str, float] = {}
     for name in available():
-        if name == "tensorflow":
-            continue
         made, difference = _made_to_agree(makers, name, sample, plain)
         if made is None:
             _log.warning("the %s engine is left out: %s", name, difference)
             continue
         _log.info("the %s engine agrees: %s", name, difference)
         engines[name], speeds[name] = made, _speed(made, timed)
-    # Folding takes seconds for a deep network: only where it may win.
-    if max(speeds.values()) < _CLEARLY * speeds["unfolded"]:
-        engines["tensorflow"] = makers.make("tensorflow")
-        engines["tensorflow"](timed[:1])
-        speeds["tensorflow"] = _speed(engines["tensorflow"], timed)
+    if not engines:
+        return plain
     chosen = max(engines, key=lambda name: speeds[name])
     measured = ", ".join(f"{name} {speed:.0f}" for name, speed in speeds.items())
     _log.info("the %s engine is taken; images/s measured on %d images: %s", chosen, len(timed), measured)

@@ -6,7 +6,8 @@ whatever the backbone computes in.
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "trace"]
+__all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "folded_file", "trace"]
 
 
 class CutLike(Protocol):
@@ -78,22 +79,38 @@ class TensorFlowEngine:
         return np.concatenate(parts)
 
 
-class FoldedEngine:
-    """The prefix with its variables folded into constants, kept on disk: Grappler then folds batch norms.
+def folded_file(make: Callable[[], Any], file: Path) -> Path:
+    """The prefix with its variables folded into constants, as a graph in a file.
 
     Args:
-        make: gives the traced prefix; called only where ``file`` does not hold the graph yet.
-        file: where the folded graph is kept. None keeps it nowhere.
+        make: gives the traced prefix; called only where the file does not hold the graph yet.
+        file: where it is kept.
+
+    Raises:
+        ValueError: the graph is larger than a protocol buffer may be, 2 GiB.
+        OSError: the file cannot be written.
+    """
+    if not _is_whole(file):
+        graph_def = _fold(make())
+        beside = file.with_name(f"{file.name}.{os.getpid()}")
+        data = graph_def.SerializeToString()
+        beside.write_bytes(data)
+        beside.replace(file)
+        _digest_file(file).write_text(hashlib.sha256(data).hexdigest(), encoding="ascii")
+    return file
+
+
+class FoldedEngine:
+    """The prefix as constants alone: on a CPU Grappler then folds batch norms into convolutions.
+
+    Args:
+        file: what :func:`folded_file` wrote.
     """
 
     name = "tensorflow"
 
-    def __init__(self, make: Callable[[], Any], file: Path | None) -> None:
-        graph_def = _read(file) if file is not None else None
-        if graph_def is None:
-            graph_def = _fold(make())
-            if file is not None:
-                _write(file, graph_def)
+    def __init__(self, file: Path) -> None:
+        graph_def = tf.compat.v1.GraphDef.FromString(file.read_bytes())
 
         def run() -> None:
             tf.graph_util.import_graph_def(graph_def, name="")
@@ -105,6 +122,18 @@ class FoldedEngine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self._run(tf.constant(images)).numpy()
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether file and digest belong together: a torn graph could be read as a smaller, sound one."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest() == _digest_file(file).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return False
+
+
+def _digest_file(file: Path) -> Path:
+    return file.with_suffix(".sha256")
 
 
 def _fold(traced: Any) -> tf.compat.v1.GraphDef:
@@ -119,19 +148,3 @@ def _fold(traced: Any) -> tf.compat.v1.GraphDef:
 
 _INPUT, _OUTPUT = "images", "transferkit_activations"
 _FLOAT = tf.compat.v1.AttrValue(type=tf.float32.as_datatype_enum)
-_MOST_BYTES = 2**31 - 1  # of one protocol buffer
-
-
-def _read(file: Path) -> tf.compat.v1.GraphDef | None:
-    try:
-        return tf.compat.v1.GraphDef.FromString(file.read_bytes())
-    except Exception:  # missing, torn or of another TensorFlow: it is made again
-        return None
-
-
-def _write(file: Path, graph_def: tf.compat.v1.GraphDef) -> None:
-    if graph_def.ByteSize() < _MOST_BYTES:
-        with contextlib.suppress(OSError):  # a cache that cannot be written costs time and nothing else
-            beside = file.with_suffix(".new")
-            beside.write_bytes(graph_def.SerializeToString())
-            beside.replace(file)

@@ -7,9 +7,6 @@ holds up its own stream only.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +30,14 @@ def openvino_version() -> str | None:
 
 
 class OpenVINOEngine:
-    """A prefix compiled for this machine's CPU in float32, kept on disk.
+    """A prefix compiled for this machine's CPU in float32.
+
+    The folded graph is read by OpenVINO itself. Its ``convert_model`` takes a traced function directly, but
+    twice the time for it, and reports each use to its makers unless the user has told it not to.
 
     Args:
-        make: gives the traced prefix; called only where ``folder`` does not hold the model yet.
-        folder: where model and compiled code are kept. None keeps them nowhere.
+        file: the folded graph.
+        folder: where compiled code is kept. None keeps it nowhere.
         size: height and width of the images.
         shape: of one image's output.
 
@@ -49,7 +49,7 @@ class OpenVINOEngine:
 
     def __init__(
         self,
-        make: Callable[[], Any],
+        file: Path,
         folder: Path | None,
         size: tuple[int, int],
         shape: tuple[int, ...],
@@ -69,10 +69,7 @@ class OpenVINOEngine:
         }
         if folder is not None:
             settings["CACHE_DIR"] = str(folder / "compiled")
-        model = _read(core, folder)
-        if model is None:
-            model = openvino.convert_model(make())
-            _write(openvino, model, folder)
+        model = core.read_model(file)
         model.reshape([self._chunk, *size, 3])
         compiled = core.compile_model(model, "CPU", settings)
         self._tensor = openvino.Tensor
@@ -93,24 +90,3 @@ class OpenVINOEngine:
 
 def _keep(request: Any, out: np.ndarray) -> None:
     out[:] = request.get_output_tensor(0).data[: len(out)]
-
-
-def _read(core: Any, folder: Path | None) -> Any | None:
-    if folder is None or not (folder / "model.xml").exists():
-        return None
-    try:
-        return core.read_model(folder / "model.xml")
-    except Exception:  # a file that is torn or of another version is made again
-        return None
-
-
-def _write(openvino: Any, model: Any, folder: Path | None) -> None:
-    if folder is None:
-        return
-    # A cache that cannot be written costs time and nothing else.
-    with contextlib.suppress(OSError, RuntimeError):
-        beside = folder / f"model.{os.getpid()}.xml"
-        openvino.save_model(model, beside, compress_to_fp16=False)
-        # The weights first: a model file without them would be taken for whole.
-        beside.with_suffix(".bin").replace(folder / "model.bin")
-        beside.replace(folder / "model.xml")
