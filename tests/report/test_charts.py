@@ -80,6 +80,11 @@ def test_reliability_draws_the_filled_bins(five):
     chart = reliability_chart(five.evaluation)
     filled = sum(row.samples > 0 for row in five.evaluation.reliability)
     assert str(chart.svg).count("<circle") == filled
+    # The fullest bin has the largest dot.
+    radii = [float(radius) for radius in re.findall(r'r="([\d.]+)"/>', str(chart.svg))]
+    samples = [row.samples for row in five.evaluation.reliability if row.samples]
+    assert radii.index(max(radii)) == samples.index(max(samples))
+    assert max(radii) > 2 * min(radii)
     ElementTree.fromstring(str(chart.svg))
 
 

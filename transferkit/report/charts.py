@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,16 +80,24 @@ def reliability_chart(evaluation: Evaluation) -> Chart:
     rows = [row for row in evaluation.reliability if row.confidence is not None and row.accuracy is not None]
     stated = [row.confidence or 0.0 for row in rows]
     came_true = [row.accuracy or 0.0 for row in rows]
+    most = max((row.samples for row in rows), default=1)
+    # Areas go by the number of images: a dot of three images says little, and must look so.
+    radii = [1.5 + 6 * math.sqrt(row.samples / most) for row in rows]
     error = evaluation.metrics["expected_calibration_error"]
     lines = [
         Line("came true exactly as stated", [0, 1], [0, 1], 7, dashed=True, faint=True),
-        Line("this model", stated, came_true, 0, dots=True),
+        Line("this model", stated, came_true, 0, dots=True, radii=radii),
     ]
     svg = line_chart(
         f"Reliability curve; the gap is {error:.3f} on average", lines, x_label="stated probability",
         y_label="share that was right", x_range=(0, 1), y_range=(0, 1),
     )  # fmt: skip
-    return Chart("Reliability", svg, _legend(lines), f"Expected calibration error {error:.3f}.")
+    return Chart(
+        "Reliability",
+        svg,
+        _legend(lines),
+        f"Expected calibration error {error:.3f}. Larger dots stand for more images.",
+    )
 
 
 def area_charts(evaluation: Evaluation) -> list[Chart]:

@@ -16,7 +16,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
 
 @dataclass(frozen=True)
 class Line:
-    """A named polyline. ``colour`` 0..7 is a place in the page's palette; ``faint`` lines stand back."""
+    """A named polyline. ``colour`` 0..7 is a place in the page's palette; ``faint`` lines stand back.
+
+    ``radii`` are those of the dots in pixels, one a point, where the dots say something by their size.
+    """
 
     name: str
     x: Sequence[float]
@@ -25,6 +28,7 @@ class Line:
     dashed: bool = False
     faint: bool = False
     dots: bool = False
+    radii: Sequence[float] | None = None
 
 
 def line_chart(
@@ -75,14 +79,15 @@ def line_chart(
         style = (
             f"line c{line.colour % 8}" + (" dashed" if line.dashed else "") + (" faint" if line.faint else "")
         )
+        dot = f"dot c{line.colour % 8}"
         for piece in _pieces(line):
-            shape = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in piece)
+            shape = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y, _ in piece)
             if len(piece) > 1:
                 parts.append(f'<polyline class="{style}" points="{shape}"/>')
             if line.dots or len(piece) == 1:
                 parts += [
-                    f'<circle class="dot c{line.colour % 8}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="3"/>'
-                    for x, y in piece
+                    f'<circle class="{dot}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="{radius:.3g}"/>'
+                    for x, y, radius in piece
                 ]
     centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(_text("axis", f'x="{centre}" y="{_HEIGHT - 7}"', "middle", x_label))
@@ -119,11 +124,13 @@ def _covered(values: list[float]) -> tuple[float, float]:
     return low, high + (high - low) * 0.03
 
 
-def _pieces(line: Line) -> list[list[tuple[float, float]]]:
-    pieces: list[list[tuple[float, float]]] = [[]]
-    for x, y in zip(line.x, line.y, strict=True):
+def _pieces(line: Line) -> list[list[tuple[float, float, float]]]:
+    """The line's points with their radii, broken where a point is not finite."""
+    pieces: list[list[tuple[float, float, float]]] = [[]]
+    radii = line.radii if line.radii is not None else [3.0] * len(line.x)
+    for x, y, radius in zip(line.x, line.y, radii, strict=True):
         if _finite(x, y):
-            pieces[-1].append((x, y))
+            pieces[-1].append((x, y, radius))
         elif pieces[-1]:
             pieces.append([])
     return [piece for piece in pieces if piece]

@@ -1,0 +1,44 @@
+"""Grad-CAM: which parts of an image an answer rests on (Selvaraju et al. 2017, equations 1 and 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["grad_cam"]
+
+
+def grad_cam(
+    maps_of: Callable[[Any], Any],
+    logits_of: Callable[[Any], Any],
+    images: np.ndarray,
+    classes: np.ndarray,
+) -> np.ndarray:
+    """Heat for one class of each image.
+
+    Args:
+        maps_of: images to the last feature maps ``[N, h, w, C]``: a cut's prefix.
+        logits_of: feature maps to logits ``[N, classes]``: the cut's suffix and the head.
+        images: uint8 ``[N, H, W, 3]``.
+        classes: int ``[N]``: the answer to explain.
+
+    Returns:
+        float32 ``[N, h, w]``, 0 to 1 in each image; all 0 where nothing speaks for the class.
+
+    Raises:
+        ValueError: what ``maps_of`` gives has no height and width.
+    """
+    import tensorflow as tf
+
+    maps = tf.convert_to_tensor(maps_of(tf.convert_to_tensor(images)))
+    if maps.shape.rank != 4:
+        raise ValueError(f"feature maps have shape {maps.shape}, expected [N, h, w, C]")
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        wanted = tf.gather(logits_of(maps), tf.constant(classes, tf.int32), axis=1, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)).numpy().astype(np.float32)
+    most = heat.max(axis=(1, 2), keepdims=True)
+    return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
