@@ -103,11 +103,14 @@ def choose_engine(
         except Exception as error:  # a cache from another state of the machine must not end the run
             _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
             remembered, engine = {}, "auto"
+    if engine == "tensorflow":
+        try:
+            return makers.make(engine)
+        except Exception as error:  # no fault: it is the same network, only slower
+            _log.info("the graph is run unfolded: %s", error)
+            return TensorFlowEngine(makers.traced)
     if engine != "auto":
         made, difference = _made_to_agree(makers, engine, sample)
-        if made is None and engine == "tensorflow":
-            _log.info("the graph is run unfolded: %s", difference)
-            return TensorFlowEngine(makers.traced)
         if made is None:
             raise UserError(fault("activations.engine", engine, "an engine that agrees with TensorFlow",
                                   f"{difference}; use auto"))  # fmt: skip
