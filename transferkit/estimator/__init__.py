@@ -2,7 +2,7 @@
 
 A ``model_fn`` written for ``tf.estimator`` moves here by changing the import: the names, arguments, defaults,
 results and error types are the same. It may be written in TensorFlow 1's style (``tf.compat.v1`` variables,
-optimizers, losses, metrics) or with Keras 3, whose layers may be made inside or built once outside and captured.
+optimizers, losses, metrics) or with Keras 3, whose layers may be made inside, or built once outside.
 
 What is other than there:
 
@@ -16,18 +16,18 @@ What is other than there:
   before it writes it, where nothing says otherwise. Where nothing moves the global step, it is moved by one.
 * ``RunConfig`` takes besides: ``steps_per_loop`` (steps run inside the graph between two looks of Python),
   ``jit_compile``, ``mixed_precision``, names for ``train_distribute``, and ``tpu``.
-* A stateful random operation inside a ``tf.cond`` or ``tf.while_loop`` keeps a count that no checkpoint holds;
-  a warning names it. Use ``tf.random.stateless_*`` there.
+* A stateful random operation inside a ``tf.cond`` or ``tf.while_loop`` keeps a count that no checkpoint
+  holds; a warning names it. Use ``tf.random.stateless_*`` there.
 
 What has no meaning without a session:
 
-* ``RunConfig.session_config``, ``master``, ``protocol`` and the other settings of a session are taken and kept,
-  and change nothing.
+* ``RunConfig.session_config``, ``master``, ``protocol`` and the other settings of a session are taken and
+  kept, and change nothing.
 * The session that hooks get runs what depends on variables, constants and fed placeholders; for a value of a
   batch between two steps it raises ``ValueError``: ask for it in ``before_run``. Its other members
   (``partial_run``, ``list_devices``, ``graph_def``) raise ``AttributeError``.
 * ``ProfilerHook`` raises; use ``tf.profiler.experimental``. ``run_metadata`` is always None.
-* Of a ``Scaffold``, ``init_op``, ``init_feed_dict``, ``init_fn`` (each before the first step of a fresh model),
+* Of a ``Scaffold``, ``init_op``, ``init_feed_dict``, ``init_fn`` (each before a fresh model's first step),
   ``local_init_op`` (at the begin of a call) and ``summary_op`` count; ``ready_op`` and
   ``ready_for_local_init_op`` have nothing to wait for; ``saver`` raises, as checkpoints hold all variables.
 * Parameter servers are not supported; ``train_and_evaluate`` refuses a ``ps`` task.

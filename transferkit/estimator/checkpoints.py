@@ -184,7 +184,52 @@ def read(prefix: str) -> Any:
         ) from error
 
 
-def restore(prefix: str, variables: Mapping[str, Any], model_dir: str | None = None) -> None:
+def values_of(prefix: str, names: list[str] | None = None) -> dict[str, Any]:
+    """Name -> value in checkpoint ``prefix``; of ``names``, or of all.
+
+    Raises:
+        DamagedCheckpointError: where the files are cut short or changed.
+    """
+    reader = read(prefix)
+    try:
+        wanted = reader.get_variable_to_shape_map() if names is None else names
+        return {name: reader.get_tensor(name) for name in wanted}
+    except Exception as error:
+        raise DamagedCheckpointError(
+            fault(prefix, str(error).splitlines()[0], "a whole checkpoint", "it is damaged or cut short")
+        ) from error
+
+
+def newest_whole(model_dir: str, checked: set[str]) -> str | None:
+    """The newest checkpoint that can be read to its end; says which are passed over.
+
+    Args:
+        model_dir: the folder.
+        checked: prefixes that were read already; those read now are added.
+
+    Raises:
+        DamagedCheckpointError: where there are checkpoints and none is whole.
+    """
+    first = latest(model_dir)
+    if first is None:
+        return None
+    candidates = list(dict.fromkeys([first, *reversed(known(model_dir))]))
+    for prefix in candidates:
+        if prefix in checked:
+            return prefix
+        try:
+            values_of(prefix)
+        except DamagedCheckpointError as error:
+            if prefix == candidates[-1]:
+                raise
+            _log.warning("%s; going back to the checkpoint before it", error)
+            continue
+        checked.add(prefix)
+        return prefix
+    return None
+
+
+def restore(prefix: str, variables: Mapping[str, Any]) -> None:
     """Assigns the values of checkpoint ``prefix`` to ``variables`` (name -> variable), all or none.
 
     Raises:
@@ -212,17 +257,7 @@ def restore(prefix: str, variables: Mapping[str, Any], model_dir: str | None = N
                 f"{_few(faults)}{beside}; choose an empty model_dir or the model that wrote it",
             )
         )
-    try:
-        values = {name: reader.get_tensor(name) for name in variables}
-    except Exception as error:
-        raise DamagedCheckpointError(
-            fault(
-                prefix,
-                str(error).splitlines()[0],
-                "a whole TensorFlow checkpoint",
-                "it is damaged or cut short",
-            )
-        ) from error
+    values = values_of(prefix, list(variables))
     for name, variable in variables.items():
         variable.assign(values[name])
 

@@ -46,6 +46,7 @@ class Engine:
         self.warm_start = settings_of(start)
         self.source: str | None = None
         self._said = False
+        self._checked: set[str] = set()
         self._initialized = False
         self._kept: dict[Any, Any] = {}
         self._traces: dict[Any, Traced] = {}
@@ -96,7 +97,7 @@ class Engine:
         """
         if self.live:
             return self.source
-        found = checkpoints.latest(self.model_dir)
+        found = self.newest()
         if found is not None and found != self.source:
             self.load(found)
         return self.source
@@ -119,23 +120,14 @@ class Engine:
                 self.store.saved[name].assign(value)
 
     def load(self, prefix: str) -> None:
-        """Fills the variables from ``prefix``, or, where it is damaged, from the newest whole one."""
-        older = [p for p in reversed(checkpoints.known(self.model_dir)) if p != prefix]
-        for candidate in [prefix, *older]:
-            try:
-                checkpoints.restore(candidate, self.store.saved)
-            except checkpoints.DamagedCheckpointError as error:
-                if candidate == ([prefix, *older])[-1]:
-                    raise
-                _log.warning("%s; going back to the checkpoint before it", error)
-                continue
-            self.source = candidate
-            _log.info("Restored the variables from %s", candidate)
-            return
+        """Fills the variables from ``prefix``."""
+        checkpoints.restore(prefix, self.store.saved)
+        self.source = prefix
+        _log.info("Restored the variables from %s", prefix)
 
     def values(self) -> dict[str, Any]:
         """Checkpoint name -> present value of each saved variable."""
-        return {name: read_value(variable) for name, variable in self.store.saved.items()}
+        return {name: variable.read_value() for name, variable in self.store.saved.items()}
 
     def save(self, folder: str | None = None) -> str:
         """Writes a checkpoint of the present values into ``folder``, or the model_dir where it is None."""
@@ -146,8 +138,8 @@ class Engine:
         return prefix
 
     def newest(self) -> str | None:
-        """The checkpoint the variables come from, or would be filled from."""
-        return self.source or checkpoints.latest(self.model_dir)
+        """The checkpoint the variables come from, or would be filled from: the newest that is whole."""
+        return self.source if self.live else checkpoints.newest_whole(self.model_dir, self._checked)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """What ``make`` gave for ``key``, made on first asking."""
@@ -202,16 +194,11 @@ class Engine:
         variable = self.store.saved.get("global_step")
         if variable is not None and (self.live or self.source is not None):
             return int(variable.numpy() if not hasattr(variable, "_values") else variable.values[0].numpy())
-        found = checkpoints.latest(self.model_dir)
+        found = self.newest()
         if found is not None:
             reader = checkpoints.read(found)
             return int(reader.get_tensor("global_step")) if reader.has_tensor("global_step") else 0
         return 0
-
-
-def read_value(variable: Any) -> Any:
-    """The variable's value as one eager tensor."""
-    return variable.read_value()
 
 
 def _key(mode: str, signature: Any, strategy: Any) -> Any:
