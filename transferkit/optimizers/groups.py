@@ -24,7 +24,9 @@ def grouped(optimizer: type) -> type:
         multipliers: Mapping[str, float] = {}
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            share = self.multipliers.get(variable.path, 1.0)
+            # In a graph the variable comes as TensorFlow's own, without a path: its index leads to one.
+            path = self._trainable_variables[self._get_variable_index(variable)].path
+            share = self.multipliers.get(path, 1.0)
             super().update_step(gradient, variable, learning_rate * share if share != 1.0 else learning_rate)
 
     # Its slots and its saved form are those of the optimizer that it is.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.estimator import Estimator, RunConfig
+from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
@@ -79,6 +79,7 @@ def train_phase(
     total = phase_steps(phase, data.steps_per_epoch)
     epochs = -(-total // data.steps_per_epoch)
     began = time.monotonic()
+    diverged = False
 
     def evaluate(epoch: int, seconds: float) -> None:
         with _averaged(phase, optimizer, network):
@@ -111,17 +112,25 @@ def train_phase(
             if phase.time_budget and time.monotonic() - began > phase.time_budget:
                 break
             until = min(epoch * data.steps_per_epoch, total)
-            with stage.watching(lambda: (_steps(optimizer), {"loss": train_loss.result()})):
-                estimator.train(functools.partial(data.train, epoch - 1), max_steps=until)
+            try:
+                with stage.watching(lambda: (_steps(optimizer), {"loss": train_loss.result()})):
+                    estimator.train(functools.partial(data.train, epoch - 1), max_steps=until)
+            except NanLossDuringTrainingError:
+                diverged = True
+                progress.say(
+                    f"phase {phase.name}: the loss became NaN in epoch {epoch}: it ends with its best state; "
+                    f"its learning rate, {phase.optimizer.learning_rate:g}, is too high"
+                )
+                break
             if epoch % phase.evaluate_every and until < total:
                 continue
             evaluate(epoch, time.perf_counter() - started)
             started = time.perf_counter()
             last = history.rows[-1]
             stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
-    if phase.keep == "last" and phase.ema:
+    if phase.keep == "last" and phase.ema and not diverged:
         optimizer.finalize_variable_values(network.trainable_variables)
-    if phase.keep == "best" and best_file.exists():
+    if phase.keep == "best" or diverged:
         read_weights(best_file, network.trainable_variables)
     return history.rows
 

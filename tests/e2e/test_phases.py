@@ -1,0 +1,109 @@
+"""Runs of more than a linear head: phases that open the backbone, heads in closed form, averages, rules."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import transferkit
+from transferkit.errors import UserError
+
+BASE = ["data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false"]
+
+
+def retrain(data, run, *overrides):
+    return transferkit.retrain(
+        "retrain", data=data, run=run, backbone="embedded", quiet=True, overrides=[*BASE, *overrides]
+    )
+
+
+@pytest.fixture(scope="module")
+def middle():
+    from transferkit.card import load_card
+
+    stages = list(load_card("embedded").stages)
+    return stages[len(stages) // 2]
+
+
+def rows_of(run):
+    return [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
+
+
+def test_head_first_then_the_top_goes_on_from_there_and_never_ends_below_its_start(shapes, tmp_path, middle):
+    phases = (
+        'phases=[{name="head", epochs=5}, '
+        f'{{name="top", epochs=2, freeze={{until="{middle}"}}, '
+        'optimizer={name="adam", learning_rate=1e-5}}]'
+    )
+    run = retrain(shapes, tmp_path / "run", phases)
+    rows = rows_of(run)
+    head = [row for row in rows if row["phase"] == "head"]
+    top = [row for row in rows if row["phase"] == "top"]
+    assert [row["epoch"] for row in head] == [0, 1, 2, 3, 4, 5]
+    best = min(row["val_loss"] for row in head)
+    # The second phase starts where the first one's best state left off, computed through another cut.
+    assert top[0]["val_loss"] == pytest.approx(best, abs=1e-4)
+    assert min(row["val_loss"] for row in top) <= top[0]["val_loss"]
+    frozen = run.summary["frozen"]
+    assert 0 < int(frozen.split()[1]) < 75
+    figures = run.evaluate().metrics
+    assert figures["log_loss"] == pytest.approx(run.metrics["log_loss"], abs=1e-5)
+
+
+def test_a_careless_rate_is_undone_by_the_state_before_it(shapes, tmp_path, middle):
+    phases = (
+        'phases=[{name="head", epochs=6}, '
+        f'{{name="ruin", epochs=2, freeze={{until="{middle}"}}, '
+        'optimizer={name="sgd", learning_rate=10.0}}]'
+    )
+    run = retrain(shapes, tmp_path / "run", phases)
+    ruin = [row for row in rows_of(run) if row["phase"] == "ruin"]
+    # Either the loss rose, or it became NaN and the phase ended at once.
+    assert len(ruin) == 1 or ruin[-1]["val_loss"] > ruin[0]["val_loss"], "the rate did no harm"
+    assert run.evaluate(split="val").metrics["log_loss"] == pytest.approx(ruin[0]["val_loss"], abs=1e-4)
+
+
+def test_a_rate_of_nought_by_rule_moves_nothing_and_others_move(shapes, tmp_path, middle):
+    from transferkit.backbones import load_backbone
+
+    names = [layer.name for layer in load_backbone("embedded").layers if layer.parameters]
+    still, moving = names[-4], names[-1]
+    rules = (
+        f'freeze=[{{match="{still}", trainable=true, lr_multiplier=0.0}}, '
+        f'{{match="{moving}", trainable=true}}, {{match=".*", trainable=false}}]'
+    )
+    run = retrain(shapes, tmp_path / "run", rules, "epochs=1", "keep=last", "optimizer.learning_rate=0.01")
+    before = {one.path: np.asarray(one) for one in load_backbone("embedded").variables}
+    after = {name.split(":", 1)[1]: value for name, value in np.load(run.path / "weights.npz").items()}
+    moved = {path.split("/")[0] for path in before if not np.array_equal(before[path], after[path])}
+    assert moved == {moving}
+
+
+@pytest.mark.parametrize("kind", ["logistic", "ridge", "prototype"])
+def test_heads_in_closed_form_need_no_epochs_and_export_the_same_way(shapes, tmp_path, kind):
+    run = retrain(shapes, tmp_path / "run", f"head.kind={kind}")
+    assert run.metrics["accuracy"] >= 0.6
+    assert run.summary["epochs"] == 0
+    path = shapes / "circle" / "000.png"
+    assert run.predict([path])[0].error is None
+    assert run.evaluate().metrics["accuracy"] == run.metrics["accuracy"]
+
+
+def test_running_averages_are_what_is_kept(shapes, tmp_path):
+    plain = retrain(shapes, tmp_path / "plain", "epochs=2", "keep=last")
+    averaged = retrain(shapes, tmp_path / "averaged", "epochs=2", "keep=last", "ema=0.9")
+    one, other = (np.load(run.path / "weights.npz") for run in (plain, averaged))
+    kernels = [name for name in one.files if "logits/kernel" in name]
+    assert kernels
+    # Started at zero, an average over the steps is behind the weights.
+    assert np.abs(other[kernels[0]]).mean() < 0.9 * np.abs(one[kernels[0]]).mean()
+    assert averaged.metrics["log_loss"] == pytest.approx(averaged.evaluate().metrics["log_loss"], abs=1e-5)
+
+
+def test_what_this_version_does_not_carry_out_is_refused_all_at_once(shapes, tmp_path):
+    with pytest.raises(UserError) as error:
+        retrain(shapes, tmp_path / "run", "mixed_precision=true", "tracking.wandb=true")
+    assert len(error.value.faults) == 2
+    assert not list(tmp_path.iterdir())
