@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_an_export_answers_as_the_estimator_predicts(style, tf1_model, keras_mod
         tmp_path / "export", receiver(), assets_extra={"deep/labels": str(extra)}
     )
     assert os.path.basename(folder).isdigit()
-    assert open(os.path.join(folder, "assets.extra/deep/labels")).read() == "a\nb\n"
+    assert Path(folder, "assets.extra/deep/labels").read_text() == "a\nb\n"
     data = tf.data.Dataset.from_tensor_slices({"x": tf.constant([[1.0], [2.0]])}).batch(2)
     expected = [one["value"][0] for one in estimator.predict(lambda: data)]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -1,0 +1,81 @@
+"""Replicas train as one device does at the same global batch."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from transferkit.estimator import Estimator, RunConfig
+from transferkit.estimator.distribution import STRATEGIES, strategy_of
+
+SCRIPT = str(Path(__file__).with_name("replicas.py"))
+
+
+@functools.cache
+def run(count, style, name, loop=""):
+    command = [sys.executable, SCRIPT, str(count), style, name, *([loop] if loop else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("style", ["tf1", "keras"])
+@pytest.mark.parametrize("count", [pytest.param(2), pytest.param(4, marks=pytest.mark.slow)])
+def test_mirrored_cpus_give_the_loss_curve_of_one_device(style, count):
+    one, several = run(1, style, "none"), run(count, style, "mirrored")
+    np.testing.assert_allclose(several["losses"], one["losses"], rtol=1e-5)
+    assert several["names"] == one["names"]
+    assert several["traces"] == {"train": 1, "eval": 1}
+
+
+@pytest.mark.slow
+def test_an_incomplete_set_of_evaluation_batches_counts():
+    # Five batches over two replicas: the last one comes alone.
+    one, two = run(1, "tf1", "none"), run(2, "tf1", "mirrored")
+    assert one["mae"] != two["mae"]
+    full = run(1, "tf1", "cpu")
+    np.testing.assert_allclose(full["mae"], one["mae"], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_replicas_in_loops_inside_the_graph():
+    several = run(2, "keras", "mirrored", "5")
+    expected = run(1, "keras", "none")["losses"]
+    np.testing.assert_allclose(several["losses"], [expected[i] for i in (4, 9, 11)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["auto", "cpu"])
+def test_names_of_one_device(name, tf1_model, train_input):
+    estimator = Estimator(tf1_model, config=RunConfig(train_distribute=name), params={})
+    estimator.train(train_input, steps=2)
+    assert estimator.get_variable_value("global_step") == 2
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ValueError, match="did you mean 'mirrored'"):
+        strategy_of("miror")
+    assert set(STRATEGIES) == {"auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"}
+
+
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="this machine has a GPU")
+def test_missing_devices_are_named():
+    with pytest.raises(ValueError, match="no GPU"):
+        strategy_of("gpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "tpu"])
+def test_devices_that_are_asked_for(name, tf1_model, train_input):
+    """Runs on a real GPU or TPU where TRANSFERKIT_TEST_STRATEGY names it."""
+    if os.environ.get("TRANSFERKIT_TEST_STRATEGY") != name:
+        pytest.skip(f"set TRANSFERKIT_TEST_STRATEGY={name} on a machine that has one")
+    estimator = Estimator(tf1_model, config=RunConfig(train_distribute=name), params={})
+    estimator.train(lambda: train_input().map(lambda x, y: (x, y)), steps=3)
+    assert estimator.get_variable_value("global_step") == 3
