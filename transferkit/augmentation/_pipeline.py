@@ -127,6 +127,8 @@ def view_seeds(seed: int, hashes: np.ndarray, view: int) -> np.ndarray:
         int64 ``[N]``: a function of the image, the view and the recipe's seed alone.
     """
     with np.errstate(over="ignore"):
-        mixed = np.asarray(hashes, dtype=np.uint64) ^ np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
-        mixed = (mixed + np.uint64(view)) * np.uint64(0xD1342543DE82EF95)
+        mixed = np.asarray(hashes, dtype=np.uint64) ^ np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        mixed = mixed * np.uint64(0xD1342543DE82EF95)
+        mixed ^= mixed >> np.uint64(29)
+        mixed = (mixed + np.uint64(view)) * np.uint64(0xBF58476D1CE4E5B9)
     return mixed.view(np.int64)

@@ -27,7 +27,9 @@ class Logistic(Head):
     closed_form: ClassVar[bool] = True
 
     penalties: tuple[float, ...] = Field(
-        (0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4), min_length=1, description="those to choose from"
+        (10.0, 3.0, 1.0, 0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4),
+        min_length=1,
+        description="those to choose from",
     )
     folds: int = Field(5, ge=2, le=20)
     iterations: int = Field(300, ge=1, description="of L-BFGS at most, for each fit")
