@@ -18,6 +18,7 @@ from transferkit.recipe.phases import Phase, Training
 from transferkit.recipe.places import Path
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
 from transferkit.recipe.relations import relations
+from transferkit.recipe.sections import Range
 from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
 
 __all__ = ["load"]
@@ -80,6 +81,8 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
     sound = recipe if recipe is not None and not faults else _without(whole, faults)
     if sound is not None:
         faults += relations(sound)
+    if recipe is not None and not faults:
+        faults = _sweep_faults(recipe)
     if recipe is None or faults:
         raise UserError(*lines(faults, origins))
     recipe._origins = origins
@@ -172,4 +175,25 @@ def _phase_faults(whole: dict[str, Any], known: set[Path]) -> list[Fault]:
     names = [phase["name"] for phase in phases if "name" in phase]
     for name in sorted({one for one in names if names.count(one) > 1}):
         faults.append(Fault(("phases",), shown(name), "each phase's name once"))
+    return faults
+
+
+def _sweep_faults(recipe: Recipe) -> list[Fault]:
+    """Values of a sweep that no run could have: every one of them is tried on the recipe by itself."""
+    if recipe.sweep is None:
+        return []
+    base = {key: value for key, value in recipe.values().items() if key != "sweep"}
+    faults = []
+    for key, values in recipe.sweep.values.items():
+        ends = [values.low, values.high] if isinstance(values, Range) else values
+        for value in ends:
+            whole = isinstance(values, Range) and values.whole
+            layer = expand(nest([(split_key(key), round(value) if whole else value)]))
+            try:
+                check(merge(base, layer, {}, lambda path: Origin("default")), {})
+            except UserError as error:
+                # The fault is worded for the key alone; here it stands within the sweep.
+                body = error.faults[0].partition(": ")[2]
+                faults.append(Fault(("sweep", "values", key), mend=body))
+                break
     return faults
