@@ -63,8 +63,8 @@ def test_classes_that_only_look_like_splits_stay_classes(tmp_path):
     ("names", "words"),
     [
         ((), ["no folders"]),
-        (("cat/1.jpg",), ["['cat']", "at least two class folders"]),
-        (("train/cat/1", "val/cat/1"), ["at least two"]),
+        (("cat/1.jpg",), ["['cat']", "at least 2 class folders"]),
+        (("train/cat/1", "val/cat/1"), ["at least 2"]),
         (("val/cat/1", "test/cat/1"), ["add train/"]),
         (("train/a/1", "train/b/1", "val/c/1", "test/d/1"), ["val/c", "test/d", "a class of train"]),
         (("train/a/1", "train/b/1", "val/a/1", "valid/a/1"), ["one folder a split", "valid"]),
@@ -88,3 +88,8 @@ def test_missing_folder_file_and_every_empty_class_are_named(tmp_path):
     with pytest.raises(UserError) as error:
         read_class_folder(root)
     assert len(error.value.faults) == 2
+
+
+def test_one_class_is_enough_where_images_are_only_evaluated(tmp_path):
+    data = read_class_folder(make(tmp_path, "cat/1.jpg"), minimum_classes=1)
+    assert data.classes == ("cat",)

@@ -24,7 +24,7 @@ _SPLIT_FOLDERS = {
 _CLUTTER = {"thumbs.db", "desktop.ini"}
 
 
-def read_class_folder(root: str | Path) -> DataSet:
+def read_class_folder(root: str | Path, minimum_classes: int = 2) -> DataSet:
     """Lists the images of a folder of class folders.
 
     Every file that is not hidden counts as an image of its class; whether it is one shows when it is decoded.
@@ -33,6 +33,7 @@ def read_class_folder(root: str | Path) -> DataSet:
 
     Args:
         root: a folder with class folders, or with ``train`` (and ``val``, ``test``) that hold class folders.
+        minimum_classes: fewer are refused; 1 where the images are only evaluated.
 
     Raises:
         UserError: the folder is missing, empty, has one class only, or a split has classes unknown to train.
@@ -50,14 +51,14 @@ def read_class_folder(root: str | Path) -> DataSet:
         notes.append(f"{root}: {len(stray)} file(s) beside the class folders left out ({shown})")
     if not splits:
         classes = [folder.name for folder in folders]
-        _check_classes(root, classes)
+        _check_classes(root, classes, minimum_classes)
         items = [
             Item(path, path.relative_to(root).as_posix(), label)
             for label, folder in enumerate(folders)
             for path in _files(folder)
         ]
     else:
-        classes, items = _read_splits(root, splits)
+        classes, items = _read_splits(root, splits, minimum_classes)
     empty = set(range(len(classes))) - {item.label for item in items}
     if empty:
         raise UserError(
@@ -67,7 +68,7 @@ def read_class_folder(root: str | Path) -> DataSet:
     return DataSet(root, tuple(classes), tuple(sorted(items, key=lambda item: item.name)), tuple(notes))
 
 
-def _read_splits(root: Path, splits: dict[str, list[Path]]) -> tuple[list[str], list[Item]]:
+def _read_splits(root: Path, splits: dict[str, list[Path]], minimum: int) -> tuple[list[str], list[Item]]:
     if "train" not in splits:
         raise UserError(
             fault("data", str(root), "a folder train beside val and test", "add train/ with class folders")
@@ -80,7 +81,7 @@ def _read_splits(root: Path, splits: dict[str, list[Path]]) -> tuple[list[str], 
     if faults:
         raise UserError(*faults)
     classes = [folder.name for folder in _children(splits["train"][0])[0]]
-    _check_classes(splits["train"][0], classes)
+    _check_classes(splits["train"][0], classes, minimum)
     label_of = {name: label for label, name in enumerate(classes)}
     items = []
     for split, (folder,) in splits.items():
@@ -99,14 +100,14 @@ def _read_splits(root: Path, splits: dict[str, list[Path]]) -> tuple[list[str], 
     return classes, items
 
 
-def _check_classes(place: Path, classes: list[str]) -> None:
+def _check_classes(place: Path, classes: list[str], minimum: int) -> None:
     if not classes:
         raise UserError(
             fault("data", str(place), "a folder a class with its images", "there are no folders in it")
         )
-    if len(classes) == 1:
+    if len(classes) < minimum:
         mend = f"put the images that are not {classes[0]!r} into a folder of their own"
-        raise UserError(fault("data", classes, "at least two class folders", mend))
+        raise UserError(fault("data", classes, f"at least {minimum} class folders", mend))
 
 
 def _split_folders(folders: list[Path]) -> dict[str, list[Path]]:

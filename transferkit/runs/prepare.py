@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.data.class_folder import read_class_folder
+from transferkit.activations.location import cache_folder
+from transferkit.data.check import Finding, Limits, cheap_check, refusal
 from transferkit.data.hashing import hash_files
-from transferkit.data.source import DataSet
+from transferkit.data.source import DataSet, Item
+from transferkit.data.sources import read_source
 from transferkit.data.split import Ledger, Row, ShortSplitError, split_dataset
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
@@ -106,7 +108,7 @@ class Images:
 
 
 def prepare(recipe: Recipe, progress: Progress) -> Images:
-    """Finds, hashes and splits the images that a recipe names. Writes nothing.
+    """Finds, hashes, checks and splits the images that a recipe names. Writes nothing into the run.
 
     Raises:
         UserError: as the source and the split say.
@@ -114,28 +116,74 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     data = recipe.data
     if data.path is None:
         raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
-    found = read_class_folder(data.path)
-    counts = found.counts()
+    read = _read(data.path, recipe.activations.cache_dir, progress)
+    counts = read.found.counts()
     few = {name: count for name, count in counts.items() if count < data.min_per_class}
     if few:
         expected = f"at least {data.min_per_class} images (data.min_per_class)"
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
-    hashes = _hash(found, progress)
-    ledger, seed = _split(found, hashes, recipe, progress)
-    readable = [item for item, sha256 in zip(found.items, hashes, strict=True) if sha256 is not None]
+    ledger, seed = _split(read.found, read.hashes, recipe, progress)
+    split_of = {row.name: row.split for row in ledger.rows}
+    findings = cheap_check(read.found, read.hashes, [split_of.get(item.name) for item in read.found])
+    readable = read.readable
     return Images(
-        found.classes,
+        read.found.classes,
         ledger.rows,
-        tuple(str(item.path) for item in readable),
-        np.array([item.label for item in readable], np.int64),
-        tuple(
-            (item.name, "the file cannot be read")
-            for item, sha256 in zip(found.items, hashes, strict=True)
-            if sha256 is None
-        ),
-        found.notes,
+        tuple(str(item.path) for item, _ in readable),
+        np.array([item.label for item, _ in readable], np.int64),
+        read.refused,
+        (*read.found.notes, *_warnings(findings)),
         seed,
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A data set with the hash of each of its files, None for those that are refused."""
+
+    found: DataSet
+    hashes: list[str | None]
+    refused: tuple[tuple[str, str], ...]
+
+    @property
+    def readable(self) -> list[tuple[Item, str]]:
+        pairs = zip(self.found.items, self.hashes, strict=True)
+        return [(item, sha256) for item, sha256 in pairs if sha256 is not None]
+
+
+def _read(path: str, cache_dir: str | None, progress: Progress, minimum_classes: int = 2) -> _Read:
+    found = read_source(path, unpack_to=cache_folder(cache_dir) / "sources", minimum_classes=minimum_classes)
+    if found.multi_label:
+        mend = "give each image one label; this version cannot train on several"
+        raise UserError(fault("data", path, "one label an image", mend))
+    root, limits = (found.root if found.root.is_dir() else found.root.parent), Limits()
+    reasons = [refusal(item.path, root, limits) for item in found]
+    with progress.stage("read", total=len(found), unit="file") as stage:
+        wanted = [item.path for item, reason in zip(found, reasons, strict=True) if reason is None]
+        digests = iter(hash_files(wanted, stage.update))
+    hashes = [None if reason is not None else next(digests) for reason in reasons]
+    refused = tuple(
+        (item.name, reason or "the file cannot be read")
+        for item, reason, sha256 in zip(found, reasons, hashes, strict=True)
+        if sha256 is None
+    )
+    return _Read(found, hashes, refused)
+
+
+def _warnings(findings: Sequence[Finding]) -> list[str]:
+    """One line for each kind of finding that is more than a note."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        # Unreadable files are in the quarantine, with their reasons.
+        if finding.severity != "note" and finding.kind != "unreadable":
+            kinds.setdefault(finding.kind, []).append(finding)
+    lines = []
+    for kind, found in kinds.items():
+        first = found[0]
+        place = ", ".join(first.names[:2]) or ", ".join(first.classes[:2])
+        more = f" (and {len(found) - 1} more; see `transferkit data check`)" if len(found) > 1 else ""
+        lines.append(f"{kind}: {place}: {first.message}{more}")
+    return lines
 
 
 def _split(
@@ -164,26 +212,17 @@ def all_of(path: str, classes: Sequence[str], progress: Progress) -> Images:
     Raises:
         UserError: the folder cannot be read, or has classes that the run does not know.
     """
-    found = read_class_folder(path)
-    unknown = [name for name in found.classes if name not in classes]
+    read = _read(path, None, progress, minimum_classes=1)
+    names = read.found.classes
+    unknown = [name for name in names if name not in classes]
     if unknown:
         known = f"one of the run's classes: {', '.join(classes)}"
         raise UserError(*(fault("data", name, known, "remove the folder") for name in unknown))
-    hashes = _hash(found, progress)
-    readable = [
-        (item, sha256) for item, sha256 in zip(found.items, hashes, strict=True) if sha256 is not None
-    ]
+    readable = read.readable
     return Images(
         tuple(classes),
-        tuple(
-            Row(sha256, item.name, found.classes[item.label], item.split or "all")
-            for item, sha256 in readable
-        ),
+        tuple(Row(sha256, item.name, names[item.label], item.split or "all") for item, sha256 in readable),
         tuple(str(item.path) for item, _ in readable),
-        np.array([classes.index(found.classes[item.label]) for item, _ in readable], np.int64),
+        np.array([classes.index(names[item.label]) for item, _ in readable], np.int64),
+        read.refused,
     )
-
-
-def _hash(found: DataSet, progress: Progress) -> list[str | None]:
-    with progress.stage("read", total=len(found), unit="file") as stage:
-        return hash_files([item.path for item in found], stage.update)

@@ -17,13 +17,14 @@ __all__ = ["read_archive", "read_manifest", "read_source", "read_tfds", "read_tf
 _MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
-def read_source(reference: str | Path, *, unpack_to: str | Path) -> DataSet:
+def read_source(reference: str | Path, *, unpack_to: str | Path, minimum_classes: int = 2) -> DataSet:
     """Reads whatever the user named.
 
     Args:
         reference: a folder of class folders (also nested in train, val, test); a CSV or JSON Lines manifest;
             a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``.
         unpack_to: folder where images that do not lie as files are written out, once.
+        minimum_classes: class folders with fewer classes are refused.
 
     Raises:
         UserError: as the source says; or it is none of these.
@@ -36,7 +37,7 @@ def read_source(reference: str | Path, *, unpack_to: str | Path) -> DataSet:
         holds_folders = any(child.is_dir() and not child.name.startswith(".") for child in path.iterdir())
         if not holds_folders and tfrecord_files(path):
             return read_tfrecord(path, Path(unpack_to))
-        return read_class_folder(path)
+        return read_class_folder(path, minimum_classes)
     if path.is_file():
         if path.suffix.lower() in _MANIFESTS:
             return read_manifest(path)
