@@ -28,7 +28,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keeps activations out of the user's cache, and tests from finding what an earlier session left there."""
+    """Keeps activations out of the user's cache, and tests from finding what an earlier session left."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRANSFERKIT_CACHE", str(folder))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Step", "layer_config_names", "steps"]
+__all__ = ["Step", "steps"]
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,6 @@ def steps(model: Any) -> list[Step]:
         reach = max(reach, last_read[here])
         out.append(Step(name, inputs[here], cuttable))
     return out
-
-
-def layer_config_names(model: Any) -> list[str]:
-    """Names of all operations of the model, inputs first."""
-    return [step.name for step in steps(model)]
 
 
 def _in_order(layers: list[dict[str, Any]]) -> Iterator[tuple[str, int, tuple[tuple[str, int, int], ...]]]:
