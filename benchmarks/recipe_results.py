@@ -1,8 +1,7 @@
 """Measures every shipped recipe on real photos and writes what it gave on top of its file.
 
     python benchmarks/recipe_results.py --data ../shared/data
-    python benchmarks/recipe_results.py --data ../shared/data --only linear_probe finetune_top --sets
-    flowers_small
+    python benchmarks/recipe_results.py --data ../shared/data --only linear_probe --sets trashnet
 
 ``--data`` holds the data sets and a Keras cache ``keras_home`` with MobileNetV2's ImageNet weights. Each
 recipe is run through the command line, as a user would; a line ``# Measured: …`` for each data set replaces
