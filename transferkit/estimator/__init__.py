@@ -40,6 +40,9 @@ Not run by the tests of this project, for want of the devices: real GPUs and TPU
 ``python -m pytest tests/estimator -k distribution`` with ``TRANSFERKIT_TEST_STRATEGY=gpu`` (or ``tpu``).
 """
 
+import tensorflow as _tf
+
+from transferkit.estimator import experimental, export
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
     stop_if_higher_hook,
@@ -68,22 +71,56 @@ from transferkit.model_fn.export_output import (
 )
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
 
+# The hooks are TensorFlow's own.
+CheckpointSaverHook = _tf.compat.v1.train.CheckpointSaverHook
+CheckpointSaverListener = _tf.compat.v1.train.CheckpointSaverListener
+FeedFnHook = _tf.compat.v1.train.FeedFnHook
+FinalOpsHook = _tf.compat.v1.train.FinalOpsHook
+GlobalStepWaiterHook = _tf.compat.v1.train.GlobalStepWaiterHook
+LoggingTensorHook = _tf.compat.v1.train.LoggingTensorHook
+NanTensorHook = _tf.compat.v1.train.NanTensorHook
+ProfilerHook = _tf.compat.v1.train.ProfilerHook
+SecondOrStepTimer = _tf.compat.v1.train.SecondOrStepTimer
+SessionRunArgs = _tf.compat.v1.train.SessionRunArgs
+SessionRunContext = _tf.compat.v1.train.SessionRunContext
+SessionRunHook = _tf.compat.v1.train.SessionRunHook
+SessionRunValues = _tf.compat.v1.train.SessionRunValues
+StepCounterHook = _tf.compat.v1.train.StepCounterHook
+StopAtStepHook = _tf.compat.v1.train.StopAtStepHook
+SummarySaverHook = _tf.compat.v1.train.SummarySaverHook
+
 __all__ = [
     "BestExporter",
+    "CheckpointSaverHook",
+    "CheckpointSaverListener",
     "ClassificationOutput",
     "Estimator",
     "EstimatorSpec",
     "EvalSpec",
     "ExportOutput",
     "Exporter",
+    "FeedFnHook",
     "FinalExporter",
+    "FinalOpsHook",
+    "GlobalStepWaiterHook",
     "LatestExporter",
+    "LoggingTensorHook",
     "ModeKeys",
     "NanLossDuringTrainingError",
+    "NanTensorHook",
     "PredictOutput",
+    "ProfilerHook",
     "RegressionOutput",
     "RunConfig",
+    "SecondOrStepTimer",
     "ServingInputReceiver",
+    "SessionRunArgs",
+    "SessionRunContext",
+    "SessionRunHook",
+    "SessionRunValues",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "SummarySaverHook",
     "TensorServingInputReceiver",
     "TrainSpec",
     "VocabInfo",
@@ -91,6 +128,8 @@ __all__ = [
     "add_metrics",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
+    "experimental",
+    "export",
     "make_early_stopping_hook",
     "stop_if_higher_hook",
     "stop_if_lower_hook",

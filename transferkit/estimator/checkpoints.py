@@ -1,8 +1,7 @@
 """Checkpoints: ordinary TensorFlow checkpoints under the variables' own names, whole or not there.
 
-A checkpoint is written under a temporary name, its files are moved into place one after the other, and the
-``checkpoint`` state file, which alone says that it is there, is replaced last. So whatever ends the process,
-the state file names a checkpoint that is whole.
+The ``checkpoint`` state file alone says which checkpoints are there; :mod:`transferkit.estimator.writing`
+replaces it last.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import UserError, fault
@@ -24,18 +22,24 @@ from transferkit.errors import UserError, fault
 __all__ = [
     "CheckpointError",
     "DamagedCheckpointError",
+    "exists",
+    "glob_name",
+    "known",
     "latest",
+    "newest_whole",
     "prune",
     "read",
     "remove",
     "restore",
-    "save",
     "step_of",
+    "values_of",
+    "wait_for_newer",
+    "write_state",
 ]
 
 _log = logging.getLogger("transferkit")
-_NAME = "model.ckpt"
-_TEMPORARY = ".writing-"
+NAME = "model.ckpt"
+TEMPORARY = ".writing-"
 
 
 class CheckpointError(UserError, ValueError):
@@ -59,12 +63,12 @@ def latest(model_dir: str) -> str | None:
         return None
     named = [state.model_checkpoint_path, *reversed(list(state.all_model_checkpoint_paths))]
     for prefix in dict.fromkeys(named):
-        if _exists(prefix):
+        if exists(prefix):
             return prefix
     return None
 
 
-def _exists(prefix: str) -> bool:
+def exists(prefix: str) -> bool:
     folder, name = os.path.split(prefix)
     index = os.path.exists(f"{prefix}.index")
     return index and any(Path(folder).glob(glob_name(name) + ".data-*"))
@@ -76,88 +80,28 @@ def known(model_dir: str) -> list[str]:
     return list(state.all_model_checkpoint_paths) if state else []
 
 
-def save(model_dir: str, step: int, tensors: Mapping[str, Any], keep: int | None) -> str:
-    """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
-
-    Args:
-        model_dir: the folder, made where it is missing.
-        step: the global step.
-        tensors: name -> value.
-        keep: how many checkpoints stay; None or 0 keeps all.
-
-    Returns:
-        The checkpoint's prefix.
-
-    Raises:
-        CheckpointError: where the disk is full or cannot be written; the checkpoints before it stay.
-    """
-    prefix = os.path.join(model_dir, f"{_NAME}-{step}")
-    temporary = os.path.join(model_dir, f"{_TEMPORARY}{os.getpid()}-{_NAME}-{step}")
-    names = sorted(tensors)
-    try:
-        os.makedirs(model_dir, exist_ok=True)
-        tf.raw_ops.SaveV2(
-            prefix=temporary,
-            tensor_names=names,
-            shape_and_slices=[""] * len(names),
-            tensors=[tensors[name] for name in names],
-        )
-        _check_written(temporary, [tensors[name] for name in names])
-        files = sorted(Path(model_dir).glob(glob_name(os.path.basename(temporary)) + ".*"))
-        # The index comes last: without it a checkpoint does not exist for TensorFlow.
-        files.sort(key=lambda path: path.name.endswith(".index"))
-        for path in files:
-            os.replace(path, prefix + path.name[len(os.path.basename(temporary)) :])
-        paths = [p for p in known(model_dir) if p != prefix and _exists(p)]
-        _write_state(model_dir, [*paths, prefix])
-    except (OSError, tf.errors.OpError) as error:
-        for path in Path(model_dir).glob(glob_name(os.path.basename(temporary)) + "*"):
-            with contextlib.suppress(OSError):
-                path.unlink()
-        raise CheckpointError(
-            fault(
-                prefix,
-                str(error).splitlines()[0],
-                "a disk that takes the checkpoint",
-                "make room or choose another model_dir; the checkpoint before this one is whole",
-            )
-        ) from error
-    if keep:
-        prune(model_dir, keep)
-    return prefix
-
-
 def glob_name(name: str) -> str:
     return re.sub(r"([\[\]*?])", r"[\1]", name)
 
 
-def _check_written(prefix: str, tensors: list[Any]) -> None:
-    """A full disk may leave a short file without an error: the sizes tell."""
-    data = Path(f"{prefix}.data-00000-of-00001")
-    least = sum(
-        int(np.prod(t.shape)) * t.dtype.size for t in tensors if t.dtype.size and t.dtype != tf.variant
-    )
-    if data.stat().st_size < least or not os.path.getsize(f"{prefix}.index"):
-        raise OSError(f"{data.stat().st_size} bytes were written of {least}")
-
-
-def _write_state(model_dir: str, prefixes: list[str]) -> None:
+def write_state(model_dir: str, prefixes: list[str]) -> None:
     names = [os.path.relpath(p, model_dir) for p in prefixes]
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{n}"' for n in names)]
-    temporary = os.path.join(model_dir, f"{_TEMPORARY}{os.getpid()}-checkpoint")
+    temporary = os.path.join(model_dir, f"{TEMPORARY}{os.getpid()}-checkpoint")
     Path(temporary).write_text("\n".join(lines) + "\n")
     os.replace(temporary, os.path.join(model_dir, "checkpoint"))
 
 
-def prune(model_dir: str, keep: int) -> None:
-    """Removes the oldest checkpoints beyond ``keep``."""
+def prune(model_dir: str, keep: int, stays: Callable[[str], bool] = lambda prefix: False) -> None:
+    """Removes the oldest checkpoints beyond ``keep``, but for those of which ``stays`` is true."""
     prefixes = known(model_dir)
     if len(prefixes) <= keep:
         return
     # The state file forgets them first: it never names a checkpoint that is gone.
-    _write_state(model_dir, prefixes[-keep:])
+    write_state(model_dir, prefixes[-keep:])
     for prefix in prefixes[:-keep]:
-        remove(prefix)
+        if not stays(prefix):
+            remove(prefix)
 
 
 def remove(prefix: str) -> None:

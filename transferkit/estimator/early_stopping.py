@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.summaries import flush_now
 
 __all__ = [
     "make_early_stopping_hook",
@@ -211,6 +212,7 @@ def _no_better(
 def read_eval_metrics(eval_dir: str) -> dict[int, dict[str, float]]:
     """Step -> metric name -> value, in the order of steps, from the event files of ``eval_dir``."""
     found: dict[int, dict[str, float]] = {}
+    flush_now(eval_dir)
     if not os.path.isdir(eval_dir):
         return {}
     for name in sorted(os.listdir(eval_dir)):

@@ -13,11 +13,13 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints
 from transferkit.estimator.distribution import strategy_of
+from transferkit.estimator.graph import GraphFunction, reader_of
 from transferkit.estimator.hooks import GraphSession
 from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.tracing import Traced, trace
 from transferkit.estimator.variables import VariableStore
 from transferkit.estimator.warm_start import settings_of, warm_start
+from transferkit.estimator.writing import CheckpointWriter
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["Engine"]
@@ -126,16 +128,34 @@ class Engine:
         _log.info("Restored the variables from %s", prefix)
 
     def values(self) -> dict[str, Any]:
-        """Checkpoint name -> present value of each saved variable."""
-        return {name: variable.read_value() for name, variable in self.store.saved.items()}
+        """Checkpoint name -> present value of each saved variable, read in one call."""
+        names = tuple(self.store.saved)
+        read: GraphFunction = self.once(("read", names), lambda: reader_of(self.store.saved.values()))
+        return dict(zip(names, read(), strict=True))
 
     def save(self, folder: str | None = None) -> str:
         """Writes a checkpoint of the present values into ``folder``, or the model_dir where it is None."""
-        keep = self.config.keep_checkpoint_max
-        prefix = checkpoints.save(folder or self.model_dir, self.step(), self.values(), keep)
-        if folder is None:
+        folder = folder or self.model_dir
+        config = self.config
+        hours = config.keep_checkpoint_every_n_hours
+        writer: CheckpointWriter = self.once(
+            ("writer", folder), lambda: CheckpointWriter(folder, config.keep_checkpoint_max, hours)
+        )
+        prefix = writer.save(self.step(), self.values(), self.frozen())
+        if folder == self.model_dir:
             self.source = prefix
+            self._checked.add(prefix)
         return prefix
+
+    def frozen(self) -> frozenset[str]:
+        """Names of the saved variables that no training graph writes."""
+        written: set[str] = set()
+        for made in self._traces.values():
+            if made.mode == ModeKeys.TRAIN:
+                written |= self.once(
+                    ("written", id(made)), lambda made=made: self.store.names_in(made.written())
+                )
+        return frozenset(self.store.saved) - written
 
     def newest(self) -> str | None:
         """The checkpoint the variables come from, or would be filled from: the newest that is whole."""
@@ -154,7 +174,7 @@ class Engine:
         return made
 
     def begin(self, traced: Traced) -> None:
-        """What each call begins with: the scaffold's local_init_op.
+        """What each call begins with: its tables filled, the scaffold's local_init_op run.
 
         Raises:
             ValueError: for a scaffold's saver, which has no meaning here.
@@ -164,8 +184,12 @@ class Engine:
             raise ValueError(
                 fault("scaffold.saver", None, None, "checkpoints hold all variables; leave the saver out")
             )
+        session = GraphSession(traced)
+        tables: list[Any] = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
+        if tables and ("tables", id(traced)) not in self._kept:
+            self._kept["tables", id(traced)] = session.run(tables)
         if scaffold._local_init_op is not None:
-            GraphSession(traced).run(scaffold._local_init_op)
+            session.run(scaffold._local_init_op)
 
     def initialize(self, traced: Traced) -> None:
         """What a fresh model begins with besides its initial values: done once, without a checkpoint."""
@@ -178,9 +202,11 @@ class Engine:
         session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
         scaffold = traced.spec.scaffold
         if scaffold._init_op is not None:
-            session.run(scaffold._init_op, scaffold._init_feed_dict)
+            with traced.graph.without_building():
+                session.run(scaffold._init_op, scaffold._init_feed_dict)
         if scaffold._init_fn is not None:
-            scaffold._init_fn(session)
+            with traced.graph.without_building():
+                scaffold._init_fn(session)
         if self.warm_start is not None:
             collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
             trainable = [name for name in map(self.store.name_of, collection) if name is not None]

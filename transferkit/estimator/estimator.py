@@ -108,6 +108,9 @@ class Estimator:
         training.check_steps(steps, max_steps)
         hooks = check_hooks(hooks)
         listeners = list(saving_listeners or ())
+        for listener in listeners:
+            if not isinstance(listener, tf.compat.v1.train.CheckpointSaverListener):
+                raise TypeError(fault("train.saving_listeners", listener, "CheckpointSaverListener objects"))
         if max_steps is not None and self._engine.step() >= max_steps:
             return self
         training.Training(self._engine, input_fn, hooks, listeners, steps, max_steps).run()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.errors import fault
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
@@ -48,6 +49,9 @@ def evaluate(
         context = input_context(strategy)
         dataset, labelled = call_input_fn(input_fn, ModeKeys.EVAL, engine.params, config, context)
     traced = engine.traced(ModeKeys.EVAL, signature_of(dataset.element_spec, labelled), strategy)
+    for name in ("loss", "global_step"):
+        if name in traced.metrics:
+            raise ValueError(fault("eval_metric_ops", name, None, f"{name!r} is a result of its own"))
     with engine.weights_of(checkpoint_path):
         engine.begin(traced)
         with seeded(config.tf_random_seed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import inspect
 import json
 import logging
 import os
@@ -126,6 +127,34 @@ class LatestExporter(_SavedModelExporter):
         return folder
 
 
+def loss_smaller(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
+    """Whether the current loss is below the best.
+
+    Raises:
+        ValueError: where one has no loss.
+    """
+    for place, result in (
+        ("best_eval_result", best_eval_result),
+        ("current_eval_result", current_eval_result),
+    ):
+        if not result or "loss" not in result:
+            raise ValueError(fault(place, dict(result or {}), "an evaluation with 'loss'"))
+    return bool(current_eval_result["loss"] < best_eval_result["loss"])
+
+
+def _checked_compare_fn(compare_fn: Any) -> Callable[..., bool]:
+    names = set(inspect.signature(compare_fn).parameters) if callable(compare_fn) else set()
+    if not {"best_eval_result", "current_eval_result"} <= names:
+        raise ValueError(
+            fault(
+                "BestExporter.compare_fn",
+                compare_fn,
+                "a function of best_eval_result and current_eval_result",
+            )
+        )
+    return compare_fn
+
+
 class BestExporter(_SavedModelExporter):
     """Exports when an evaluation is better than all before it, those of earlier runs included.
 
@@ -135,13 +164,14 @@ class BestExporter(_SavedModelExporter):
         event_file_pattern: which event files below model_dir tell of earlier evaluations, such as
             ``eval/*.tfevents.*``; None looks into ``eval``.
         compare_fn: ``(best_eval_result, current_eval_result) -> bool``, true where the current is better;
-            None compares the loss.
+            by default the smaller loss is.
         assets_extra: target -> file to take along.
         as_text: whether the graph is written as text.
         exports_to_keep: how many stay; None keeps all.
 
     Raises:
-        ValueError: without a receiver function, or where ``exports_to_keep`` is not positive.
+        ValueError: without a receiver function, where ``exports_to_keep`` is not positive, or ``compare_fn``
+            has other arguments.
     """
 
     def __init__(
@@ -149,7 +179,7 @@ class BestExporter(_SavedModelExporter):
         name: str = "best_exporter",
         serving_input_receiver_fn: Callable[[], Any] | None = None,
         event_file_pattern: str | None = None,
-        compare_fn: Callable[..., bool] | None = None,
+        compare_fn: Callable[..., bool] = loss_smaller,
         assets_extra: Mapping[str, str] | None = None,
         as_text: bool = False,
         exports_to_keep: int | None = 5,
@@ -160,7 +190,7 @@ class BestExporter(_SavedModelExporter):
         _check_keep(exports_to_keep)
         self._keep = exports_to_keep
         self._pattern = event_file_pattern
-        self._better = compare_fn or loss_smaller
+        self._better = _checked_compare_fn(compare_fn)
         self._best: dict[str, float] | None = None
 
     def export(
@@ -201,21 +231,6 @@ class BestExporter(_SavedModelExporter):
             if best is None or self._better(best_eval_result=best, current_eval_result=metrics):
                 best = metrics
         return best
-
-
-def loss_smaller(best_eval_result: Mapping[str, Any], current_eval_result: Mapping[str, Any]) -> bool:
-    """Whether the current loss is below the best.
-
-    Raises:
-        ValueError: where one has no loss.
-    """
-    for place, result in (
-        ("best_eval_result", best_eval_result),
-        ("current_eval_result", current_eval_result),
-    ):
-        if not result or "loss" not in result:
-            raise ValueError(fault(place, dict(result or {}), "an evaluation with 'loss'"))
-    return bool(current_eval_result["loss"] < best_eval_result["loss"])
 
 
 def _is_number(value: Any) -> bool:

@@ -102,9 +102,11 @@ def _signatures(
     for alternative, tensors in receivers:
         for name, output in outputs.items():
             key = name if alternative is None else f"{alternative}:{name}"
-            signatures[key] = _serve(graph, traced, tensors, flat, output.outputs)
             strings = [t for t in tensors.values() if t.dtype == tf.string]
             methods[key] = output.method if len(strings) == len(tensors) == 1 else "predict"
+            # A model server's Classify and Regress look for the examples under this name.
+            received = tensors if methods[key] == "predict" else {"inputs": strings[0]}
+            signatures[key] = _serve(graph, traced, received, flat, output.outputs)
     module.variables = [
         variable for variable in engine.store.saved.values() if _used(traced, graph, variable)
     ]

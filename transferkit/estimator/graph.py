@@ -21,7 +21,7 @@ import tensorflow as tf
 from tensorflow.python.eager.polymorphic_function import atomic_function
 from tensorflow.python.framework import func_graph
 
-__all__ = ["GraphFunction", "TracedGraph", "cut"]
+__all__ = ["GraphFunction", "TracedGraph", "reader_of"]
 
 _numbers = itertools.count()
 
@@ -292,7 +292,10 @@ def _needed(graph: Any, inputs: Sequence[Any], outputs: Sequence[Any], control: 
     return needed
 
 
-def cut(graph: TracedGraph, outputs: Sequence[Any]) -> list[Any]:
-    """Runs the part of ``graph`` that ``outputs`` need, which no input may be part of; returns values."""
+def reader_of(variables: Iterable[Any]) -> GraphFunction:
+    """A function that reads all ``variables`` in one call."""
     with tf.init_scope():
-        return GraphFunction(graph, [], outputs)()
+        graph = TracedGraph("read_variables")
+        with graph.as_default():
+            values = [variable.read_value() for variable in variables]
+        return GraphFunction(graph, [], values)

@@ -156,6 +156,11 @@ class RunConfig:
             return values[name]
         raise AttributeError(f"RunConfig has no attribute {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__.get("_values", {}):
+            raise AttributeError(f"RunConfig.{name} cannot be set; use replace({name}=…)")
+        super().__setattr__(name, value)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> RunConfig:
         # Strategies and hooks of the runtime cannot be copied, and need not be.
         made = copy.copy(self)
@@ -241,12 +246,13 @@ class RunConfig:
         except ValueError as error:
             raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
         self._cluster = content.get("cluster") or {}
+        self._service = content.get("service")
         task = content.get("task") or {}
         kind = task.get("type")
         self._model_dir_from_cluster(content)
         if not self._cluster:
             self.task_type, self.task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
-            if self.task_type not in (TaskType.WORKER, TaskType.CHIEF, TaskType.MASTER, TaskType.EVALUATOR):
+            if self.task_type != TaskType.WORKER:
                 raise ValueError(fault("TF_CONFIG.task.type", kind, "a cluster that has such tasks"))
             self.is_chief = True
             self.num_worker_replicas, self.num_ps_replicas = 1, 0
@@ -273,11 +279,16 @@ class RunConfig:
             self.is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
         else:
             self.is_chief = kind == TaskType.WORKER and index == 0
+        if kind == TaskType.EVALUATOR:
+            # It works alone, whatever the cluster that it watches looks like.
+            self.num_ps_replicas = self.num_worker_replicas = 0
+            self.global_id_in_cluster = None
+            return
         self.num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
         self.num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
         order = [TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER, TaskType.PS]
         everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
-        self.global_id_in_cluster = everyone.index((kind, index)) if kind != TaskType.EVALUATOR else None
+        self.global_id_in_cluster = everyone.index((kind, index))
 
     def _model_dir_from_cluster(self, content: Mapping[str, Any]) -> None:
         given = content.get("model_dir")
@@ -311,7 +322,7 @@ class RunConfig:
     @property
     def service(self) -> Any:
         """The platform's own part of TF_CONFIG, or None."""
-        return json.loads(os.environ.get("TF_CONFIG") or "{}").get("service")
+        return self._service
 
 
 def _model_dir(value: Any) -> str | None:

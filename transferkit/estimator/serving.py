@@ -35,7 +35,6 @@ class ServingInputReceiver(_Receiver):
 
     Raises:
         ValueError: where something is missing, is no tensor, or has no string for a name.
-        TypeError: where the alternatives are no dictionary.
     """
 
     __slots__ = ()
@@ -93,7 +92,7 @@ def _alternatives(given: Any) -> dict[str, dict[str, Any]] | None:
     if given is None:
         return None
     if not isinstance(given, Mapping):
-        raise TypeError(fault("receiver_tensors_alternatives", given, "a dictionary"))
+        raise ValueError(fault("receiver_tensors_alternatives", given, "a dictionary"))
     return {
         name: _named(f"receiver_tensors_alternatives[{name!r}]", one, "input") for name, one in given.items()
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +20,10 @@ from transferkit.estimator.variables import VariableStore
 __all__ = ["Journal", "LearningRate", "Speed", "merged_summary"]
 
 v1 = tf.compat.v1
+
+_FLUSH_SECONDS = 1.0
+_flushed: dict[str, float] = {}
+_opened: dict[str, Any] = {}
 
 
 class Journal:
@@ -37,8 +43,11 @@ class Journal:
     def writer(self) -> Any:
         # One writer a folder in the whole process, shared with TensorFlow's own hooks. Made here, it writes
         # no graph: a traced graph's collections hold variables that a graph definition cannot name.
-        with tf.Graph().as_default():
-            return v1.summary.FileWriterCache.get(self.folder)
+        writer = _opened.get(self.folder)
+        if writer is None:
+            with tf.Graph().as_default():
+                writer = _opened[self.folder] = v1.summary.FileWriterCache.get(self.folder)
+        return writer
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Writes those of ``values`` that are numbers; bytes are taken for a serialized summary."""
@@ -61,9 +70,28 @@ class Journal:
             self._wrote = True
 
     def flush(self) -> None:
-        if self._wrote:
+        """Sees to it that what was written is in the file, a second later at most.
+
+        Waiting for the disk after each short call would hold up a loop of them; the end flushes too.
+        """
+        now = time.monotonic()
+        if self._wrote and now - _flushed.get(self.folder, 0.0) > _FLUSH_SECONDS:
             self.writer.flush()
+            _flushed[self.folder] = now
             self._wrote = False
+
+
+def flush_now(folder: str) -> None:
+    """Flushes this process's writer of ``folder``, where there is one, before its files are read."""
+    if folder in _flushed or folder in _opened:
+        Journal(folder).writer.flush()
+
+
+@atexit.register
+def _flush_all() -> None:
+    for folder in _opened:
+        with contextlib.suppress(Exception):
+            Journal(folder).writer.flush()
 
 
 class Speed:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.distribute import distribute_utils
+from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.errors import fault
 from transferkit.estimator.graph import GraphFunction, TracedGraph, _needed, _written
@@ -114,6 +115,12 @@ class Traced:
             self._functions[key] = made
         return made
 
+    def written(self) -> list[Any]:
+        """The resources, outside the graph, that a step may write."""
+        needed = _needed(self.graph, self.inputs, [], self.effects)
+        names = {name for op in needed for name in _written(op)}
+        return [outer for outer, inner in self.graph.captures if inner.name in names]
+
     def values_function(self, outputs: Any) -> GraphFunction:
         """The function without inputs that reads ``outputs``, which depend on variables alone."""
         key = ("values", tuple(t.name for t in outputs))
@@ -175,7 +182,8 @@ def trace(
             loss = call(batches[0][1])
         else:
             # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
-            each = distribute_utils.regroup(tuple(batch for _, batch in batches), always_wrap=True)
+            several = tuple(batch for _, batch in batches)
+            each = distribute_utils.regroup(several, always_wrap=True) if replicas > 1 else several[0]
             loss = strategy.extended.call_for_each_replica(call, args=(each,))
         traced.specs = specs
         traced.spec = specs[0]
@@ -247,6 +255,9 @@ def _operations(value: Any) -> list[Any]:
     """The operations behind what a user gave as train_op or as a metric's update."""
     if isinstance(value, tf.Operation):
         return [value]
+    if isinstance(value, resource_variable_ops._UnreadVariable):
+        # What ``assign`` and its like return in a graph: asking for it runs the assignment.
+        return [value.op]
     values = getattr(value, "_values", None)
     if values and not tf.is_tensor(value):
         return [op for part in values for op in _operations(part)]

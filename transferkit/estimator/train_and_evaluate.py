@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints
+from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
 from transferkit.estimator.hooks import check_hooks
 from transferkit.estimator.run_config import TaskType
@@ -151,6 +152,8 @@ def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpe
         TypeError: where the specs are something else.
         ValueError: where the task of TF_CONFIG has no part in it.
     """
+    if not isinstance(estimator, Estimator):
+        raise TypeError(fault("train_and_evaluate.estimator", estimator, "an Estimator"))
     if not isinstance(train_spec, TrainSpec):
         raise TypeError(fault("train_and_evaluate.train_spec", train_spec, "a TrainSpec"))
     if not isinstance(eval_spec, EvalSpec):
@@ -204,20 +207,18 @@ class _Evaluation:
 
 
 class _Evaluating(tf.compat.v1.train.CheckpointSaverListener):
-    """Evaluates after a checkpoint, unless the last evaluation is too recent."""
+    """Evaluates after a checkpoint, unless the last evaluation is too recent.
 
-    def __init__(self, evaluation: _Evaluation, throttle: float, ends_at: int | None) -> None:
-        self._evaluation, self._throttle, self._ends_at = evaluation, throttle, ends_at
+    The checkpoint with which training begins and the last one are not its business.
+    """
+
+    def __init__(self, evaluation: _Evaluation, throttle: float, apart: tuple[int | None, ...]) -> None:
+        self._evaluation, self._throttle, self._apart = evaluation, throttle, apart
         self._last: float | None = None
-        self._first = True
 
     def after_save(self, session: Any, global_step_value: int) -> None:
-        if self._first:
-            # The checkpoint with which training begins.
-            self._first, self._last = False, time.monotonic()
-            return
         recent = self._last is not None and time.monotonic() - self._last < self._throttle
-        if recent or global_step_value == self._ends_at:
+        if recent or global_step_value in self._apart:
             return
         self._evaluation.run(final=False)
         self._last = time.monotonic()
@@ -225,7 +226,9 @@ class _Evaluating(tf.compat.v1.train.CheckpointSaverListener):
 
 def _local(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tuple[Any, Any]:
     evaluation = _Evaluation(estimator, eval_spec, train_spec.max_steps)
-    listener = _Evaluating(evaluation, eval_spec.throttle_secs, train_spec.max_steps)
+    begin = estimator.latest_checkpoint()
+    apart = (checkpoints.step_of(begin) if begin else 0, train_spec.max_steps)
+    listener = _Evaluating(evaluation, eval_spec.throttle_secs, apart)
     listeners = (*train_spec.saving_listeners, listener)
     estimator.train(
         train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps, saving_listeners=listeners

@@ -233,6 +233,11 @@ class VariableStore:
             # Keras numbers seed generators over the whole process: here the order of use numbers them.
             self._enter(re.sub(r"^seed_generator_\d+/", "seed_generator/", name), variable)
 
+    def names_in(self, handles: list[Any]) -> set[str]:
+        """Checkpoint names of the variables whose resources are among ``handles``."""
+        wanted = {id(handle) for handle in handles}
+        return {name for name, v in self.saved.items() if any(id(h) in wanted for h in _handles(v))}
+
     def reset_local(self) -> None:
         """Sets the variables of metrics back to where an evaluation begins."""
         for variable, initial in self.local.values():

@@ -1,0 +1,186 @@
+"""Writes checkpoints: whole, or not there, and of what stays the same no byte twice.
+
+A checkpoint is written under a temporary name, its files are moved into place one after the other, and the
+``checkpoint`` state file is replaced last. So whatever ends the process, the state file names a checkpoint
+that is whole.
+
+Frozen weights are most of a transferred model, and do not change. They are written once, as a shard of their
+own; later checkpoints take that shard by a hard link. Whether a weight changed is seen by its buffer: it is
+held, so that any assignment has to take another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.errors import fault
+from transferkit.estimator.checkpoints import (
+    NAME,
+    TEMPORARY,
+    CheckpointError,
+    exists,
+    glob_name,
+    known,
+    prune,
+    write_state,
+)
+
+__all__ = ["CheckpointWriter"]
+
+# Below this many bytes a shard of its own is not worth its files.
+_WORTH = 1_000_000
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of one folder.
+
+    Args:
+        folder: where, made where it is missing.
+        keep: how many checkpoints stay; None or 0 keeps all.
+        keep_hours: one checkpoint in this many hours stays for good.
+    """
+
+    def __init__(self, folder: str, keep: int | None, keep_hours: float = 10_000) -> None:
+        self._folder, self._keep = folder, keep
+        self._hours, self._next_kept = keep_hours, time.time() + keep_hours * 3600
+        self._still: dict[str, Any] = {}
+        self._places: dict[str, int] = {}
+        self._shard: str | None = None
+
+    def save(self, step: int, tensors: Mapping[str, Any], frozen: frozenset[str] = frozenset()) -> str:
+        """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
+
+        Args:
+            step: the global step.
+            tensors: name -> value.
+            frozen: names of those that training does not write.
+
+        Returns:
+            The checkpoint's prefix.
+
+        Raises:
+            CheckpointError: where the disk is full or cannot be written; the checkpoints before it stay.
+        """
+        prefix = os.path.join(self._folder, f"{NAME}-{step}")
+        temporary = os.path.join(self._folder, f"{TEMPORARY}{os.getpid()}-{NAME}-{step}")
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            still = self._unchanged(tensors, frozen)
+            if still:
+                self._write_merged(temporary, tensors, still)
+            else:
+                _write(temporary, tensors)
+            with contextlib.suppress(FileNotFoundError):
+                # One of the same name, damaged perhaps: without its index it is not there.
+                os.unlink(f"{prefix}.index")
+            files = _files(temporary)
+            # The index comes last: without it a checkpoint does not exist for TensorFlow.
+            files.sort(key=lambda path: path.name.endswith(".index"))
+            for path in files:
+                os.replace(path, prefix + path.name[len(os.path.basename(temporary)) :])
+            write_state(
+                self._folder, [*(p for p in known(self._folder) if p != prefix and exists(p)), prefix]
+            )
+        except (OSError, tf.errors.OpError) as error:
+            for path in _files(temporary):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            self._forget_shard()
+            raise CheckpointError(
+                fault(
+                    prefix,
+                    str(error).splitlines()[0],
+                    "a disk that takes the checkpoint",
+                    "make room or choose another model_dir; the checkpoint before this one is whole",
+                )
+            ) from error
+        if self._keep:
+            prune(self._folder, self._keep, self._stays)
+        return prefix
+
+    def _stays(self, prefix: str) -> bool:
+        """Whether ``prefix`` is the one that is kept for good after so many hours."""
+        try:
+            kept = os.path.getmtime(f"{prefix}.index") > self._next_kept
+        except OSError:
+            return False
+        self._next_kept += self._hours * 3600 if kept else 0
+        return kept
+
+    def _unchanged(self, tensors: Mapping[str, Any], frozen: frozenset[str]) -> frozenset[str]:
+        """The names whose values are in the shard of frozen weights; it is written where that is worth it."""
+        candidates = {name: tensors[name] for name in frozen if name in tensors}
+        if sum(_size(t) for t in candidates.values()) < _WORTH or any(
+            "CPU" not in t.device for t in candidates.values()
+        ):
+            return frozenset()
+        places = {name: _place(tensor) for name, tensor in candidates.items()}
+        if self._shard is None or places != self._places or not os.path.exists(f"{self._shard}.index"):
+            self._forget_shard()
+            shard = os.path.join(self._folder, f"{TEMPORARY}frozen-{os.getpid()}-{id(self)}")
+            _write(shard, candidates)
+            self._shard, self._still, self._places = shard, candidates, places
+        return frozenset(candidates)
+
+    def _write_merged(self, temporary: str, tensors: Mapping[str, Any], still: frozenset[str]) -> None:
+        """Writes the changing part, links the frozen shard, and makes one checkpoint of both."""
+        parts = [f"{temporary}_part0", f"{temporary}_part1"]
+        for path in _files(self._shard or ""):
+            target = parts[0] + path.name[len(os.path.basename(self._shard or "")) :]
+            try:
+                os.link(path, target)
+            except OSError:
+                # A file system without hard links.
+                shutil.copyfile(path, target)
+        _write(parts[1], {name: tensor for name, tensor in tensors.items() if name not in still})
+        tf.raw_ops.MergeV2Checkpoints(
+            checkpoint_prefixes=parts, destination_prefix=temporary, delete_old_dirs=False
+        )
+
+    def _forget_shard(self) -> None:
+        if self._shard is not None:
+            for path in _files(self._shard):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        self._shard, self._still, self._places = None, {}, {}
+
+    def close(self) -> None:
+        """Removes the shard that later checkpoints would have been linked to."""
+        self._forget_shard()
+
+
+def _write(prefix: str, tensors: Mapping[str, Any]) -> None:
+    names = sorted(tensors)
+    values = [tensors[name] for name in names]
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+    # A full disk may leave a short file without an error: the sizes tell.
+    least = sum(_size(tensor) for tensor in values)
+    written = os.path.getsize(f"{prefix}.data-00000-of-00001")
+    if written < least or not os.path.getsize(f"{prefix}.index"):
+        raise OSError(f"{written} bytes were written of {least}")
+
+
+def _size(tensor: Any) -> int:
+    size = tensor.dtype.size
+    return (
+        int(tensor.shape.num_elements() * size) if size and tensor.dtype not in (tf.variant, tf.string) else 0
+    )
+
+
+def _place(tensor: Any) -> int:
+    array = np.asarray(tensor)
+    return int(array.__array_interface__["data"][0])
+
+
+def _files(prefix: str) -> list[Path]:
+    folder, name = os.path.split(prefix)
+    return [path for path in Path(folder or ".").glob(glob_name(name) + "*") if name]
