@@ -44,12 +44,16 @@ def main() -> None:
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for name in arguments.only or [one for one in recipe_files() if one not in WITHOUT]:
         for data in arguments.sets:
-            result = measure(name, arguments.data, data, [*SETS[data], *arguments.overrides])
+            try:
+                result = measure(name, arguments.data, data, [*SETS[data], *arguments.overrides])
+            except subprocess.CalledProcessError as error:
+                print(f"{name:18} {data}: ended with exit code {error.returncode}, not measured", flush=True)
+                continue
             found.setdefault(name, {})[data] = result
             print(f"{name:18} {sentence(data, result, ALSO.get(name))}", flush=True)
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-        if not arguments.overrides:
+        if name in found and not arguments.overrides:
             write_on_top(recipe_files()[name], found[name], ALSO.get(name))
 
 
