@@ -11,6 +11,7 @@ from typing import Any
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.recipe import Recipe, load
+from transferkit.recipe.explain import diff
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
@@ -116,19 +117,7 @@ def _resolve(
 
 def _differing(given: Recipe, stored: Recipe) -> str:
     """The first keys in which two recipes differ, with both values."""
-    one, other = _flat(given.values()), _flat(stored.values())
-    keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
-    return "; ".join(f"{key} is {one.get(key)!r}, was {other.get(key)!r}" for key in keys[:5])
-
-
-def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{before}{key}."))
-        else:
-            flat[before + key] = value
-    return flat
+    return "; ".join(f"{one.key} is {one.one!r}, was {one.other!r}" for one in diff(given, stored)[:5])
 
 
 def _default_place(recipe: Recipe) -> Path:

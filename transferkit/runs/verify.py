@@ -1,0 +1,54 @@
+"""What has changed since a run was made: data, weights, packages, recipe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from typing import Any
+
+from transferkit.errors import UserError, fault
+from transferkit.recipe import load
+from transferkit.runs.lock import differences, make_lock
+from transferkit.runs.prepare import prepare
+from transferkit.runs.progress import Progress
+from transferkit.runs.start import start_tensorflow
+
+__all__ = ["verify_run"]
+
+
+def verify_run(run: Any, data: str | os.PathLike[str] | None = None) -> list[str]:
+    """Compares a run's lock file with what is there now.
+
+    Args:
+        run: a finished run.
+        data: where the images lie now, if they moved; a move alone is no change.
+
+    Returns:
+        One line for each fact that changed; empty where running the recipe again would give this run.
+
+    Raises:
+        UserError: the lock file, the data or the weights are not to be had.
+    """
+    file = run.path / "lock.json"
+    try:
+        then = json.loads(file.read_text("utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise UserError(fault(str(file), mend=f"the lock file cannot be read: {error}")) from None
+    recipe = run.recipe
+    moved = recipe if data is None else load(run.path / "recipe.toml", [("data.path", os.fspath(data))])
+    images = prepare(moved, Progress(quiet=True))
+    # What the run set aside when it decoded the images is no part of its ledger.
+    left_out = _quarantined(run)
+    failed = [(index, "as in the run") for index, row in enumerate(images.rows) if row.name in left_out]
+    images = images.without(failed, most=1.0)
+    start_tensorflow()
+    from transferkit.runs.network import open_parts
+
+    weights = open_parts(recipe, images.classes).backbone.weights_sha256
+    return differences(then, make_lock(recipe, images.ledger, images.classes, weights))
+
+
+def _quarantined(run: Any) -> set[str]:
+    with open(run.path / "quarantine.csv", newline="", encoding="utf-8") as file:
+        return {row["path"] for row in csv.DictReader(file)}
