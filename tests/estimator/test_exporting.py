@@ -92,8 +92,6 @@ def test_examples_are_parsed_and_classified(tmp_path):
         )
     )
     model = tf.saved_model.load(folder)
-    scores = model.signatures["serving_default"](examples=tf.constant([example.SerializeToString()]))[
-        "scores"
-    ]
+    scores = model.signatures["serving_default"](inputs=tf.constant([example.SerializeToString()]))["scores"]
     assert scores.shape == (1, 2)
     assert scores[0, 0] > 0.99

@@ -14,7 +14,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
-from transferkit.estimator.hooks import HookRunner
+from transferkit.estimator.hooks import HookRunner, check_hooks
 from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
 from transferkit.estimator.saving import DataPosition, Saver, adopt
 from transferkit.estimator.signals import Termination
@@ -83,7 +83,7 @@ class Training:
         engine, config, traced = self._engine, self._config, self._traced
         spec = traced.spec
         chief = spec.training_chief_hooks if config.is_chief else ()
-        rest, savers = adopt([*hooks, *spec.training_hooks, *chief], engine, config)
+        rest, savers = adopt(check_hooks([*hooks, *spec.training_hooks, *chief]), engine, config)
         if not any(saver.main for saver in savers):
             every = config.save_checkpoints_steps, config.save_checkpoints_secs
             savers.append(Saver(engine, listeners, *every, writes=config.is_chief and any(every)))

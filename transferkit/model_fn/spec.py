@@ -129,6 +129,8 @@ def _loss(loss: Any, mode: str) -> Any:
             raise ValueError(fault("EstimatorSpec.loss", None, None, "Missing loss."))
         return None
     if not tf.is_tensor(loss) or isinstance(loss, tf.Operation):
+        if not _is_tensor(loss) or isinstance(loss, tf.Operation):
+            raise TypeError(fault("EstimatorSpec.loss", loss, "a scalar tensor"))
         try:
             loss = tf.convert_to_tensor(loss)
         except (TypeError, ValueError):
