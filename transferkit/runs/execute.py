@@ -60,7 +60,9 @@ def execute(
     for number, (phase, plan) in enumerate(trained.plans):
         network = parts.network(phase, plan, trained.images.train_counts)
         proof.watch(network.cut)
-        trained.images, at_cut = pass_through(network.cut, size, trained.images, recipe, progress)
+        trained.images, at_cut = pass_through(
+            network.cut, size, trained.images, recipe, progress, augment=True
+        )
         # The run's folder is opened once nothing that the user gave can be refused any more.
         if folder is None:
             folder = place.open(resume)
@@ -109,11 +111,12 @@ def _fit_features(network: Network, at_cut: AtCut, images: Images, seed: int) ->
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
         # A mean over so many images is known well enough; a closed-form head needs them all.
         some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
-    features = features_of(network, at_cut.in_order(some, images.labels[some]))
+    parts = [features_of(network, batches) for batches in at_cut.every_view(some, images.labels[some])]
+    features = np.concatenate(parts)
     network.standardise.fit(features)
     if network.head.closed_form:
         standardised = network.standardise(features).numpy()
-        fitted = network.head.fit(standardised, labels, seed)
+        fitted = network.head.fit(standardised, np.tile(labels, len(parts)), seed)
         network.layer.set_weights(fitted.get_weights())
 
 

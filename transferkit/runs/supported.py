@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transferkit.augmentation import make_augmentation
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Phase, Recipe
 
@@ -19,8 +20,15 @@ def check_supported(recipe: Recipe) -> None:
     def refuse(place: str, received: object, expected: str) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
 
-    if recipe.augmentation.options:
-        refuse("augmentation", sorted(recipe.augmentation.options), "none")
+    pipeline = make_augmentation(recipe.augmentation)
+    if pipeline is not None and pipeline.changes_images and recipe.activations.views == 1:
+        refuse(
+            "activations.views",
+            1,
+            "2 or more with augmentation, so that the frozen part still runs once a view",
+        )
+    if pipeline is not None and pipeline.mixes_images:
+        refuse("augmentation", "mixing of images", 'mixing with at = "cut"')
     if recipe.head.options.get("multi_label"):
         refuse("head.multi_label", True, "false, since class folders give each image one label")
     if set(recipe.export.formats) != {"saved_model"}:
