@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import glob
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -117,6 +118,10 @@ def checkpoints(folder: str) -> list[int]:
 
 def event_tags(folder: str) -> dict[str, list[int]]:
     """Tag -> the steps at which an event file of ``folder`` holds it."""
+    # Ours flushes event files every few seconds and at the end of the process.
+    journals = sys.modules.get("transferkit.estimator.summaries")
+    if journals is not None:
+        journals.flush_now(folder)
     tags: dict[str, list[int]] = {}
     for path in sorted(glob.glob(os.path.join(folder, "events.*"))):
         for event in v1.train.summary_iterator(path):
