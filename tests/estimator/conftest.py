@@ -78,6 +78,11 @@ def make_keras_model_fn(dropout=0.2, learning_rate=0.01, seed=3, frozen_norm=Fal
 
 
 @pytest.fixture
+def arrays():
+    return X, Y
+
+
+@pytest.fixture
 def train_input():
     return lambda: tf.data.Dataset.from_tensor_slices(({"x": X}, Y)).shuffle(24).repeat().batch(4)
 

@@ -83,14 +83,10 @@ if __name__ == "__main__":
     estimator = Estimator(model_fn, config=config, params={} if style == "tf1" else None)
     estimator.train(lambda: data().repeat().batch(8 // count), steps=12, hooks=[hook])
     result = estimator.evaluate(lambda: data().batch(8 // count).take(5))
-    names = estimator.get_variable_names()
-    print(
-        json.dumps(
-            {
-                "losses": hook.values,
-                "mae": float(result["mae"]),
-                "names": names,
-                "traces": estimator.trace_counts,
-            }
-        )
-    )
+    weights = {
+        name: estimator.get_variable_value(name).tolist()
+        for name in estimator.get_variable_names()
+        if "seed_generator" not in name
+    }
+    found = {"losses": hook.values, "mae": float(result["mae"]), "weights": weights}
+    print(json.dumps({**found, "traces": estimator.trace_counts}))

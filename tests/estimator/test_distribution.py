@@ -32,7 +32,10 @@ def run(count, style, name, loop=""):
 def test_mirrored_cpus_give_the_loss_curve_of_one_device(style, count):
     one, several = run(1, style, "none"), run(count, style, "mirrored")
     np.testing.assert_allclose(several["losses"], one["losses"], rtol=1e-5)
-    assert several["names"] == one["names"]
+    # Adam's step hides a wrong scale of the gradients: its slots show it.
+    assert several["weights"].keys() == one["weights"].keys()
+    for name, value in one["weights"].items():
+        np.testing.assert_allclose(several["weights"][name], value, rtol=2e-4, atol=1e-6, err_msg=name)
     assert several["traces"] == {"train": 1, "eval": 1}
 
 

@@ -31,7 +31,8 @@ def test_loops_end_with_the_weights_of_single_steps(style, tf1_model, keras_mode
 
 def test_hooks_see_the_last_step_of_each_loop(tf1_model, train_input):
     class Steps(tf.compat.v1.train.SessionRunHook):
-        seen = []
+        def __init__(self):
+            self.seen = []
 
         def before_run(self, run_context):
             return tf.compat.v1.train.SessionRunArgs(tf.compat.v1.train.get_global_step())
@@ -40,8 +41,9 @@ def test_hooks_see_the_last_step_of_each_loop(tf1_model, train_input):
             self.seen.append(int(run_values.results) + 1)
 
     estimator = Estimator(tf1_model, config=RunConfig(steps_per_loop=4), params={})
-    estimator.train(train_input, steps=10, hooks=[Steps()])
-    assert Steps.seen == [4, 8, 10]
+    hook = Steps()
+    estimator.train(train_input, steps=10, hooks=[hook])
+    assert hook.seen == [4, 8, 10]
 
 
 @pytest.mark.parametrize("batches", [3, 4, 6, 8])

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -152,10 +153,11 @@ class Engine:
         written: set[str] = set()
         for made in self._traces.values():
             if made.mode == ModeKeys.TRAIN:
-                written |= self.once(
-                    ("written", id(made)), lambda made=made: self.store.names_in(made.written())
-                )
+                written |= self.once(("written", id(made)), partial(self._written_by, made))
         return frozenset(self.store.saved) - written
+
+    def _written_by(self, traced: Traced) -> set[str]:
+        return self.store.names_in(traced.written())
 
     def newest(self) -> str | None:
         """The checkpoint the variables come from, or would be filled from: the newest that is whole."""

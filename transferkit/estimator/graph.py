@@ -269,11 +269,16 @@ class GraphFunction:
         self._late = any(callable(external) for external in self.captured)
         self.graph = graph
 
-    def __call__(self, *inputs: Any) -> list[Any]:
-        captured = self.captured
-        if self._late:
-            captured = tf.nest.flatten([c() if callable(c) else c for c in captured], expand_composites=True)
-        outputs = self._function.call_flat(*inputs, *captured)
+    def captures_now(self) -> list[Any]:
+        """The captured tensors; keys of collective operations are made for this call."""
+        if not self._late:
+            return self.captured
+        values = [c() if callable(c) else c for c in self.captured]
+        return list(tf.nest.flatten(values, expand_composites=True))
+
+    def __call__(self, *inputs: Any, captures: Sequence[Any] | None = None) -> list[Any]:
+        captures = self.captures_now() if captures is None else captures
+        outputs = self._function.call_flat(*inputs, *captures)
         return list(outputs) if isinstance(outputs, (list, tuple)) else []
 
 

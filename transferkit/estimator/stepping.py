@@ -87,7 +87,7 @@ class GraphLoop:
                 more = all_there(beyond)
 
                 def run() -> Any:
-                    _, new_loss = step(position + done, *values(here))
+                    _, new_loss = step(position + done, *values(here), captures=captures)
                     return done + 1, tf.cast(new_loss, tf.float32), beyond
 
                 def stay() -> Any:
@@ -96,6 +96,8 @@ class GraphLoop:
                 ran = tf.cond(more, run, stay)
                 return (*ran, more)
 
+            # Made outside the loop: the branches inside cannot make them.
+            captures = step.captures_now()
             first = ahead(iterator)
             zero = tf.constant(0, tf.int64), tf.constant(0.0)
             return tf.while_loop(go_on, body, (*zero, first, all_there(first)), parallel_iterations=1)

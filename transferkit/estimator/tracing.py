@@ -157,9 +157,12 @@ def trace(
     store.scan()
     graph.on_watch = lambda variable: store.watched(graph, variable)
     scope = strategy.scope() if strategy else contextlib.nullcontext()
+    # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
+    scaling = strategy._scale_loss_for_estimator_enabled() if strategy else contextlib.nullcontext()
     tracker = _resource_tracker()
     with (
         scope,
+        scaling,
         tf.variable_creator_scope(outer_creator),
         graph.as_default(),
         tf.variable_creator_scope(outer_creator),
@@ -189,7 +192,7 @@ def trace(
         traced.spec = specs[0]
         if loss is not None:
             traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
-            traced.loss = _reduce(strategy, loss, mode, len(traced.specs)) if strategy else loss
+            traced.loss = strategy.reduce(_loss_reduction(), loss, axis=None) if strategy else loss
         _finish(traced, store)
     graph.on_watch = None
     graph.find_variable = store.saved.get
@@ -295,9 +298,9 @@ def _placeholders(signature: Any, number: int) -> tuple[list[Any], Any]:
     return [leaf for leaf in leaves if leaf is not None], packed
 
 
-def _reduce(strategy: Any, loss: Any, mode: str, replicas: int) -> Any:
-    mean = tf.distribute.ReduceOp.MEAN
-    return strategy.reduce(mean, loss, axis=None)
+def _loss_reduction() -> tf.distribute.ReduceOp:
+    """How replicas' losses make up one: summed where the loss was summed over examples, else the mean."""
+    return distribute_utils.get_loss_reduction()
 
 
 def _workers(strategy: Any) -> int:
