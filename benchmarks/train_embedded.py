@@ -12,7 +12,7 @@ of it drawn anew each round, so that the time goes into the student and not into
 
 The shipped weights are those of this command: the rate was planned over 30 rounds of 12288 views and training
 ended after 20, some 40 minutes of processor time. They were taken from the running process soon after round
-20, so a run of your own comes close and is not the same bit for bit; all 30 rounds should give a little more.
+20, so a run of your own will not be the same bit for bit. All 30 rounds were not tried to the end.
 
 The weights are written as float16, which halves the file; Keras reads them back as float32.
 """
