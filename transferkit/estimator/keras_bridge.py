@@ -23,8 +23,16 @@ _SEED = "global_seed_generator"
 
 
 @contextlib.contextmanager
-def tracing_keras(seed: int | None) -> Iterator[None]:
-    """Gives a trace fresh Keras names and, where ``seed`` is set, repeatable initial values."""
+def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[None]:
+    """Gives a trace fresh Keras names and, where ``seed`` is set, repeatable initial values.
+
+    Args:
+        seed: of Python's random numbers meanwhile, from which Keras draws the seeds of initial values.
+        precision: ``bfloat16`` for layers that compute in it with float32 weights, or None.
+    """
+    policy = keras.config.dtype_policy()
+    if precision is not None:
+        keras.config.set_dtype_policy("mixed_bfloat16")
     state = keras.src.backend.common.global_state
     uids = state.get_global_attribute(_UIDS)
     generator = state.get_global_attribute(_SEED)
@@ -50,6 +58,7 @@ def tracing_keras(seed: int | None) -> Iterator[None]:
         state.set_global_attribute(_UIDS, uids if uids is not None else collections.defaultdict(int))
         state.set_global_attribute(_SEED, generator)
         random.setstate(dice)
+        keras.config.set_dtype_policy(policy)
 
 
 def _owner_of_init(kind: type) -> type:

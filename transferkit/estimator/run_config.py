@@ -75,8 +75,10 @@ class RunConfig:
         checkpoint_save_graph_def: kept for compatibility.
         steps_per_loop: training steps run inside the graph between two looks of Python (hooks, summaries,
             checkpoints); None chooses 1.
-        jit_compile: whether XLA compiles the steps; it needs static shapes.
-        mixed_precision: ``"bfloat16"`` computes in bfloat16 with float32 weights; None changes nothing.
+        jit_compile: whether XLA compiles the steps; it needs static shapes, and summaries of the model_fn
+            are left out.
+        mixed_precision: ``"bfloat16"`` makes Keras layers that model_fn makes compute in bfloat16 with
+            float32 weights; layers made outside keep the policy they were made with. None changes nothing.
         tpu: name of the TPU for ``"tpu"``; None asks the environment.
 
     Raises:

@@ -166,7 +166,7 @@ def trace(
         tf.variable_creator_scope(outer_creator),
         graph.as_default(),
         tf.variable_creator_scope(outer_creator),
-        tracing_keras(config.tf_random_seed),
+        tracing_keras(config.tf_random_seed, config.mixed_precision),
         tracker as resources,
     ):
         traced.position = v1.placeholder(tf.int64, [], "position")

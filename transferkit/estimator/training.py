@@ -153,7 +153,9 @@ class Training:
         fetches = [traced.step, traced.loss]
         summing = self._first or self._due(self._config.save_summary_steps, self._summed)
         if summing:
-            fetches += [t for t in (self._rate.tensor, self._summary) if t is not None]
+            # Summaries are strings, which XLA cannot compile.
+            summary = None if self._config.jit_compile else self._summary
+            fetches += [t for t in (self._rate.tensor, summary) if t is not None]
         number = tf.constant(position.start + position.batches, tf.int64)
         outputs = self._runner.run(fetches, [number, *batch], self._config.jit_compile)
         position.batches += 1
