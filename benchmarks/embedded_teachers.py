@@ -58,6 +58,8 @@ class Teachers:
         mean = pooled.mean(0)
         values, vectors = np.linalg.eigh(np.cov((pooled - mean).T.astype(np.float64)))
         values, vectors = values[::-1][:LATE_WIDTH], vectors[:, ::-1][:, :LATE_WIDTH]
+        # A small pool has fewer directions than are asked for; their zeros must not be blown up.
+        values = np.maximum(values, 1e-3 * values[0])
         scale = values**-0.25 / np.sqrt(np.mean(values**0.5))
         self._scale = {
             "mean": mean,
