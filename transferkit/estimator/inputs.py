@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
+from transferkit.estimator.session_inputs import NeedsGraph, noticing_iterators, through_session
 from transferkit.estimator.tracing import arguments
 
 __all__ = ["call_input_fn", "seeded", "signature_of"]
@@ -45,7 +46,9 @@ def call_input_fn(
     """
     names = arguments(input_fn)
     given = {"mode": mode, "params": params, "config": config, "input_context": input_context}
-    result = input_fn(**{name: value for name, value in given.items() if name in names})
+    result = _result(
+        lambda: input_fn(**{name: value for name, value in given.items() if name in names}), config
+    )
     if isinstance(result, tf.data.Dataset):
         return result, _labelled(result.element_spec)
     if isinstance(result, (list, tuple)):
@@ -58,6 +61,19 @@ def call_input_fn(
     if result is None:
         raise ValueError(fault("input_fn", None, "a Dataset, or features and labels", "received None"))
     return tf.data.Dataset.from_tensors(result).repeat(), False
+
+
+def _result(call: Callable[[], Any], config: Any) -> Any:
+    try:
+        with noticing_iterators():
+            return call()
+    except NeedsGraph:
+        return through_session(call, config.tf_random_seed)
+    except RuntimeError as error:
+        # Queues and placeholders say so themselves.
+        if "eager" not in str(error).lower():
+            raise
+        return through_session(call, config.tf_random_seed)
 
 
 def _labelled(spec: Any) -> bool:

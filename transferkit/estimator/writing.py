@@ -55,6 +55,7 @@ class CheckpointWriter:
         self._still: dict[str, Any] = {}
         self._places: dict[str, int] = {}
         self._shard: str | None = None
+        self._worth: dict[frozenset[str], bool] = {}
 
     def save(self, step: int, tensors: Mapping[str, Any], frozen: frozenset[str] = frozenset()) -> str:
         """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
@@ -119,9 +120,11 @@ class CheckpointWriter:
     def _unchanged(self, tensors: Mapping[str, Any], frozen: frozenset[str]) -> frozenset[str]:
         """The names whose values are in the shard of frozen weights; it is written where that is worth it."""
         candidates = {name: tensors[name] for name in frozen if name in tensors}
-        if sum(_size(t) for t in candidates.values()) < _WORTH or any(
-            "CPU" not in t.device for t in candidates.values()
-        ):
+        # Whether it is worth it is asked once: sizes of variables do not change.
+        if frozen not in self._worth:
+            here = all("CPU" in tensor.device for tensor in candidates.values())
+            self._worth[frozen] = here and sum(map(_size, candidates.values())) >= _WORTH
+        if not self._worth[frozen]:
             return frozenset()
         places = {name: _place(tensor) for name, tensor in candidates.items()}
         if self._shard is None or places != self._places or not os.path.exists(f"{self._shard}.index"):
@@ -170,6 +173,7 @@ def _write(prefix: str, tensors: Mapping[str, Any]) -> None:
 
 
 def _size(tensor: Any) -> int:
+    """Bytes of a tensor's values; 0 where that is not known beforehand."""
     size = tensor.dtype.size
     return (
         int(tensor.shape.num_elements() * size) if size and tensor.dtype not in (tf.variant, tf.string) else 0
