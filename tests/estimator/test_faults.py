@@ -54,11 +54,17 @@ def killed(folder, style, moments, steps=60):
     assert "done" in job.communicate()[0]
 
 
-def test_a_killed_run_ends_with_the_very_same_weights(tmp_path):
-    whole = start(tmp_path / "whole", 60, "tf1")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The checkpoints of a run that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert start(folder, 60, "tf1").wait() == 0
+    return folder
+
+
+def test_a_killed_run_ends_with_the_very_same_weights(whole, tmp_path):
     killed(tmp_path / "killed", "tf1", [2.5])
-    assert whole.wait() == 0
-    same(tmp_path / "whole", tmp_path / "killed")
+    same(whole, tmp_path / "killed")
 
 
 @pytest.mark.slow
@@ -70,7 +76,7 @@ def test_killed_at_ten_random_moments(style, tmp_path):
     same(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_sigterm_writes_a_checkpoint_and_exits_with_143(tmp_path):
+def test_sigterm_writes_a_checkpoint_and_exits_with_143(whole, tmp_path):
     job = start(tmp_path / "ended", 60, "tf1", 0.2)
     job.stdout.readline()
     while not tf.train.latest_checkpoint(str(tmp_path / "ended")):
@@ -80,10 +86,8 @@ def test_sigterm_writes_a_checkpoint_and_exits_with_143(tmp_path):
     assert job.wait() == 143
     step = int(tf.train.load_variable(str(tmp_path / "ended"), "global_step"))
     assert 0 < step < 60
-    whole = start(tmp_path / "whole", 60, "tf1")
     assert start(tmp_path / "ended", 60, "tf1").wait() == 0
-    assert whole.wait() == 0
-    same(tmp_path / "whole", tmp_path / "ended")
+    same(whole, tmp_path / "ended")
 
 
 def test_a_truncated_checkpoint_is_passed_over(tf1_model, train_input, tmp_path, caplog):

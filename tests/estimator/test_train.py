@@ -126,3 +126,29 @@ def test_tf1_update_ops_run_only_when_fetched(train_input, tmp_path):
     estimator = Estimator(model_fn, str(tmp_path)).train(train_input, steps=3)
     assert estimator.get_variable_value("unfetched") == 0
     assert estimator.get_variable_value("fetched") == 3
+
+
+def test_evaluating_after_training_reads_no_checkpoint(
+    tf1_model, train_input, eval_input, tmp_path, monkeypatch
+):
+    from transferkit.estimator import checkpoints
+
+    estimator = Estimator(tf1_model, str(tmp_path), params={}).train(train_input, steps=3)
+    first = estimator.latest_checkpoint()
+    before = estimator.evaluate(eval_input)
+    estimator.train(train_input, steps=30)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a checkpoint was read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "read", refuse)
+        after = estimator.evaluate(eval_input)
+        list(estimator.predict(eval_input))
+        estimator.train(train_input, steps=1)
+    assert after["mae"] < before["mae"]
+    # A named checkpoint is read, and leaves the present weights as they are.
+    now = estimator.evaluate(eval_input)
+    np.testing.assert_allclose(estimator.evaluate(eval_input, checkpoint_path=first)["mae"], before["mae"])
+    assert estimator.evaluate(eval_input)["mae"] == now["mae"]
+    assert estimator.trace_counts == {"train": 1, "eval": 1, "infer": 1}

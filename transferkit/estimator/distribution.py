@@ -37,6 +37,9 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
             )
         )
     name = _automatic(config) if given == "auto" else given
+    if name == "multi_worker" and getattr(config, "task_type", None) == "evaluator":
+        # An evaluator stands beside the workers and is alone.
+        return None
     gpus = tf.config.list_logical_devices("GPU")
     if name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
