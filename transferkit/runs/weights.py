@@ -27,7 +27,7 @@ def write_weights(path: Path, variables: Sequence[Any]) -> None:
     }
     temporary = path.with_name(f".{path.name}.writing")
     with open(temporary, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # numbers alone: nothing is pickled
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
