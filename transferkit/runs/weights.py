@@ -21,7 +21,7 @@ __all__ = ["read_weights", "write_weights"]
 
 def write_weights(path: Path, variables: Sequence[Any]) -> None:
     """Writes the variables' values to an ``.npz`` file."""
-    arrays = {
+    arrays: dict[str, Any] = {
         f"{number:05d}:{getattr(variable, 'path', None) or variable.name}": np.asarray(variable)
         for number, variable in enumerate(variables)
     }
