@@ -1,5 +1,5 @@
 """``python -m transferkit``."""
 
-from transferkit.cli import main
+from transferkit.cli import command
 
-main()
+command()

@@ -51,7 +51,7 @@ def trace(cut: CutLike, size: tuple[int, int], batch: int | None = None) -> Any:
     def run(images: tf.Tensor) -> tf.Tensor:
         return tf.cast(cut.prefix(images), tf.float32)
 
-    return tf.function(run).get_concrete_function(tf.TensorSpec([batch, *size, 3], tf.uint8))
+    return tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([batch, *size, 3], tf.uint8))
 
 
 class TensorFlowEngine:

@@ -5,7 +5,9 @@ Nothing here imports TensorFlow when it is imported, so that ``--help`` answers 
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import pkgutil
 import sys
 
@@ -14,7 +16,7 @@ import click
 from transferkit._version import __version__
 from transferkit.errors import UserError
 
-__all__ = ["cli", "main"]
+__all__ = ["cli", "command", "main"]
 
 # The order in which a newcomer meets them; verbs that are not named here follow by name.
 _ORDER = ("retrain", "evaluate", "export", "predict", "plan", "backbones", "recipes")
@@ -53,3 +55,17 @@ def main(arguments: list[str] | None = None) -> None:
         for line in error.faults:
             click.echo(f"transferkit: {line}", err=True)
         sys.exit(error.exit_code)
+
+
+def command() -> None:
+    """The installed command: :func:`main` in a process of its own."""
+    try:
+        main()
+    except SystemExit as ended:
+        if isinstance(ended.code, str) or "tensorflow" not in sys.modules:
+            raise
+        # Taking an interpreter apart that holds TensorFlow takes over a second and serves nobody.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code or 0)

@@ -108,7 +108,7 @@ def decoder(size: tuple[int, int], resize: str) -> Callable[[bytes], np.ndarray]
         with tf.device("/CPU:0"):
             return decode(encoded, size, resize)
 
-    traced = tf.function(run).get_concrete_function(tf.TensorSpec([], tf.string))
+    traced = tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([], tf.string))
 
     def call(encoded: bytes) -> np.ndarray:
         return traced(tf.constant(readable_in_graph(encoded))).numpy()

@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -180,11 +181,10 @@ class VariableStore:
 
     def scan(self) -> None:
         """Looks up which Keras variable each variable belongs to: the way back is known to Keras alone."""
-        for thing in gc.get_objects():
-            if issubclass(type(thing), keras.Variable):
-                value = getattr(thing, "_value", None)
-                if isinstance(value, tf.Variable):
-                    self._keras[id(value)] = thing
+        for thing in _instances(keras.Variable):
+            value = getattr(thing, "_value", None)
+            if isinstance(value, tf.Variable):
+                self._keras[id(value)] = thing
 
     def watched(self, graph: TracedGraph, variable: Any) -> None:
         """Puts a captured variable into the graph's collections, where TensorFlow-1 optimizers look."""
@@ -217,11 +217,10 @@ class VariableStore:
         if not missing:
             return
         found = {}
-        for thing in gc.get_objects():
-            if issubclass(type(thing), tf.Variable):
-                for handle in _handles(thing):
-                    if id(handle) in missing:
-                        found[id(handle)] = _container(thing)
+        for thing in _instances(tf.Variable):
+            for handle in _handles(thing):
+                if id(handle) in missing:
+                    found[id(handle)] = _container(thing)
         self.scan()
         tokens = _ordering_tokens()
         for key in handles:
@@ -285,6 +284,18 @@ def _handles(variable: Any) -> list[Any]:
     values = getattr(variable, "_values", None)
     parts = values if isinstance(values, (tuple, list)) and values else [variable]
     return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
+
+
+def _instances(kind: type) -> Iterator[Any]:
+    """Every living instance of a class; types are asked once each: a million things have few types."""
+    of_kind: dict[type, bool] = {}
+    for thing in gc.get_objects():
+        its = type(thing)
+        known = of_kind.get(its)
+        if known is None:
+            known = of_kind[its] = issubclass(its, kind)
+        if known:
+            yield thing
 
 
 def _ordering_tokens() -> set[int]:

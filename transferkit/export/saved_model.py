@@ -46,11 +46,14 @@ class _Serving(tf.Module):
         self.labels_file = tf.saved_model.Asset(labels_file)
         self.labels = tf.constant(list(classes), tf.string)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")])
+    # Without AutoGraph: nothing here is written in Python's control flow, and converting it takes a second.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")], autograph=False)
     def from_bytes(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.answer(self._each(decode, encoded))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")], autograph=False
+    )
     def from_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.answer(self._each(resize_image, images))
 
@@ -59,7 +62,7 @@ class _Serving(tf.Module):
         image = tf.TensorSpec([*self._size, 3], tf.uint8)
         return tf.map_fn(lambda one: step(one, self._size, self._resize), batch, fn_output_signature=image)
 
-    @tf.function
+    @tf.function(autograph=False)
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self._probabilities(images)
         class_ids = tf.argsort(probabilities, direction="DESCENDING", stable=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from transferkit.activations.compute import Activations, compute
 from transferkit.activations.source import dataset
@@ -75,7 +76,12 @@ class AtCut:
 
 
 def _named(batches: Any) -> Any:
-    return batches.map(lambda activations, labels: ({"activations": activations}, labels))
+    return batches.map(_with_name)
+
+
+@tf.autograph.experimental.do_not_convert
+def _with_name(activations: Any, labels: Any) -> tuple[dict[str, Any], Any]:
+    return {"activations": activations}, labels
 
 
 def pass_through(

@@ -75,5 +75,5 @@ def open_parts(recipe: Recipe, classes: Sequence[str], weights: str | None = Non
 
 def features_of(network: Network, batches: Any) -> np.ndarray:
     """The backbone's features float32 ``[N, D]`` of batches of ``(features, labels)``."""
-    run = tf.function(network.features)
+    run = tf.function(network.features, autograph=False)
     return np.concatenate([run(features).numpy() for features, _ in batches])

@@ -188,7 +188,7 @@ def _measure(plan: FreezePlan, size: tuple[int, int]) -> float:
     import numpy as np
     import tensorflow as tf
 
-    run = tf.function(plan.cut().prefix)
+    run = tf.function(plan.cut().prefix, autograph=False)
     batch = tf.constant(np.zeros((_MEASURED, *size, 3), np.uint8))
     run(batch)
     best = float("inf")

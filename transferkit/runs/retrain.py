@@ -16,7 +16,7 @@ from transferkit.runs.folder import RunFolder
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
-from transferkit.runs.start import start_tensorflow
+from transferkit.runs.start import loading, start_tensorflow
 from transferkit.runs.supported import check_supported
 
 __all__ = ["retrain"]
@@ -73,7 +73,8 @@ def retrain(
     # TensorFlow and Keras load only now, when all that can be refused without them has been.
     with progress.stage("start", unit="module"):
         start_tensorflow()
-        from transferkit.runs.execute import execute
+        with loading():
+            from transferkit.runs.execute import execute
 
     evaluation = execute(resolved, images, place, wanted, resume, progress, began)
     finished = Run(place.path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["start_tensorflow"]
+__all__ = ["loading", "start_tensorflow"]
 
 
 def start_tensorflow() -> None:
@@ -16,10 +17,28 @@ def start_tensorflow() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _held_back():
+    with _held_back(), loading():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For imports of large modules: the garbage collector rests meanwhile, and passes over them afterwards.
+
+    They make a million objects that are never garbage. Going through these again and again took a fifth of
+    the time of a start, and some of every later second.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

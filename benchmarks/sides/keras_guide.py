@@ -1,0 +1,62 @@
+"""The loop of Keras's transfer-learning guide: a frozen base inside the model, ``fit``, ``evaluate``.
+
+    python keras_guide.py TRAIN VAL BACKBONE WEIGHTS EPOCHS
+
+Preprocessing, global pooling, dropout and a dense layer as the guide has them; the photos are cached as
+decoded pixels and prefetched, as its data section advises. Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+started = time.perf_counter()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+imported = time.perf_counter() - started
+APPLICATIONS = {
+    "mobilenet_v2": (keras.applications.MobileNetV2, keras.applications.mobilenet_v2, 224),
+    "inception_v3": (keras.applications.InceptionV3, keras.applications.inception_v3, 299),
+}
+
+
+def main() -> None:
+    train_folder, val_folder, backbone, weights, epochs = sys.argv[1:]
+    constructor, module, size = APPLICATIONS[backbone]
+    keras.utils.set_random_seed(0)
+
+    def photos(folder: str, shuffle: bool) -> tf.data.Dataset:
+        found = keras.utils.image_dataset_from_directory(
+            folder, image_size=(size, size), batch_size=32, shuffle=shuffle, seed=0, verbose=False
+        )
+        classes.append(len(found.class_names))
+        return found.cache().prefetch(tf.data.AUTOTUNE)
+
+    classes: list[int] = []
+    train, validation = photos(train_folder, True), photos(val_folder, False)
+    base = constructor(
+        include_top=False,
+        weights=None if weights == "random" else weights,
+        input_shape=(size, size, 3),
+    )
+    base.trainable = False
+    inputs = keras.Input((size, size, 3))
+    features = base(module.preprocess_input(inputs), training=False)
+    pooled = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(features))
+    model = keras.Model(inputs, keras.layers.Dense(classes[0])(pooled))
+    model.compile(
+        keras.optimizers.Adam(),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    model.fit(train, epochs=int(epochs), validation_data=validation, verbose=0)
+    _, accuracy = model.evaluate(validation, verbose=0)
+    print(json.dumps({"imports": imported, "accuracy": float(accuracy)}))
+
+
+if __name__ == "__main__":
+    main()
