@@ -6,12 +6,12 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 
-__all__ = ["Pixels"]
+__all__ = ["CAFFE_MEAN_BGR", "TORCH_DEVIATION", "TORCH_MEAN", "Pixels"]
 
 # Of the ImageNet training images, in RGB order; the values of keras.applications.imagenet_utils.
-_TORCH_MEAN = (0.485, 0.456, 0.406)
-_TORCH_DEVIATION = (0.229, 0.224, 0.225)
-_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+TORCH_MEAN = (0.485, 0.456, 0.406)
+TORCH_DEVIATION = (0.229, 0.224, 0.225)
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 @keras.saving.register_keras_serializable(package="transferkit")
@@ -35,10 +35,10 @@ class Pixels(keras.layers.Layer):
         if self.normalisation == "tf":
             return x / 127.5 - 1.0
         if self.normalisation == "torch":
-            mean = keras.ops.array(_TORCH_MEAN, "float32")
-            return (x / 255.0 - mean) / keras.ops.array(_TORCH_DEVIATION, "float32")
+            mean = keras.ops.array(TORCH_MEAN, "float32")
+            return (x / 255.0 - mean) / keras.ops.array(TORCH_DEVIATION, "float32")
         if self.normalisation == "caffe":
-            return x[..., ::-1] - keras.ops.array(_CAFFE_MEAN_BGR, "float32")
+            return x[..., ::-1] - keras.ops.array(CAFFE_MEAN_BGR, "float32")
         if self.normalisation == "unit":
             return x / 255.0
         return x

@@ -20,6 +20,9 @@ class Network:
         head: a head of :mod:`transferkit.heads`.
         layer: the head's built Keras layer, features ``[N, D]`` to logits ``[N, classes]``.
         standardise: what brings the features to one scale before the head.
+
+    Attributes:
+        temperature: what the logits are divided by before they become probabilities; 1 until it is fitted.
     """
 
     def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
@@ -27,6 +30,7 @@ class Network:
         self.standardise = standardise
         self.head = head
         self.layer = layer
+        self.temperature = 1.0
 
     def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Logits float32 ``[N, classes]``.
@@ -47,7 +51,11 @@ class Network:
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Probabilities float32 ``[N, classes]`` of images uint8 ``[N, h, w, 3]``."""
-        return self.head.predictions(self.logits({"images": images}))["probabilities"]
+        return self.predictions(self.logits({"images": images}))["probabilities"]
+
+    def predictions(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the head answers, at the temperature."""
+        return self.head.predictions(logits if self.temperature == 1.0 else logits / self.temperature)
 
     def penalties(self) -> list[tf.Tensor]:
         """Regularisation losses of what trains, scalars; those of the frozen prefix would move nothing."""

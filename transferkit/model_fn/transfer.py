@@ -38,7 +38,7 @@ def make_model_fn(
     def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
         if mode == ModeKeys.PREDICT:
             logits = network.logits(features)
-            return EstimatorSpec(mode, predictions={"logits": logits, **network.head.predictions(logits)})
+            return EstimatorSpec(mode, predictions={"logits": logits, **network.predictions(logits)})
         if mode == ModeKeys.EVAL:
             logits = network.logits(features)
             loss = network.head.loss(labels, logits)
