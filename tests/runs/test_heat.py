@@ -10,8 +10,8 @@ from PIL import Image
 
 from transferkit.backbones import load_backbone
 from transferkit.evaluation import evaluate
-from transferkit.report import worst_mistakes
-from transferkit.runs.heat import heat_of_mistakes
+from transferkit.report import doubtful_classes, worst_mistakes
+from transferkit.runs.heat import Heat, heat_of_mistakes
 
 
 @pytest.fixture(scope="module")
@@ -36,19 +36,19 @@ def paths(tmp_path):
     return [tmp_path / f"{i}.png" for i in range(4)]
 
 
-def network(backbone, picture):
+def parts_of(backbone, picture):
     """A head that says class 0 the more, the more the features are those of the picture with its disc."""
     import tensorflow as tf
 
     seen = tf.convert_to_tensor(picture[None])
     features = backbone.features(seen) - backbone.features(tf.ones_like(seen) * 90)
     direction = tf.concat([tf.transpose(features), -tf.transpose(features)], axis=1)
-    return SimpleNamespace(standardise=lambda x: x, layer=lambda x: x @ direction)
+    return SimpleNamespace(backbone=backbone, standardise=lambda x: x, layer=lambda x: x @ direction)
 
 
 def test_heat_is_given_for_the_mistakes_and_lies_on_the_object(backbone, evaluation, paths):
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
-    heat = heat_of_mistakes(backbone, network(backbone, picture), evaluation, paths)
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths).overlays
     assert sorted(heat) == sorted(worst_mistakes(evaluation)) == [0, 2]
     for one in heat.values():
         assert one.ndim == 2
@@ -59,16 +59,55 @@ def test_heat_is_given_for_the_mistakes_and_lies_on_the_object(backbone, evaluat
 
 def test_no_mistakes_no_heat(backbone, paths):
     right = evaluate([0, 1], np.float32([[1, 0], [0, 1]]), ["disc", "ring"])
-    assert heat_of_mistakes(backbone, None, right, paths[:2]) == {}
+    assert heat_of_mistakes(SimpleNamespace(backbone=backbone), right, paths[:2]) == Heat()
 
 
-def test_a_backbone_without_maps_gives_none(evaluation, paths):
-    opaque = SimpleNamespace(layers=(SimpleNamespace(name="all", cuttable=True, shape=(64,)),))
-    assert heat_of_mistakes(opaque, None, evaluation, paths) == {}
+def test_only_so_many_are_explained(backbone, evaluation, paths):
+    picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths, most=1)
+    assert list(heat.overlays) == worst_mistakes(evaluation)[:1]
+
+
+def test_of_several_labels_the_one_that_is_furthest_off_is_explained(backbone, paths):
+    """Both classes are there; only the first is missed, and its picture is what speaks for it."""
+    given = np.float32([[0.2, 0.9], [0.9, 0.9]])
+    several = evaluate(np.array([[True, True], [True, True]]), given, ["disc", "ring"])
+    assert doubtful_classes(several, [0]).tolist() == [0]
+    picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
+    parts = parts_of(backbone, picture)
+    heat = heat_of_mistakes(parts, several, paths[:2]).overlays
+    single = evaluate([1], np.float32([[0.9, 0.1]]), ["disc", "ring"])
+    np.testing.assert_array_equal(heat[0], heat_of_mistakes(parts, single, paths[:1]).overlays[0])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [("all", (64,), 9)],
+        # A module from the Hub: only the images themselves have height and width, and nothing learned them.
+        [("images", (64, 64, 3), 0), ("module", (64,), 9)],
+        # Tokens of a vision transformer.
+        [("patches", (49, 64), 9), ("top", (64,), 0)],
+    ],
+)
+def test_a_backbone_without_maps_gives_none_and_says_so(evaluation, paths, layers):
+    facts = [SimpleNamespace(name=n, cuttable=True, shape=s, parameters=p) for n, s, p in layers]
+    backbone = SimpleNamespace(layers=facts, name="hub:thing")
+    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths)
+    assert heat.overlays == {}
+    assert "hub:thing shows no feature maps" in heat.note
 
 
 def test_an_unreadable_image_is_left_out(backbone, evaluation, paths):
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
     paths[2].write_bytes(b"gone")
-    heat = heat_of_mistakes(backbone, network(backbone, picture), evaluation, paths)
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths).overlays
     assert sorted(heat) == [0]
+
+
+def test_files_that_are_all_gone_are_said(backbone, evaluation, paths):
+    for path in paths:
+        path.unlink()
+    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths)
+    assert heat.overlays == {}
+    assert "can be read" in heat.note

@@ -116,6 +116,9 @@ class Evaluation(Section):
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
+    heat: int = Field(
+        8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
+    )
 
 
 Format = Literal["saved_model", "keras", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8", "onnx"]

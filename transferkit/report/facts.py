@@ -126,6 +126,7 @@ class ReportFacts:
         image_paths: files of the evaluated images in the evaluation's order; ``evaluation.paths`` by default.
         overlays: row of the evaluation to Grad-CAM heat, float ``[h, w]`` of 0..1. The rows that will be
             shown are those of :func:`transferkit.report.worst_mistakes`.
+        overlays_note: why there are none, in a sentence.
         data, plan, export: see there.
         history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
             ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
@@ -144,6 +145,7 @@ class ReportFacts:
     gates: Sequence[Gate] = ()
     image_paths: Sequence[str | Path] | None = None
     overlays: Mapping[int, np.ndarray] = field(default_factory=dict)
+    overlays_note: str = ""
     data: DataFacts | None = None
     plan: PlanFacts | None = None
     history: Sequence[Mapping[str, Any]] = ()

@@ -32,13 +32,18 @@ def grad_cam(
     """
     import tensorflow as tf
 
-    maps = tf.convert_to_tensor(maps_of(tf.convert_to_tensor(images)))
-    if maps.shape.rank != 4:
-        raise ValueError(f"feature maps have shape {maps.shape}, expected [N, h, w, C]")
-    with tf.GradientTape() as tape:
-        tape.watch(maps)
-        wanted = tf.gather(logits_of(maps), tf.constant(classes, tf.int32), axis=1, batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1)).numpy().astype(np.float32)
+    # One graph: called one by one, the ops of a deep network take twice as long to start as a graph.
+    @tf.function(autograph=False)
+    def heat_of(images: Any, classes: Any) -> Any:
+        maps = tf.convert_to_tensor(maps_of(images))
+        if maps.shape.rank != 4:
+            raise ValueError(f"feature maps have shape {maps.shape}, expected [N, h, w, C]")
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            wanted = tf.gather(logits_of(maps), classes, axis=1, batch_dims=1)
+        weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
+        return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
+
+    heat = heat_of(tf.constant(images), tf.constant(classes, tf.int32)).numpy().astype(np.float32)
     most = heat.max(axis=(1, 2), keepdims=True)
     return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)

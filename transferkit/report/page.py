@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.evaluation import Evaluation
@@ -17,7 +15,7 @@ from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
-from transferkit.report.verdict import verdict, worst_mistakes
+from transferkit.report.verdict import doubtful_classes, verdict, worst_mistakes
 
 __all__ = ["render_report", "write_report"]
 
@@ -44,6 +42,7 @@ class _Mistake:
     name: str
     true: str
     said: str
+    about: str
     sure: float
     instead: float | None
     image: str | None
@@ -62,6 +61,7 @@ def write_report(facts: ReportFacts, path: str | Path) -> Path:
 def render_report(facts: ReportFacts) -> str:
     """The page as text."""
     found = facts.evaluation
+    mistakes = _mistakes(facts, found) if found else []
     return render(
         "report.html.j2",
         facts=facts,
@@ -74,7 +74,10 @@ def render_report(facts: ReportFacts) -> str:
         partners=_partners(found) if found else {},
         areas=area_charts(found) if found else [],
         reliability=reliability_chart(found) if found else None,
-        mistakes=_mistakes(facts, found) if found else [],
+        decisions=_decisions(found) if found else [],
+        mistakes=mistakes,
+        # The heated mistakes are the worst ones; a file that is gone in between ends them.
+        heated=next((i for i, one in enumerate(mistakes) if one.heat is None), len(mistakes)),
         wrong=int((~found.correct).sum()) if found else 0,
         stages=sorted(facts.stages, key=lambda stage: -stage.seconds),
         python=python_usage(facts.export) if facts.export else None,
@@ -130,6 +133,13 @@ def _partners(found: Evaluation) -> dict[str, str]:
     return partners
 
 
+def _decisions(found: Evaluation) -> list[tuple[int, int]]:
+    """Of each of several labels: how often it was there and missed, and said though it was not there."""
+    if found.kind == "single":
+        return []
+    return [(int(table[1, 0]), int(table[0, 1])) for table in found.confusion]
+
+
 def _mistakes(facts: ReportFacts, found: Evaluation) -> list[_Mistake]:
     files: Any = facts.image_paths if facts.image_paths is not None else found.paths
     shown = []
@@ -137,25 +147,25 @@ def _mistakes(facts: ReportFacts, found: Evaluation) -> list[_Mistake]:
         file = files[row] if files is not None else None
         heat = facts.overlays.get(row)
         name = found.paths[row] if found.paths is not None else f"image {row}"
-        true, said, sure, instead = _words(found, row)
+        true, said, about, sure, instead = _words(found, row)
         shown.append(
             _Mistake(
-                name, true, said, sure, instead, image=thumbnail(file, _MISTAKE),
+                name, true, said, about, sure, instead, image=thumbnail(file, _MISTAKE),
                 heat=thumbnail(file, _MISTAKE, overlay=heat) if heat is not None else None,
             )
         )  # fmt: skip
     return shown
 
 
-def _words(found: Evaluation, row: int) -> tuple[str, str, float, float | None]:
-    """What the image is, what it was called, how surely, and what the truth was given."""
+def _words(found: Evaluation, row: int) -> tuple[str, str, str, float, float | None]:
+    """What the image is, what it was called, the class in doubt, what it was given, what the truth was."""
     given = found.probabilities[row]
+    doubtful = int(doubtful_classes(found, [row])[0])
+    about, sure = found.classes[doubtful], float(given[doubtful])
     if found.kind == "single":
-        true, said = int(found.labels[row]), int(found.predicted[row])
-        return found.classes[true], found.classes[said], float(given[said]), float(given[true])
-    odd = np.flatnonzero(found.labels[row] != found.predicted[row])
-    worst = max(odd, key=lambda c: abs(given[c] - found.labels[row, c]))
-    return _tags(found, found.labels[row]), _tags(found, found.predicted[row]), float(given[worst]), None
+        true = int(found.labels[row])
+        return found.classes[true], about, about, sure, float(given[true])
+    return _tags(found, found.labels[row]), _tags(found, found.predicted[row]), about, sure, None
 
 
 def _tags(found: Evaluation, marked: Any) -> str:

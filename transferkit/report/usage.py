@@ -29,8 +29,10 @@ def serving_usage(export: ExportFacts) -> str:
     The photo goes through a pipe: as an argument it would be too long for most shells.
     """
     name = shlex.quote(export.name)
+    # Docker takes no relative path.
+    folder = shlex.quote(export.path) if export.path.startswith("/") else f'"$PWD"/{shlex.quote(export.path)}'
     return (
-        f'docker run --rm -p 8501:8501 -v "$PWD"/{shlex.quote(export.path)}:/models/{name} \\\n'
+        f"docker run --rm -p 8501:8501 -v {folder}:/models/{name} \\\n"
         f"  -e MODEL_NAME={name} tensorflow/serving\n"
         "\n"
         "(printf '{\"instances\": [{\"b64\": \"'; base64 < photo.jpg | tr -d '\\n'; printf '\"}]}') |\n"

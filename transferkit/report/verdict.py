@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from transferkit.evaluation import Evaluation, gates
 from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import counted
 
-__all__ = ["Verdict", "verdict", "worst_mistakes"]
+__all__ = ["Verdict", "doubtful_classes", "verdict", "worst_mistakes"]
 
 Level = Literal["good", "fair", "poor"]
 
@@ -39,9 +40,13 @@ def verdict(facts: ReportFacts) -> Verdict | None:
     base = _baseline(found)
     level, reasons = _judge(facts, accuracy, base)
     sentence = f"{accuracy:.1%} of {found.metrics['samples']} {facts.split} images are answered right"
+    if found.kind == "multi":
+        sentence += " in every label"
     if interval := found.interval("accuracy"):
         sentence += f" (95% interval {interval[0]:.1%} to {interval[1]:.1%})"
     sentence += f"; always giving the most frequent answer would reach {base:.1%}."
+    if found.kind == "multi":
+        sentence += f" Label by label, {found.metrics['hamming_accuracy']:.1%} of the decisions are right."
     return Verdict(level, sentence, (*reasons, *_remarks(facts, found)))
 
 
@@ -53,9 +58,23 @@ def worst_mistakes(evaluation: Evaluation, most: int = 24) -> list[int]:
         rows = np.arange(len(given))
         doubt = given[rows, evaluation.labels] - given.max(axis=1)
     else:
-        # The most wrong single decision of each image.
-        doubt = -np.abs(given - evaluation.labels).max(axis=1)
+        # The most wrong single decision of each image; thresholds decide which are wrong.
+        off = np.abs(given - evaluation.labels)
+        doubt = -np.where(evaluation.predicted != evaluation.labels, off, 0).max(axis=1)
     return sorted(wrong.tolist(), key=lambda row: (doubt[row], row))[:most]
+
+
+def doubtful_classes(evaluation: Evaluation, rows: Sequence[int]) -> np.ndarray:
+    """The class that each wrong image's answer is to be asked about, int64 ``[len(rows)]``.
+
+    It is the class that was answered, or with several labels the one whose decision is furthest off.
+    """
+    chosen = np.asarray(rows, np.int64)
+    if evaluation.kind == "single":
+        return evaluation.predicted[chosen].astype(np.int64)
+    off = np.abs(evaluation.probabilities[chosen] - evaluation.labels[chosen])
+    wrong = evaluation.predicted[chosen] != evaluation.labels[chosen]
+    return np.where(wrong, off, -1.0).argmax(axis=1).astype(np.int64)
 
 
 def _baseline(found: Evaluation) -> float:

@@ -3,63 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from transferkit.backbones import Backbone
 from transferkit.data.reader import read_images
 from transferkit.evaluation import Evaluation
-from transferkit.model_fn.network import Network
+from transferkit.report import doubtful_classes, worst_mistakes
 from transferkit.report.grad_cam import grad_cam
-from transferkit.report.verdict import worst_mistakes
 
-__all__ = ["heat_of_mistakes"]
+__all__ = ["Heat", "heat_of_mistakes"]
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What the report lays over its mistakes.
+
+    Attributes:
+        overlays: row of the evaluation to heat float32 ``[h, w]`` for the answer given.
+        note: why there is none, in a sentence; empty where there is some, or where there are no mistakes.
+    """
+
+    overlays: dict[int, np.ndarray] = field(default_factory=dict)
+    note: str = ""
 
 
 def heat_of_mistakes(
-    backbone: Backbone,
-    network: Network,
-    evaluation: Evaluation,
-    paths: Sequence[str | Path],
-    resize: str = "stretch",
-    most: int = 24,
-) -> dict[int, np.ndarray]:
-    """Row of the evaluation to heat ``[h, w]`` for the answer given: what ``ReportFacts.overlays`` takes.
+    parts: Any, evaluation: Evaluation, paths: Sequence[str | Path], resize: str = "stretch", most: int = 8
+) -> Heat:
+    """Explains the worst mistakes, all in one pass through one graph.
 
-    Empty where there are no mistakes, where an image has several labels, and for a backbone whose inside is
-    not visible or that has no feature maps.
+    With MobileNetV2 eight images take 0.6 s, of which 0.5 s go into the graph and not into the images.
 
     Args:
-        backbone: of the network, with the network's weights.
-        network: what was evaluated.
-        evaluation: of single-label images.
+        parts: ``backbone``, ``standardise`` and ``layer`` (the head's) of the network, with its weights.
+        evaluation: of the network.
         paths: files of the evaluated images, in the evaluation's order.
         resize: how images are brought to size.
         most: how many of the worst mistakes.
     """
     rows = worst_mistakes(evaluation, most)
-    place = _last_maps(backbone)
-    if not rows or place is None or evaluation.kind != "single":
-        return {}
-    cut = backbone.cut(place)
+    if not rows:
+        return Heat()
+    place = _last_maps(parts.backbone)
+    if place is None:
+        return Heat(
+            note="Which parts of an image an answer rests on (Grad-CAM) cannot be told: "
+            f"{parts.backbone.name} shows no feature maps."
+        )
+    cut = parts.backbone.cut(place)
 
-    def logits(maps):
-        return network.layer(network.standardise(cut.suffix(maps)))
+    def logits(maps: Any) -> Any:
+        return parts.layer(parts.standardise(cut.suffix(maps)))
 
-    found: dict[int, np.ndarray] = {}
-    for batch in read_images([(None, paths[row]) for row in rows], backbone.input_size, resize, batch_size=8):
-        if len(batch.indices):
-            here = [rows[index] for index in batch.indices]
-            heat = grad_cam(cut.prefix, logits, batch.images, evaluation.predicted[here])
-            found.update(zip(here, heat, strict=True))
-    return found
+    (batch,) = read_images(
+        [(None, paths[row]) for row in rows], parts.backbone.input_size, resize, batch_size=len(rows)
+    )
+    if not len(batch.indices):
+        return Heat(note="None of the files of the worst mistakes can be read any more.")
+    here = [rows[index] for index in batch.indices]
+    heat = grad_cam(cut.prefix, logits, batch.images, doubtful_classes(evaluation, here))
+    return Heat(dict(zip(here, heat, strict=True)))
 
 
 def _last_maps(backbone: Backbone) -> str | None:
-    """The topmost layer that all data passes through and that still has height and width."""
-    for layer in reversed(backbone.layers):
+    """The topmost layer that all data passes through and that still has height and width.
+
+    Images that no weight has touched yet are no maps: they say nothing of what the network saw.
+    """
+    learned = [index for index, layer in enumerate(backbone.layers) if layer.parameters]
+    for index, layer in reversed(list(enumerate(backbone.layers))):
         height_and_width = layer.shape[:2] if len(layer.shape) == 3 else ()
-        if layer.cuttable and height_and_width and all(side is None or side > 1 for side in height_and_width):
+        has_maps = height_and_width and all(side is None or side > 1 for side in height_and_width)
+        if layer.cuttable and has_maps and learned and learned[0] <= index:
             return layer.name
     return None

@@ -72,12 +72,17 @@ class Progress:
     Args:
         quiet: show nothing; times are kept all the same.
         stream: where to write; stderr, so that stdout carries results alone.
+
+    Attributes:
+        seconds: how long each stage took.
+        counts: how many units each stage did in this process, and of what; 0 where it does not count any.
     """
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
         self.stream = stream if stream is not None else sys.stderr
         self.seconds: dict[str, float] = {}
+        self.counts: dict[str, tuple[int, str]] = {}
 
     def say(self, line: str) -> None:
         """Writes one line, above any bar."""
@@ -101,6 +106,7 @@ class Progress:
         finally:
             stage.seconds = time.perf_counter() - began
             self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
+            self.counts[name] = self.counts.get(name, (0, unit))[0] + stage.done - start, unit
             if bar is not None:
                 bar.close()
         if not terminal and not self.quiet:

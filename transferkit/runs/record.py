@@ -6,56 +6,20 @@ import csv
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
-from transferkit.freezing import FreezePlan
-from transferkit.recipe import Phase, Recipe
-from transferkit.report import (
-    DataFacts,
-    ExportFacts,
-    PlanFacts,
-    PlanRow,
-    ReportFacts,
-    Stage,
-    write_model_card,
-    write_report,
-)
-from transferkit.report import Phase as PhaseFacts
+from transferkit.recipe import Recipe
+from transferkit.report import write_model_card, write_report
 from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.heat import Heat, heat_of_mistakes
 from transferkit.runs.lock import make_lock
-from transferkit.runs.network import Parts
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
+from transferkit.runs.told import Trained, tell
 
 __all__ = ["Trained", "write_inputs", "write_outcome"]
-
-_SAMPLES = 6  # images of each class that the report may show
-
-
-@dataclass
-class Trained:
-    """What the phases of a run gave.
-
-    Attributes:
-        recipe: the resolved recipe.
-        images: what was trained and evaluated on.
-        parts: backbone and head.
-        plans: what each phase trained, in order.
-        history: a row an epoch of each phase, with the phase's name.
-        frozen: the proof's line.
-    """
-
-    recipe: Recipe
-    images: Images
-    parts: Parts
-    plans: list[tuple[Phase, FreezePlan]] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    frozen: str = ""
 
 
 def write_inputs(folder: Path, recipe: Recipe, images: Images) -> None:
@@ -96,8 +60,16 @@ def write_outcome(
         ensure_ascii=False,
     )
     write_whole(folder / "lock.json", lock + "\n")
+    heat = Heat()
+    if recipe.evaluation.heat:
+        with progress.stage("explain", total=recipe.evaluation.heat, unit="mistake") as stage:
+            files = [images.paths[index] for index in images.of_split(images.held_out)]
+            heat = heat_of_mistakes(
+                trained.parts, evaluation, files, recipe.data.resize, recipe.evaluation.heat
+            )
+            stage.update(len(heat.overlays))
     with progress.stage("report", unit="page"):
-        facts = _report_facts(folder, place, trained, evaluation, gates, progress, lock)
+        facts = tell(folder, place, trained, evaluation, gates, progress, lock, heat, began)
         write_report(facts, folder / "report.html")
         for version in (folder / "export").iterdir():
             write_model_card(facts, version / "README.md")
@@ -118,92 +90,3 @@ def write_outcome(
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }
     write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
-
-
-def _report_facts(
-    folder: Path,
-    place: RunFolder,
-    trained: Trained,
-    evaluation: Evaluation,
-    gates: Sequence[Gate],
-    progress: Progress,
-    lock: str,
-) -> ReportFacts:
-    images, recipe = trained.images, trained.recipe
-    card = trained.parts.backbone.card
-    held_out = images.of_split(images.held_out)
-    return ReportFacts(
-        title=place.path.name,
-        summary={
-            "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
-            "Images": ", ".join(
-                f"{len(images.of_split(split))} {split}"
-                for split in ("train", "val", "test")
-                if len(images.of_split(split))
-            ),
-            "Head": recipe.head.kind,
-            "Frozen weights": trained.frozen.removeprefix("frozen: "),
-        },
-        evaluation=evaluation,
-        split={"val": "validation"}.get(images.held_out, images.held_out),
-        gates=gates,
-        image_paths=[images.paths[index] for index in held_out],
-        data=_data_facts(recipe, images),
-        plan=_plan_facts(trained),
-        history=trained.history,
-        stages=[Stage(name, seconds) for name, seconds in progress.seconds.items()],
-        recipe=recipe.to_toml(),
-        lock=lock,
-        export=ExportFacts(
-            path=str(place.path / "export"),
-            name=place.path.name,
-            formats=[
-                (
-                    f"export/{version.name}",
-                    sum(one.stat().st_size for one in version.rglob("*") if one.is_file()),
-                )
-                for version in sorted((folder / "export").iterdir())
-            ],
-        ),
-        license=card.weights.licence if card is not None and card.weights is not None else None,
-        created=time.strftime("%Y-%m-%d %H:%M"),
-    )
-
-
-def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
-    counts: dict[str, dict[str, int]] = {}
-    samples: dict[str, list[str]] = {name: [] for name in images.classes}
-    for row, path in zip(images.rows, images.paths, strict=True):
-        of_split = counts.setdefault(row.split, dict.fromkeys(images.classes, 0))
-        of_split[row.label] += 1
-        if row.split == "train" and len(samples[row.label]) < _SAMPLES:
-            samples[row.label].append(path)
-    return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes)
-
-
-def _plan_facts(trained: Trained) -> PlanFacts:
-    _, last = trained.plans[-1]
-    rows = []
-    for state, group in groupby(
-        last.stages, key=lambda stage: "frozen" if stage.state == "frozen" else "trained"
-    ):
-        stages = list(group)
-        names = [stage.name for stage in stages if stage.name]
-        name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}" if names else "input"
-        rows.append(PlanRow(name, state, sum(stage.parameters for stage in stages)))  # type: ignore[arg-type]
-    head = sum(int(variable.shape.num_elements()) for variable in _tensors(trained.parts.layer.weights))
-    rows.append(PlanRow(f"head ({trained.recipe.head.kind})", "trained", head))
-    phases = [
-        PhaseFacts(
-            phase.name,
-            max((row["step"] for row in trained.history if row["phase"] == phase.name), default=0),
-            f"{phase.optimizer.name}, learning rate {phase.optimizer.learning_rate:g}, {phase.schedule.kind}",
-        )
-        for phase, _ in trained.plans
-    ]
-    cut = f"after {last.at}" if last.at else "above the features"
-    return PlanFacts(rows, phases, {"Cut": cut, "Kept per image": f"{last.bytes_per_image} bytes"})
-
-
-def _tensors(variables: Sequence[Any]) -> list[Any]:
-    return [variable.value for variable in variables]

@@ -1,0 +1,192 @@
+"""What a run tells its report and its model card: from what was done to what is shown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from transferkit.evaluation import Evaluation
+from transferkit.evaluation.gates import Gate
+from transferkit.freezing import FreezePlan
+from transferkit.freezing.plan import StagePlan
+from transferkit.recipe import Phase, Recipe
+from transferkit.report import DataFacts, ExportFacts, PlanFacts, PlanRow, ReportFacts, Stage
+from transferkit.report import Phase as PhaseFacts
+from transferkit.runs.folder import RunFolder
+from transferkit.runs.heat import Heat
+from transferkit.runs.network import Parts
+from transferkit.runs.prepare import Images
+from transferkit.runs.progress import Progress
+
+__all__ = ["Trained", "tell"]
+
+_SAMPLES = 6  # images of each class that the report may show
+
+
+@dataclass
+class Trained:
+    """What the phases of a run gave.
+
+    Attributes:
+        recipe: the resolved recipe.
+        images: what was trained and evaluated on.
+        parts: backbone and head.
+        plans: what each phase trained, in order.
+        history: a row an epoch of each phase, with the phase's name.
+        frozen: the proof's line.
+    """
+
+    recipe: Recipe
+    images: Images
+    parts: Parts
+    plans: list[tuple[Phase, FreezePlan]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    frozen: str = ""
+
+
+def tell(
+    folder: Path,
+    place: RunFolder,
+    trained: Trained,
+    evaluation: Evaluation,
+    gates: Sequence[Gate],
+    progress: Progress,
+    lock: str,
+    heat: Heat,
+    began: float,
+) -> ReportFacts:
+    """What is known of a run, for those who read it.
+
+    Args:
+        folder: the run's folder, still partial.
+        place: where the run will lie: that is what is shown.
+        trained: what was done.
+        evaluation: what it is worth.
+        gates: what was demanded.
+        progress: has the stages' times.
+        lock: the lock file's text.
+        heat: of the worst mistakes.
+        began: ``time.perf_counter()`` at the start of the run.
+    """
+    images, recipe = trained.images, trained.recipe
+    card = trained.parts.backbone.card
+    held_out = images.of_split(images.held_out)
+    return ReportFacts(
+        title=place.path.name,
+        summary={
+            "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
+            "Images": ", ".join(
+                f"{len(images.of_split(split))} {split}"
+                for split in ("train", "val", "test")
+                if len(images.of_split(split))
+            ),
+            "Head": recipe.head.kind,
+            "Frozen weights": trained.frozen.removeprefix("frozen: "),
+            "Time": f"{time.perf_counter() - began:.1f} s on {_machine()}",
+        },
+        evaluation=evaluation,
+        split={"val": "validation"}.get(images.held_out, images.held_out),
+        gates=gates,
+        image_paths=[images.paths[index] for index in held_out],
+        overlays=heat.overlays,
+        overlays_note=heat.note,
+        data=_data_facts(recipe, images),
+        plan=_plan_facts(trained),
+        history=trained.history,
+        stages=_stages(progress),
+        recipe=recipe.to_toml(),
+        lock=lock,
+        export=ExportFacts(
+            path=str(place.path / "export"),
+            name=place.path.name,
+            formats=[
+                (
+                    f"export/{version.name}",
+                    sum(one.stat().st_size for one in version.rglob("*") if one.is_file()),
+                )
+                for version in sorted((folder / "export").iterdir())
+            ],
+        ),
+        license=card.weights.licence if card is not None and card.weights is not None else None,
+        created=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def _stages(progress: Progress) -> list[Stage]:
+    stages = []
+    for name, seconds in progress.seconds.items():
+        count, unit = progress.counts[name]
+        # The one phase of a recipe without phases has the stage's own name.
+        stages.append(Stage("train" if name == "train train" else name, seconds, count or None, f"{unit}s"))
+    return stages
+
+
+def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
+    counts: dict[str, dict[str, int]] = {}
+    samples: dict[str, list[str]] = {name: [] for name in images.classes}
+    for row, path in zip(images.rows, images.paths, strict=True):
+        of_split = counts.setdefault(row.split, dict.fromkeys(images.classes, 0))
+        of_split[row.label] += 1
+        if row.split == "train" and len(samples[row.label]) < _SAMPLES:
+            samples[row.label].append(path)
+    return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes)
+
+
+def _plan_facts(trained: Trained) -> PlanFacts:
+    _, last = trained.plans[-1]
+    rows: list[PlanRow] = []
+    for state, group in groupby(last.stages, key=lambda stage: stage.state):
+        rows += _plan_rows(state, list(group))
+    head = sum(int(variable.shape.num_elements()) for variable in _tensors(trained.parts.layer.weights))
+    rows.append(PlanRow(f"head ({trained.recipe.head.kind})", "trained", head))
+    phases = [_phase_facts(trained, phase, plan) for phase, plan in trained.plans]
+    cut = f"after {last.at}" if last.at else "above the features"
+    return PlanFacts(rows, phases, {"Cut": cut, "Kept per image": f"{last.bytes_per_image} bytes"})
+
+
+def _plan_rows(state: str, stages: list[StagePlan]) -> list[PlanRow]:
+    names = [stage.name for stage in stages if stage.name]
+    name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}" if names else "input"
+    weights = sum(stage.parameters for stage in stages)
+    if state == "frozen":
+        return [PlanRow(name, "frozen", weights)]
+    low = min(stage.lr_multiplier[0] for stage in stages)
+    high = max(stage.lr_multiplier[1] for stage in stages)
+    rate = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    note = "" if low == high == 1 else f"learning rate times {rate}"
+    moved = sum(stage.trainable_parameters for stage in stages)
+    rows = [PlanRow(name, "trained", moved, note)]
+    if moved < weights:
+        rows.insert(0, PlanRow(f"{name}, other layers", "frozen", weights - moved))
+    return rows
+
+
+def _phase_facts(trained: Trained, phase: Phase, plan: FreezePlan) -> PhaseFacts:
+    steps = max((row["step"] for row in trained.history if row["phase"] == phase.name), default=0)
+    moved = sum(layer.parameters for layer in plan.layers if layer.trainable)
+    what = f"head and {moved:,} weights of the backbone".replace(",", "\u202f") if moved else "head alone"
+    if not steps:
+        return PhaseFacts(phase.name, steps, f"{what}, found at once")
+    how = f"{phase.optimizer.name}, learning rate {phase.optimizer.learning_rate:g}, {phase.schedule.kind}"
+    return PhaseFacts(phase.name, steps, f"{what}: {how}, batches of {phase.batch_size}")
+
+
+def _machine() -> str:
+    import tensorflow as tf
+
+    graphics = tf.config.list_physical_devices("GPU")
+    if graphics:
+        names = {tf.config.experimental.get_device_details(one).get("device_name", "GPU") for one in graphics}
+        return f"{len(graphics)} × {', '.join(sorted(names))}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{cores} CPU cores ({platform.machine()})"
+
+
+def _tensors(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
