@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from transferkit.errors import UserError, fault, near
 
-__all__ = ["Vocabulary", "Word", "vocabulary"]
+__all__ = ["Vocabulary", "Word", "import_dotted", "vocabulary"]
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -82,18 +82,7 @@ class Vocabulary:
         return {point.name: point for point in metadata.entry_points(group=self.group)}
 
     def _own(self, path: str, place: str) -> type[Word]:
-        module_name, _, attribute = path.partition(":")
-        # The console script's path lacks the current folder, where a module beside the recipe stands.
-        sys.path.insert(0, "")
-        try:
-            importlib.invalidate_caches()
-            module = importlib.import_module(module_name)
-            word = getattr(module, attribute)
-        except (ImportError, AttributeError, ValueError, TypeError) as error:
-            raise UserError(fault(place, path, "package.module:Name", str(error))) from None
-        finally:
-            sys.path.remove("")
-        return self._checked(word, path, place)
+        return self._checked(import_dotted(path, place), path, place)
 
     def _checked(self, word: Any, name: str, place: str) -> type[Word]:
         # The base class itself says what a word of this kind must be able to do.
@@ -103,6 +92,28 @@ class Vocabulary:
                 fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
             )
         return word
+
+
+def import_dotted(path: str, place: str) -> Any:
+    """What a dotted path ``package.module:Name`` leads to; the current folder counts.
+
+    Args:
+        path: as the recipe has it.
+        place: where it stands, for the error.
+
+    Raises:
+        UserError: it leads nowhere.
+    """
+    module_name, _, attribute = path.partition(":")
+    # The console script's path lacks the current folder, where a module beside the recipe stands.
+    sys.path.insert(0, "")
+    try:
+        importlib.invalidate_caches()
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, SyntaxError, ValueError, TypeError) as error:
+        raise UserError(fault(place, path, "package.module:Name", str(error))) from None
+    finally:
+        sys.path.remove("")
 
 
 def vocabulary(kind: str) -> Vocabulary:

@@ -25,7 +25,7 @@ def refused(overrides: list[str], reference: str = "retrain") -> tuple[str, ...]
         ([PIECEWISE.format(unit="steps", at=[5, 10]), "steps=10"], "boundaries below 10 steps"),
         (["schedule={kind='cosine', unit='epochs', warmup=3}", "epochs=3"], "less than the phase's 3 epochs"),
         (["early_stopping.metric=acuracy"], "did you mean 'accuracy'?"),
-        (["keep_metric=f1"], "one of loss, accuracy"),
+        (["keep_metric=f1"], "one of accuracy, average_precision_macro"),
         (["head.multi_label=true", "loss=cross_entropy"], "binary_cross_entropy or focal"),
         (["loss=binary_cross_entropy"], "or head.multi_label = true"),
         (["activations.views=3"], "1 without augmentation"),
@@ -33,6 +33,13 @@ def refused(overrides: list[str], reference: str = "retrain") -> tuple[str, ...]
         (["activations.views=3", "augmentation.cutmix=true"], "no cutmix of images"),
         (["phases=[{optimizer_state='carry'}]"], "there is no phase before it"),
         (["phases=[{name='a'}, {name='a'}]"], "each phase's name once"),
+        (["early_stopping.metric=hamming_accuracy"], "balanced_accuracy"),
+        (["schedule={kind='step_on_plateau', metric='los'}"], "one of accuracy"),
+        (
+            ["phases=[{optimizer='adam'}, {optimizer='sgd', optimizer_state='carry'}]"],
+            "the moments of one mean nothing to the other",
+        ),
+        (["optimizer=nadam", "phases=[{}, {optimizer_state='carry'}]"], "single variables"),
     ],
 )
 def test_within_a_recipe(overrides, part):
@@ -64,7 +71,8 @@ CLASSES = ["cat", "dog"]
         ([PIECEWISE.format(unit="steps", at=[5, 200])], {"images": 100}, "less than the 160 steps"),
         (["schedule={kind='cosine', unit='steps', warmup=160}"], {"images": 100}, "160 steps, expected less"),
         (["accumulation=161"], {"images": 100}, "no more than the 160 steps"),
-        (["batch_size=512"], {"images": 100}, "at most the 100 training images"),
+        (["keep_metric=recall.bird"], {"classes": CLASSES}, "a class of the data (cat, dog)"),
+        (["keep_metric=top_3_accuracy"], {"classes": CLASSES}, "below the number of classes"),
         (["freeze={until='blok_3'}"], {"stages": ["block_1", "block_3"]}, "did you mean 'block_3'"),
         (["freeze={last=9}"], {"stages": ["a"], "layers": ["x", "y"]}, "at most 2 layers"),
     ],

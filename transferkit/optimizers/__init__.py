@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from transferkit.optimizers.make import make_optimizer
+from transferkit.optimizers.slots import Slots
 
-__all__ = ["make_optimizer"]
+__all__ = ["Slots", "make_optimizer"]

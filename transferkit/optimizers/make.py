@@ -7,12 +7,16 @@ from typing import Any
 
 from transferkit.errors import UserError, fault, near
 from transferkit.optimizers.groups import grouped
+from transferkit.vocabulary import import_dotted
 
 __all__ = ["make_optimizer"]
 
 
 def make_optimizer(
-    phase: Any, learning_rate: Any = None, multipliers: Mapping[str, float] | None = None
+    phase: Any,
+    learning_rate: Any = None,
+    multipliers: Mapping[str, float] | None = None,
+    carries: bool = False,
 ) -> Any:
     """The Keras optimizer of a phase.
 
@@ -22,30 +26,20 @@ def make_optimizer(
         learning_rate: a Keras schedule (see :func:`transferkit.schedules.as_keras`), or None for the rate
             that stands with the optimizer.
         multipliers: path of a variable to its share of the learning rate; 1 for those that it lacks.
+        carries: its moments are to come from another phase: it can be told each variable's earlier updates.
 
     Returns:
         A Keras optimizer, not built yet. With ``accumulation = K`` every Kth call of ``apply`` changes the
         weights; with ``ema``, ``finalize_variable_values(variables)`` puts the averages in their place.
 
     Raises:
-        UserError: the installed Keras has no such optimizer, or refuses an argument.
+        UserError: the installed Keras has no such optimizer, or refuses an argument; a dotted path leads to
+            no optimizer.
     """
-    from transferkit.keras3 import keras
-
     spec = phase.optimizer
-    classes = {
-        name.lower(): one
-        for name, one in vars(keras.optimizers).items()
-        if isinstance(one, type) and issubclass(one, keras.optimizers.Optimizer)
-    }
-    wanted = classes.get(spec.name.replace("_", ""))
-    if wanted is None:
-        raise UserError(
-            fault(
-                "optimizer.name", spec.name, f"one of {', '.join(sorted(classes))}", near(spec.name, classes)
-            )
-        )
-    arguments = dict(spec.options)
+    wanted = _own(spec.name) if ":" in spec.name else _of_keras(spec.name)
+    # A name of its own, whatever the process made before: checkpoints hold it.
+    arguments = {**spec.options, "name": spec.name.rpartition(":")[2]}
     if learning_rate is not None:
         arguments["learning_rate"] = learning_rate
     clipping = phase.gradient_clipping
@@ -68,9 +62,35 @@ def make_optimizer(
         arguments.update(use_ema=True, ema_momentum=phase.ema.momentum, ema_overwrite_frequency=None)
     shares = {path: share for path, share in (multipliers or {}).items() if share != 1.0}
     try:
-        made = grouped(wanted)(**arguments) if shares else wanted(**arguments)
+        made = grouped(wanted)(**arguments) if shares or carries else wanted(**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(fault("optimizer", spec.name, "arguments that it takes", str(error))) from None
     if shares:
         made.multipliers = shares
     return made
+
+
+def _of_keras(name: str) -> type:
+    from transferkit.keras3 import keras
+
+    classes = {
+        known.lower(): one
+        for known, one in vars(keras.optimizers).items()
+        if isinstance(one, type) and issubclass(one, keras.optimizers.Optimizer)
+    }
+    wanted = classes.get(name.replace("_", ""))
+    if wanted is None:
+        raise UserError(
+            fault("optimizer.name", name, f"one of {', '.join(sorted(classes))}", near(name, classes))
+        )
+    return wanted
+
+
+def _own(path: str) -> type:
+    """The optimizer of a dotted path ``package.module:Name``."""
+    from transferkit.keras3 import keras
+
+    wanted = import_dotted(path, "optimizer.name")
+    if not (isinstance(wanted, type) and issubclass(wanted, keras.optimizers.Optimizer)):
+        raise UserError(fault("optimizer.name", path, "a class that extends keras.optimizers.Optimizer"))
+    return wanted

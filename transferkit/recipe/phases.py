@@ -225,3 +225,13 @@ class Phase(Training):
         if self.keep_metric:
             return self.keep_metric
         return self.early_stopping.metric if self.early_stopping else "loss"
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All metrics that steer the phase: what is best, when it stops, when its rate steps down."""
+        found = [self.metric]
+        if self.early_stopping is not None:
+            found.append(self.early_stopping.metric)
+        if isinstance(self.schedule.options.get("metric"), str):
+            found.append(self.schedule.options["metric"])
+        return tuple(dict.fromkeys(found))

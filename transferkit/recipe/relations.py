@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, near
 from transferkit.recipe.faults import Fault, lines, shown
+from transferkit.recipe.metrics import metric_fault
 from transferkit.recipe.phases import Last, Phase, Until
 from transferkit.recipe.places import Path
 from transferkit.vocabulary import vocabulary
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_with", "relations"]
 
-# Metrics that every evaluation during training has.
-METRICS = ("loss", "accuracy")
+# Optimizers whose state is not a matter of single variables: one number or factors serve for several.
+_ONE_FOR_ALL = ("adafactor", "nadam")
 
 
 def relations(recipe: Recipe) -> list[Fault]:
@@ -26,11 +27,7 @@ def relations(recipe: Recipe) -> list[Fault]:
     multi_label = _multi_label(recipe)
     for number, phase in enumerate(recipe.resolved_phases):
         faults += _length_faults(phase, _at(recipe, number, "schedule"))
-        if phase.keep_metric is not None and phase.keep_metric not in METRICS:
-            faults.append(_metric(phase.keep_metric, _at(recipe, number, "keep_metric")))
-        if phase.early_stopping is not None and phase.early_stopping.metric not in METRICS:
-            path = (*_at(recipe, number, "early_stopping"), "metric")
-            faults.append(_metric(phase.early_stopping.metric, path))
+        faults += _metric_faults(recipe, number, phase, None)
         kind = phase.loss.kind
         path = (*_at(recipe, number, "loss"), "kind")
         if multi_label and kind == "cross_entropy":
@@ -44,6 +41,12 @@ def relations(recipe: Recipe) -> list[Fault]:
                 faults.append(
                     Fault(path, "'carry'", "'reset' in the first phase", "there is no phase before it")
                 )
+        if number and phase.optimizer_state == "carry":
+            faults += _carry_faults(recipe, number, phase)
+    if recipe.sweep is not None:
+        wrong = metric_fault(recipe.sweep.metric, multi_label)
+        if wrong is not None:
+            faults.append(Fault(("sweep", "metric"), shown(recipe.sweep.metric), *wrong))
     faults += _augmentation_faults(recipe, multi_label)
     return faults
 
@@ -72,7 +75,13 @@ def check_with(
     faults: list[Fault] = []
     if classes is not None:
         faults += _class_faults(recipe, classes, several_labels)
+    if classes is not None and recipe.sweep is not None:
+        wrong = metric_fault(recipe.sweep.metric, _multi_label(recipe), classes)
+        if wrong is not None:
+            faults.append(Fault(("sweep", "metric"), shown(recipe.sweep.metric), *wrong))
     for number, phase in enumerate(recipe.resolved_phases):
+        if classes is not None:
+            faults += _metric_faults(recipe, number, phase, classes)
         if images is not None:
             faults += _size_faults(recipe, number, phase, images)
         if stages is not None and isinstance(phase.freeze, Until):
@@ -97,8 +106,36 @@ def _at(recipe: Recipe, number: int, key: str) -> Path:
     return (key,)
 
 
-def _metric(name: str, path: Path) -> Fault:
-    return Fault(path, shown(name), f"one of {', '.join(METRICS)}", near(name, METRICS))
+def _metric_faults(recipe: Recipe, number: int, phase: Phase, classes: Sequence[str] | None) -> list[Fault]:
+    """Metrics that steer a phase and that no evaluation gives."""
+    named = [
+        (phase.keep_metric, _at(recipe, number, "keep_metric")),
+        (
+            phase.early_stopping.metric if phase.early_stopping is not None else None,
+            (*_at(recipe, number, "early_stopping"), "metric"),
+        ),
+        (phase.schedule.options.get("metric"), (*_at(recipe, number, "schedule"), "metric")),
+    ]
+    faults = []
+    for name, path in named:
+        wrong = metric_fault(name, _multi_label(recipe), classes) if isinstance(name, str) else None
+        if wrong is not None:
+            faults.append(Fault(path, shown(name), *wrong))
+    return faults
+
+
+def _carry_faults(recipe: Recipe, number: int, phase: Phase) -> list[Fault]:
+    """An optimizer that cannot go on with the moments of the phase before."""
+    before = recipe.resolved_phases[number - 1].optimizer.name
+    name = phase.optimizer.name
+    path = _at(recipe, number, "optimizer_state")
+    if name != before:
+        mend = f"its phase has {name}, the one before {before}: the moments of one mean nothing to the other"
+        return [Fault(path, "'carry'", "'reset'", mend)]
+    if name in _ONE_FOR_ALL:
+        mend = f"the state of {name} does not belong to single variables"
+        return [Fault(path, "'carry'", "'reset'", mend)]
+    return []
 
 
 def _multi_label(recipe: Recipe) -> bool:
@@ -183,9 +220,6 @@ def _size_faults(recipe: Recipe, number: int, phase: Phase, images: int) -> list
         furthest = max(value, default=0) if isinstance(value, list) else value or 0
         if furthest * share >= total:
             faults.append(Fault((*path, key), f"{furthest:g} {options['unit']}", f"less than the {size}"))
-    if phase.batch_size > images and "batch_size" in {str(one[-1]) for one in recipe.origins}:
-        path = _at(recipe, number, "batch_size")
-        faults.append(Fault(path, str(phase.batch_size), f"at most the {images} training images"))
     if phase.accumulation > total:
         path = _at(recipe, number, "accumulation")
         faults.append(Fault(path, str(phase.accumulation), f"no more than the {size}"))

@@ -93,4 +93,5 @@ def _optimizers() -> dict[str, Any]:
             if key not in ELSEWHERE:
                 properties[key] = {} if default in (None, UNSET) else {"default": default}
         cases.append({"type": "object", "properties": properties, "additionalProperties": False})
-    return {"title": "Optimizer", "anyOf": cases}
+    own = {"type": "object", "properties": {"name": {"type": "string", "pattern": ":"}}, "required": ["name"]}
+    return {"title": "Optimizer", "anyOf": [*cases, own]}

@@ -88,6 +88,9 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
     """Checks an optimizer's arguments against the signature of Keras's constructor."""
     if not isinstance(name, str):
         return options, []
+    if ":" in name:
+        # A class of the user's own: it is imported with Keras, and checks its arguments when it is made.
+        return _own_optimizer(options, path)
     known = constructors()
     if name not in known:
         expected = f"one of {', '.join(known)}"
@@ -107,6 +110,18 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
     # An argument whose default is None is left out: TOML has no word for it, and Keras fills it in.
     defaults = {key: value for key, value in arguments.items() if value is not None and value is not UNSET}
     return {**defaults, **options}, faults
+
+
+def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+    faults = [
+        Fault((*path, key), shown(options[key]), "it elsewhere", f"say it with {ELSEWHERE[key]}")
+        for key in options
+        if key in ELSEWHERE
+    ]
+    rate = options.get("learning_rate", 1e-3)
+    if not (_number(rate) and rate > 0):
+        faults.append(Fault((*path, "learning_rate"), shown(rate), "a number above 0"))
+    return {"learning_rate": 1e-3, **options}, faults
 
 
 def _validated(word: type[Word], options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["History", "is_better"]
+from transferkit.recipe.metrics import less_is_better
 
-# Metrics of which less is better; all others, such as accuracy, grow.
-_LESS_IS_BETTER = ("loss", "error")
+__all__ = ["History", "is_better"]
 
 
 def is_better(metric: str, value: float, than: float | None, min_delta: float = 0.0) -> bool:
@@ -29,7 +28,7 @@ def is_better(metric: str, value: float, than: float | None, min_delta: float = 
         return False
     if than is None:
         return True
-    if metric.endswith(_LESS_IS_BETTER):
+    if less_is_better(metric):
         return value < than - min_delta
     return value > than + min_delta
 
@@ -83,18 +82,29 @@ class History:
         than = None if best is None else self._value(best)
         return not self.rows or is_better(self.metric, self._value(row), than)
 
-    def should_stop(self, patience: int | None, min_delta: float = 0.0) -> bool:
-        """Whether the metric has not improved by more than ``min_delta`` for ``patience`` epochs."""
+    def should_stop(self, patience: int | None, min_delta: float = 0.0, metric: str | None = None) -> bool:
+        """Whether a metric has not improved by more than ``min_delta`` for ``patience`` evaluations.
+
+        Args:
+            patience: None never stops.
+            min_delta: what counts as an improvement.
+            metric: by default the one that decides which epoch is best.
+        """
         if patience is None:
             return False
+        metric = metric or self.metric
         best: float | None = None
         waited = 0
-        for row in self.rows:
-            if is_better(self.metric, self._value(row), best, min_delta):
-                best, waited = self._value(row), 0
+        for value in self.values(metric):
+            if is_better(metric, value, best, min_delta):
+                best, waited = value, 0
             else:
                 waited += 1
         return waited >= patience
+
+    def values(self, metric: str) -> list[float]:
+        """A metric of the validation images at every evaluation so far."""
+        return [float(row[f"val_{metric}"]) for row in self.rows]
 
     def _value(self, row: dict[str, Any]) -> float:
         return float(row[f"val_{self.metric}"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transferkit.freezing import FreezePlan
 from transferkit.model_fn.network import Network
 from transferkit.optimizers import make_optimizer
 from transferkit.recipe import Phase
-from transferkit.schedules import Span, as_keras, make_schedule
+from transferkit.recipe.metrics import less_is_better
+from transferkit.runs.history import History
+from transferkit.schedules import Schedule, Span, as_keras, make_schedule
 
-__all__ = ["build_optimizer", "phase_steps"]
+__all__ = ["Rate", "build_optimizer", "phase_span", "phase_steps"]
 
 
 def phase_steps(phase: Phase, steps_per_epoch: int) -> int:
@@ -18,10 +21,60 @@ def phase_steps(phase: Phase, steps_per_epoch: int) -> int:
     return phase.steps or (phase.epochs or 1) * steps_per_epoch
 
 
-def build_optimizer(phase: Phase, steps_per_epoch: int, plan: FreezePlan, network: Network) -> Any:
-    """The Keras optimizer of a phase, not built yet, with each variable's share of the learning rate."""
-    variables = network.cut.trainable_variables
+def phase_span(phase: Phase, steps_per_epoch: int) -> Span:
+    """What a phase's schedule runs over."""
+    return Span(phase.optimizer.learning_rate, phase_steps(phase, steps_per_epoch), steps_per_epoch)
+
+
+class Rate:
+    """The learning rate of one phase: a pure function of the step, and of the history where it listens.
+
+    Args:
+        schedule: the recipe's word.
+        span: the phase.
+
+    Attributes:
+        keras: the schedule as the optimizer takes it.
+    """
+
+    def __init__(self, schedule: Schedule, span: Span) -> None:
+        self.schedule = schedule
+        self.span = span
+        self.keras = as_keras(schedule, span)
+
+    def follow(self, history: History) -> None:
+        """Brings the rate to what the evaluations so far ask for; does nothing for most schedules."""
+        if self.schedule.listens:
+            self.keras.factor.assign(self.multiplier(history))
+
+    def multiplier(self, history: History) -> float:
+        """The share of the schedule's own rate that stands after these evaluations."""
+        if not self.schedule.listens:
+            return 1.0
+        listening: Any = self.schedule
+        return float(
+            listening.multiplier(history.values(listening.metric), not less_is_better(listening.metric))
+        )
+
+    def value(self, step: int, history: History) -> float:
+        """The learning rate of one step of the phase, counted from 0."""
+        return self.schedule.value(step, self.span) * self.multiplier(history)
+
+
+def build_optimizer(
+    phase: Phase,
+    steps_per_epoch: int,
+    plan: FreezePlan,
+    network: Network,
+) -> tuple[Any, Rate]:
+    """The Keras optimizer of a phase, not built yet, with each variable's share of the learning rate.
+
+    Returns:
+        The optimizer, and its learning rate.
+    """
+    variables: Sequence[Any] = network.cut.trainable_variables
     shares = plan.lr_multipliers(variables)
     multipliers = {one.path: share for one, share in zip(variables, shares, strict=True) if share != 1}
-    span = Span(phase.optimizer.learning_rate, phase_steps(phase, steps_per_epoch), steps_per_epoch)
-    return make_optimizer(phase, as_keras(make_schedule(phase.schedule), span), multipliers)
+    rate = Rate(make_schedule(phase.schedule), phase_span(phase, steps_per_epoch))
+    carries = phase.optimizer_state == "carry"
+    return make_optimizer(phase, rate.keras, multipliers, carries), rate

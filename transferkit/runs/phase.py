@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
+from transferkit.optimizers import Slots
 from transferkit.recipe import Phase
 from transferkit.runs.history import History
-from transferkit.runs.optimizer import phase_steps
+from transferkit.runs.optimizer import Rate, phase_steps
 from transferkit.runs.progress import Progress
+from transferkit.runs.validation import Measure
 from transferkit.runs.weights import read_weights, write_weights
 
-__all__ = ["PhaseData", "train_phase"]
+__all__ = ["MOMENTS", "PhaseData", "train_phase"]
+
+# The moments of the optimizer that belong to the weights that the phase ends with.
+MOMENTS = "moments.npz"
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,13 @@ class PhaseData:
             from 0, is a function of the seed and the epoch alone.
         validation: ``() -> tf.data.Dataset`` of the validation images, each once.
         steps_per_epoch: batches in an epoch, the last partial one included.
+        measure: the figures that need the predictions of the validation images, or None.
     """
 
     train: Callable[[int], Any]
     validation: Callable[[], Any]
     steps_per_epoch: int
+    measure: Measure | None = None
 
 
 def train_phase(
@@ -46,9 +54,14 @@ def train_phase(
     phase: Phase,
     data: PhaseData,
     optimizer: Any,
+    rate: Rate,
     folder: Path,
     seed: int,
     progress: Progress,
+    *,
+    slots: Slots | None = None,
+    summary_every: int = 100,
+    tell: Callable[[dict[str, Any]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Trains one phase, or continues it, and leaves its best state in the network.
 
@@ -59,22 +72,26 @@ def train_phase(
         phase: how to train.
         data: the batches.
         optimizer: a Keras optimizer, made for this phase.
+        rate: its learning rate.
         folder: of the phase: checkpoints, event files, history, best weights.
         seed: of the Estimator.
         progress: shows the epochs.
+        slots: the optimizer's moments, where the next phase wants them: they are kept with the weights.
+        summary_every: steps between two points of TensorBoard's training curves.
+        tell: is given every new row of the history.
 
     Returns:
-        The rows of the phase's history, one an epoch, the first being the state before it.
+        The rows of the phase's history, one an evaluation, the first being the state before it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stopping = phase.early_stopping
     history = History.open(folder / "history.jsonl", phase.metric)
-    best_file = folder / "best.npz"
+    best_file, last_file = folder / "best.npz", folder / "last.npz"
     train_loss = EpochMean(data.steps_per_epoch)
     estimator = Estimator(
         make_model_fn(network, optimizer, train_loss),
         model_dir=str(folder / "checkpoints"),
-        config=RunConfig(tf_random_seed=seed, save_summary_steps=data.steps_per_epoch, keep_checkpoint_max=2),
+        config=RunConfig(tf_random_seed=seed, save_summary_steps=summary_every, keep_checkpoint_max=2),
     )
     total = phase_steps(phase, data.steps_per_epoch)
     epochs = -(-total // data.steps_per_epoch)
@@ -87,34 +104,56 @@ def train_phase(
 
     def _evaluate(epoch: int, seconds: float) -> None:
         measured = estimator.evaluate(data.validation)
+        step = int(measured["global_step"])
         row = {
             "epoch": epoch,
-            "step": int(measured["global_step"]),
+            "step": step,
             "seconds": seconds,
             "loss": train_loss.result() if epoch else None,
             "val_loss": float(measured["average_loss"]),
             "val_accuracy": float(measured["accuracy"]),
         }
+        if epoch:
+            row["learning_rate"] = rate.value(step - 1, history)
+        if data.measure is not None:
+            row.update({f"val_{name}": value for name, value in data.measure(_predicted()).items()})
         # The weights are on disk before the row that names them: a kill between the two repeats the
         # evaluation, and its outcome is the same.
-        if history.improves(row):
+        improved = history.improves(row)
+        if slots is not None and (improved or phase.keep == "last"):
+            slots.write(folder / MOMENTS)
+        if improved:
             write_weights(best_file, network.trainable_variables)
+        if phase.keep == "last":
+            write_weights(last_file, network.trainable_variables)
         history.append(row)
+        if tell is not None:
+            tell(row)
+
+    def _predicted() -> np.ndarray:
+        batches = estimator.predict(
+            data.validation, predict_keys=["probabilities"], yield_single_examples=False
+        )
+        return np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
 
     if not history.rows:
         evaluate(0, 0.0)
     done = history.rows[-1]["step"]
+    hooks: list[Any] = [_Following(rate, history)] if rate.schedule.listens else []
     with progress.stage(f"train {phase.name}", total=total, unit="step", start=done) as stage:
         started = time.perf_counter()
         for epoch in range(history.rows[-1]["epoch"] + 1, epochs + 1):
-            if stopping and history.should_stop(stopping.patience, stopping.min_delta):
+            if stopping and history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
                 break
             if phase.time_budget and time.monotonic() - began > phase.time_budget:
+                if history.rows[-1]["epoch"] < epoch - 1:
+                    evaluate(epoch - 1, time.perf_counter() - started)
                 break
             until = min(epoch * data.steps_per_epoch, total)
+            rate.follow(history)
             try:
                 with stage.watching(lambda: (_steps(optimizer), {"loss": train_loss.result()})):
-                    estimator.train(functools.partial(data.train, epoch - 1), max_steps=until)
+                    estimator.train(functools.partial(data.train, epoch - 1), hooks=hooks, max_steps=until)
             except NanLossDuringTrainingError:
                 diverged = True
                 progress.say(
@@ -122,17 +161,32 @@ def train_phase(
                     f"its learning rate, {phase.optimizer.learning_rate:g}, is too high"
                 )
                 break
+            hooks = []
             if epoch % phase.evaluate_every and until < total:
                 continue
             evaluate(epoch, time.perf_counter() - started)
             started = time.perf_counter()
             last = history.rows[-1]
             stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
-    if phase.keep == "last" and phase.ema and not diverged:
-        optimizer.finalize_variable_values(network.trainable_variables)
-    if phase.keep == "best" or diverged:
-        read_weights(best_file, network.trainable_variables)
+    read_weights(
+        last_file if phase.keep == "last" and not diverged else best_file, network.trainable_variables
+    )
     return history.rows
+
+
+class _Following(tf.compat.v1.train.SessionRunHook):
+    """Sets a listening schedule's rate once a checkpoint has been read, which may hold an earlier one.
+
+    Only the history says what the rate is: a process may have been killed after a checkpoint and before the
+    evaluation that ends a plateau.
+    """
+
+    def __init__(self, rate: Rate, history: History) -> None:
+        self._rate, self._history = rate, history
+
+    def after_create_session(self, session: Any, coord: Any) -> None:
+        with tf.init_scope():
+            self._rate.follow(self._history)
 
 
 def _steps(optimizer: Any) -> int:

@@ -31,11 +31,10 @@ def check_supported(recipe: Recipe) -> None:
         refuse("augmentation", "mixing of images", 'mixing with at = "cut"')
     if recipe.head.options.get("multi_label"):
         refuse("head.multi_label", True, "false, since class folders give each image one label")
-    if set(recipe.export.formats) != {"saved_model"}:
-        refuse("export.formats", list(recipe.export.formats), 'only "saved_model"')
-    for key in ("calibrate", "precision"):
-        if getattr(recipe.evaluation, key):
-            refuse(f"evaluation.{key}", getattr(recipe.evaluation, key), "nothing")
+    if recipe.head.options.get("multi_label") or recipe.head.kind == "multi_label":
+        for key in ("calibrate", "precision"):
+            if getattr(recipe.evaluation, key):
+                refuse(f"evaluation.{key}", getattr(recipe.evaluation, key), "nothing with several labels")
     for key in ("mlflow", "wandb"):
         if getattr(recipe.tracking, key):
             refuse(f"tracking.{key}", True, "false; TensorBoard's event files are always written")
@@ -52,11 +51,4 @@ def _of_phase(phase: Phase) -> list[tuple[str, object, str]]:
     found: list[tuple[str, object, str]] = []
     if phase.mixed_precision:
         found.append(("mixed_precision", True, "false"))
-    if phase.optimizer_state != "reset":
-        found.append(("optimizer_state", phase.optimizer_state, '"reset"'))
-    if phase.schedule.kind == "step_on_plateau":
-        found.append(("schedule.kind", phase.schedule.kind, "a schedule of the step alone"))
-    metrics = ("loss", "accuracy")
-    if phase.metric not in metrics:
-        found.append(("metric", phase.metric, f"one of {', '.join(metrics)}"))
     return found

@@ -1,0 +1,197 @@
+"""All phases of a run, one after the other: what is trained, before it is evaluated and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.freezing import FreezePlan, Proof
+from transferkit.model_fn.network import Network
+from transferkit.optimizers import Slots, make_optimizer
+from transferkit.recipe import Phase, Recipe, check_with
+from transferkit.runs.artefacts import check_formats
+from transferkit.runs.batches import AtCut, pass_through
+from transferkit.runs.network import Parts, features_of, open_parts
+from transferkit.runs.optimizer import build_optimizer
+from transferkit.runs.phase import MOMENTS, PhaseData, train_phase
+from transferkit.runs.prepare import Images
+from transferkit.runs.progress import Progress
+from transferkit.runs.record import Trained
+from transferkit.runs.validation import measure
+
+__all__ = ["Fitted", "check_parts", "train"]
+
+_SCALE_SAMPLE = 10_000
+
+Tell = Callable[[str, int, dict[str, Any]], None]
+
+
+@dataclass
+class Fitted:
+    """What training leaves.
+
+    Attributes:
+        trained: the record of it; its images are those that could be decoded.
+        network: of the last phase, with the weights that the run ends with.
+        at_cut: the images at that network's cut.
+        folder: of the run, still partial.
+    """
+
+    trained: Trained
+    network: Network
+    at_cut: AtCut
+    folder: Path
+
+
+def train(
+    recipe: Recipe,
+    images: Images,
+    open_folder: Callable[[Images], Path],
+    progress: Progress,
+    parts: Parts | None = None,
+    tell: Tell | None = None,
+) -> Fitted:
+    """Trains all phases of a recipe, or takes up where an earlier process left them.
+
+    Args:
+        recipe: the resolved recipe.
+        images: what to train on.
+        open_folder: given the images that could be decoded, opens the run's folder; called once nothing
+            that the user gave can be refused any more.
+        progress: shows the stages.
+        parts: backbone and head, where they are open already, with the weights that a run begins with.
+        tell: is given the phase's name, the run's step and the row of every new evaluation.
+
+    Raises:
+        UserError: recipe, data and backbone do not go together; nothing was trained then.
+    """
+    if parts is None:
+        with progress.stage("backbone", unit="layer"):
+            parts = open_parts(recipe, images.classes)
+    check_parts(recipe, images, parts)
+    trained = Trained(recipe, images, parts)
+    # All phases are planned before the first one trains: a name that the backbone lacks is found at once.
+    trained.plans = [(phase, parts.plan(phase)) for phase in recipe.resolved_phases]
+    proof = Proof()
+    folder: Path | None = None
+    steps = 0
+    before: tuple[Path, list[Any]] | None = None
+    for number, (phase, plan) in enumerate(trained.plans):
+        network = parts.network(phase, plan, trained.images.train_counts)
+        proof.watch(network.cut)
+        trained.images, at_cut = pass_through(
+            network.cut, parts.backbone.input_size, trained.images, recipe, progress, augment=True
+        )
+        if folder is None:
+            folder = open_folder(trained.images)
+            _fit_features(network, at_cut, trained.images, recipe.seed)
+        if network.head.closed_form:
+            break
+        data = _phase_data(network, phase, at_cut, trained.images, recipe.seed + 1_000_003 * number)
+        own = folder / "phases" / f"{number + 1}-{phase.name}"
+        optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
+        slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
+        rows = train_phase(
+            network,
+            phase,
+            data,
+            optimizer,
+            rate,
+            own,
+            recipe.seed,
+            progress,
+            slots=slots,
+            summary_every=recipe.tracking.every,
+            tell=_telling(tell, phase.name, steps),
+        )
+        trained.history += [{"phase": phase.name, **row} for row in rows]
+        steps += rows[-1]["step"]
+        before = own / MOMENTS, network.trainable_variables
+    assert folder is not None  # noqa: S101 -- for the type checker: a recipe has at least one phase
+    trained.frozen = proof.check()
+    return Fitted(trained, network, at_cut, folder)
+
+
+def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
+    """Checks what needs the data and the backbone, all at once, before anything is computed.
+
+    Raises:
+        UserError: one line for each fault.
+    """
+    backbone = parts.backbone
+    check_with(
+        recipe,
+        classes=images.classes,
+        images=len(images.of_split("train")),
+        stages=[stage.name for stage in backbone.stages],
+        layers=[layer.name for layer in backbone.layers],
+        several_labels=images.labels.ndim == 2,
+    )
+    check_formats(recipe.export.formats, backbone)
+    for phase in recipe.resolved_phases:
+        make_optimizer(phase)  # Keras has the last word on its arguments
+
+
+def _slots(
+    optimizer: Any,
+    network: Network,
+    plans: list[tuple[Phase, FreezePlan]],
+    before: tuple[Path, list[Any]] | None,
+) -> Slots | None:
+    """The moments of this phase's optimizer, begun with those of the phase before where they are carried.
+
+    Args:
+        optimizer: of this phase.
+        network: of this phase.
+        plans: this phase and those after it.
+        before: where the phase before left its moments, and what it trained.
+
+    Returns:
+        What keeps the moments for the next phase; None where it does not want them.
+    """
+    carries = [phase.optimizer_state == "carry" for phase, _ in plans[:2]]
+    taken = carries[0] and before is not None
+    kept = len(carries) > 1 and carries[1]
+    if not (taken or kept):
+        return None
+    slots = Slots(optimizer, network.trainable_variables)
+    if taken and before is not None:
+        slots.read(*before)
+    return slots if kept else None
+
+
+def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, Any]], None] | None:
+    if tell is None:
+        return None
+    return lambda row: tell(phase, steps + row["step"], row)
+
+
+def _fit_features(network: Network, at_cut: AtCut, images: Images, seed: int) -> None:
+    """Fits what is found from the training features at once: their scale, and a head in closed form."""
+    train = images.of_split("train")
+    labels = images.labels[train]
+    some = train
+    if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
+        # A mean over so many images is known well enough; a closed-form head needs them all.
+        some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
+    parts = [features_of(network, batches) for batches in at_cut.every_view(some, images.labels[some])]
+    features = np.concatenate(parts)
+    network.standardise.fit(features)
+    if network.head.closed_form:
+        standardised = network.standardise(features).numpy()
+        fitted = network.head.fit(standardised, np.tile(labels, len(parts)), seed)
+        network.layer.set_weights(fitted.get_weights())
+
+
+def _phase_data(network: Network, phase: Phase, at_cut: AtCut, images: Images, seed: int) -> PhaseData:
+    train, validation = images.of_split("train"), images.of_split("val")
+    return PhaseData(
+        train=lambda epoch: at_cut.shuffled(train, images.labels[train], phase.batch_size, seed, epoch),
+        validation=lambda: at_cut.in_order(validation, images.labels[validation]),
+        steps_per_epoch=-(-len(train) // phase.batch_size),
+        measure=measure(phase.metrics, network.head, images.labels[validation]),
+    )
