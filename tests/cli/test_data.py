@@ -61,6 +61,52 @@ def test_sources_other_than_folders(photos, tmp_path, monkeypatch):
     assert json.loads(done.stdout)["summary"]["conflict"] == 1
 
 
+def test_limits(photos):
+    done = run(photos, "--json", "--quiet", "--max-pixels", 4799)
+    assert json.loads(done.stdout)["summary"]["unreadable"] == 9
+    biggest = max(path.stat().st_size for path in photos.glob("*/*.jpg"))
+    done = run(photos, "--json", "--quiet", "--max-bytes", biggest - 1, "--max-side", 80)
+    assert 1 <= json.loads(done.stdout)["summary"]["unreadable"] < 9
+
+
+def test_several_labels_an_image(photos, tmp_path):
+    rows = [
+        (f"photos/{name}/{i}.jpg", labels)
+        for name, labels in (("a", "a|both"), ("b", "both"))
+        for i in range(4)
+    ]
+    lines = ["path,labels", *(f"{path},{labels}" for path, labels in rows), "photos/b/copy.jpg,", ""]
+    (tmp_path / "tags.csv").write_text("\n".join(lines))
+    done = run(tmp_path / "tags.csv", "--json", "--quiet", "--html", tmp_path / "check.html")
+    found = json.loads(done.stdout)
+    assert found["images"] == 9
+    assert found["counts"] == {"all": {"a": 4, "both": 8}}
+    (conflict,) = [one for one in found["findings"] if one["kind"] == "conflict"]
+    assert conflict["message"] == "the same file is labelled a + both and no label"
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert "a + both" in page
+    assert page.count("data:image/jpeg") >= 2
+
+
+def test_records_are_checked_with_their_pictures(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path / "cache"))
+    tf = pytest.importorskip("tensorflow")
+    with tf.io.TFRecordWriter(str(tmp_path / "photos.tfrecord")) as writer:
+        for path in sorted(photos.glob("*/*.jpg")):
+            values = {"image/encoded": path.read_bytes(), "image/class/text": path.parent.name.encode()}
+            features = {
+                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                for name, value in values.items()
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+    done = run(tmp_path / "photos.tfrecord", "--json", "--quiet", "--html", tmp_path / "check.html")
+    assert json.loads(done.stdout)["summary"]["conflict"] == 1
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert "the same file is labelled a and b" in page
+    assert page.count("data:image/jpeg") >= 2
+
+
 def test_no_such_data(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["data", "check", str(tmp_path / "gone")])

@@ -30,6 +30,9 @@ def command() -> None:
 )
 @click.option("--weights", metavar="WEIGHTS", default="imagenet", show_default=True, help="Of the backbone.")
 @click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
+@click.option("--max-bytes", type=click.IntRange(1), metavar="N", help="Refuse larger files.")
+@click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse images of more pixels.")
+@click.option("--max-side", type=click.IntRange(1), metavar="N", help="Refuse images longer than that.")
 @click.option(
     "--follow-links",
     is_flag=True,
@@ -49,6 +52,9 @@ def check(
     backbone: str | None,
     weights: str,
     html: str | None,
+    max_bytes: int | None,
+    max_pixels: int | None,
+    max_side: int | None,
     follow_links: bool,
     fail_on: str,
     quiet: bool,
@@ -68,11 +74,12 @@ def check(
     from transferkit.runs.check_data import check_data
     from transferkit.runs.progress import Progress
 
+    asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side, "follow_links": follow_links}
     result = check_data(
         source,
         backbone=backbone,
         weights=weights,
-        limits=Limits(follow_links=follow_links),
+        limits=Limits(**{name: value for name, value in asked.items() if value is not None}),
         page=html,
         progress=Progress(quiet=quiet),
     )

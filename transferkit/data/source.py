@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 __all__ = ["SPLITS", "DataSet", "Item"]
 
@@ -66,6 +69,28 @@ class DataSet:
     def multi_label(self) -> bool:
         """Whether images may have any number of classes."""
         return any(item.labels is not None for item in self.items)
+
+    def names_of(self, item: Item) -> tuple[str, ...]:
+        """The classes of an item: one, or where images may have several, any number, sorted."""
+        return tuple(self.classes[label] for label in ((item.label,) if item.labels is None else item.labels))
+
+    def label_text(self, item: Item) -> str:
+        """What ledgers say of an item: its class, or where images may have several, a JSON list."""
+        names = self.names_of(item)
+        return names[0] if item.labels is None else json.dumps(names, ensure_ascii=False)
+
+    def described(self, item: Item) -> str:
+        """The classes of an item in words, for people."""
+        return " + ".join(self.names_of(item)) or "no label"
+
+    def targets(self, items: Sequence[Item]) -> np.ndarray:
+        """What is trained towards: int64 ``[N]``, or for images of several classes float32 ``[N, C]``."""
+        if not self.multi_label:
+            return np.array([item.label for item in items], np.int64)
+        marked = np.zeros((len(items), len(self.classes)), np.float32)
+        for row, item in enumerate(items):
+            marked[row, list(item.labels or ())] = 1
+        return marked
 
     def counts(self) -> dict[str, int]:
         """Images by class name, in class order; an image with several classes counts in each."""

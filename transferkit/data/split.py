@@ -7,14 +7,13 @@ every class its share, rather than mended by moving single images, which would m
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 
+from transferkit.data.earlier import fixed_splits
 from transferkit.data.groups import split_keys
+from transferkit.data.ledger import Ledger, Row
 from transferkit.data.source import DataSet
 from transferkit.errors import UserError, fault
 
@@ -33,45 +32,6 @@ class ShortSplitError(UserError):
     def __init__(self, working_seed: int, *faults: str) -> None:
         super().__init__(*faults)
         self.working_seed = working_seed
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One image of the ledger: content hash, path below the data folder, class name and split."""
-
-    sha256: str
-    name: str
-    label: str
-    split: str
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Which image is in which split, in the order of the data set's items."""
-
-    rows: tuple[Row, ...]
-
-    def write(self, path: Path) -> None:
-        """Writes ``split.csv`` with the columns sha256, path, class, split."""
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["sha256", "path", "class", "split"])
-            writer.writerows([row.sha256, row.name, row.label, row.split] for row in self.rows)
-
-    @classmethod
-    def read(cls, path: Path) -> Ledger:
-        """Reads what :meth:`write` wrote."""
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
-            header = next(lines, None)
-            if header != ["sha256", "path", "class", "split"]:
-                raise UserError(fault(f"{path}:1", header, "the columns sha256, path, class, split"))
-            return cls(tuple(Row(*line) for line in lines))
-
-    def sha256(self) -> str:
-        """A fingerprint of content and split: the same wherever the files lie."""
-        lines = sorted(f"{row.sha256} {row.label} {row.split}" for row in self.rows)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def split_of(sha256: str, validation: float, test: float, seed: int = 0) -> str:
@@ -101,12 +61,14 @@ def split_dataset(
     test: float,
     seed: int = 0,
     minimum: int = 1,
+    earlier: Ledger | None = None,
 ) -> Ledger:
-    """Gives every image its split: the source's own, and by content hash where the source says nothing.
+    """Gives every image its split: an earlier ledger's, else the source's own, else one by content hash.
 
     A source with ``train`` alone has its validation images drawn from there; one with ``train`` and ``val``
     is taken as it is. Unreadable files (hash None) stay out of the ledger. Groups are never divided
-    (:func:`transferkit.data.groups.split_keys`).
+    (:func:`transferkit.data.groups.split_keys`). An image with several classes counts in each of them, so
+    that the rarest label decides whether a seed serves.
 
     Args:
         dataset: the images.
@@ -115,29 +77,46 @@ def split_dataset(
         test: share of test images, in [0, 1).
         seed: seed of the split.
         minimum: images that each class needs in train and in val.
+        earlier: the splits of another run, which stand for every image that is in them. Images that it does
+            not know go to the splits that it has.
 
     Raises:
         ShortSplitError: classes with fewer images in a split than needed, each named, which another seed
             would serve.
-        UserError: such classes, and no seed serves them.
+        UserError: such classes, and no seed serves them; or the earlier ledger is of other data.
     """
     brought = dataset.splits
+    keys = split_keys(dataset, hashes)
+    fixed = {} if earlier is None else fixed_splits(dataset, hashes, keys, earlier)
     if brought:
         # What the user separated stays separated; only a missing validation split is drawn, from train.
         test = 0.0
         validation = 0.0 if "val" in brought else validation
-    rows = []
-    keys = split_keys(dataset, hashes)
-    for item, sha256 in zip(dataset.items, hashes, strict=True):
-        if sha256 is None:
-            continue
-        split = item.split if item.split not in (None, "train") else None
-        split = split or split_of(keys[sha256], validation, test, seed)
-        rows.append(Row(sha256, item.name, dataset.classes[item.label], split))
+    if earlier is not None:
+        there = {row.split for row in earlier.rows}
+        validation = validation if "val" in there else 0.0
+        test = test if "test" in there else 0.0
+
+    def split_by(seed: int) -> list[Row]:
+        def split(sha256: str, own: str | None) -> str:
+            if keys[sha256] in fixed:
+                return fixed[keys[sha256]]
+            return own if own not in (None, "train") else split_of(keys[sha256], validation, test, seed)
+
+        return [
+            Row(sha256, item.name, dataset.label_text(item), split(sha256, item.split))
+            for item, sha256 in readable
+        ]
+
+    readable = [
+        (item, sha256) for item, sha256 in zip(dataset.items, hashes, strict=True) if sha256 is not None
+    ]
+    members = [dataset.names_of(item) for item, _ in readable]
     wanted = ["train"] + (["val"] if "val" in brought or validation else []) + (["test"] if test else [])
-    short = _short(rows, dataset.classes, wanted, minimum)
+    rows = split_by(seed)
+    short = _short(rows, members, dataset.classes, wanted, minimum)
     # A split that the user brought may lack a class; one that is drawn here may not.
-    drawn = {"train", *(() if "val" in brought else ("val",)), "test"}
+    drawn = {"train"} if fixed else {"train", *(() if "val" in brought else ("val",)), "test"}
     faults = [
         fault(f"data: class {name!r}", f"{count} of {total} image(s) in {split}", f"at least {minimum}")
         for name, split, count, total in short
@@ -145,22 +124,25 @@ def split_dataset(
     ]
     if faults:
         mend = "add images to these classes, remove their folders, or bring train/, val/ and test/ folders"
-        for other in range(_SEEDS_TRIED) if not brought else ():
-            dealt = [replace(row, split=split_of(keys[row.sha256], validation, test, other)) for row in rows]
-            if not _short(dealt, dataset.classes, wanted, minimum):
+        for other in range(_SEEDS_TRIED) if not (brought or fixed) else ():
+            if not _short(split_by(other), members, dataset.classes, wanted, minimum):
                 raise ShortSplitError(
                     other, *faults, fault("data", mend=f"--set data.split_seed={other} serves all")
                 )
         raise UserError(*faults, fault("data", mend=mend))
-    return Ledger(tuple(rows))
+    return Ledger(tuple(rows), dataset.multi_label)
 
 
 def _short(
-    rows: Sequence[Row], classes: Sequence[str], wanted: Sequence[str], minimum: int
+    rows: Sequence[Row],
+    members: Sequence[tuple[str, ...]],
+    classes: Sequence[str],
+    wanted: Sequence[str],
+    minimum: int,
 ) -> list[tuple[str, str, int, int]]:
     """Class, split, images there and images in all, wherever there are too few."""
-    count = Counter((row.label, row.split) for row in rows)
-    total = Counter(row.label for row in rows)
+    count = Counter((name, row.split) for row, names in zip(rows, members, strict=True) for name in names)
+    total = Counter(name for names in members for name in names)
     return [
         (name, split, count[name, split], total[name])
         for name in classes

@@ -35,6 +35,11 @@ class Data(Section):
     # reaches there is no estimate of what it will reach on new ones.
     test: Share = Field(0.15, description="share kept for the test where the data brings no splits at all")
     split_seed: int = Field(0, ge=0, description="another seed deals the images out anew")
+    ledger: str | None = Field(
+        None,
+        min_length=1,
+        description="split.csv of an earlier run, or its folder: its splits stand for the images in it",
+    )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch",
         description="how an image comes to the input size: whole but distorted, cut, or with borders",
@@ -43,6 +48,12 @@ class Data(Section):
         0.05, description="share of images that may be unreadable; they are set aside and listed"
     )
     min_per_class: int = Field(3, ge=1, description="images that each class must have at least")
+    max_bytes: int = Field(100_000_000, gt=0, description="larger files are set aside unopened")
+    max_pixels: int = Field(
+        100_000_000, gt=0, description="width times height by the header; larger images are set aside undecoded"
+    )
+    max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
+    follow_links: bool = Field(False, description="take symbolic links that lead out of the data folder")
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
@@ -109,7 +120,9 @@ class Evaluation(Section):
     fail_under: dict[str, float] = Field(
         default_factory=dict, description="metric = least value; short form: the least accuracy"
     )
-    calibrate: bool = Field(False, description="fit a temperature on the validation images")
+    calibrate: bool | Literal["temperature"] = Field(
+        False, description='"temperature" fits one on the validation images; true means the same'
+    )
     precision: float | None = Field(
         None, gt=0, lt=1, description="wanted precision: below some confidence the model abstains"
     )
@@ -128,8 +141,11 @@ class Export(Section):
     """What the run hands over."""
 
     formats: tuple[Format, ...] = Field(("saved_model",), description="the SavedModel is always made")
-    parity: bool = Field(
-        True, description="run every export on held-out images and compare it with the model"
+    parity: bool | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        True, description="run every export on held-out images (so many) and compare it with the model"
+    )
+    agreement: float = Field(
+        0.98, gt=0, le=1, description="least share of them that a quantised format answers as the model does"
     )
     temperature: bool = Field(
         True, description="carry the fitted temperature, where evaluation.calibrate is on"

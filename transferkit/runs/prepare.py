@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from transferkit.activations.location import cache_folder
-from transferkit.data.check import Finding, Limits, cheap_check, refusal
+from transferkit.data.check import Finding, Header, Limits, cheap_check
+from transferkit.data.check.cheap import read_headers
+from transferkit.data.earlier import read_earlier
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import read_source
 from transferkit.data.split import Ledger, Row, ShortSplitError, split_dataset
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe
+from transferkit.recipe import Recipe, check_with
 from transferkit.runs.progress import Progress
 
-__all__ = ["Images", "prepare"]
+__all__ = ["Images", "all_of", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Images:
         classes: class names in label order.
         rows: the ledger's rows.
         paths: where each row's file lies.
-        labels: int64 ``[N]``, index into ``classes``.
+        labels: int64 ``[N]``, index into ``classes``; float32 ``[N, C]`` of 0 and 1 where an image may have
+            any number of labels.
         unreadable: ``(name, reason)`` of files that could not be read at all.
         notes: what the source left out, for the log.
         split_seed: the seed that the splits were drawn with.
@@ -47,7 +50,12 @@ class Images:
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.rows)
+        return Ledger(self.rows, self.multi_label)
+
+    @property
+    def multi_label(self) -> bool:
+        """An image may have any number of labels."""
+        return self.labels.ndim == 2
 
     def of_split(self, *splits: str) -> np.ndarray:
         """Indices of the images of these splits, int64 ``[M]``."""
@@ -55,8 +63,11 @@ class Images:
 
     @property
     def train_counts(self) -> list[int]:
-        """Training images by class, in class order."""
-        return np.bincount(self.labels[self.of_split("train")], minlength=len(self.classes)).tolist()
+        """Training images by class, in class order; one with several labels counts in each."""
+        labels = self.labels[self.of_split("train")]
+        if self.multi_label:
+            return labels.sum(axis=0).astype(int).tolist()
+        return np.bincount(labels, minlength=len(self.classes)).tolist()
 
     @property
     def held_out(self) -> str:
@@ -111,37 +122,38 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     """Finds, hashes, checks and splits the images that a recipe names. Writes nothing into the run.
 
     Raises:
-        UserError: as the source and the split say.
+        UserError: as the source and the split say; or head and data do not go together.
     """
     data = recipe.data
     if data.path is None:
         raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
-    read = _read(data.path, recipe.activations.cache_dir, progress)
-    counts = read.found.counts()
-    few = {name: count for name, count in counts.items() if count < data.min_per_class}
+    found = _source(recipe, data.path)
+    check_with(recipe, classes=found.classes, several_labels=found.multi_label)
+    few = {name: count for name, count in found.counts().items() if count < data.min_per_class}
     if few:
         expected = f"at least {data.min_per_class} images (data.min_per_class)"
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
-    ledger, seed = _split(read.found, read.hashes, recipe, progress)
-    split_of = {row.name: row.split for row in ledger.rows}
-    findings = cheap_check(read.found, read.hashes, [split_of.get(item.name) for item in read.found])
-    readable = read.readable
-    return Images(
-        read.found.classes,
-        ledger.rows,
-        tuple(str(item.path) for item, _ in readable),
-        np.array([item.label for item, _ in readable], np.int64),
-        read.refused,
-        (*read.found.notes, *_warnings(findings)),
-        seed,
-    )
+    earlier = None if data.ledger is None else read_earlier(data.ledger)
+    read = _read(found, Limits.of(data), progress)
+    ledger, seed = _split(found, read.hashes, recipe, earlier, progress)
+    # Readable items and the ledger's rows are in one order.
+    splits = iter(row.split for row in ledger.rows)
+    of_item = [None if sha256 is None else next(splits) for sha256 in read.hashes]
+    findings = cheap_check(found, read.hashes, of_item, headers=read.headers)
+    notes = list(found.notes)
+    if earlier is not None:
+        known = {row.sha256 for row in earlier.rows}
+        there = sum(row.sha256 in known for row in ledger.rows)
+        notes.append(f"{data.ledger}: gives {there} of {len(ledger.rows)} images their split")
+    return read.images(ledger.rows, (*notes, *_warnings(findings)), seed)
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A data set with the hash of each of its files, None for those that are refused."""
+    """A data set with header and hash of each of its files, hash None for those that are refused."""
 
     found: DataSet
+    headers: list[Header]
     hashes: list[str | None]
     refused: tuple[tuple[str, str], ...]
 
@@ -150,14 +162,23 @@ class _Read:
         pairs = zip(self.found.items, self.hashes, strict=True)
         return [(item, sha256) for item, sha256 in pairs if sha256 is not None]
 
+    def images(self, rows: tuple[Row, ...], notes: tuple[str, ...] = (), seed: int = 0) -> Images:
+        items = [item for item, _ in self.readable]
+        targets = self.found.targets(items)
+        paths = tuple(str(item.path) for item in items)
+        return Images(self.found.classes, rows, paths, targets, self.refused, notes, seed)
 
-def _read(path: str, cache_dir: str | None, progress: Progress, minimum_classes: int = 2) -> _Read:
-    found = read_source(path, unpack_to=cache_folder(cache_dir) / "sources", minimum_classes=minimum_classes)
-    if found.multi_label:
-        mend = "give each image one label; this version cannot train on several"
-        raise UserError(fault("data", path, "one label an image", mend))
-    root, limits = (found.root if found.root.is_dir() else found.root.parent), Limits()
-    reasons = [refusal(item.path, root, limits) for item in found]
+
+def _source(recipe: Recipe, path: str, minimum_classes: int = 2) -> DataSet:
+    unpacked = cache_folder(recipe.activations.cache_dir) / "sources"
+    return read_source(path, unpack_to=unpacked, minimum_classes=minimum_classes)
+
+
+def _read(found: DataSet, limits: Limits, progress: Progress) -> _Read:
+    headers = read_headers(found, limits)
+    # Only what lies beyond a limit is refused by its header; what else is no image shows in decoding, by the
+    # decoder that training, prediction and export share.
+    reasons = [header.refused if header.beyond else None for header in headers]
     with progress.stage("read", total=len(found), unit="file") as stage:
         wanted = [item.path for item, reason in zip(found, reasons, strict=True) if reason is None]
         digests = iter(hash_files(wanted, stage.update))
@@ -167,7 +188,7 @@ def _read(path: str, cache_dir: str | None, progress: Progress, minimum_classes:
         for item, reason, sha256 in zip(found, reasons, hashes, strict=True)
         if sha256 is None
     )
-    return _Read(found, hashes, refused)
+    return _Read(found, headers, hashes, refused)
 
 
 def _warnings(findings: Sequence[Finding]) -> list[str]:
@@ -187,13 +208,19 @@ def _warnings(findings: Sequence[Finding]) -> list[str]:
 
 
 def _split(
-    found: DataSet, hashes: Sequence[str | None], recipe: Recipe, progress: Progress
+    found: DataSet,
+    hashes: Sequence[str | None],
+    recipe: Recipe,
+    earlier: Ledger | None,
+    progress: Progress,
 ) -> tuple[Ledger, int]:
     """The ledger and its seed: the recipe's, or the least that serves every class if none was asked for."""
     data = recipe.data
 
     def with_seed(seed: int) -> Ledger:
-        return split_dataset(found, hashes, validation=data.validation, test=data.test, seed=seed)
+        return split_dataset(
+            found, hashes, validation=data.validation, test=data.test, seed=seed, earlier=earlier
+        )
 
     try:
         return with_seed(data.split_seed), data.split_seed
@@ -206,23 +233,36 @@ def _split(
         return with_seed(error.working_seed), error.working_seed
 
 
-def all_of(path: str, classes: Sequence[str], progress: Progress) -> Images:
-    """All images of a folder, with labels in a run's class order, to evaluate a run on.
+def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress) -> Images:
+    """All images of a folder or manifest, with labels in a run's class order, to evaluate the run on.
+
+    Args:
+        recipe: the run's; its limits stand, and its head says how many labels an image has.
+        path: as ``data.path``.
+        classes: the run's, in its order.
+        progress: shows the files.
 
     Raises:
-        UserError: the folder cannot be read, or has classes that the run does not know.
+        UserError: the source cannot be read, has classes that the run does not know, or has several labels
+            an image where the run has one, or the other way round.
     """
-    read = _read(path, None, progress, minimum_classes=1)
-    names = read.found.classes
-    unknown = [name for name in names if name not in classes]
+    found = _source(recipe, path, minimum_classes=1)
+    unknown = [name for name in found.classes if name not in classes]
     if unknown:
         known = f"one of the run's classes: {', '.join(classes)}"
         raise UserError(*(fault("data", name, known, "remove the folder") for name in unknown))
-    readable = read.readable
-    return Images(
-        tuple(classes),
-        tuple(Row(sha256, item.name, names[item.label], item.split or "all") for item, sha256 in readable),
-        tuple(str(item.path) for item, _ in readable),
-        np.array([classes.index(names[item.label]) for item, _ in readable], np.int64),
-        read.refused,
+    check_with(recipe, classes=classes, several_labels=found.multi_label)
+    place = {name: number for number, name in enumerate(classes)}
+
+    def placed(item: Item) -> Item:
+        numbers = tuple(place[name] for name in found.names_of(item))
+        if item.labels is None:
+            return replace(item, label=numbers[0])
+        return replace(item, label=numbers[0] if numbers else -1, labels=numbers)
+
+    found = replace(found, classes=tuple(classes), items=tuple(placed(item) for item in found))
+    read = _read(found, Limits.of(recipe.data), progress)
+    rows = tuple(
+        Row(sha256, item.name, found.label_text(item), item.split or "all") for item, sha256 in read.readable
     )
+    return read.images(rows)

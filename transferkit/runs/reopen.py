@@ -46,7 +46,7 @@ def evaluate_run(
         images = prepare(recipe, progress)
         chosen = [split or images.held_out] if split != "all" else ["train", "val", "test"]
     else:
-        images = all_of(os.fspath(data), run.classes, progress)
+        images = all_of(recipe, os.fspath(data), run.classes, progress)
         chosen = [split] if split not in (None, "all") else ["train", "val", "test", "all"]
     indices = images.of_split(*chosen)
     parts, network = reopen(run)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transferkit.data.check.labels import cross_validated_probabilities, suspects
+from transferkit.data.check.labels import (
+    cross_validated_probabilities,
+    cross_validated_scores,
+    suspect_marks,
+    suspects,
+)
 
 
 @pytest.fixture
@@ -65,3 +70,37 @@ def test_too_little_to_say_anything():
         cross_validated_probabilities(np.eye(3), np.array([0, 0, 1]))
     with pytest.raises(ValueError, match="at least two classes"):
         cross_validated_probabilities(np.eye(3), np.array([0, 0, 0]))
+
+
+@pytest.fixture
+def tags():
+    """Features of images with any of four labels, and 20 of the 1200 marks turned over."""
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 4)) < [0.5, 0.3, 0.15, 0.4]
+    features = truth @ rng.normal(size=(4, 96)) + rng.normal(size=(300, 96))
+    marked = truth.copy()
+    rows, columns = rng.choice(300, 20, replace=False), rng.integers(0, 4, 20)
+    marked[rows, columns] ^= True
+    return features, truth, marked, set(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def test_turned_marks_of_several_labels_are_found(tags):
+    features, truth, marked, turned = tags
+    groups = [str(i) for i in range(300)]
+    found = suspect_marks(cross_validated_scores(features, marked, groups), marked)
+    named = {(i, label) for i, label, _ in found}
+    assert len(named & turned) >= 17, f"recall {len(named & turned) / 20:.2f}"
+    assert len(named - turned) <= 6
+    assert len(suspect_marks(cross_validated_scores(features, truth, groups), truth)) <= 6
+    assert all(0 < margin <= 1 for _, _, margin in found)
+
+
+def test_a_label_that_hardly_occurs_raises_no_suspicion(tags):
+    features, truth, _, _ = tags
+    rare = truth.copy()
+    rare[:, 0] = False
+    rare[:3, 0] = True
+    found = suspect_marks(cross_validated_scores(features, rare, [str(i) for i in range(300)]), rare)
+    assert not [one for one in found if one[1] == 0]
+    with pytest.raises(ValueError, match="at least 10 images"):
+        cross_validated_scores(features[:8], rare[:8], [str(i) for i in range(8)])

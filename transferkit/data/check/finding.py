@@ -63,7 +63,7 @@ class CheckResult:
     Attributes:
         source: what was checked.
         counts: split to class to number of files; the split is ``all`` where the data brings none.
-        formats: format to number of files.
+        formats: format to number of files; ``unknown`` where a file does not tell.
         widths, heights: (least, median, most) pixels of the readable files; None where there are none.
         findings: errors first.
         checked: names of the checks that ran: others found nothing because they were not asked.
@@ -79,8 +79,8 @@ class CheckResult:
 
     @property
     def images(self) -> int:
-        """How many files there are."""
-        return sum(sum(part.values()) for part in self.counts.values())
+        """How many files there are; an image of several classes counts once."""
+        return sum(self.formats.values())
 
     def of_kind(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind."""

@@ -23,6 +23,7 @@ class Header:
 
     Attributes:
         refused: why the file is not to be decoded, or None.
+        beyond: it is refused for a limit, of its size or its place: nobody may decode it, whatever can.
         bytes: size of the file.
         format: ``jpeg``, ``png`` and so on, by content.
         width, height: in pixels.
@@ -39,6 +40,7 @@ class Header:
     mode: str | None = None
     orientation: int = 1
     frames: int = 1
+    beyond: bool = False
 
 
 def read_header(
@@ -48,7 +50,7 @@ def read_header(
     limits = limits or Limits()
     reason = refusal(path, root, limits)
     if reason:
-        return Header(reason)
+        return Header(reason, beyond=True)
     from PIL import Image, UnidentifiedImageError
 
     size = os.stat(path).st_size
@@ -83,7 +85,7 @@ def _facts(image: object, size: int, limits: Limits) -> Header:
         reason = (
             f"{width} × {height} pixels, above the limit of {limits.pixels:,} (or {limits.side:,} a side)"
         )
-        return Header(reason, size, kind, width, height)
+        return Header(reason, size, kind, width, height, beyond=True)
     try:
         orientation = int(image.getexif().get(_ORIENTATION, 1) or 1)  # type: ignore[attr-defined]
     except Exception:  # broken EXIF says nothing of the picture

@@ -7,12 +7,17 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from transferkit.recipe.sections import Data
+
 __all__ = ["Limits", "refusal"]
+
+
+_DEFAULTS = {name: Data.model_fields[f"max_{name}"].default for name in ("bytes", "pixels", "side")}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one file may ask for.
+    """How much one file may ask for. The defaults are those of a recipe's ``[data]``.
 
     Attributes:
         bytes: size of the file.
@@ -22,10 +27,15 @@ class Limits:
         follow_links: take symbolic links that lead out of the data folder.
     """
 
-    bytes: int = 100_000_000
-    pixels: int = 100_000_000
-    side: int = 60_000
+    bytes: int = _DEFAULTS["bytes"]
+    pixels: int = _DEFAULTS["pixels"]
+    side: int = _DEFAULTS["side"]
     follow_links: bool = False
+
+    @classmethod
+    def of(cls, data: Data) -> Limits:
+        """The limits that a recipe's ``[data]`` states."""
+        return cls(data.max_bytes, data.max_pixels, data.max_side, data.follow_links)
 
 
 def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: Limits) -> str | None:

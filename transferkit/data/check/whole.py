@@ -11,7 +11,12 @@ import numpy as np
 from transferkit.data.check.cheap import count_findings, header_findings, read_headers
 from transferkit.data.check.duplicates import exact_duplicates
 from transferkit.data.check.finding import CheckResult, Finding, in_order
-from transferkit.data.check.labels import cross_validated_probabilities, suspects
+from transferkit.data.check.labels import (
+    cross_validated_probabilities,
+    cross_validated_scores,
+    suspect_marks,
+    suspects,
+)
 from transferkit.data.check.limits import Limits
 from transferkit.data.check.neighbours import feature_pairs
 from transferkit.data.check.perceptual import near_pairs
@@ -48,7 +53,7 @@ def check_dataset(
     """
     total = len(dataset)
     names = [item.name for item in dataset]
-    labels = [dataset.classes[item.label] for item in dataset]
+    labels = [dataset.described(item) for item in dataset]
     splits = [item.split for item in dataset] if splits is None else list(splits)
 
     headers = read_headers(dataset, limits, _stage(progress, "headers", total))
@@ -135,6 +140,8 @@ def _pairs_of(
 def _wrong_labels(
     dataset: DataSet, rows: np.ndarray, features: np.ndarray, hashes: Sequence[str | None], names: list[str]
 ) -> list[Finding]:
+    if dataset.multi_label:
+        return _wrong_tags(dataset, rows, features, hashes, names)
     labels = np.array([dataset.items[i].label for i in rows])
     groups = [hashes[i] or str(i) for i in rows]
     try:
@@ -147,6 +154,26 @@ def _wrong_labels(
         message = f"labelled {is_called}, looks like {looks} ({probabilities[place, other]:.0%})"
         findings.append(
             Finding("likely_mislabelled", (names[rows[place]],), message, margin, (is_called, looks))
+        )
+    return findings
+
+
+def _wrong_tags(
+    dataset: DataSet, rows: np.ndarray, features: np.ndarray, hashes: Sequence[str | None], names: list[str]
+) -> list[Finding]:
+    """Labels that are given or missing in spite of what the image looks like, each label by itself."""
+    marked = dataset.targets([dataset.items[i] for i in rows]).astype(bool)
+    try:
+        scores = cross_validated_scores(features, marked, [hashes[i] or str(i) for i in rows])
+    except ValueError:
+        return []
+    findings = []
+    for place, column, margin in suspect_marks(scores, marked):
+        label = dataset.classes[column]
+        said = "labelled" if marked[place, column] else "not labelled"
+        looks = "does not look like it" if marked[place, column] else "looks like it"
+        findings.append(
+            Finding("likely_mislabelled", (names[rows[place]],), f"{said} {label}, {looks}", margin, (label,))
         )
     return findings
 
@@ -195,7 +222,10 @@ def _counts(dataset: DataSet, splits: Sequence[str | None]) -> dict[str, dict[st
     counts: dict[str, dict[str, int]] = {}
     for split in ("train", "val", "test", None):
         part = Counter(
-            dataset.classes[item.label] for item, of in zip(dataset, splits, strict=True) if of == split
+            name
+            for item, of in zip(dataset, splits, strict=True)
+            if of == split
+            for name in dataset.names_of(item)
         )
         if part:
             counts[split or "all"] = {name: part[name] for name in dataset.classes}
