@@ -42,7 +42,7 @@ __all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
 ENGINES = ("openvino", "tensorflow", "tensorflow-xla")
 TOLERANCE = 1e-3  # largest difference, as a share of the largest activation; rounding gives some 1e-6
 _COMPARED = 8  # images that the results are compared on
-_TIMED = 16  # images that speed is measured on
+_TIMED = 4  # images a core that speed is measured on, eight at least
 
 _log = logging.getLogger("transferkit.activations")
 
@@ -150,7 +150,7 @@ def machine() -> dict[str, Any]:
 
 
 def _fastest(makers: _Makers, sample: np.ndarray, memory: Path | None) -> Engine:
-    timed = _filled(sample, _TIMED)
+    timed = _filled(sample, max(_COMPARED, _TIMED * available_cores()))
     plain = TensorFlowEngine(makers.traced)
     engines: dict[str, Engine] = {}
     speeds: dict[str, float] = {}

@@ -44,6 +44,9 @@ from transferkit.errors import UserError, fault
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "CutLike", "Stats", "compute"]
 
+# Pixels that are decoded ahead: while engines are made and compared, decoding goes on beside that.
+_AHEAD_BYTES = 128 * 1024**2
+
 # ``dtype = "auto"`` keeps rows that take more than this in float32 as float16. Pooled features stay below.
 HALF_FROM_BYTES = 64 * 1024
 
@@ -281,7 +284,10 @@ class _Job:
 
     def _read(self, order: np.ndarray) -> Iterator[tuple[int, np.ndarray, tuple[Unreadable, ...]]]:
         files = ((self.wanted.hashes[index], self.wanted.paths[index]) for index in order)
-        batches = read_images(files, self.size, self.resize, batch_size=self.batch_size, threads=self.threads)
+        ahead = max(3, _AHEAD_BYTES // (self.batch_size * 3 * self.size[0] * self.size[1]))
+        batches = read_images(
+            files, self.size, self.resize, batch_size=self.batch_size, threads=self.threads, ahead=ahead
+        )
         for number, batch in enumerate(batches):
             yield number * self.batch_size, batch.images, batch.unreadable
 
