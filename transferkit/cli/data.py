@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -74,12 +75,13 @@ def check(
     from transferkit.runs.check_data import check_data
     from transferkit.runs.progress import Progress
 
-    asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side, "follow_links": follow_links}
+    asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side}
+    given = {name: value for name, value in asked.items() if value is not None}
     result = check_data(
         source,
         backbone=backbone,
         weights=weights,
-        limits=Limits(**{name: value for name, value in asked.items() if value is not None}),
+        limits=replace(Limits(follow_links=follow_links), **given),
         page=html,
         progress=Progress(quiet=quiet),
     )
