@@ -19,7 +19,9 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--enable-logging=stderr", "--virtual-time-budget=2000",
 )  # fmt: skip
-# Runs inside the page: opens all there is to open, sorts, filters, points, and tells the frame what it found.
+_DARK = ("--blink-settings=preferredColorScheme=0",)
+# Runs inside the page: opens all there is to open, sorts, filters, points, reads colours, and tells the frame
+# what it found. Contrast is that of WCAG 2.2, of each text over all that lies behind it.
 _PROBE = """<script>
 document.querySelectorAll("details").forEach((part) => (part.open = true));
 document.querySelectorAll("button.sort").forEach((button) => button.click());
@@ -31,10 +33,42 @@ document.querySelectorAll("img.cells-picture").forEach((picture) => {
   picture.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + 1, clientY: box.top + 1}));
 });
 const root = document.documentElement;
+const parts = (colour) => {
+  const numbers = colour.match(/-?[\\d.]+/g).map(Number);
+  const scale = colour.startsWith("color(") ? 255 : 1;
+  return [...numbers.slice(0, 3).map((value) => value * scale), numbers[3] ?? 1];
+};
+const over = (front, back) => [0, 1, 2].map((i) => front[i] * front[3] + back[i] * (1 - front[3]));
+const light = (colour) => colour.slice(0, 3).map((value) => value / 255)
+  .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = (element) => {
+  const layers = [];
+  for (let one = element; one; one = one.parentElement) {
+    layers.push(parts(getComputedStyle(one).backgroundColor));
+  }
+  return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+};
+const faint = [];
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.textContent.trim() || element.matches("script, style, noscript")) continue;
+  const style = getComputedStyle(element);
+  let see = 1;
+  for (let one = element; one; one = one.parentElement) see *= Number(getComputedStyle(one).opacity);
+  const back = behind(element);
+  const ink = parts(element.ownerSVGElement ? style.fill : style.color);
+  const seen = over([...ink.slice(0, 3), ink[3] * see], back);
+  const [low, high] = [light(seen), light(back)].sort((a, b) => a - b);
+  const ratio = (high + 0.05) / (low + 0.05);
+  if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${walker.currentNode.textContent.trim()}`);
+}
 parent.postMessage({
   overflow: root.scrollWidth - root.clientWidth,
   broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).length,
   shown: [...document.querySelectorAll("#class-table tbody tr")].filter((row) => !row.hidden).length,
+  faint, dark: matchMedia("(prefers-color-scheme: dark)").matches,
   readout: document.getElementById("matrix-readout")?.textContent ?? "",
 }, "*");
 </script></body>"""
@@ -64,17 +98,21 @@ def open_page(browser, folder, page, *flags):
     return done.stdout
 
 
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
 @pytest.mark.parametrize("which", ["five", "two_hundred", "tagged"])
-def test_it_fits_and_works(browser, tmp_path, request, which, width):
+def test_it_fits_works_and_can_be_read(browser, tmp_path, request, which, width, dark):
     path = write_report(request.getfixturevalue(which), tmp_path / "report.html")
     path.write_text(path.read_text(encoding="utf-8").replace("</body>", _PROBE), encoding="utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(_FRAME.format(width=width, page="report.html"))
-    dom = open_page(browser, tmp_path, frame, "--dump-dom", "--window-size=1400,1600")
+    dom = open_page(
+        browser, tmp_path, frame, "--dump-dom", "--window-size=1400,1600", *(_DARK if dark else [])
+    )
     found = json.loads(html.unescape(re.search(r'data-found="([^"]*)"', dom).group(1)))
     assert found["overflow"] == 0, "the page scrolls sideways"
     assert found["broken"] == 0
+    assert found["dark"] == dark
+    assert not found["faint"], "the contrast is too low to read"
     rows = {"five": 5, "two_hundred": sum("1" in f"{i:03}" for i in range(200)), "tagged": 4}
     assert found["shown"] == rows[which]
     if which == "two_hundred":
@@ -86,8 +124,9 @@ def test_it_fits_and_works(browser, tmp_path, request, which, width):
 def test_it_shows_in_light_and_dark(browser, tmp_path, five, dark):
     path = write_report(five, tmp_path / "report.html")
     shot = tmp_path / "shot.png"
-    flags = ["--blink-settings=preferredColorScheme=0"] if dark else []
-    open_page(browser, tmp_path, path, f"--screenshot={shot}", "--window-size=800,1400", *flags)
+    open_page(
+        browser, tmp_path, path, f"--screenshot={shot}", "--window-size=800,1400", *(_DARK if dark else [])
+    )
     pixels = np.asarray(Image.open(shot).convert("L"))
     assert pixels.shape == (1400, 800)
     paper = np.median(pixels)

@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 
 from transferkit.evaluation import evaluate, gates
-from transferkit.report import DataFacts, ReportFacts, render_report, write_report
+from transferkit.report import (
+    DataFacts,
+    ReportFacts,
+    doubtful_classes,
+    render_report,
+    worst_mistakes,
+    write_report,
+)
 from transferkit.report import rendering as rendering_module
 
 
@@ -62,7 +69,7 @@ def test_sections_appear_with_their_facts(five):
     for words in (
         f"{accuracy:.1%} of 200 validation images", "block 13 to 16", "linear, dropout 0.2", "half.jpg",
         "2 images are in both splits.", "TFLite int8 does not answer", "Temperature",
-        "219 images/s",
+        "219 images/s", "700 images", "160 steps",
         'backbone.name = "mobilenet_v2"', "tf.saved_model.load", "tensorflow/serving",
         "Adam 1e-5, cut at block 12",
     ):  # fmt: skip
@@ -101,6 +108,10 @@ def test_a_screen_reader_finds_its_way(page):
     assert len(outline.of("h1")) == len(outline.of("main")) == len(outline.of("nav")) == 1
     assert all("alt" in attributes for attributes in outline.of("img"))
     assert all(attributes.get("scope") in ("col", "row") for attributes in outline.of("th"))
+    assert len(outline.of("table")) == len(outline.of("caption")) > 0
+    ids = {attributes.get("id") for _, attributes in outline.elements}
+    for attributes in outline.of("section"):
+        assert attributes.get("aria-label") or attributes["aria-labelledby"] in ids
     for attributes in outline.of("svg"):
         assert attributes.get("aria-hidden") == "true" or attributes.get("aria-label")
     for attributes in outline.of("div"):
@@ -159,6 +170,39 @@ def test_mistakes_come_with_pictures_and_heat(five):
     bare = bare[bare.index('id="mistakes"') : bare.index('id="time"')]
     assert bare.count("<img") == wrong
     assert "Grad-CAM" not in bare
+
+
+def test_what_is_not_explained_stands_below_without_heat_or_says_why(five):
+    rows = worst_mistakes(five.evaluation)
+    some = {row: five.overlays[row] for row in rows[:3]}
+    page = render_report(replace(five, overlays=some))
+    part = page[page.index('id="mistakes"') : page.index('id="time"')]
+    first, second = part.split("</ol>")[:2]
+    assert (first.count("<li>"), first.count("<img")) == (3, 6)
+    assert (second.count("<li>"), second.count("<img")) == (len(rows) - 3, len(rows) - 3)
+    assert 'start="4"' in second
+    assert "Beside the first 3" in part
+    note = "hub:thing shows no feature maps."
+    assert note in render_report(replace(five, overlays={}, overlays_note=note))
+
+
+def test_several_labels_are_told_label_by_label(tagged):
+    page = render_report(tagged)
+    text = " ".join("".join(Outline(page).text).split())
+    found = tagged.evaluation
+    assert (
+        f"{found.metrics['accuracy']:.1%} of 60 validation images are answered right in every label" in text
+    )
+    assert f"{found.metrics['hamming_accuracy']:.1%} of the decisions are right" in text
+    for row, table in zip(found.per_class, found.confusion, strict=True):
+        cells = re.search(rf'<th scope="row">{row.name}</th>(.*?)</tr>', page)[1]
+        assert re.findall(r"<td>([^<]*)</td>", cells)[-2:] == [str(table[1, 0]), str(table[0, 1])]
+    # The worst mistake names the label that it is about.
+    worst = worst_mistakes(found)[0]
+    about = found.classes[doubtful_classes(found, [worst])[0]]
+    mistakes = page[page.index('id="mistakes"') :]
+    given = found.probabilities[worst, found.classes.index(about)]
+    assert mistakes.index(f"; {about} was given {given:.1%}") < mistakes.index("</li>")
 
 
 def test_pictures_that_are_gone_do_not_end_the_report(five, tmp_path):
