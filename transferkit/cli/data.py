@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -76,12 +75,12 @@ def check(
     from transferkit.runs.progress import Progress
 
     asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side}
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     result = check_data(
         source,
         backbone=backbone,
         weights=weights,
-        limits=replace(Limits(follow_links=follow_links), **given),
+        limits=Limits(follow_links=follow_links, **given),
         page=html,
         progress=Progress(quiet=quiet),
     )
