@@ -34,6 +34,7 @@ from transferkit.activations.engine import (
     trace,
 )
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
+from transferkit.activations.whole_file import write_whole_file
 from transferkit.data.reader import available_cores
 from transferkit.errors import UserError, fault, near
 
@@ -243,8 +244,6 @@ def _recall(memory: Path | None) -> dict[str, Any]:
 def _remember(memory: Path, facts: dict[str, Any]) -> None:
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        beside = memory.with_suffix(f".{os.getpid()}")
-        beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        os.replace(beside, memory)
+        write_whole_file(memory, (json.dumps(facts, indent=2) + "\n").encode())
     except OSError as error:
         _log.info("the choice of engine is not kept: %s", error)

@@ -7,7 +7,6 @@ whatever the backbone computes in.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from transferkit.activations.whole_file import write_whole_file
 from transferkit.data.reader import available_cores
 
 __all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "folded_file", "trace"]
@@ -94,11 +94,9 @@ def folded_file(make: Callable[[], Any], file: Path) -> Path:
     """
     if not _is_whole(file):
         graph_def = _fold(make())
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
         data = graph_def.SerializeToString()
-        beside.write_bytes(data)
-        beside.replace(file)
-        _digest_file(file).write_text(hashlib.sha256(data).hexdigest(), encoding="ascii")
+        write_whole_file(file, data)
+        write_whole_file(_digest_file(file), hashlib.sha256(data).hexdigest().encode())
     return file
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.lock import locked
 from transferkit.activations.rows import Rows, Segment
+from transferkit.activations.whole_file import write_whole_file
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
@@ -63,9 +64,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / _ABOUT).exists():
             facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
-            beside = folder / f"{_ABOUT}.{os.getpid()}"
-            beside.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-            os.replace(beside, folder / _ABOUT)
+            write_whole_file(folder / _ABOUT, (json.dumps(facts, indent=2) + "\n").encode())
         self._index = Index(folder / "index")
         self._index.refresh()
         self._used: set[int] = set()
