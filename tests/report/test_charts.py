@@ -36,6 +36,19 @@ def test_a_figure_a_chart_training_and_validation_together():
     assert "training ends at 0.5; validation ends at 0.9" in svg
 
 
+def test_phases_that_each_count_from_nought_stand_one_after_the_other():
+    """The state before a phase is its epoch 0: it stands where the phase before ended, and no line joins them."""
+    history = [{"phase": "head", "epoch": i, "val_loss": 2 - i / 10} for i in range(5)]
+    history += [{"phase": "top", "epoch": i, "val_loss": 1 - i / 10} for i in range(3)]
+    (chart,) = history_charts(history)
+    dots = [float(x) for x in re.findall(r'cx="([\d.]+)"', str(chart.svg))]
+    assert dots == sorted(dots)
+    assert dots[4] == dots[5] < dots[6] < dots[7]
+    assert str(chart.svg).count("<polyline") == 2
+    marks = [float(x) for x in re.findall(r'class="mark" x1="([\d.]+)"', str(chart.svg))]
+    assert marks == [dots[0], dots[5]]
+
+
 def test_one_phase_needs_no_mark_and_steps_serve_without_epochs():
     (chart,) = history_charts(
         [{"step": 8, "loss": 1.0, "phase": "probe"}, {"step": 16, "loss": 0.5, "phase": "probe"}]

@@ -38,12 +38,7 @@ def history_charts(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
     if not history:
         return []
     axis = "epoch" if all(row.get("epoch") is not None for row in history) else "step"
-    marks, phase = [], None
-    for i, row in enumerate(history):
-        name = row.get("phase")
-        if name is not None and name != phase:
-            marks.append((float(row.get(axis, i)), str(name)))
-            phase = name
+    places, marks = _places(history, axis)
     figures: dict[str, list[str]] = {}
     for row in history:
         for key, value in row.items():
@@ -57,22 +52,57 @@ def history_charts(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
         lines = []
         for key in sorted(figures[name], key=lambda key: key.startswith("val_")):
             of_validation = key.startswith("val_")
-            rows = [(float(row.get(axis, i)), row.get(key)) for i, row in enumerate(history)]
-            known = [(x, float(y)) for x, y in rows if y is not None]
+            x, y = _points(history, places, key)
             whose = "validation" if of_validation else "training"
             shown = whose if len(figures[name]) > 1 or of_validation else name.replace("_", " ")
-            lines.append(
-                Line(shown, [x for x, _ in known], [y for _, y in known], int(of_validation),
-                     dots=len(known) < 40)
-            )  # fmt: skip
+            lines.append(Line(shown, x, y, int(of_validation), dots=len(x) < 40))
         title = name.replace("_", " ")
         last = "; ".join(f"{line.name} ends at {line.y[-1]:.4g}" for line in lines)
         svg = line_chart(
-            f"{title} over the training: {last}", lines, x_label=axis, y_label=title,
+            f"{title} over the training: {last}", lines, x_label=axis,
             marks=marks if len(marks) > 1 else (),
         )  # fmt: skip
         charts.append(Chart(title, svg, _legend(lines)))
     return charts
+
+
+def _places(history: Sequence[Mapping[str, Any]], axis: str) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each point stands, and where each phase begins: a phase that counts from 0 goes on where the last
+    one ended."""
+    places: list[float] = []
+    marks: list[tuple[float, str]] = []
+    start = before = 0.0
+    phase = None
+    for i, row in enumerate(history):
+        at, name = float(row.get(axis, i)), row.get("phase")
+        changes = name is not None and name != phase
+        if changes and places and at <= before:
+            start = places[-1]
+        places.append(start + at)
+        if changes:
+            marks.append((places[-1], str(name)))
+            phase = name
+        before = at
+    return places, marks
+
+
+def _points(
+    history: Sequence[Mapping[str, Any]], places: Sequence[float], key: str
+) -> tuple[list[float], list[float]]:
+    """The points of one figure, with a gap between phases: nothing was measured on the way."""
+    x: list[float] = []
+    y: list[float] = []
+    phase = None
+    for place, row in zip(places, history, strict=True):
+        if row.get(key) is None:
+            continue
+        if x and row.get("phase") != phase:
+            x.append(place)
+            y.append(math.nan)
+        x.append(place)
+        y.append(float(row[key]))
+        phase = row.get("phase")
+    return x, y
 
 
 def reliability_chart(evaluation: Evaluation) -> Chart:
