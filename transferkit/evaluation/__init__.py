@@ -22,6 +22,7 @@ from transferkit.evaluation.evaluate import evaluate
 from transferkit.evaluation.predictions import Predictions, read_predictions, write_predictions
 from transferkit.evaluation.reliability import ReliabilityBin
 from transferkit.evaluation.result import ClassFigures, Evaluation
+from transferkit.evaluation.thresholds import choose_thresholds
 
 __all__ = [
     "Abstention",
@@ -34,6 +35,7 @@ __all__ = [
     "Temperature",
     "abstention_threshold",
     "apply_temperature",
+    "choose_thresholds",
     "compare",
     "evaluate",
     "fit_temperature",

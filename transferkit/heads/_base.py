@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,9 +26,10 @@ class Head(Word):
     closed_form: ClassVar[bool] = False
 
     multi_label: bool = Field(False, description="an image may have any number of labels, also none")
-    thresholds: float | list[float] | dict[str, float] = Field(
-        0.5,
-        description="multi-label: the probability from which a label counts as given; one, or one for each",
+    thresholds: Literal["auto"] | float | list[float] | dict[str, float] = Field(
+        "auto",
+        description="multi-label: the probability from which a label counts as given: one, one for each, or "
+        '"auto": those with the best F1 on the validation images',
     )
 
     def build(self, width: int, classes: int, seed: int) -> Any:
@@ -71,7 +72,7 @@ class Head(Word):
         return tf.sigmoid(logits) if self.multi_label else tf.nn.softmax(logits)
 
     def cut_offs(self, classes: Sequence[str]) -> list[float]:
-        """The threshold of each label.
+        """The threshold of each label; a half where it is yet to be chosen.
 
         Raises:
             ValueError: thresholds for labels that there are not, or not one for each.
@@ -88,4 +89,4 @@ class Head(Word):
                     "one for each label"
                 )
             return self.thresholds
-        return [self.thresholds] * len(classes)
+        return [0.5 if self.thresholds == "auto" else self.thresholds] * len(classes)

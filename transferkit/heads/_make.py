@@ -28,7 +28,8 @@ class ReadyHead:
         spec: the word: its class says whether it is ``closed_form``, its fields are its arguments.
         feature_width: length ``D`` of a feature vector.
         classes: names of the ``C`` classes, in the order of the logits.
-        thresholds: multi-label: the probability from which each label counts, float ``[C]``.
+        thresholds: multi-label: the probability from which each label counts, float ``[C]``. May be set: a
+            graph takes those that stand when it is traced.
     """
 
     def __init__(self, spec: Head, feature_width: int, classes: Sequence[str], loss: ReadyLoss) -> None:
@@ -42,6 +43,11 @@ class ReadyHead:
     def closed_form(self) -> bool:
         """The head is fitted at once by :meth:`fit`; there are no gradient steps."""
         return self.spec.closed_form
+
+    @property
+    def chooses_thresholds(self) -> bool:
+        """The thresholds are those that do best on the validation images, once the head is trained."""
+        return self.spec.multi_label and self.spec.thresholds == "auto"
 
     @property
     def multi_label(self) -> bool:

@@ -14,7 +14,9 @@ __all__ = ["MultiLabel"]
 class MultiLabel(Linear):
     """The linear head, for images that may have several labels or none.
 
-    Any other head takes ``multi_label = true`` as well.
+    Any other head takes ``multi_label = true`` as well. The loss is binary cross entropy, in which
+    ``loss.class_weights`` are the weights of a label's presence; the thresholds are chosen on the validation
+    images unless the recipe says them.
     """
 
     multi_label: Literal[True] = Field(True, description="what this head is for")

@@ -67,8 +67,9 @@ def _metrics(network: Network, labels: Any, logits: tf.Tensor) -> dict[str, Any]
     accuracy: Any
     if network.head.multi_label:
         accuracy = keras.metrics.Mean(name="accuracy")
-        present = tf.cast(predictions["present"], tf.float32)
-        accuracy.update_state(tf.cast(tf.equal(present, tf.cast(labels, tf.float32)), tf.float32))
+        # As in the evaluation: an image is right where all its labels are.
+        right = tf.equal(predictions["present"], tf.cast(labels, tf.bool))
+        accuracy.update_state(tf.cast(tf.reduce_all(right, axis=1), tf.float32))
     else:
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         accuracy.update_state(labels, predictions["probabilities"])

@@ -33,15 +33,16 @@ def make_views(recipe: Recipe) -> Views | None:
 
 
 def make_mixer(recipe: Recipe, classes: int) -> Callable[[Any, Any, Any], tuple[Any, Any]] | None:
-    """Mixes a batch at the cut: ``(batch number, activations, labels int [N])`` to both mixed, or None.
+    """Mixes a batch at the cut: ``(batch number, activations, labels)`` to both mixed, or None.
 
-    The labels become shares, float32 ``[N, classes]``.
+    The labels, int ``[N]`` or float32 ``[N, classes]``, become shares, float32 ``[N, classes]``.
     """
     pipeline = make_augmentation(recipe.augmentation)
     if pipeline is None or not pipeline.mixes_activations:
         return None
 
     def mix(number: tf.Tensor, activations: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return pipeline.mix(activations, tf.one_hot(labels, classes), number + recipe.seed, at="cut")
+        shares = labels if labels.shape.rank == 2 else tf.one_hot(labels, classes)
+        return pipeline.mix(activations, shares, number + recipe.seed, at="cut")
 
     return mix

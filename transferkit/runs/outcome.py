@@ -30,7 +30,7 @@ def evaluate_network(
         network: the trained network.
         recipe: says which figures are wanted.
         batches: ``() -> tf.data.Dataset`` of features, in the order of ``labels``, each image once.
-        labels: int ``[N]``.
+        labels: int ``[N]``, or 0/1 ``[N, C]`` where an image may have several.
         paths: names of the images, for ``predictions.csv``.
         classes: in label order.
     """
@@ -49,6 +49,7 @@ def evaluate_network(
         classes,
         list(paths),
         top=top,
+        threshold=network.head.thresholds if network.head.multi_label else 0.5,
         resamples=section.resamples,
         confidence=section.confidence,
         seed=recipe.seed,

@@ -21,6 +21,7 @@ from transferkit.runs.phase import MOMENTS, PhaseData, train_phase
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import Trained
+from transferkit.runs.thresholds import settle_thresholds
 from transferkit.runs.validation import measure
 
 __all__ = ["Fitted", "check_parts", "train"]
@@ -113,6 +114,9 @@ def train(
         before = own / MOMENTS, network.trainable_variables
     assert folder is not None  # noqa: S101 -- for the type checker: a recipe has at least one phase
     trained.frozen = proof.check()
+    validation = trained.images.of_split("val")
+    labels = trained.images.labels[validation]
+    settle_thresholds(network, at_cut.in_order(validation, labels) if len(labels) else (), labels)
     return Fitted(trained, network, at_cut, folder)
 
 
@@ -183,7 +187,7 @@ def _fit_features(network: Network, at_cut: AtCut, images: Images, seed: int) ->
     network.standardise.fit(features)
     if network.head.closed_form:
         standardised = network.standardise(features).numpy()
-        fitted = network.head.fit(standardised, np.tile(labels, len(parts)), seed)
+        fitted = network.head.fit(standardised, np.concatenate([labels] * len(parts)), seed)
         network.layer.set_weights(fitted.get_weights())
 
 

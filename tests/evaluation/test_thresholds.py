@@ -1,0 +1,50 @@
+"""Thresholds of labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from transferkit.evaluation.thresholds import LEAST_EXAMPLES, MIDDLE, choose_thresholds
+
+
+def f1_of(truth, probabilities, thresholds):
+    said = probabilities >= np.asarray(thresholds)
+    return 2 * (said & truth).sum(axis=0) / (said.sum(axis=0) + truth.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), skew=st.floats(0.3, 4), share=st.floats(0.1, 0.9))
+def test_no_other_threshold_has_a_better_f1(seed, skew, share):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((60, 1)) < share
+    probabilities = (np.clip(truth * 0.3 + rng.random((60, 1)) * 0.7, 0, 1) ** skew).astype(np.float32)
+    (chosen,) = choose_thresholds(truth, probabilities)
+    if min(truth.sum(), 60 - truth.sum()) < LEAST_EXAMPLES:
+        assert chosen == MIDDLE
+        return
+    reached = f1_of(truth, probabilities, [chosen])[0]
+    assert reached == pytest.approx(f1_score(truth[:, 0], probabilities[:, 0] >= chosen, zero_division=0))
+    assert f1_of(truth, probabilities, np.linspace(0.001, 0.999, 500)).max() <= reached + 1e-9
+
+
+def test_each_label_has_its_own_and_equals_go_to_the_middle():
+    truth = np.zeros((40, 2), bool)
+    truth[:20, 0] = truth[:10, 1] = True
+    probabilities = np.where(truth, [0.9, 0.2], [0.3, 0.1]).astype(np.float32)
+    low, rare = choose_thresholds(truth, probabilities)
+    assert low == pytest.approx(0.6, abs=1e-6)
+    assert rare == pytest.approx(0.15, abs=1e-6)
+
+
+def test_without_examples_there_is_nothing_to_choose_by():
+    truth = np.zeros((40, 3), bool)
+    truth[:4, 0] = truth[:, 1] = truth[:10, 2] = True
+    probabilities = np.full((40, 3), 0.4, np.float32)
+    assert choose_thresholds(truth, probabilities).tolist()[:2] == [MIDDLE, MIDDLE]
+    assert 0 < choose_thresholds(truth, probabilities)[2] < 1
+    with pytest.raises(ValueError, match="one"):
+        choose_thresholds(truth, probabilities[:, :2])

@@ -1,0 +1,56 @@
+"""From which probability a label counts as given: chosen on validation images, for each label by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["LEAST_EXAMPLES", "MIDDLE", "choose_thresholds"]
+
+# Where there is nothing to choose by.
+MIDDLE = 0.5
+# With fewer images that have a label, or lack it, the best threshold is the place of one lucky image.
+LEAST_EXAMPLES = 5
+
+
+def choose_thresholds(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The threshold of each label with the best F1, the one nearest to a half among equals.
+
+    Each lies in the middle between two probabilities that occurred, so that rounding moves no image across
+    it, and F1 leaves out what is rightly not given: a rare label is not bought by never giving it.
+
+    Args:
+        labels: 0/1 or bool ``[N, C]``, of images that nothing was trained on.
+        probabilities: ``[N, C]``.
+
+    Returns:
+        float32 ``[C]``, each above 0 and below 1; :data:`MIDDLE` where fewer than :data:`LEAST_EXAMPLES`
+        images have the label or lack it.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    truth, given = np.asarray(labels).astype(bool), np.asarray(probabilities, dtype=np.float64)
+    if truth.shape != given.shape or truth.ndim != 2:
+        raise ValueError(f"labels have shape {truth.shape}, probabilities {given.shape}, expected one [N, C]")
+    return np.array([_best(truth[:, i], given[:, i]) for i in range(truth.shape[1])], np.float32)
+
+
+def _best(truth: np.ndarray, given: np.ndarray) -> float:
+    present = int(truth.sum())
+    if min(present, len(truth) - present) < LEAST_EXAMPLES:
+        return MIDDLE
+    order = np.argsort(-given, kind="stable")
+    values = given[order]
+    right = np.cumsum(truth[order])
+    said = np.arange(1, len(values) + 1)
+    f1 = 2 * right / (said + present)
+    below = np.append(values[1:], 0.0)
+    # Equal probabilities are given together, and float32 must be able to tell the two sides apart.
+    middles = (values + below) / 2
+    cut = values - below > 1e-6
+    f1, middles = f1[cut], middles[cut]
+    # A label that is best given to everything, or that nothing is said of, has no place to cut.
+    if not len(f1):
+        return MIDDLE
+    best = middles[f1 >= f1.max() - 1e-9]
+    return float(np.clip(best[np.abs(best - MIDDLE).argmin()], 1e-4, 1 - 1e-4))
