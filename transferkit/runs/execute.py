@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
-from transferkit.export.saved_model import write_saved_model
 from transferkit.recipe import Recipe
+from transferkit.runs.artefacts import make_subject, photos_of
+from transferkit.runs.calibrate import Calibrated, calibrate
 from transferkit.runs.folder import RunFolder
+from transferkit.runs.handover import Handover, demand, start_checker
 from transferkit.runs.outcome import evaluate_network
+from transferkit.runs.parity import HeldOut, on_accelerator
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import write_inputs, write_outcome
-from transferkit.runs.train import train
+from transferkit.runs.train import Fitted, train
 from transferkit.runs.weights import write_weights
 
 __all__ = ["execute"]
+
 
 def execute(
     recipe: Recipe,
@@ -45,29 +52,58 @@ def execute(
         write_inputs(opened, recipe, decoded)
         return opened
 
-    fitted = train(recipe, images, open_folder, progress)
-    trained, network, at_cut, folder = fitted.trained, fitted.network, fitted.at_cut, fitted.folder
-    size = trained.parts.backbone.input_size
-    images = trained.images
-    held_out = images.of_split(images.held_out)
-    labels = images.labels[held_out]
-    with progress.stage("evaluate", total=len(held_out)) as stage:
-        names = [images.rows[index].name for index in held_out]
-        evaluation = evaluate_network(
-            network, recipe, lambda: at_cut.in_order(held_out, labels), labels, names, images.classes
-        )
-        evaluation.write_predictions(folder / "predictions.csv")
-        stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
-    with progress.stage("export", unit="file"):
+    with start_checker(recipe.export.formats, recipe.export.parity) as checker:
+        fitted = train(recipe, images, open_folder, progress)
+        trained, network, at_cut, folder = fitted.trained, fitted.network, fitted.at_cut, fitted.folder
+        images = trained.images
+        held_out = images.of_split(images.held_out)
+        paths, labels = [images.paths[index] for index in held_out], images.labels[held_out]
         write_weights(folder / "weights.npz", network.variables)
-        write_saved_model(
-            folder / "export" / "1",
-            network.probabilities,
-            network.variables,
-            images.classes,
-            size,
-            recipe.data.resize,
-        )
-    write_outcome(folder, place, trained, evaluation, gates, progress, began)
+        trained.calibrated = _calibrate(recipe, fitted, progress)
+        # What a process that was killed while it exported has left is made anew.
+        shutil.rmtree(folder / "export", ignore_errors=True)
+        handover = Handover(recipe, folder / "export", checker)
+        with progress.stage("export", unit="file"):
+            subject = make_subject(trained.parts, network, trained.calibrated, _photos(recipe, fitted))
+            handover.write(subject, paths, labels)
+        with progress.stage("evaluate", total=len(held_out)) as stage:
+            names = [images.rows[index].name for index in held_out]
+            evaluation = evaluate_network(
+                network, recipe, lambda: at_cut.in_order(held_out, labels), labels, names, images.classes
+            )
+            evaluation.write_predictions(folder / "predictions.csv")
+            stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
+
+        def publish() -> None:
+            exact = at_cut.activations.stats.dtype == "float32" and not on_accelerator()
+            with progress.stage("parity", unit="artefact") as stage:
+                _, trained.verdict = handover.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
+                stage.update(len(trained.verdict.findings))
+            trained.verdict.write(folder)
+
+        # What explains the figures is made while the exports are being checked.
+        write_outcome(folder, place, trained, evaluation, gates, progress, began, publish)
     place.finish()
+    demand(trained.calibrated, trained.verdict, str(place.path))
     return evaluation
+
+
+def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated:
+    """Temperature and abstention, where they are wanted, from the validation images."""
+    images, at_cut = fitted.trained.images, fitted.at_cut
+    if not (recipe.evaluation.calibrate or recipe.evaluation.precision):
+        return Calibrated()
+    chosen = images.of_split("val")
+    labels = images.labels[chosen]
+    with progress.stage("calibrate", total=len(chosen)) as stage:
+        found = calibrate(fitted.network, recipe, at_cut.in_order(chosen, labels), labels)
+        stage.update(len(chosen))
+    for line in found.describe():
+        progress.say(line)
+    return found
+
+
+def _photos(recipe: Recipe, fitted: Fitted) -> Callable[[int], Iterator[np.ndarray]]:
+    images = fitted.trained.images
+    paths = [images.paths[index] for index in images.of_split("train")]
+    return photos_of(paths, fitted.trained.parts.backbone.input_size, recipe.data.resize, recipe.seed)

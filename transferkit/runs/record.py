@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
+from transferkit.export.versions import versions
 from transferkit.recipe import Recipe
 from transferkit.report import write_model_card, write_report
 from transferkit.runs.folder import RunFolder, write_whole
@@ -40,6 +41,7 @@ def write_outcome(
     gates: Sequence[Gate],
     progress: Progress,
     began: float,
+    publish: Callable[[], None],
 ) -> None:
     """Writes history, lock file, report, model card, and last ``metrics.json``, which makes the folder a run.
 
@@ -51,6 +53,7 @@ def write_outcome(
         gates: what was demanded.
         progress: has the stages' times.
         began: ``time.perf_counter()`` at the start of the run.
+        publish: puts the export in its place; called before the report, which shows how it was checked.
     """
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
@@ -68,10 +71,11 @@ def write_outcome(
                 trained.parts, evaluation, files, recipe.data.resize, recipe.evaluation.heat
             )
             stage.update(len(heat.overlays))
+    publish()
     with progress.stage("report", unit="page"):
         facts = tell(folder, place, trained, evaluation, gates, progress, lock, heat, began)
         write_report(facts, folder / "report.html")
-        for version in (folder / "export").iterdir():
+        for version in versions(folder / "export"):
             write_model_card(facts, version / "README.md")
     stages = {name: round(value, 3) for name, value in progress.seconds.items()}
     outcome = {
@@ -87,6 +91,9 @@ def write_outcome(
         },
         "epochs": sum(1 for row in trained.history if row["epoch"]),
         "frozen": trained.frozen,
+        "thresholds": trained.thresholds,
+        "calibration": trained.calibrated.to_dict(),
+        "refused": {one.format: one.reason for one in trained.verdict.refused},
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }
     write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")

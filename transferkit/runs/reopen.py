@@ -14,6 +14,7 @@ from transferkit.runs.network import Parts, open_parts
 from transferkit.runs.outcome import evaluate_network
 from transferkit.runs.prepare import Images, all_of, prepare
 from transferkit.runs.progress import Progress
+from transferkit.runs.thresholds import take_thresholds
 from transferkit.runs.weights import read_weights
 
 __all__ = ["evaluate_run", "reopen"]
@@ -28,6 +29,9 @@ def reopen(run: Any) -> tuple[Parts, Network]:
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))
     read_weights(run.path / "weights.npz", network.variables)
+    take_thresholds(network, run.thresholds)
+    if run.calibrated.temperature is not None and run.recipe.export.temperature:
+        network.temperature = run.calibrated.temperature.temperature
     return parts, network
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
+    from transferkit.runs.calibrate import Calibrated
     from transferkit.runs.predict import Exported, Prediction
 
 __all__ = ["Run", "load_run"]
@@ -59,9 +59,15 @@ class Run:
         return tuple(self._facts["classes"])
 
     @property
+    def thresholds(self) -> dict[str, float] | None:
+        """Label to the probability from which it counts; None where an image has one label."""
+        return self._facts.get("thresholds")
+
+    @property
     def summary(self) -> dict[str, Any]:
         """What the run was and gave, ready for JSON."""
-        return {"run": str(self.path), "export": str(self.export_folder), **self._facts}
+        export = None if "saved_model" in self.refused else str(self.export_folder)
+        return {"run": str(self.path), "export": export, **self._facts}
 
     @property
     def export_folder(self) -> Path:
@@ -84,8 +90,10 @@ class Run:
             f"trained on {images['train']} images, best of {facts['epochs']} epoch(s); {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
             f"run     {self.path}",
-            f"export  {self.export_folder}",
         ]
+        if "saved_model" not in self.refused:
+            lines.append(f"export  {self.export_folder}")
+        lines[2:2] = self.calibrated.describe()
         if facts["quarantined"]:
             lines.insert(1, f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
         return "\n".join(lines)
@@ -116,18 +124,49 @@ class Run:
 
         return evaluate_run(self, data, split, fail_under, quiet)
 
-    def export(self, to: str | os.PathLike[str] | None = None) -> Path:
-        """Writes the next numbered SavedModel below ``to`` (by default the run's own ``export``)."""
-        from transferkit.export.saved_model import next_version
+    @property
+    def calibrated(self) -> Calibrated:
+        """Temperature and abstention, where they were wanted."""
+        from transferkit.runs.calibrate import Calibrated
 
-        folder = next_version(Path(to) if to is not None else self.path / "export")
-        source = self.export_folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
-        partial.rename(folder)
-        return folder
+        return Calibrated.from_dict(self._facts.get("calibration"))
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Format to reason of the exports that did not answer as the evaluated model does."""
+        return dict(self._facts.get("refused", {}))
+
+    def export(
+        self,
+        to: str | os.PathLike[str] | None = None,
+        *,
+        formats: Sequence[str] | None = None,
+        data: str | os.PathLike[str] | None = None,
+        parity: bool | int | None = None,
+        agreement: float | None = None,
+        quiet: bool = True,
+    ) -> Path:
+        """Exports the run's network anew, as the next numbered version.
+
+        Args:
+            to: the folder of the versions; the run's own ``export`` by default.
+            formats: such as ``["tflite", "onnx"]``, beside the SavedModel; the recipe's by default.
+            data: where the run's images lie now, if they moved: exports are checked on held-out ones.
+            parity: False leaves the check out, a number says how many images; the recipe's by default.
+            agreement: least share of images that a quantised format answers as the model does.
+            quiet: show no progress.
+
+        Returns:
+            The version's folder.
+
+        Raises:
+            UserError: a format or the images are not to be had; nothing was written.
+            GateError: a format was refused; the others are in their place.
+        """
+        start_tensorflow()
+        from transferkit.runs.reexport import export_run
+
+        return export_run(self, to, formats, data, parity, agreement, quiet)
 
     def predict(self, paths: Iterable[str | os.PathLike[str]], top: int = 3) -> list[Prediction]:
         """Names what is on images, with the run's export.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transferkit.augmentation import make_augmentation
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Phase, Recipe
+from transferkit.recipe import Recipe
 
 __all__ = ["check_supported"]
 
@@ -29,8 +29,6 @@ def check_supported(recipe: Recipe) -> None:
         )
     if pipeline is not None and pipeline.mixes_images:
         refuse("augmentation", "mixing of images", 'mixing with at = "cut"')
-    if recipe.head.options.get("multi_label"):
-        refuse("head.multi_label", True, "false, since class folders give each image one label")
     if recipe.head.options.get("multi_label") or recipe.head.kind == "multi_label":
         for key in ("calibrate", "precision"):
             if getattr(recipe.evaluation, key):
@@ -40,15 +38,5 @@ def check_supported(recipe: Recipe) -> None:
             refuse(f"tracking.{key}", True, "false; TensorBoard's event files are always written")
     if recipe.sweep is not None:
         refuse("sweep", "a table", "none")
-    for phase in recipe.resolved_phases:
-        for place, received, expected in _of_phase(phase):
-            refuse(f"{phase.name}: {place}", received, expected)
     if faults:
         raise UserError(*faults)
-
-
-def _of_phase(phase: Phase) -> list[tuple[str, object, str]]:
-    found: list[tuple[str, object, str]] = []
-    if phase.mixed_precision:
-        found.append(("mixed_precision", True, "false"))
-    return found

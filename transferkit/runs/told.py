@@ -13,14 +13,18 @@ from typing import Any
 
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
+from transferkit.export.formats import find_artefacts, load_format, size_of
+from transferkit.export.versions import versions
 from transferkit.freezing import FreezePlan
 from transferkit.freezing.plan import StagePlan
 from transferkit.recipe import Phase, Recipe
-from transferkit.report import DataFacts, ExportFacts, PlanFacts, PlanRow, ReportFacts, Stage
+from transferkit.report import DataFacts, ExportFacts, ParityRow, PlanFacts, PlanRow, ReportFacts, Stage
 from transferkit.report import Phase as PhaseFacts
+from transferkit.runs.calibrate import Calibrated
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.heat import Heat
 from transferkit.runs.network import Parts
+from transferkit.runs.parity import ParityResult
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 
@@ -40,6 +44,9 @@ class Trained:
         plans: what each phase trained, in order.
         history: a row an epoch of each phase, with the phase's name.
         frozen: the proof's line.
+        thresholds: label to the probability from which it counts; None where an image has one label.
+        calibrated: temperature and abstention.
+        verdict: how the export was checked.
     """
 
     recipe: Recipe
@@ -48,6 +55,9 @@ class Trained:
     plans: list[tuple[Phase, FreezePlan]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     frozen: str = ""
+    thresholds: dict[str, float] | None = None
+    calibrated: Calibrated = field(default_factory=Calibrated)
+    verdict: ParityResult = field(default_factory=ParityResult)
 
 
 def tell(
@@ -102,20 +112,27 @@ def tell(
         stages=_stages(progress),
         recipe=recipe.to_toml(),
         lock=lock,
-        export=ExportFacts(
-            path=str(place.path / "export"),
-            name=place.path.name,
-            formats=[
-                (
-                    f"export/{version.name}",
-                    sum(one.stat().st_size for one in version.rglob("*") if one.is_file()),
-                )
-                for version in sorted((folder / "export").iterdir())
-            ],
-        ),
+        temperature=trained.calibrated.temperature,
+        abstention=trained.calibrated.abstention,
+        export=_export_facts(folder, place, trained.verdict),
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _export_facts(folder: Path, place: RunFolder, verdict: ParityResult) -> ExportFacts:
+    formats = []
+    for version in versions(folder / "export"):
+        for name, path in find_artefacts(version).items():
+            one = load_format(name)
+            formats.append((f"{path.relative_to(folder)} ({one.TITLE})", size_of(path)))
+    parity = [
+        ParityRow(
+            load_format(one.format).TITLE, one.images, one.agreement, one.largest_difference, one.passed
+        )
+        for one in verdict.findings
+    ]
+    return ExportFacts(str(place.path / "export"), place.path.name, formats, parity)
 
 
 def _stages(progress: Progress) -> list[Stage]:
@@ -130,11 +147,13 @@ def _stages(progress: Progress) -> list[Stage]:
 def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
     counts: dict[str, dict[str, int]] = {}
     samples: dict[str, list[str]] = {name: [] for name in images.classes}
+    ledger = images.ledger
     for row, path in zip(images.rows, images.paths, strict=True):
         of_split = counts.setdefault(row.split, dict.fromkeys(images.classes, 0))
-        of_split[row.label] += 1
-        if row.split == "train" and len(samples[row.label]) < _SAMPLES:
-            samples[row.label].append(path)
+        for name in ledger.names(row):
+            of_split[name] += 1
+            if row.split == "train" and len(samples[name]) < _SAMPLES:
+                samples[name].append(path)
     return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes)
 
 

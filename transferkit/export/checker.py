@@ -1,0 +1,107 @@
+"""The fresh process that reloads artefacts: ``python -m transferkit.export.checker FORMAT...``.
+
+It is started while a run still trains, so that TensorFlow is imported by the time there is something to
+check, and at low priority, so that it takes only time that nothing else wants. Orders come as lines of JSON
+on standard input and are answered on standard output, in order:
+
+* ``{"format": …, "path": …, "files": […], "answers": …}``: load ``path``, answer the images ``files`` from
+  their bytes, write the probabilities as float32 ``[N, classes]`` to ``answers`` (``.npy``);
+* the reply is ``{"labels": […], "seconds": …}``, or ``{"error": "…"}``.
+
+When standard input ends the process ends, in the middle of an order too: a run that is killed leaves nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+__all__ = ["main"]
+
+_NICENESS = 10
+_WORTH_PREPARING = ("keras", "onnxruntime")  # not what only writes
+
+
+def main(formats: list[str]) -> None:
+    """Answers orders until standard input ends."""
+    replies = _own_replies()
+    orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin, orders), daemon=True).start()
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    # What is checked must answer on the CPU, and the accelerator is busy with training.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from transferkit.errors import UserError
+    from transferkit.export.formats import load_format
+
+    # The collector would go through a million objects of TensorFlow's again and again.
+    gc.disable()
+    for name in formats:
+        module = load_format(name)
+        for needed in module.NEEDS:
+            if needed in _WORTH_PREPARING:
+                importlib.import_module(needed)
+    gc.freeze()
+    gc.enable()
+    while True:
+        order = json.loads(orders.get())
+        began = time.perf_counter()
+        try:
+            reply = _check(order)
+        except UserError as error:
+            reply = {"error": str(error)}
+        except Exception as error:  # whatever a damaged or wrong artefact brings about is what is looked for
+            lines = str(error).strip().splitlines()
+            reply = {"error": f"{type(error).__name__}: {lines[0] if lines else ''}"}
+        reply["seconds"] = round(time.perf_counter() - began, 3)
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+def _own_replies() -> TextIO:
+    """Standard output for the replies alone: what libraries print goes to standard error from here on."""
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return replies
+
+
+def _listen(source: TextIO, orders: queue.SimpleQueue[str]) -> None:
+    for line in source:
+        orders.put(line)
+    os._exit(0)
+
+
+def _check(order: dict[str, Any]) -> dict[str, Any]:
+    from transferkit.data.transcode import readable_in_graph
+    from transferkit.export.formats import load_format
+
+    opened = load_format(order["format"]).read(Path(order["path"]))
+    encoded = [readable_in_graph(Path(file).read_bytes()) for file in order["files"]]
+    if opened.from_bytes is not None:
+        answers = opened.from_bytes(encoded)
+    else:
+        answers = opened.answer(_decoded(encoded, opened.about.input_size, opened.about.resize))
+    np.save(order["answers"], np.asarray(answers, np.float32))
+    return {"labels": list(opened.labels)}
+
+
+def _decoded(encoded: list[bytes], size: tuple[int, int], resize: str) -> np.ndarray:
+    from transferkit.data.reader import decoder
+
+    run = decoder(tuple(size), resize)
+    return np.stack([run(one) for one in encoded])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

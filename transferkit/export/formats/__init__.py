@@ -1,0 +1,66 @@
+"""The formats of an export, one module each; its name is the word that recipes and options take.
+
+A module has
+
+* ``FILE``: the artefact's name in the folder of a version (``""``: the folder itself);
+* ``TITLE``: what it is, for people;
+* ``TOLERANCE``: a :class:`~transferkit.export.formats._base.Tolerance`;
+* ``NEEDS``: modules that must be installed, and ``EXTRA``, the extra of transferkit that brings them;
+* ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
+* ``write(subject, path)``: writes the artefact;
+* ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.Opened`.
+
+A module that stands here is a format; nothing else lists them. Modules whose names begin with an underscore
+are shared by several.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["find_artefacts", "format_names", "load_format", "size_of"]
+
+
+@functools.lru_cache(maxsize=1)
+def format_names() -> tuple[str, ...]:
+    """The formats there are, the SavedModel first."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
+    return tuple(sorted(names, key=lambda name: (name != "saved_model", name)))
+
+
+def load_format(name: str) -> ModuleType:
+    """The module of a format.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    if name not in format_names():
+        expected = f"one of {', '.join(format_names())}"
+        raise UserError(fault("export.formats", name, expected, near(name, format_names())))
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def find_artefacts(folder: Path) -> dict[str, Path]:
+    """Format to file of what lies in a version's folder."""
+    found = {}
+    for name in format_names():
+        file = load_format(name).FILE
+        if (folder / (file or "saved_model.pb")).is_file():
+            found[name] = folder / file if file else folder
+    return found
+
+
+def size_of(artefact: Path) -> int:
+    """Bytes of an artefact; of a SavedModel its own files, and not the other formats beside them."""
+    if artefact.is_file():
+        return artefact.stat().st_size
+    parts = [artefact / "saved_model.pb", artefact / "fingerprint.pb"]
+    for name in ("variables", "assets"):
+        parts += [path for path in (artefact / name).rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in parts if path.is_file())

@@ -1,0 +1,130 @@
+"""TFLite files: conversion of the one function, and an interpreter for what was made."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.export.formats._base import Opened, Tensor
+from transferkit.export.formats._zipped import add_facts, read_facts
+from transferkit.export.subject import Subject
+
+__all__ = ["convert", "read", "save"]
+
+_BATCH = 16
+
+
+class _Module(tf.Module):
+    """The function with names for its input and output, which the file's signature then has."""
+
+    def __init__(self, subject: Subject, dtype: Any) -> None:
+        super().__init__(name="transferkit")
+        self.weights = [getattr(variable, "_value", variable) for variable in subject.variables]
+        shape = [None, *subject.about.input_size, 3]
+
+        def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            # A quantiser may hand the pixels over as float; they are whole numbers all the same.
+            return {"probabilities": subject.probabilities(images)}
+
+        self.answer = tf.function(answer, [tf.TensorSpec(shape, dtype, name="images")], autograph=False)
+
+
+def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
+    """The model as TFLite's bytes.
+
+    Args:
+        subject: what to convert.
+        dtype: of the images in the graph that is converted.
+        **settings: attributes of ``tf.lite.TFLiteConverter``.
+    """
+    module = _Module(subject, dtype)
+    with _quiet():
+        concrete = module.answer.get_concrete_function()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
+        for name, value in settings.items():
+            setattr(converter, name, value)
+        return converter.convert()
+
+
+def save(model: bytes, subject: Subject, path: Path) -> None:
+    """Writes the bytes, with labels and facts as a zip archive behind them."""
+    path.write_bytes(model)
+    add_facts(path, subject.about)
+
+
+def read(path: Path) -> Opened:
+    """Loads a file. See :class:`~transferkit.export.formats._base.Opened`."""
+    about, labels = read_facts(path)
+    interpreter = _interpreter(path)
+    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, len(images), _BATCH):
+            part = np.ascontiguousarray(images[start : start + _BATCH])
+            if tuple(interpreter.get_input_details()[0]["shape"]) != part.shape:
+                interpreter.resize_tensor_input(source["index"], part.shape)
+                interpreter.allocate_tensors()
+            interpreter.set_tensor(source["index"], part)
+            interpreter.invoke()
+            parts.append(interpreter.get_tensor(target["index"]).copy())
+        return np.concatenate(parts)
+
+    interpreter.allocate_tensors()
+    signatures = {
+        name: ([_tensor(one["inputs"][0], source)], [_tensor(one["outputs"][0], target)])
+        for name, one in interpreter.get_signature_list().items()
+    }
+    return Opened(about, answer, labels, signatures)
+
+
+def _interpreter(path: Path) -> Any:
+    """The interpreter of LiteRT where it is installed, else TensorFlow's own, which is the same code."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
+        return Interpreter(str(path), num_threads=len(os.sched_getaffinity(0)) if _has_affinity() else None)
+
+
+def _has_affinity() -> bool:
+    return hasattr(os, "sched_getaffinity")
+
+
+def _tensor(name: str, details: dict[str, Any]) -> Tensor:
+    shape = tuple(None if size < 0 else int(size) for size in details["shape_signature"])
+    return Tensor(name, np.dtype(details["dtype"]).name, shape)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The converter saves a SavedModel for itself and says so, and warns of what is meant, in C++ too."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    log = logging.getLogger("absl")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    level = tf.get_logger().level
+    tf.get_logger().setLevel("ERROR")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+        log.setLevel(before)
+        tf.get_logger().setLevel(level)

@@ -1,0 +1,63 @@
+"""A ``.keras`` file of Keras's own layers alone: it opens in any Keras 3, without transferkit.
+
+The file is a zip archive; labels and facts are members of it (``unzip -p model.keras labels.txt``), which
+Keras passes over.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.export.formats._base import EXACT, Opened, Tensor
+from transferkit.export.formats._zipped import add_facts, read_facts
+from transferkit.export.subject import Subject
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model.keras"
+TITLE = "Keras"
+TOLERANCE = EXACT
+NEEDS: tuple[str, ...] = ("keras",)
+EXTRA = None
+FUNCTIONAL = True
+
+_BATCH = 16
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``: images ``[N, h, w, 3]`` of 0..255 to probabilities float32 ``[N, classes]``.
+
+    Raises:
+        UserError: the backbone's inside is not visible.
+    """
+    if subject.keras_model is None:
+        expected = "a backbone whose layers Keras knows; a Hub module or SavedModel is one opaque function"
+        raise UserError(fault("export.formats", "keras", expected, "leave this format out"))
+    subject.keras_model().save(path)
+    add_facts(path, subject.about)
+
+
+def read(path: Path) -> Opened:
+    """Loads a file in safe mode, with Keras alone. See :class:`~transferkit.export.formats._base.Opened`."""
+    about, labels = read_facts(path)
+    # Not through transferkit's own door to Keras: the point is that Keras alone can read it.
+    import keras
+
+    try:
+        model: Any = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        first = str(error).strip().splitlines()
+        mend = f"Keras cannot load it: {first[0] if first else type(error).__name__}"
+        raise UserError(fault("export", str(path), "a .keras file", mend)) from error
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        return np.asarray(model.predict(images, batch_size=_BATCH, verbose=0))
+
+    source = Tensor(model.inputs[0].name, str(model.inputs[0].dtype), tuple(model.inputs[0].shape))
+    target = Tensor("probabilities", str(model.outputs[0].dtype), tuple(model.outputs[0].shape))
+    return Opened(about, answer, labels, {"call": ([source], [target])})

@@ -1,0 +1,96 @@
+"""ONNX, through tf2onnx: for ONNX Runtime and whatever else reads the format."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.export.formats._base import EXACT, Opened, Tensor
+from transferkit.export.subject import About, Subject, labels_text
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model.onnx"
+TITLE = "ONNX"
+TOLERANCE = EXACT
+NEEDS = ("onnx", "onnxruntime", "tf2onnx")
+EXTRA = "onnx"
+FUNCTIONAL = False
+
+_OPSET = 17  # of 2022: what runtimes in use today read, and enough for every operation of the backbones
+_BATCH = 16
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``: ``images`` uint8 ``[N, h, w, 3]`` to ``probabilities`` float32 ``[N, classes]``.
+
+    The metadata has ``labels``, a name a line, and ``transferkit``, what the artefact says of itself.
+    """
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    size = subject.about.input_size
+    signature = (tf.TensorSpec([None, *size, 3], tf.uint8, name="images"),)
+    answer = tf.function(lambda images: subject.probabilities(images), signature, autograph=False)
+    model, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=_OPSET)
+    _name_tensors(model, len(subject.about.classes))
+    onnx.helper.set_model_props(
+        model, {"labels": labels_text(subject.about.classes), "transferkit": subject.about.to_json()}
+    )
+    onnx.checker.check_model(model)
+    onnx.save_model(model, str(path))
+
+
+def read(path: Path) -> Opened:
+    """Loads a file into ONNX Runtime. See :class:`~transferkit.export.formats._base.Opened`.
+
+    Raises:
+        UserError: it is no model of ours.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        found = session.get_modelmeta().custom_metadata_map
+        about = About.from_json(found["transferkit"])
+    except Exception as error:  # ONNX Runtime has an exception class for each status code
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        expected = "an ONNX model that `transferkit export` wrote"
+        raise UserError(fault("export", str(path), expected, first)) from error
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+        return np.concatenate([session.run(["probabilities"], {"images": part})[0] for part in parts])
+
+    sides = [[_tensor(one) for one in side] for side in (session.get_inputs(), session.get_outputs())]
+    return Opened(about, answer, tuple(found["labels"].splitlines()), {"main": (sides[0], sides[1])})
+
+
+def _name_tensors(model: Any, classes: int) -> None:
+    """Names the one output ``probabilities`` and the axis of the images ``N``."""
+    graph = model.graph
+    output = graph.output[0]
+    before = output.name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == before:
+                    names[place] = "probabilities"
+    output.name = "probabilities"
+    for tensor in (graph.input[0], output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "N"
+    output.type.tensor_type.shape.dim[1].dim_value = classes
+
+
+def _tensor(one: Any) -> Tensor:
+    kinds = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+    shape = tuple(size if isinstance(size, int) else None for size in one.shape)
+    return Tensor(one.name, kinds.get(one.type, one.type), shape)

@@ -1,0 +1,170 @@
+"""A TensorFlow SavedModel that answers on raw image bytes, with everything it needs inside.
+
+Signatures, both with the same outputs:
+
+* ``serving_default``: ``bytes``, string ``[N]``, encoded images (JPEG, PNG, GIF, BMP);
+* ``images``: ``images``, uint8 ``[N, H, W, 3]``, RGB images of any one size.
+
+Outputs: ``probabilities`` float32 ``[N, classes]`` in class order; ``class_ids`` int64 ``[N, classes]`` and
+``labels`` string ``[N, classes]``, both from the most to the least probable class. Where a precision was
+wanted, ``confident`` bool ``[N]``: whether the answer is sure enough to be given; where an image may have
+several labels, ``present`` bool ``[N, classes]``, in class order. The class order is also in
+``assets/labels.txt``, a name a line, and what the model says of itself, the threshold among it, in
+``assets/transferkit.json``. Plain TensorFlow loads it: neither transferkit nor Keras is needed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.data.decode import decode, resize_image
+from transferkit.errors import UserError, fault
+from transferkit.export.formats._base import EXACT, Opened, Tensor
+from transferkit.export.formats._zipped import ABOUT, LABELS
+from transferkit.export.subject import About, Subject, labels_text
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "read_about", "write"]
+
+FILE = ""  # the folder itself, as TensorFlow Serving wants it
+TITLE = "SavedModel"
+TOLERANCE = EXACT
+NEEDS: tuple[str, ...] = ()
+EXTRA = None
+FUNCTIONAL = False
+
+_BATCH = 16
+
+
+class _Serving(tf.Module):
+    """The graph of an export: decode, resize, backbone, head, labels."""
+
+    def __init__(self, subject: Subject, assets: Path) -> None:
+        super().__init__(name="transferkit")
+        about = subject.about
+        self._subject = subject
+        # Tracked, so that they are saved with the functions.
+        self.weights = [getattr(variable, "_value", variable) for variable in subject.variables]
+        self.files = [tf.saved_model.Asset(str(assets / name)) for name in (LABELS, ABOUT)]
+        self.labels = tf.constant(list(about.classes), tf.string)
+
+    # Without AutoGraph: nothing here is written in Python's control flow, and converting it takes a second.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")], autograph=False)
+    def from_bytes(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.answer(self._each(decode, encoded))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")], autograph=False
+    )
+    def from_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self.answer(self._each(resize_image, images))
+
+    def _each(self, step: Callable[..., tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
+        """Images uint8 ``[N, h, w, 3]`` from what ``step`` makes of each element."""
+        about = self._subject.about
+        image = tf.TensorSpec([*about.input_size, 3], tf.uint8)
+        return tf.map_fn(
+            lambda one: step(one, about.input_size, about.resize), batch, fn_output_signature=image
+        )
+
+    @tf.function(autograph=False)
+    def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        about = self._subject.about
+        probabilities = self._subject.probabilities(images)
+        class_ids = tf.argsort(probabilities, direction="DESCENDING", stable=True)
+        outputs = {
+            "probabilities": tf.identity(probabilities, "probabilities"),
+            "class_ids": tf.cast(class_ids, tf.int64),
+            "labels": tf.gather(self.labels, class_ids),
+        }
+        if about.threshold is not None:
+            outputs["confident"] = tf.reduce_max(probabilities, axis=-1) >= about.threshold
+        if about.multi_label:
+            outputs["present"] = probabilities >= tf.constant(about.thresholds, tf.float32)
+        return outputs
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes the SavedModel into the folder ``path``, which may hold other files."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".assets") as name:
+        assets = Path(name)
+        (assets / LABELS).write_text(labels_text(subject.about.classes), encoding="utf-8")
+        (assets / ABOUT).write_text(subject.about.to_json(), encoding="utf-8")
+        module = _Serving(subject, assets)
+        tf.saved_model.save(
+            module,
+            str(path),
+            signatures={"serving_default": module.from_bytes, "images": module.from_images},
+        )
+    # Where there are none TensorFlow leaves an empty folder for those of version 1.
+    shutil.rmtree(path / "assets.extra", ignore_errors=True)
+
+
+def read(path: Path) -> Opened:
+    """Loads a SavedModel. See :class:`~transferkit.export.formats._base.Opened`.
+
+    Raises:
+        UserError: it is none that transferkit wrote.
+    """
+    about = read_about(path)
+    try:
+        model = tf.saved_model.load(str(path))
+    # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
+    except Exception as error:
+        first = str(error).strip().splitlines()
+        mend = f"it cannot be read, perhaps cut short: {first[0] if first else type(error).__name__}"
+        raise UserError(fault("export", str(path), "a whole SavedModel", mend)) from error
+    signatures = model.signatures
+    if "serving_default" not in signatures or "bytes" not in _inputs(signatures["serving_default"]):
+        expected = "a SavedModel with the signature serving_default(bytes), as `transferkit export` writes it"
+        raise UserError(fault("export", str(path), expected))
+    serve, take = signatures["serving_default"], signatures["images"]
+
+    def from_bytes(encoded: Sequence[bytes]) -> np.ndarray:
+        parts = [list(encoded[start : start + _BATCH]) for start in range(0, len(encoded), _BATCH)]
+        return np.concatenate([serve(bytes=tf.constant(part))["probabilities"].numpy() for part in parts])
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+        return np.concatenate([take(images=tf.constant(part))["probabilities"].numpy() for part in parts])
+
+    found = {name: _sides(function) for name, function in signatures.items()}
+    labels = tuple((path / "assets" / LABELS).read_text("utf-8").splitlines())
+    opened = Opened(about, answer, labels, found, from_bytes)
+    # The signatures' functions live only as long as what was loaded.
+    object.__setattr__(opened, "model", model)
+    return opened
+
+
+def read_about(path: Path) -> About:
+    """What the SavedModel says of itself, without loading it.
+
+    Raises:
+        UserError: it says nothing: transferkit did not write it.
+    """
+    try:
+        return About.from_json((path / "assets" / ABOUT).read_bytes())
+    except (OSError, ValueError):
+        expected = f"a SavedModel with assets/{ABOUT}, as `transferkit export` writes it"
+        raise UserError(fault("export", str(path), expected)) from None
+
+
+def _inputs(signature: Any) -> dict[str, Any]:
+    return signature.structured_input_signature[1]
+
+
+def _sides(signature: Any) -> tuple[list[Tensor], list[Tensor]]:
+    inputs = [_tensor(name, spec) for name, spec in _inputs(signature).items()]
+    outputs = [_tensor(name, spec) for name, spec in sorted(signature.structured_outputs.items())]
+    return inputs, outputs
+
+
+def _tensor(name: str, spec: Any) -> Tensor:
+    shape = None if spec.shape.rank is None else tuple(spec.shape.as_list())
+    return Tensor(name, spec.dtype.name, shape)

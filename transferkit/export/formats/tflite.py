@@ -1,0 +1,25 @@
+"""TFLite in float32: the same numbers as the SavedModel, for phones and small computers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transferkit.export.formats import _tflite
+from transferkit.export.formats._base import EXACT
+from transferkit.export.subject import Subject
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model.tflite"
+TITLE = "TFLite, float32"
+TOLERANCE = EXACT
+NEEDS: tuple[str, ...] = ()
+EXTRA = None
+FUNCTIONAL = False
+
+read = _tflite.read
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
+    _tflite.save(_tflite.convert(subject), subject, path)

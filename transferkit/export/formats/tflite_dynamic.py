@@ -1,0 +1,27 @@
+"""TFLite with weights in int8 and activations quantised as they come: a quarter of the size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from transferkit.export.formats import _tflite
+from transferkit.export.formats._base import Tolerance
+from transferkit.export.subject import Subject
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model_dynamic.tflite"
+TITLE = "TFLite, dynamic range (weights in int8)"
+TOLERANCE = Tolerance(difference=None, agreement=0.98)
+NEEDS: tuple[str, ...] = ()
+EXTRA = None
+FUNCTIONAL = False
+
+read = _tflite.read
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
+    _tflite.save(_tflite.convert(subject, optimizations=[tf.lite.Optimize.DEFAULT]), subject, path)

@@ -1,0 +1,33 @@
+"""TFLite with weights in float16: half the size; arithmetic stays float32 on CPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from transferkit.export.formats import _tflite
+from transferkit.export.formats._base import Tolerance
+from transferkit.export.subject import Subject
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model_float16.tflite"
+TITLE = "TFLite, weights in float16"
+# Eleven bits of each weight are left, an error of 5e-4 of it; through a network it stays of that order.
+TOLERANCE = Tolerance(difference=2e-2, agreement=0.98)
+NEEDS: tuple[str, ...] = ()
+EXTRA = None
+FUNCTIONAL = False
+
+read = _tflite.read
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
+    model = _tflite.convert(
+        subject,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        target_spec=tf.lite.TargetSpec(supported_types=[tf.float16]),
+    )
+    _tflite.save(model, subject, path)

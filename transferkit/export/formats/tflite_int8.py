@@ -1,0 +1,57 @@
+"""TFLite in whole int8, weights and activations: what accelerators for integers take.
+
+The ranges of the activations are measured on training photos. Pixels go in as uint8 and are not rescaled
+before they are quantised (scale 1, zero point 0); probabilities come out as float32, in steps of 1/256.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.errors import UserError, fault
+from transferkit.export.formats import _tflite
+from transferkit.export.formats._base import Tolerance
+from transferkit.export.subject import Subject
+
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "REPRESENTATIVE", "TITLE", "TOLERANCE", "read", "write"]
+
+FILE = "model_int8.tflite"
+TITLE = "TFLite, full int8"
+TOLERANCE = Tolerance(difference=None, agreement=0.98)
+NEEDS: tuple[str, ...] = ()
+EXTRA = None
+FUNCTIONAL = False
+REPRESENTATIVE = 128
+
+read = _tflite.read
+
+
+def write(subject: Subject, path: Path) -> None:
+    """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``.
+
+    Raises:
+        UserError: there are no photos to measure ranges on.
+    """
+    photos = list(subject.photos(REPRESENTATIVE)) if subject.photos is not None else []
+    if not photos:
+        expected = "training photos, to measure the ranges of the activations on"
+        raise UserError(fault("export.formats", "tflite_int8", expected, "name them with --data DIR"))
+
+    def representative() -> Iterator[list[np.ndarray]]:
+        for photo in photos:
+            yield [photo[np.newaxis].astype(np.float32)]
+
+    model = _tflite.convert(
+        subject,
+        # As float the images are quantised with the rest: as uint8 a cast to float would stay in the file.
+        dtype=tf.float32,
+        optimizations=[tf.lite.Optimize.DEFAULT],
+        representative_dataset=representative,
+        target_spec=tf.lite.TargetSpec(supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8]),
+        inference_input_type=tf.uint8,
+    )
+    _tflite.save(model, subject, path)

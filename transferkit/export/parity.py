@@ -1,0 +1,240 @@
+"""The proof that an artefact answers as the evaluated model did, from a process that never saw that model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from transferkit.export.formats._base import Tolerance
+
+__all__ = ["Checker", "Finding", "Reference", "judge"]
+
+_PATIENCE = 900  # seconds that an artefact may take to load and answer
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What an artefact is held against.
+
+    Attributes:
+        files: encoded images.
+        probabilities: float32 ``[N, classes]``, the evaluated model's.
+        labels: int64 ``[N]``, what the images are, or None where nobody knows.
+    """
+
+    files: Sequence[str]
+    probabilities: np.ndarray
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How an artefact answered.
+
+    Attributes:
+        format: as recipes name it.
+        file: its name in the version's folder.
+        images: how many it answered.
+        agreement: share of them with the same most probable class, 0 to 1.
+        largest_difference: of any probability.
+        class_order: whether the labels inside are the classes, in their order.
+        tolerance: what it was held to.
+        seconds: that the check took in its process.
+        accuracy, accuracy_of_model: on these images, where their labels are known.
+        reason: why it is refused; None where it is not.
+    """
+
+    format: str
+    file: str
+    images: int
+    agreement: float
+    largest_difference: float
+    class_order: bool
+    tolerance: Tolerance
+    seconds: float
+    accuracy: float | None = None
+    accuracy_of_model: float | None = None
+    reason: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artefact may be handed over."""
+        return self.reason is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {**asdict(self), "passed": self.passed}
+
+
+class Checker:
+    """The fresh process, started at once; its TensorFlow is imported while others work.
+
+    Use it as a context manager: leaving ends the process.
+
+    Args:
+        formats: what will be checked, so that it can prepare.
+    """
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        package = Path(__file__).resolve().parents[2]
+        path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "transferkit.export.checker", *formats],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            env={**os.environ, "PYTHONPATH": path},
+            text=True,
+            encoding="utf-8",
+        )
+        self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=_listen, args=(self._process.stdout, self._replies), daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def order(self, name: str, path: Path, files: Sequence[str], answers: Path) -> None:
+        """Asks for a check and returns at once; replies come in the order of the orders."""
+        order = {"format": name, "path": str(path), "files": list(files), "answers": str(answers)}
+        pipe = self._process.stdin
+        try:
+            pipe.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
+            pipe.flush()  # type: ignore[union-attr]
+        except OSError:
+            pass  # it ended; the reply says so
+
+    def reply(self) -> dict[str, Any]:
+        """Waits for the next reply: ``labels`` and ``seconds``, or ``error``."""
+        try:
+            line = self._replies.get(timeout=_PATIENCE)
+        except queue.Empty:
+            self._process.kill()
+            return {"error": f"the checking process did not answer in {_PATIENCE} s", "seconds": _PATIENCE}
+        if line is None:
+            self._replies.put(None)
+            return {"error": f"the checking process ended: {self._last_words()}", "seconds": 0.0}
+        return json.loads(line)
+
+    def close(self) -> None:
+        """Ends the process, whatever it is doing."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._complaints.close()
+
+    def __enter__(self) -> Checker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {code}"
+
+
+def judge(
+    name: str,
+    file: str,
+    tolerance: Tolerance,
+    reference: Reference,
+    classes: Sequence[str],
+    reply: dict[str, Any],
+    answers: Path,
+) -> Finding:
+    """Holds what an artefact answered against the reference.
+
+    Args:
+        name: of the format.
+        file: of the artefact.
+        tolerance: how near it must come.
+        reference: what it was asked, and what the model says.
+        classes: in label order.
+        reply: of the checker.
+        answers: where it wrote the probabilities.
+    """
+    count, seconds = len(reference.files), float(reply.get("seconds", 0.0))
+    if "error" in reply:
+        reason = f"it cannot be loaded and run: {reply['error']}"
+        return Finding(name, file, count, 0.0, 1.0, False, tolerance, seconds, reason=reason)
+    given, wanted = np.load(answers, allow_pickle=False), reference.probabilities
+    order = reply["labels"] == list(classes)
+    if given.shape != wanted.shape or not np.isfinite(given).all():
+        reason = f"its answers have the shape {list(given.shape)} or are no numbers"
+        return Finding(name, file, count, 0.0, 1.0, order, tolerance, seconds, reason=reason)
+    difference = float(np.abs(given - wanted).max())
+    agreement = float(_agree(given, wanted, tolerance).mean())
+    accuracy = of_model = None
+    if reference.labels is not None:
+        accuracy = float((given.argmax(1) == reference.labels).mean())
+        of_model = float((wanted.argmax(1) == reference.labels).mean())
+    finding = Finding(
+        name, file, count, agreement, difference, order, tolerance, seconds, accuracy, of_model
+    )  # fmt: skip
+    return Finding(**{**finding.__dict__, "reason": _reason(finding)})
+
+
+def _agree(given: np.ndarray, wanted: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    """bool ``[N]``: the same most probable class; a tie within the tolerance has two that are right."""
+    rows = np.arange(len(given))
+    same = given.argmax(1) == wanted.argmax(1)
+    if tolerance.difference is None:
+        return same
+    short = wanted.max(1) - wanted[rows, given.argmax(1)]
+    return same | (short <= 2 * tolerance.difference)
+
+
+def _reason(found: Finding) -> str | None:
+    tolerance = found.tolerance
+    if not found.class_order:
+        return "the labels inside are not the run's classes in their order"
+    if tolerance.difference is not None and found.largest_difference > tolerance.difference:
+        return (
+            f"a probability differs by {found.largest_difference:.1e} from the evaluated model's "
+            f"({found.images} images), allowed are {tolerance.difference:.0e}"
+        )
+    if found.agreement < tolerance.agreement:
+        words = (
+            f"its answer is the evaluated model's on {found.agreement:.1%} of {found.images} images, "
+            f"expected at least {tolerance.agreement:.0%}"
+        )
+        if found.accuracy is not None and found.accuracy_of_model is not None:
+            words += f"; accuracy on them {found.accuracy:.3f}, the model's {found.accuracy_of_model:.3f}"
+        return words
+    return None
+
+
+def _listen(source: IO[str] | None, replies: queue.SimpleQueue[str | None]) -> None:
+    try:
+        for line in source or ():
+            replies.put(line)
+    except ValueError:
+        pass  # closed while it was read
+    replies.put(None)

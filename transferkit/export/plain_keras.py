@@ -1,0 +1,77 @@
+"""A retrained network as one functional Keras model of Keras's own layers.
+
+transferkit's own layers stand in a backbone (pixel preprocessing, normalisation that follows its weights); in
+a file they would ask everybody who opens it for transferkit, so Keras's own take their places.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from transferkit.backbones._keras import apply
+from transferkit.backbones.live import LiveNormalization
+from transferkit.backbones.pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
+from transferkit.keras3 import keras
+
+__all__ = ["plain_model"]
+
+
+def plain_model(backbone: Any, network: Any) -> Any:
+    """Builds the model; it shares the network's weights.
+
+    Args:
+        backbone: a functional backbone that carries the network's weights.
+        network: what stands on top: ``standardise``, ``layer``, ``head``, ``temperature``.
+
+    Returns:
+        A model from images ``[N, h, w, 3]`` of 0..255, any dtype, to probabilities float32 ``[N, classes]``.
+    """
+    images = keras.Input((*backbone.input_size, 3), dtype="float32", name="images")
+    features = keras.ops.cast(apply(backbone.model, images, _call), "float32")
+    mean, scale = np.asarray(network.standardise.mean), float(np.asarray(network.standardise.scale))
+    standard = keras.layers.Normalization(
+        mean=mean, variance=np.full_like(mean, scale**2), name="standardise", dtype="float32"
+    )
+    logits = keras.ops.cast(network.layer(standard(features)), "float32")
+    if network.temperature != 1.0:
+        logits = keras.layers.Rescaling(1.0 / network.temperature, name="temperature", dtype="float32")(
+            logits
+        )
+    activation = "sigmoid" if network.head.multi_label else "softmax"
+    answer = keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits)
+    return keras.Model(images, answer, name="transferkit")
+
+
+def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(layer, Pixels):
+        return _pixels(layer.normalisation, args[0])
+    if isinstance(layer, LiveNormalization):
+        inner = layer.layer
+        return keras.layers.Normalization(
+            axis=-1,
+            mean=np.asarray(inner.adapt_mean),
+            variance=np.asarray(inner.adapt_variance),
+            name=layer.name,
+        )(*args)
+    return layer(*args, **kwargs)
+
+
+def _pixels(normalisation: str, images: Any) -> Any:
+    """What :class:`~transferkit.backbones.pixels.Pixels` does, of Keras's own layers."""
+    layers = keras.layers
+    if normalisation == "tf":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="pixels")(images)
+    if normalisation == "unit":
+        return layers.Rescaling(1 / 255.0, dtype="float32", name="pixels")(images)
+    if normalisation == "torch":
+        mean, deviation = np.array(TORCH_MEAN), np.array(TORCH_DEVIATION)
+        return layers.Normalization(
+            mean=255 * mean, variance=np.square(255 * deviation), dtype="float32", name="pixels"
+        )(images)
+    if normalisation == "caffe":
+        turned = keras.ops.flip(images, axis=-1)
+        means = np.array(CAFFE_MEAN_BGR)
+        return layers.Normalization(mean=means, variance=np.ones(3), dtype="float32", name="pixels")(turned)
+    return images

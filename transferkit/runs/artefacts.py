@@ -1,0 +1,158 @@
+"""What a run hands over: its network in the wanted formats, each as one file or folder."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.backbones import Backbone
+from transferkit.backbones.functional import FunctionalBackbone
+from transferkit.card import NORMALISATIONS
+from transferkit.data.reader import read_images
+from transferkit.errors import UserError, fault
+from transferkit.export.formats import load_format
+from transferkit.export.subject import About, Subject
+from transferkit.model_fn.network import Network
+from transferkit.runs.calibrate import Calibrated
+from transferkit.runs.network import Parts
+
+__all__ = ["check_formats", "make_subject", "photos_of", "wanted_formats", "write_formats"]
+
+
+def wanted_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats to write: the SavedModel always, and first."""
+    return ("saved_model", *(name for name in formats if name != "saved_model"))
+
+
+def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
+    """Refuses, before any training, what cannot be exported in the end.
+
+    Raises:
+        UserError: a format's packages are not installed, or it cannot hold this backbone.
+    """
+    faults = []
+    for name in formats:
+        one = load_format(name)
+        missing = [module for module in one.NEEDS if importlib.util.find_spec(module) is None]
+        if missing:
+            mend = f"install it with: pip install 'transferkit[{one.EXTRA}]'"
+            faults.append(fault("export.formats", name, f"the packages {', '.join(missing)}", mend))
+        if one.FUNCTIONAL and not isinstance(backbone, FunctionalBackbone):
+            expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
+            mend = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
+            faults.append(fault("export.formats", name, expected, mend))
+    if faults:
+        raise UserError(*faults)
+
+
+def make_subject(
+    parts: Parts,
+    network: Network,
+    calibrated: Calibrated,
+    photos: Callable[[int], Iterator[np.ndarray]] | None = None,
+) -> Subject:
+    """The network as exports take it.
+
+    Args:
+        parts: backbone and recipe of the network.
+        network: with its final weights and temperature.
+        calibrated: the threshold among it.
+        photos: of the training, for formats that measure on some.
+    """
+    backbone, recipe = parts.backbone, parts.recipe
+    classes = tuple(parts.classes)
+    about = About(
+        classes=classes,
+        input_size=(int(backbone.input_size[0]), int(backbone.input_size[1])),
+        resize=recipe.data.resize,
+        backbone=recipe.backbone.name,
+        preprocessing=_preprocessing(backbone, recipe.data.resize),
+        multi_label=network.head.multi_label,
+        thresholds=tuple(network.head.thresholds) if network.head.multi_label else (),
+        temperature=network.temperature,
+        threshold=calibrated.abstention.threshold if calibrated.abstention else None,
+        precision=calibrated.precision if calibrated.abstention else None,
+    )
+
+    def keras_model() -> Any:
+        from transferkit.export.plain_keras import plain_model
+
+        return plain_model(backbone, network)
+
+    shape = tf.TensorSpec([None, *about.input_size, 3], tf.uint8, name="images")
+    return Subject(
+        # Without a signature: a quantiser traces it with float pixels.
+        probabilities=_Probabilities(network, shape),
+        variables=network.variables,
+        about=about,
+        keras_model=keras_model if isinstance(backbone, FunctionalBackbone) else None,
+        photos=photos,
+    )
+
+
+class _Probabilities:
+    """Traced once for uint8 images, whatever calls it; for other types as they come."""
+
+    def __init__(self, network: Network, shape: tf.TensorSpec) -> None:
+        self._function = tf.function(network.probabilities, autograph=False, reduce_retracing=True)
+        self._traced = self._function.get_concrete_function(shape)
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        return self._traced(images) if images.dtype == tf.uint8 else self._function(images)
+
+
+def photos_of(
+    paths: Sequence[str], size: tuple[int, int], resize: str, seed: int
+) -> Callable[[int], Iterator[np.ndarray]]:
+    """Gives up to so many of these files, drawn by the seed, decoded; those that cannot be are left out."""
+
+    def photos(most: int) -> Iterator[np.ndarray]:
+        chosen = np.random.default_rng(seed).permutation(len(paths))[:most]
+        for batch in read_images([(None, paths[index]) for index in np.sort(chosen)], size, resize):
+            yield from batch.images
+
+    return photos
+
+
+def write_formats(
+    subject: Subject, formats: Sequence[str], folder: Path, written: Callable[[str, Path], None]
+) -> dict[str, str]:
+    """Writes each format into a version's folder.
+
+    Args:
+        subject: what to export.
+        formats: the SavedModel first, since it makes the folder what servers look for.
+        folder: there already.
+        written: told of each format and its file once it is whole.
+
+    Returns:
+        Format to reason for those that could not be written.
+    """
+    reasons = {}
+    for name in formats:
+        one = load_format(name)
+        path = folder / one.FILE if one.FILE else folder
+        try:
+            one.write(subject, path)
+        except Exception as error:  # converters raise what they like for an operation that they lack
+            lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            reasons[name] = f"it cannot be written: {kind}{lines[0][:300]}"
+            if path != folder:
+                path.unlink(missing_ok=True)
+        else:
+            written(name, path)
+    return reasons
+
+
+def _preprocessing(backbone: Backbone, resize: str) -> str:
+    height, width = backbone.input_size
+    how = {"stretch": "stretched", "crop": "cut to its middle and resized", "pad": "fitted in with borders"}
+    card = backbone.card
+    pixels = NORMALISATIONS[card.normalisation][1] if card is not None else "as the network's own layers say"
+    return f"RGB of 0..255, {how[resize]} to {height} x {width}; pixel values: {pixels}; all of it inside"

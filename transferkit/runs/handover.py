@@ -1,0 +1,115 @@
+"""From a trained network to a published version: written, checked in a fresh process, and published."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import GateError, fault
+from transferkit.export.formats import load_format
+from transferkit.export.formats._base import Tolerance
+from transferkit.export.parity import Checker, Finding
+from transferkit.export.subject import Subject
+from transferkit.export.versions import NewVersion
+from transferkit.recipe import Recipe
+from transferkit.runs.artefacts import wanted_formats, write_formats
+from transferkit.runs.calibrate import Calibrated
+from transferkit.runs.parity import HeldOut, ParityGate, ParityResult
+
+__all__ = ["Handover", "demand", "start_checker"]
+
+
+def start_checker(formats: Sequence[str], parity: bool | int) -> contextlib.AbstractContextManager[Any]:
+    """The fresh process, or None where nothing is to be checked; leaving the context ends it."""
+    return Checker(wanted_formats(formats)) if parity else contextlib.nullcontext()
+
+
+class Handover:
+    """One version of an export on its way.
+
+    Args:
+        recipe: ``export`` says which formats and which checks.
+        folder: of the numbered versions.
+        checker: what :func:`start_checker` gave.
+    """
+
+    def __init__(self, recipe: Recipe, folder: Path, checker: Checker | None) -> None:
+        self._section = recipe.export
+        self._folder = folder
+        self._checker = checker
+        self._gate: ParityGate | None = None
+        self._version: NewVersion | None = None
+        self._failed: dict[str, str] = {}
+
+    def write(self, subject: Subject, paths: Sequence[str], labels: np.ndarray) -> None:
+        """Writes all formats, out of sight; each is being checked from the moment it is whole.
+
+        Args:
+            subject: what to export.
+            paths: files of the evaluated images.
+            labels: theirs.
+        """
+        self._subject = subject
+        self._version = NewVersion(self._folder)
+        if self._checker is not None:
+            images = self._section.parity
+            self._gate = ParityGate(
+                self._checker, paths, labels, None if images is True else images, self._section.agreement
+            )
+        written = self._gate.order if self._gate is not None else lambda name, path: None
+        formats = wanted_formats(self._section.formats)
+        self._failed = write_formats(subject, formats, self._version.path, written)
+
+    def publish(self, held_out: HeldOut | None) -> tuple[Path | None, ParityResult]:
+        """Waits for the checks, leaves out what fails them, and gives the version its number.
+
+        Args:
+            held_out: the evaluated images with their probabilities; needed where there is a checker.
+
+        Returns:
+            The version's folder, None where not even the SavedModel passed; and what was found, which is
+            also in the version's ``parity.json``.
+        """
+        version = self._version
+        assert version is not None  # noqa: S101 -- for the type checker: `write` comes first
+        verdict = ParityResult()
+        try:
+            if self._gate is not None and held_out is not None:
+                verdict = self._gate.settle(self._subject, held_out)
+            verdict.add([_unwritten(name, reason) for name, reason in self._failed.items()])
+            if any(one.format == "saved_model" for one in verdict.refused):
+                version.discard()
+                return None, verdict
+            for finding in verdict.refused:
+                (version.path / finding.file).unlink(missing_ok=True)
+            if verdict.facts:
+                verdict.write(version.path)
+        except BaseException:
+            version.discard()
+            raise
+        return version.publish(), verdict
+
+
+def _unwritten(name: str, reason: str) -> Finding:
+    file = load_format(name).FILE
+    return Finding(name, file, 0, 0.0, 1.0, False, Tolerance(None, 0.0), 0.0, reason=reason)
+
+
+def demand(calibrated: Calibrated, verdict: ParityResult, place: str) -> None:
+    """Tells the user, once all that is sound is in its place, what of it falls short.
+
+    Raises:
+        GateError: an artefact was refused, or the wanted precision cannot be had.
+    """
+    faults = [calibrated.shortfall] if calibrated.shortfall else []
+    faults += [fault(f"export {one.format}", mend=f"refused: {one.reason}") for one in verdict.refused]
+    if verdict.refused:
+        again = f"make it again with `transferkit export {place} --format {verdict.refused[0].format}`"
+        lower = "accept less with --agreement SHARE, or anything with --no-parity"
+        faults.append(fault(place, mend=f"everything else is whole; {again}, and {lower}"))
+    if faults:
+        raise GateError(*faults)

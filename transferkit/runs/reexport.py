@@ -1,0 +1,127 @@
+"""Another export of a finished run: its network made again from its weights, in the wanted formats."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.evaluation import read_predictions
+from transferkit.export.formats import load_format
+from transferkit.export.versions import versions
+from transferkit.recipe import Recipe, load
+from transferkit.runs.artefacts import check_formats, make_subject, photos_of
+from transferkit.runs.handover import Handover, demand, start_checker
+from transferkit.runs.parity import HeldOut
+from transferkit.runs.prepare import Images, prepare
+from transferkit.runs.progress import Progress
+from transferkit.runs.reopen import reopen
+
+__all__ = ["export_run"]
+
+
+def export_run(
+    run: Any,
+    to: str | os.PathLike[str] | None,
+    formats: Sequence[str] | None,
+    data: str | os.PathLike[str] | None,
+    parity: bool | int | None,
+    agreement: float | None,
+    quiet: bool,
+) -> Path:
+    """Writes the next version of a run's export; see :meth:`transferkit.runs.run.Run.export`."""
+    progress = Progress(quiet)
+    recipe = _with(run.recipe, formats, parity, agreement)
+    for name in recipe.export.formats:
+        load_format(name)
+    section = recipe.export
+    needs_photos = "tflite_int8" in section.formats
+    images = _images(run, data, progress, needs_photos) if section.parity or needs_photos else None
+    with start_checker(section.formats, section.parity) as checker:
+        with progress.stage("network", unit="layer"):
+            parts, network = reopen(run)
+        check_formats(section.formats, parts.backbone)
+        size, resize = parts.backbone.input_size, recipe.data.resize
+        photos, held_out = None, None
+        if images is not None:
+            train = [images.paths[index] for index in images.of_split("train")]
+            photos = photos_of(train, size, resize, recipe.seed)
+        if images is not None and section.parity:
+            held_out = _held_out(run, images)
+        folder = Path(to) if to is not None else run.path / "export"
+        handover = Handover(recipe, folder, checker)
+        with progress.stage("export", unit="file"):
+            subject = make_subject(parts, network, run.calibrated, photos)
+            handover.write(
+                subject, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
+            )
+        with progress.stage("parity", unit="artefact") as stage:
+            version, result = handover.publish(held_out)
+            stage.update(len(result.findings))
+    if version is not None:
+        _bring_card(run.path / "export", version)
+    demand(run.calibrated.without_shortfall(), result, str(run.path))
+    return version if version is not None else folder
+
+
+def _with(
+    recipe: Recipe, formats: Sequence[str] | None, parity: bool | int | None, agreement: float | None
+) -> Recipe:
+    changed: dict[str, Any] = {"formats": tuple(formats) if formats else None}
+    changed |= {"parity": parity, "agreement": agreement}
+    section = recipe.export.model_copy(
+        update={key: value for key, value in changed.items() if value is not None}
+    )
+    return recipe.model_copy(update={"export": section})
+
+
+def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, needs_photos: bool) -> Images:
+    """The run's images, where they are still to be had.
+
+    Raises:
+        UserError: they are not; says what they are needed for.
+    """
+    recipe = run.recipe
+    if data is not None:
+        recipe = load(run.path / "recipe.toml", [("data.path", os.fspath(data))])
+    try:
+        return prepare(recipe, progress)
+    except UserError as error:
+        what = "to check the export on held-out images"
+        way = "or leave the check out with --no-parity"
+        if needs_photos:
+            what, way = "to measure the ranges of tflite_int8 and to check the export", "or leave it out"
+        mend = f"name the folder where the run's images lie now with --data DIR, {way}"
+        expected = f"the images that the run was made from, {what}"
+        raise UserError(fault("export", recipe.data.path, expected, mend), *error.faults) from None
+
+
+def _held_out(run: Any, images: Images) -> HeldOut:
+    """The images that the run was evaluated on, with what its evaluation gave."""
+    given = read_predictions(run.path / "predictions.csv")
+    place = {name: index for index, name in enumerate(given.paths)}
+    pairs = [
+        (images.paths[index], place[images.rows[index].name])
+        for index in images.of_split("test", "val")
+        if images.rows[index].name in place
+    ]
+    if not pairs:
+        expected = "images that the run was evaluated on"
+        mend = "none of those in predictions.csv is there; name their folder with --data DIR"
+        raise UserError(fault("export", str(run.recipe.data.path), expected, mend))
+    rows = [row for _, row in pairs]
+    return HeldOut([path for path, _ in pairs], given.labels[rows], given.probabilities[rows])
+
+
+def _bring_card(own: Path, version: Path) -> None:
+    """The model card of the run's own export goes with every other one."""
+    for earlier in reversed(versions(own)):
+        card = earlier / "README.md"
+        if earlier != version and card.is_file():
+            shutil.copyfile(card, version / "README.md")
+            return
