@@ -19,15 +19,29 @@ from transferkit._version import __version__
 from transferkit.errors import GateError, UserError
 
 if TYPE_CHECKING:
+    from transferkit.runs.plan import make_plan as plan
+    from transferkit.runs.preview import preview_augmentation
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
 
-__all__ = ["GateError", "Run", "UserError", "__version__", "estimator", "load_run", "retrain"]
+__all__ = [
+    "GateError",
+    "Run",
+    "UserError",
+    "__version__",
+    "estimator",
+    "load_run",
+    "plan",
+    "preview_augmentation",
+    "retrain",
+]
 
 _LAZY = {
-    "Run": "transferkit.runs.run",
-    "load_run": "transferkit.runs.run",
-    "retrain": "transferkit.runs.retrain",
+    "Run": "transferkit.runs.run:Run",
+    "load_run": "transferkit.runs.run:load_run",
+    "plan": "transferkit.runs.plan:make_plan",
+    "preview_augmentation": "transferkit.runs.preview:preview_augmentation",
+    "retrain": "transferkit.runs.retrain:retrain",
 }
 
 
@@ -35,7 +49,8 @@ def __getattr__(name: str) -> Any:
     if name == "estimator":
         return importlib.import_module("transferkit.estimator")
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        module, _, attribute = _LAZY[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
     raise AttributeError(f"module 'transferkit' has no attribute {name!r}")
 
 

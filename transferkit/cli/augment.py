@@ -1,0 +1,53 @@
+"""``transferkit augment``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transferkit.cli._options import data_option
+
+__all__ = ["command"]
+
+
+@click.group(name="augment")
+def command() -> None:
+    """Look at what augmentation does to your images.
+
+    \b
+    Example:
+      transferkit augment preview --recipe robust --data photos/
+    """
+
+
+@command.command()
+@data_option
+@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a recipe's value, e.g. augmentation.flip=true.",
+)
+@click.option("--out", default="preview.png", show_default=True, metavar="FILE", help="The PNG to write.")
+@click.option("--images", default=5, show_default=True, help="Rows: training images, each class in turn.")
+@click.option("--views", default=6, show_default=True, help="Columns: views beside the original.")
+def preview(
+    data: str | None, recipe: str | None, settings: tuple[str, ...], out: str, images: int, views: int
+) -> None:
+    """Write a contact sheet: images as they are, views of each, and mixtures where the recipe mixes.
+
+    The views are those that a run of the recipe trains on: they follow from the seed and the images.
+
+    \b
+    Examples:
+      transferkit augment preview --recipe robust --data photos/
+      transferkit augment preview --data photos/ --set 'augmentation={flip=true, rotation=30}'
+    """
+    from transferkit.runs.preview import preview_augmentation
+
+    overrides: list[str | tuple[str, Any]] = [*([] if data is None else [("data.path", data)]), *settings]
+    path = preview_augmentation(recipe, to=out, overrides=overrides, images=images, views=views)
+    click.echo(path)
