@@ -37,7 +37,7 @@ def test_a_figure_a_chart_training_and_validation_together():
 
 
 def test_phases_that_each_count_from_nought_stand_one_after_the_other():
-    """The state before a phase is its epoch 0: it stands where the phase before ended, and no line joins them."""
+    """The state before a phase is its epoch 0: it stands where the last one ended, and no line joins them."""
     history = [{"phase": "head", "epoch": i, "val_loss": 2 - i / 10} for i in range(5)]
     history += [{"phase": "top", "epoch": i, "val_loss": 1 - i / 10} for i in range(3)]
     (chart,) = history_charts(history)
