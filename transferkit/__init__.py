@@ -19,6 +19,7 @@ from transferkit._version import __version__
 from transferkit.errors import GateError, UserError
 
 if TYPE_CHECKING:
+    from transferkit.runs.demo import write_digits
     from transferkit.runs.plan import make_plan as plan
     from transferkit.runs.preview import preview_augmentation
     from transferkit.runs.retrain import retrain
@@ -34,6 +35,7 @@ __all__ = [
     "plan",
     "preview_augmentation",
     "retrain",
+    "write_digits",
 ]
 
 _LAZY = {
@@ -42,6 +44,7 @@ _LAZY = {
     "plan": "transferkit.runs.plan:make_plan",
     "preview_augmentation": "transferkit.runs.preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
+    "write_digits": "transferkit.runs.demo:write_digits",
 }
 
 

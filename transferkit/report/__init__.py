@@ -15,7 +15,7 @@ from transferkit.report.facts import (
 )
 from transferkit.report.model_card import CardText, write_model_card
 from transferkit.report.page import render_report, write_report
-from transferkit.report.verdict import Verdict, doubtful_classes, verdict, worst_mistakes
+from transferkit.report.verdict import Verdict, doubtful_classes, names_of, verdict, worst_mistakes
 
 __all__ = [
     "CardText",
@@ -29,6 +29,7 @@ __all__ = [
     "Stage",
     "Verdict",
     "doubtful_classes",
+    "names_of",
     "render_report",
     "verdict",
     "worst_mistakes",

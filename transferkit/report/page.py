@@ -15,7 +15,7 @@ from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
-from transferkit.report.verdict import doubtful_classes, verdict, worst_mistakes
+from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes
 
 __all__ = ["render_report", "write_report"]
 
@@ -162,11 +162,5 @@ def _words(found: Evaluation, row: int) -> tuple[str, str, str, float, float | N
     given = found.probabilities[row]
     doubtful = int(doubtful_classes(found, [row])[0])
     about, sure = found.classes[doubtful], float(given[doubtful])
-    if found.kind == "single":
-        true = int(found.labels[row])
-        return found.classes[true], about, about, sure, float(given[true])
-    return _tags(found, found.labels[row]), _tags(found, found.predicted[row]), about, sure, None
-
-
-def _tags(found: Evaluation, marked: Any) -> str:
-    return ", ".join(name for name, on in zip(found.classes, marked, strict=True) if on) or "none"
+    true, said = names_of(found, found.labels[row]), names_of(found, found.predicted[row])
+    return true, said, about, sure, float(given[int(found.labels[row])]) if found.kind == "single" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from transferkit.evaluation import Evaluation, gates
 from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import counted
 
-__all__ = ["Verdict", "doubtful_classes", "verdict", "worst_mistakes"]
+__all__ = ["Verdict", "doubtful_classes", "names_of", "verdict", "worst_mistakes"]
 
 Level = Literal["good", "fair", "poor"]
 
@@ -75,6 +75,13 @@ def doubtful_classes(evaluation: Evaluation, rows: Sequence[int]) -> np.ndarray:
     off = np.abs(evaluation.probabilities[chosen] - evaluation.labels[chosen])
     wrong = evaluation.predicted[chosen] != evaluation.labels[chosen]
     return np.where(wrong, off, -1.0).argmax(axis=1).astype(np.int64)
+
+
+def names_of(evaluation: Evaluation, answer: Any) -> str:
+    """A truth or an answer in words: a class (its number), or the labels that are marked (bool ``[C]``)."""
+    if evaluation.kind == "single":
+        return evaluation.classes[int(answer)]
+    return ", ".join(name for name, on in zip(evaluation.classes, answer, strict=True) if on) or "none"
 
 
 def _baseline(found: Evaluation) -> float:

@@ -16,6 +16,7 @@ from transferkit.runs.start import start_tensorflow
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.look import Mistake
     from transferkit.runs.predict import Exported, Prediction
 
 __all__ = ["Run", "load_run"]
@@ -62,6 +63,32 @@ class Run:
     def thresholds(self) -> dict[str, float] | None:
         """Label to the probability from which it counts; None where an image has one label."""
         return self._facts.get("thresholds")
+
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """A row an epoch: ``phase``, ``epoch``, ``step``, ``loss``, ``val_loss`` and other figures.
+
+        Each phase counts from 0, the state before it. Empty for a head that is found at once.
+        """
+        from transferkit.runs.look import read_history
+
+        return read_history(self)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The evaluation that ended the run, image by image: ``confusion``, ``per_class``, ``curves`` …
+
+        It is made from ``predictions.csv`` and has no bootstrap intervals; those are in :attr:`metrics`.
+        """
+        from transferkit.runs.look import read_evaluation
+
+        return read_evaluation(self)
+
+    def mistakes(self, most: int = 12) -> list[Mistake]:
+        """Wrong answers on the evaluated images, the surest first."""
+        from transferkit.runs.look import read_mistakes
+
+        return read_mistakes(self, most)
 
     @property
     def summary(self) -> dict[str, Any]:
