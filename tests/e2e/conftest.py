@@ -57,6 +57,40 @@ def shapes(tmp_path_factory) -> Path:
     return write_shapes(tmp_path_factory.mktemp("shapes"), 40)
 
 
+def draw_shapes(kinds: tuple[str, ...], seed: int, size: int = 96) -> Image.Image:
+    """Any of the shapes, each in its own colour and its own third of the picture."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 60, (size, size, 3), dtype=np.uint8))
+    colours = {"circle": (230, 60, 60), "cross": (60, 220, 60), "square": (70, 90, 240)}
+    for kind in kinds:
+        small = draw_shape(kind, int(rng.integers(1 << 30)), size // 2)
+        bright = Image.fromarray((np.asarray(small).max(axis=2) > 100).astype(np.uint8) * 255)
+        x, y = (int(value) for value in rng.integers(0, size // 2, 2))
+        image.paste(Image.new("RGB", bright.size, colours[kind]), (x, y), bright)
+    return image
+
+
+def write_tags(root: Path, count: int) -> Path:
+    """A manifest of images with any of three labels; the square is the rarest."""
+    root.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(3)
+    lines = ["path,labels"]
+    for number in range(count):
+        kinds = tuple(
+            kind for kind, share in zip(SHAPES, (0.5, 0.5, 0.25), strict=True) if rng.random() < share
+        )
+        draw_shapes(kinds, number).save(root / f"{number:03d}.png")
+        lines.append(f"{number:03d}.png,{'|'.join(kinds)}")
+    (root / "labels.csv").write_text("\n".join(lines) + "\n")
+    return root / "labels.csv"
+
+
+@pytest.fixture(scope="session")
+def tags(tmp_path_factory) -> Path:
+    """The manifest of 150 images with several shapes each."""
+    return write_tags(tmp_path_factory.mktemp("tags"), 150)
+
+
 @pytest.fixture
 def make_shapes(tmp_path) -> Callable[..., Path]:
     """Writes shapes into a folder of the test's own."""

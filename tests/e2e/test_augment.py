@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 import transferkit
+from transferkit.activations.cache import Cache
 from transferkit.errors import UserError
 
-BASE = ["data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false", "epochs=4"]
+BASE = [
+    "data.test=0.2",
+    "data.validation=0.2",
+    "batch_size=16",
+    "early_stopping=false",
+    "epochs=3",
+    "export.parity=false",
+    "evaluation.heat=0",
+]
 VIEWS = ["augmentation.flip=true", "augmentation.crop={least=0.7}", "activations.views=3"]
 
 
@@ -53,6 +64,67 @@ def test_mixup_at_the_cut_trains_on_shares_of_labels(shapes, tmp_path):
     assert run.metrics["accuracy"] > 0.5
 
 
-def test_what_would_run_the_frozen_part_every_epoch_is_refused(shapes, tmp_path):
-    with pytest.raises(UserError, match=r"activations\.views"):
-        retrain(shapes, tmp_path / "run", "augmentation.flip=true")
+def history(run):
+    return [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
+
+
+def weights(run):
+    return dict(np.load(run.path / "weights.npz"))
+
+
+def test_without_views_training_passes_the_whole_network(shapes, tmp_path):
+    rotation = "augmentation.rotation=20"
+    run = retrain(shapes, tmp_path / "run", "head.kind=linear", "augmentation.flip=true", rotation)
+    again = retrain(shapes, tmp_path / "again", "head.kind=linear", "augmentation.flip=true", rotation)
+    other = retrain(shapes, tmp_path / "other", "head.kind=linear", rotation)
+    assert "views" not in seconds_of(run)
+    assert run.metrics["accuracy"] >= 0.6
+    one, same, another = weights(run), weights(again), weights(other)
+    assert all(np.array_equal(one[name], same[name]) for name in one)
+    assert any(not np.array_equal(one[name], another[name]) for name in one)
+    assert "unchanged" in run.summary["frozen"]
+
+
+@pytest.mark.parametrize("at", ["images", "cut"])
+def test_mixup_without_views(shapes, tmp_path, at):
+    mixup = f'augmentation.mixup={{alpha=0.4, at="{at}"}}'
+    run = retrain(shapes, tmp_path / "run", "head.kind=linear", "augmentation.flip=true", mixup)
+    plain = retrain(shapes, tmp_path / "plain", "head.kind=linear", "augmentation.flip=true")
+    assert history(run)[-1]["loss"] > history(plain)[-1]["loss"], "shares of labels leave a loss"
+    assert run.metrics["accuracy"] > 0.5
+
+
+def test_cutmix_and_mixup_of_images_while_stages_are_open(shapes, tmp_path):
+    words = ["augmentation.cutmix=true", "augmentation.mixup=true", "head.kind=linear"]
+    phases = """phases=[{name="head", epochs=2}, {name="top", freeze={last=2}, epochs=1, optimizer="sgd"}]"""
+    run = retrain(shapes, tmp_path / "run", *words, phases)
+    assert {row["phase"] for row in history(run)} == {"head", "top"}
+    assert run.evaluate().metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
+
+
+def test_large_data_passes_the_frozen_part_in_part_only(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr("transferkit.runs.batches._SAMPLE", 10)
+    broken = tmp_path / "photos"
+    shutil.copytree(shapes, broken)
+    first = retrain(broken, tmp_path / "first", "epochs=1")
+    train = [row["path"] for row in rows_of(first) if row["split"] == "train"]
+    (broken / train[0]).write_bytes((broken / train[0]).read_bytes()[:300])
+    words = ["epochs=1", "augmentation.flip=true", "data.max_unreadable=0.5"]
+    run = retrain(broken, tmp_path / "run", *words, f'activations.cache_dir="{tmp_path / "cache"}"')
+    with open(run.path / "quarantine.csv", newline="") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == [train[0]]
+    held_out = sum(row["split"] != "train" for row in rows_of(run))
+    assert "decode" in seconds_of(run)
+    assert sum(entry.rows for entry in Cache(tmp_path / "cache").entries()) <= held_out + 10
+
+
+def rows_of(run):
+    with open(run.path / "split.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_head_that_is_found_at_once_needs_views_and_cannot_mix(shapes, tmp_path):
+    with pytest.raises(UserError, match=r"activations\.views: received 1.*logistic is fitted once"):
+        retrain(shapes, tmp_path / "run", "head.kind=logistic", "augmentation.flip=true")
+    with pytest.raises(UserError, match="no mixing"):
+        retrain(shapes, tmp_path / "run", "head.kind=ridge", 'augmentation.mixup={at="cut"}')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -23,6 +23,8 @@ class Network:
 
     Attributes:
         temperature: what the logits are divided by before they become probabilities; 1 until it is fitted.
+        mix: mixes a training batch of images at the cut: ``(batch's number, activations, labels)`` to the
+            last two; None where nothing is, or where it comes mixed.
     """
 
     def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
@@ -31,6 +33,7 @@ class Network:
         self.head = head
         self.layer = layer
         self.temperature = 1.0
+        self.mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
 
     def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Logits float32 ``[N, classes]``.
@@ -43,11 +46,26 @@ class Network:
 
     def features(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """The backbone's features float32 ``[N, D]``; arguments as of :meth:`logits`."""
+        return self.cut.suffix(self.at_cut(features), training=training)
+
+    def at_cut(self, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """What the frozen prefix gives, float32 ``[N, *cut.shape]``; no gradient goes below it."""
         if "activations" in features:
-            at_cut = tf.cast(features["activations"], tf.float32)
-        else:
-            at_cut = self.cut.prefix(features["images"])
-        return self.cut.suffix(at_cut, training=training)
+            return tf.cast(features["activations"], tf.float32)
+        return tf.stop_gradient(self.cut.prefix(features["images"]))
+
+    def mixed(self, features: dict[str, tf.Tensor], labels: tf.Tensor) -> tuple[dict[str, Any], tf.Tensor]:
+        """A training batch once it is mixed at the cut, where :attr:`mix` says so.
+
+        Args:
+            features: ``images``, with ``batch``, the batch's number; or anything that :meth:`logits` takes,
+                which is given back as it is.
+            labels: of the batch.
+        """
+        if self.mix is None or "batch" not in features:
+            return features, labels
+        activations, shares = self.mix(features["batch"], self.at_cut(features), labels)
+        return {"activations": activations}, shares
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Probabilities float32 ``[N, classes]`` of images uint8 ``[N, h, w, 3]``."""

@@ -32,7 +32,7 @@ def make_model_fn(
     Returns:
         ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
         ``{"activations": …}`` or ``{"images": …}`` as :meth:`Network.logits` takes them, and whose labels are
-        int ``[N]`` (or float ``[N, classes]`` for a multi-label head).
+        int ``[N]`` (or float ``[N, classes]`` for a multi-label head, or where images are mixed).
     """
 
     def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
@@ -44,6 +44,7 @@ def make_model_fn(
             loss = network.head.loss(labels, logits)
             return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits))
         variables = network.trainable_variables
+        features, labels = network.mixed(features, labels)
         with tf.GradientTape() as tape:
             loss = network.head.loss(labels, network.logits(features, training=True))
             total = tf.add_n([loss, *network.penalties()])

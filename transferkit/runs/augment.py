@@ -1,4 +1,4 @@
-"""Augmentation and the cut: views of each training image are kept, and batches are mixed above it."""
+"""Augmentation and the cut: what is kept of changed images, what is mixed above it, and what knows no cut."""
 
 from __future__ import annotations
 
@@ -10,17 +10,54 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.views import Views
-from transferkit.augmentation import make_augmentation
+from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.recipe import Recipe
+from transferkit.runs.direct import Direct
+from transferkit.runs.prepare import Images
 
-__all__ = ["make_mixer", "make_views"]
+__all__ = ["make_direct", "make_mixer", "make_views", "trains_through"]
+
+
+def trains_through(recipe: Recipe) -> bool:
+    """Whether training passes the whole network in every epoch: no views are kept of images that change."""
+    pipeline = make_augmentation(recipe.augmentation)
+    if pipeline is None:
+        return False
+    return pipeline.mixes_images or (pipeline.changes_images and recipe.activations.views == 1)
+
+
+def make_direct(recipe: Recipe, images: Images, size: tuple[int, int]) -> Direct | None:
+    """The training images on their way through the whole network, or None where the cut serves them.
+
+    Args:
+        recipe: the run's.
+        images: of the run.
+        size: height and width in pixels.
+    """
+    pipeline = make_augmentation(recipe.augmentation)
+    if pipeline is None or not trains_through(recipe):
+        return None
+    return Direct(
+        [row.sha256 for row in images.rows],
+        images.paths,
+        size,
+        recipe.data.resize,
+        pipeline,
+        _views(recipe, pipeline),
+        len(images.classes),
+        recipe.seed,
+    )
 
 
 def make_views(recipe: Recipe) -> Views | None:
     """The views of each training image that pass the frozen prefix, or None for the image alone."""
     pipeline = make_augmentation(recipe.augmentation)
-    if pipeline is None or not pipeline.changes_images:
+    if pipeline is None or not pipeline.changes_images or trains_through(recipe):
         return None
+    return _views(recipe, pipeline)
+
+
+def _views(recipe: Recipe, pipeline: Pipeline) -> Views:
 
     def augment(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         wide = seeds.astype(np.int64)

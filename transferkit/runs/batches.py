@@ -12,14 +12,19 @@ import tensorflow as tf
 from transferkit.activations.compute import Activations, compute
 from transferkit.activations.source import dataset
 from transferkit.activations.views import Views
+from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
-from transferkit.runs.augment import make_mixer, make_views
+from transferkit.runs.augment import make_direct, make_mixer, make_views, trains_through
+from transferkit.runs.direct import Direct
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 
 __all__ = ["AtCut", "pass_through"]
 
 _EVALUATION_BATCH = 256
+# Training images that pass the frozen prefix although training does not need it: the features' mean and scale
+# are well known from so many.
+_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,11 @@ class AtCut:
 
     Attributes:
         activations: what the frozen prefix gave.
-        kept: int64 ``[N]``: the item of ``activations`` that each of the run's images is.
+        kept: int64 ``[N]``: the item of ``activations`` that each of the run's images is, -1 for none.
         views: the augmented views of the images that :attr:`viewed` lists, or None.
         viewed: int64 ``[M]``: the run's images that have views, ascending.
         mix: mixes a training batch (:func:`transferkit.runs.augment.make_mixer`), or None.
+        direct: where training passes the whole network: gives the training batches, as images.
     """
 
     activations: Activations
@@ -39,9 +45,20 @@ class AtCut:
     views: Activations | None = None
     viewed: np.ndarray | None = None
     mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    direct: Direct | None = None
+
+    def kept_of(self, indices: np.ndarray) -> np.ndarray:
+        """Those of the images that have activations: all of them, but where training needs none."""
+        return indices[self.kept[indices] >= 0]
 
     def in_order(self, indices: np.ndarray, labels: np.ndarray) -> Any:
-        """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given."""
+        """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given.
+
+        Raises:
+            IndexError: an image has no activations.
+        """
+        if len(indices) and self.kept[indices].min() < 0:
+            raise IndexError("an image that passes the whole network in training has no activations")
         return _named(dataset(self.activations, self.kept[indices], labels, _EVALUATION_BATCH))
 
     def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
@@ -58,8 +75,11 @@ class AtCut:
     ) -> Any:
         """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone.
 
-        Where there are views, each epoch draws one of each image.
+        Where there are views, each epoch draws one of each image. They are ``{"images"}`` where training
+        passes the whole network.
         """
+        if self.direct is not None:
+            return self.direct.epoch(indices, labels, batch_size, seed, epoch)
         if self.views is None:
             source, items = self.activations, self.kept[indices]
         else:
@@ -85,7 +105,13 @@ def _with_name(activations: Any, labels: Any) -> tuple[dict[str, Any], Any]:
 
 
 def pass_through(
-    cut: Any, size: tuple[int, int], images: Images, recipe: Recipe, progress: Progress, augment: bool = False
+    cut: Any,
+    size: tuple[int, int],
+    images: Images,
+    recipe: Recipe,
+    progress: Progress,
+    augment: bool = False,
+    fitting: bool = True,
 ) -> tuple[Images, AtCut]:
     """Passes the images through the frozen prefix; those that cannot be decoded are set aside.
 
@@ -95,7 +121,10 @@ def pass_through(
         images: what to pass.
         recipe: says which engine, which cache, which augmentation.
         progress: shows the images.
-        augment: also pass the views of the training images that the recipe asks for.
+        augment: for training: also pass the views of the training images that the recipe asks for, or leave
+            out those that will pass the whole network in every epoch anyway.
+        fitting: of these pass a sample all the same, to fit on (:attr:`AtCut.kept` tells which), and decode
+            the rest once, to find those that cannot be.
 
     Returns:
         The images that are left, and their activations.
@@ -121,13 +150,27 @@ def pass_through(
                 progress=lambda done, total: stage.update(done),
             )
 
-    activations = run("images", np.arange(len(images)))
-    kept = np.arange(len(images))
-    failed = [(one.index, one.reason) for one in activations.failures]
+    chosen = np.arange(len(images))
+    through = augment and trains_through(recipe)
+    if through:
+        chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)
+    activations = run("images", chosen)
+    kept = np.full(len(images), -1)
+    kept[chosen] = np.arange(len(chosen))
+    failed = [(int(chosen[one.index]), one.reason) for one in activations.failures]
+    if through and fitting:
+        rest = np.setdiff1d(np.arange(len(images)), chosen)
+        failed += _undecodable(images, rest, size, recipe.data.resize, progress)
     if failed:
-        images = images.without(failed, recipe.data.max_unreadable)
-        kept = np.flatnonzero(activations.rows >= 0)
+        kept = np.delete(kept, sorted(index for index, _ in failed))
+        images = images.without(sorted(failed), recipe.data.max_unreadable)
     at_cut = AtCut(activations, kept)
+    if through:
+        return images, replace(
+            at_cut,
+            direct=make_direct(recipe, images, size),
+            mix=make_mixer(recipe, len(images.classes)),
+        )
     if augment:
         at_cut = replace(at_cut, mix=make_mixer(recipe, len(images.classes)))
         views = make_views(recipe)
@@ -135,3 +178,25 @@ def pass_through(
             train = images.of_split("train")
             at_cut = replace(at_cut, views=run("views", train, views), viewed=train)
     return images, at_cut
+
+
+def _needed(images: Images, seed: int, sample: int) -> np.ndarray:
+    """Images that are evaluated, and a sample of those that are trained on; ascending."""
+    train = images.of_split("train")
+    some = np.random.default_rng(seed).permutation(train)[:sample]
+    return np.sort(np.concatenate([np.setdiff1d(np.arange(len(images)), train), some]))
+
+
+def _undecodable(
+    images: Images, chosen: np.ndarray, size: tuple[int, int], resize: str, progress: Progress
+) -> list[tuple[int, str]]:
+    """Index and reason of what cannot be decoded."""
+    if not len(chosen):
+        return []
+    found = []
+    files = ((images.rows[index].sha256, images.paths[index]) for index in chosen)
+    with progress.stage("decode", total=len(chosen)) as stage:
+        for batch in read_images(files, size, resize):
+            found += [(int(chosen[one.index]), one.reason) for one in batch.unreadable]
+            stage.update(int(batch.indices[-1]) + 1 if len(batch.indices) else 0)
+    return found

@@ -37,15 +37,23 @@ class Parts:
     standardise: Standardise
     layer: Any
 
-    def network(self, phase: Phase, plan: FreezePlan, counts: Sequence[int] | None = None) -> Network:
+    def network(
+        self,
+        phase: Phase,
+        plan: FreezePlan,
+        counts: Sequence[int] | None = None,
+        samples: int | None = None,
+    ) -> Network:
         """The network of a phase: cut where its plan says, with a head that has its loss.
 
         Args:
             phase: the phase.
             plan: what it trains.
             counts: training images by class, for balanced losses.
+            samples: training images in all, which the counts do not tell where an image has several labels.
         """
-        head = make_head(self.recipe.head, self.backbone.feature_width, self.classes, phase.loss, counts)
+        width = self.backbone.feature_width
+        head = make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
         return Network(plan.cut(), head, self.layer, self.standardise)
 
     def plan(self, phase: Phase) -> FreezePlan:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from transferkit.augmentation import make_augmentation
+from typing import Any, cast
+
+from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
+from transferkit.vocabulary import vocabulary
 
 __all__ = ["check_supported"]
 
@@ -21,14 +24,8 @@ def check_supported(recipe: Recipe) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
 
     pipeline = make_augmentation(recipe.augmentation)
-    if pipeline is not None and pipeline.changes_images and recipe.activations.views == 1:
-        refuse(
-            "activations.views",
-            1,
-            "2 or more with augmentation, so that the frozen part still runs once a view",
-        )
-    if pipeline is not None and pipeline.mixes_images:
-        refuse("augmentation", "mixing of images", 'mixing with at = "cut"')
+    if pipeline is not None and cast(Any, vocabulary("heads").get(recipe.head.kind)).closed_form:
+        faults += _without_epochs(recipe, pipeline)
     if recipe.head.options.get("multi_label") or recipe.head.kind == "multi_label":
         for key in ("calibrate", "precision"):
             if getattr(recipe.evaluation, key):
@@ -40,3 +37,16 @@ def check_supported(recipe: Recipe) -> None:
         refuse("sweep", "a table", "none")
     if faults:
         raise UserError(*faults)
+
+
+def _without_epochs(recipe: Recipe, pipeline: Pipeline) -> list[str]:
+    """What a head that is found at once, in no epochs, cannot do."""
+    kind = recipe.head.kind
+    faults = []
+    if pipeline.changes_images and recipe.activations.views == 1:
+        mend = f"the head {kind} is fitted once, on all views of the training images"
+        faults.append(fault("activations.views", 1, "2 or more with augmentation", mend))
+    if pipeline.mixes_images or pipeline.mixes_activations:
+        mend = f"the head {kind} is fitted once, on unmixed images; a head such as linear trains on batches"
+        faults.append(fault("augmentation", "mixing", "no mixing", mend))
+    return faults

@@ -21,7 +21,7 @@ from transferkit.runs.phase import MOMENTS, PhaseData, train_phase
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import Trained
-from transferkit.runs.thresholds import settle_thresholds
+from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.validation import measure
 
 __all__ = ["Fitted", "check_parts", "train"]
@@ -79,14 +79,23 @@ def train(
     trained.plans = [(phase, parts.plan(phase)) for phase in recipe.resolved_phases]
     proof = Proof()
     folder: Path | None = None
+    samples = len(images.of_split("train"))
     steps = 0
     before: tuple[Path, list[Any]] | None = None
     for number, (phase, plan) in enumerate(trained.plans):
-        network = parts.network(phase, plan, trained.images.train_counts)
+        network = parts.network(phase, plan, trained.images.train_counts, samples)
         proof.watch(network.cut)
         trained.images, at_cut = pass_through(
-            network.cut, parts.backbone.input_size, trained.images, recipe, progress, augment=True
+            network.cut,
+            parts.backbone.input_size,
+            trained.images,
+            recipe,
+            progress,
+            augment=True,
+            fitting=number == 0,
         )
+        if at_cut.direct is not None:
+            network.mix = at_cut.mix
         if folder is None:
             folder = open_folder(trained.images)
             _fit_features(network, at_cut, trained.images, recipe.seed)
@@ -117,6 +126,7 @@ def train(
     validation = trained.images.of_split("val")
     labels = trained.images.labels[validation]
     settle_thresholds(network, at_cut.in_order(validation, labels) if len(labels) else (), labels)
+    trained.thresholds = thresholds_of(network)
     return Fitted(trained, network, at_cut, folder)
 
 
@@ -176,7 +186,7 @@ def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, A
 
 def _fit_features(network: Network, at_cut: AtCut, images: Images, seed: int) -> None:
     """Fits what is found from the training features at once: their scale, and a head in closed form."""
-    train = images.of_split("train")
+    train = at_cut.kept_of(images.of_split("train"))
     labels = images.labels[train]
     some = train
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
