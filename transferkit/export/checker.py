@@ -43,10 +43,13 @@ def main(formats: list[str]) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from transferkit.errors import UserError
+    from transferkit.export.alone import without_keras
     from transferkit.export.formats import load_format
 
     # The collector would go through a million objects of TensorFlow's again and again.
     gc.disable()
+    with without_keras():
+        import tensorflow  # noqa: F401
     for name in formats:
         module = load_format(name)
         for needed in module.NEEDS:

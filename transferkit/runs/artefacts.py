@@ -152,7 +152,10 @@ def write_formats(
 
 def _preprocessing(backbone: Backbone, resize: str) -> str:
     height, width = backbone.input_size
-    how = {"stretch": "stretched", "crop": "cut to its middle and resized", "pad": "fitted in with borders"}
+    how = {"stretch": "stretched", "crop": "cut to their middle and resized", "pad": "fitted in with borders"}
     card = backbone.card
     pixels = NORMALISATIONS[card.normalisation][1] if card is not None else "as the network's own layers say"
-    return f"RGB of 0..255, {how[resize]} to {height} x {width}; pixel values: {pixels}; all of it inside"
+    return (
+        f"takes RGB pixels of 0..255 and makes of them, inside: {pixels}; photos were {how[resize]} to "
+        f"{height} x {width}, which a SavedModel does inside too"
+    )

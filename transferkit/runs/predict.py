@@ -1,19 +1,30 @@
-"""Predictions from an export: TensorFlow alone, no Keras, a batch of files at a time."""
+"""Predictions from an export: TensorFlow alone, no Keras, and the fastest engine for many files."""
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.subject import About
+from transferkit.export.versions import versions
 from transferkit.runs.start import start_tensorflow
 
-__all__ = ["Exported", "Prediction", "find_export", "image_files"]
+if TYPE_CHECKING:
+    from transferkit.activations.engine import Engine
 
-_IMAGE_ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}
+__all__ = ["MANY", "Exported", "Prediction", "find_export"]
+
+MANY = 96  # files from which making an engine, a second or two, is won back
+_BATCH = 16
+_AT_ONCE = 32  # files that an engine answers at once
 
 
 @dataclass(frozen=True)
@@ -24,16 +35,25 @@ class Prediction:
         path: the file, as it was given.
         top: ``(label, probability)`` pairs, the most probable first; empty where the file failed.
         error: why the file could not be read as an image, else None.
+        confident: whether the model is sure enough to answer; True where no precision was ever asked of it.
+        present: the labels that the image has, for a model of several labels; else None.
     """
 
     path: str
     top: tuple[tuple[str, float], ...] = ()
     error: str | None = None
+    confident: bool = True
+    present: tuple[str, ...] | None = None
 
     @property
     def label(self) -> str | None:
-        """The most probable class."""
-        return self.top[0][0] if self.top else None
+        """The most probable class; None where the file failed or the model abstains."""
+        return self.top[0][0] if self.top and self.confident else None
+
+    @property
+    def abstained(self) -> bool:
+        """The file was read, but the model is not sure enough to answer."""
+        return self.error is None and not self.confident
 
 
 class Exported:
@@ -41,77 +61,179 @@ class Exported:
 
     Args:
         folder: the SavedModel's folder.
+
+    Attributes:
+        about: what it says of itself.
+        labels: its classes.
+        engine: name of what ran the last files: ``saved_model``, or an engine of the activations.
     """
 
     def __init__(self, folder: Path) -> None:
         start_tensorflow()
         import tensorflow as tf
 
-        self.folder = folder
-        self._model = tf.saved_model.load(str(folder))
-        signatures = self._model.signatures
-        if "serving_default" not in signatures or "bytes" not in _inputs(signatures["serving_default"]):
-            expected = (
-                "a SavedModel with the signature serving_default(bytes), as `transferkit export` writes"
-            )
-            raise UserError(fault("predict", str(folder), expected))
-        self._serve = signatures["serving_default"]
-        self.labels = [
-            line for line in (folder / "assets" / "labels.txt").read_text("utf-8").split("\n") if line
-        ]
+        from transferkit.export.formats.saved_model import read_about
 
-    def answer(self, encoded: list[bytes]) -> dict[str, Any]:
+        self.folder = folder
+        self.about: About = read_about(folder)
+        self.labels = list(self.about.classes)
+        self._model = tf.saved_model.load(str(folder))
+        self._serve = self._model.signatures["serving_default"]
+        self.engine = "saved_model"
+
+    def answer(self, encoded: Sequence[bytes]) -> dict[str, Any]:
         """The signature's outputs, as NumPy arrays, for encoded images."""
         import tensorflow as tf
 
-        return {name: value.numpy() for name, value in self._serve(bytes=tf.constant(encoded)).items()}
+        return {name: value.numpy() for name, value in self._serve(bytes=tf.constant(list(encoded))).items()}
 
     def predict(
-        self, paths: Iterable[str | os.PathLike[str]], top: int = 3, batch_size: int = 16
+        self, paths: Iterable[str | os.PathLike[str]], top: int = 3, engine: str = "auto"
     ) -> Iterator[Prediction]:
-        """Predicts files lazily, in their order; a file that fails is reported and does not end the rest."""
-        batch: list[str] = []
-        for path in paths:
-            batch.append(os.fspath(path))
-            if len(batch) == batch_size:
-                yield from self._predict_batch(batch, top)
-                batch = []
-        if batch:
-            yield from self._predict_batch(batch, top)
+        """Predicts files lazily, in their order; a file that fails is reported and does not end the rest.
+
+        Args:
+            paths: files; only as many as are being worked on are held.
+            top: classes to name.
+            engine: ``"auto"`` takes the SavedModel for fewer than :data:`MANY` files, and from there the
+                fastest engine that agrees with it; or one of these by name, or ``"saved_model"``.
+        """
+        left: Iterator[str] = (os.fspath(path) for path in paths)
+        if engine == "auto":
+            first = list(itertools.islice(left, MANY))
+            left = itertools.chain(first, left)
+            if len(first) < MANY:
+                engine = "saved_model"
+        if engine == "saved_model":
+            while part := list(itertools.islice(left, _BATCH)):
+                yield from self._predict_batch(part, top)
+        else:
+            yield from self._stream(left, top, engine)
 
     def _predict_batch(self, paths: list[str], top: int) -> Iterator[Prediction]:
         import tensorflow as tf
 
-        from transferkit.data.transcode import readable_in_graph
-
-        read: dict[str, bytes] = {}
-        errors: dict[str, str] = {}
-        for path in paths:
+        read: list[tuple[int, bytes]] = []
+        answers: dict[int, Prediction] = {}
+        for place, path in enumerate(paths):
             try:
-                read[path] = readable_in_graph(Path(path).read_bytes())
-            except OSError as error:
-                errors[path] = error.strerror or type(error).__name__
+                read.append((place, _bytes_of(path)))
             except ValueError as error:
-                errors[path] = str(error)
-        answers: dict[str, tuple[tuple[str, float], ...]] = {}
+                answers[place] = Prediction(path, error=str(error))
         try:
-            answers = dict(zip(read, self._top(list(read.values()), top), strict=True)) if read else {}
+            given = self.answer([encoded for _, encoded in read])["probabilities"] if read else ()
+            for (place, _), probabilities in zip(read, given, strict=True):
+                answers[place] = self._prediction(paths[place], probabilities, top)
         except tf.errors.InvalidArgumentError:
             # One bad file fails the whole batch: find it by asking one at a time.
-            for path, encoded in read.items():
+            for place, encoded in read:
                 try:
-                    answers[path] = self._top([encoded], top)[0]
+                    probabilities = self.answer([encoded])["probabilities"][0]
+                    answers[place] = self._prediction(paths[place], probabilities, top)
                 except tf.errors.InvalidArgumentError as error:
-                    errors[path] = _reason(error.message)
-        for path in paths:
-            yield Prediction(path, answers.get(path, ()), errors.get(path))
+                    answers[place] = Prediction(paths[place], error=_reason(error.message))
+        for place in range(len(paths)):
+            yield answers[place]
 
-    def _top(self, encoded: list[bytes], top: int) -> list[tuple[tuple[str, float], ...]]:
-        outputs = self.answer(encoded)
-        return [
-            tuple((self.labels[index], float(probabilities[index])) for index in class_ids[:top])
-            for probabilities, class_ids in zip(outputs["probabilities"], outputs["class_ids"], strict=True)
-        ]
+    def _stream(self, paths: Iterator[str], top: int, wanted: str) -> Iterator[Prediction]:
+        """Threads read and decode ahead of the engine."""
+        from transferkit.data.reader import read_images
+
+        # What was read ahead, in order: the file, and why it was not even opened.
+        order: deque[tuple[str, str | None]] = deque()
+
+        def items() -> Iterator[tuple[None, str]]:
+            for path in paths:
+                reason = refused(path)
+                order.append((path, reason))
+                if reason is None:
+                    yield None, path
+
+        made: Engine | None = None
+        asked = 0
+        for batch in read_images(items(), self.about.input_size, self.about.resize, batch_size=_AT_ONCE):
+            if made is None and len(batch.indices):
+                made = self._engine(batch.images, wanted)
+                self.engine = made.name
+            answers = dict(zip(batch.indices.tolist(), made(batch.images) if made else (), strict=True))
+            reasons = {one.index: one.reason for one in batch.unreadable}
+            for index in range(asked, asked + len(answers) + len(reasons)):
+                yield from _turned_away(order)
+                path, _ = order.popleft()
+                if index in reasons:
+                    yield Prediction(path, error=reasons[index])
+                else:
+                    yield self._prediction(path, answers[index], top)
+            asked += len(answers) + len(reasons)
+        yield from _turned_away(order)
+
+    def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
+        from transferkit.activations.cache import Cache
+        from transferkit.activations.choose import choose_engine
+
+        return choose_engine(_Whole(self), self.about.input_size, sample, wanted, Cache())
+
+    def _prediction(self, path: str, probabilities: np.ndarray, top: int) -> Prediction:
+        about = self.about
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        named = tuple((self.labels[index], float(probabilities[index])) for index in order)
+        present = None
+        if about.multi_label:
+            marked = probabilities >= np.asarray(about.thresholds, np.float32)
+            present = tuple(label for label, on in zip(self.labels, marked, strict=True) if on)
+        confident = about.threshold is None or bool(probabilities.max() >= np.float32(about.threshold))
+        return Prediction(path, named, confident=confident, present=present)
+
+
+def _turned_away(order: deque[tuple[str, str | None]]) -> Iterator[Prediction]:
+    """The files at the head of the queue that were not opened."""
+    while order and order[0][1] is not None:
+        yield Prediction(order[0][0], error=order.popleft()[1])
+
+
+class _Whole:
+    """The network of an export as engines take it: all of it is frozen, from pixels to probabilities."""
+
+    def __init__(self, exported: Exported) -> None:
+        import hashlib
+
+        model = exported._model
+        self.at = "probabilities"
+        self.shape: tuple[int, ...] = (len(exported.labels),)
+        self.prefix = lambda images: model.answer(images)["probabilities"]
+        digest = hashlib.sha256()
+        # TensorFlow's own fingerprint is of the graph; the index of the variables has a sum of each.
+        for name in ("fingerprint.pb", "saved_model.pb", "variables/variables.index"):
+            file = exported.folder / name
+            digest.update(file.read_bytes() if file.is_file() else b"")
+        self.fingerprint = digest.hexdigest()
+
+
+def refused(path: str | os.PathLike[str]) -> str | None:
+    """Why a file is not to be decoded, or None: a pipe would be waited for, a giant would fill the memory."""
+    from transferkit.data.check.header import read_header
+    from transferkit.data.check.limits import Limits
+
+    header = read_header(path, os.path.dirname(os.fspath(path)) or ".", Limits(follow_links=True))
+    return header.refused if header.beyond else None
+
+
+def _bytes_of(path: str) -> bytes:
+    """The bytes of a file, such that the graph reads them.
+
+    Raises:
+        ValueError: they are not to be had; says why.
+    """
+    from transferkit.data.transcode import readable_in_graph
+
+    reason = refused(path)
+    if reason is not None:
+        raise ValueError(reason)
+    try:
+        encoded = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(error.strerror or type(error).__name__) from None
+    return readable_in_graph(encoded)
 
 
 def find_export(place: str | os.PathLike[str]) -> Path:
@@ -124,44 +246,11 @@ def find_export(place: str | os.PathLike[str]) -> Path:
     for folder in (place, place / "export"):
         if (folder / "saved_model.pb").is_file():
             return folder
-        if folder.is_dir():
-            versions = [path for path in folder.iterdir() if path.name.isdigit()]
-            for version in sorted(versions, key=lambda path: int(path.name), reverse=True):
-                if (version / "saved_model.pb").is_file():
-                    return version
+        for version in reversed(versions(folder)):
+            if (version / "saved_model.pb").is_file():
+                return version
     mend = "there is no such folder" if not place.exists() else "it holds no saved_model.pb"
     raise UserError(fault("predict", str(place), "a run or an export", mend))
-
-
-def image_files(places: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Files to predict, lazily: the files named, and of folders, walked in order, those named like images.
-
-    Raises:
-        UserError: a place does not exist (before the first file is given).
-    """
-    named = [os.fspath(place) for place in places]
-    missing = [place for place in named if not os.path.exists(place)]
-    if missing:
-        raise UserError(
-            *(fault("predict", place, "an image or a folder", "no such file") for place in missing)
-        )
-    for place in named:
-        if os.path.isdir(place):
-            yield from _walk(place)
-        else:
-            yield place
-
-
-def _walk(folder: str) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in _IMAGE_ENDINGS:
-                yield os.path.join(parent, name)
-
-
-def _inputs(signature: Any) -> dict[str, Any]:
-    return signature.structured_input_signature[1]
 
 
 def _reason(message: str) -> str:

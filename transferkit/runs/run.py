@@ -205,7 +205,7 @@ class Run:
         Returns:
             One prediction a file; its ``error`` says where one could not be read.
         """
-        from transferkit.runs.predict import image_files
+        from transferkit.runs.image_files import image_files
 
         if isinstance(paths, str | os.PathLike):
             paths = [paths]

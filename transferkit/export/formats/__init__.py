@@ -7,6 +7,7 @@ A module has
 * ``TOLERANCE``: a :class:`~transferkit.export.formats._base.Tolerance`;
 * ``NEEDS``: modules that must be installed, and ``EXTRA``, the extra of transferkit that brings them;
 * ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
+* ``USAGE``: Python that uses an artefact; ``{path}``, ``{height}`` and ``{width}`` stand for its own;
 * ``write(subject, path)``: writes the artefact;
 * ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.Opened`.
 

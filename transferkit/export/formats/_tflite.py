@@ -18,7 +18,21 @@ from transferkit.export.formats._base import Opened, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.export.subject import Subject
 
-__all__ = ["convert", "read", "save"]
+__all__ = ["USAGE", "convert", "read", "save"]
+
+USAGE = """\
+import zipfile
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+interpreter = tf.lite.Interpreter({path!r})
+labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().splitlines()
+photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+answer = interpreter.get_signature_runner()(images=np.asarray(photo)[None])
+probabilities = answer["probabilities"][0]
+print(labels[probabilities.argmax()], probabilities.max())
+"""
 
 _BATCH = 16
 

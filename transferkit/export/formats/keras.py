@@ -17,7 +17,7 @@ from transferkit.export.formats._base import EXACT, Opened, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.export.subject import Subject
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model.keras"
 TITLE = "Keras"
@@ -25,6 +25,18 @@ TOLERANCE = EXACT
 NEEDS: tuple[str, ...] = ("keras",)
 EXTRA = None
 FUNCTIONAL = True
+USAGE = """\
+import zipfile
+import keras
+import numpy as np
+from PIL import Image
+
+model = keras.saving.load_model({path!r})
+labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().splitlines()
+photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+probabilities = model.predict(np.asarray(photo)[None], verbose=0)[0]
+print(labels[probabilities.argmax()], probabilities.max())
+"""
 
 _BATCH = 16
 

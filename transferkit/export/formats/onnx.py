@@ -12,7 +12,7 @@ from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import EXACT, Opened, Tensor
 from transferkit.export.subject import About, Subject, labels_text
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model.onnx"
 TITLE = "ONNX"
@@ -20,6 +20,17 @@ TOLERANCE = EXACT
 NEEDS = ("onnx", "onnxruntime", "tf2onnx")
 EXTRA = "onnx"
 FUNCTIONAL = False
+USAGE = """\
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+session = onnxruntime.InferenceSession({path!r})
+labels = session.get_modelmeta().custom_metadata_map["labels"].splitlines()
+photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+probabilities = session.run(None, {{"images": np.asarray(photo)[None]}})[0][0]
+print(labels[probabilities.argmax()], probabilities.max())
+"""
 
 _OPSET = 17  # of 2022: what runtimes in use today read, and enough for every operation of the backbones
 _BATCH = 16

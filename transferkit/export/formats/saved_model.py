@@ -30,7 +30,18 @@ from transferkit.export.formats._base import EXACT, Opened, Tensor
 from transferkit.export.formats._zipped import ABOUT, LABELS
 from transferkit.export.subject import About, Subject, labels_text
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "read_about", "write"]
+__all__ = [
+    "EXTRA",
+    "FILE",
+    "FUNCTIONAL",
+    "NEEDS",
+    "TITLE",
+    "TOLERANCE",
+    "USAGE",
+    "read",
+    "read_about",
+    "write",
+]
 
 FILE = ""  # the folder itself, as TensorFlow Serving wants it
 TITLE = "SavedModel"
@@ -38,6 +49,14 @@ TOLERANCE = EXACT
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+USAGE = """\
+import tensorflow as tf
+
+model = tf.saved_model.load({path!r})
+photo = tf.io.read_file("photo.jpg")
+answer = model.signatures["serving_default"](bytes=photo[None])
+print(answer["labels"][0, 0].numpy().decode(), float(tf.reduce_max(answer["probabilities"][0])))
+"""
 
 _BATCH = 16
 

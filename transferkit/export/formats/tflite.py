@@ -8,7 +8,7 @@ from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import EXACT
 from transferkit.export.subject import Subject
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model.tflite"
 TITLE = "TFLite, float32"
@@ -16,6 +16,7 @@ TOLERANCE = EXACT
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+USAGE = _tflite.USAGE
 
 read = _tflite.read
 

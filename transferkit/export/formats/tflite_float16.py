@@ -10,7 +10,7 @@ from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.subject import Subject
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model_float16.tflite"
 TITLE = "TFLite, weights in float16"
@@ -19,6 +19,7 @@ TOLERANCE = Tolerance(difference=2e-2, agreement=0.98)
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+USAGE = _tflite.USAGE
 
 read = _tflite.read
 

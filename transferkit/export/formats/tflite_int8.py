@@ -17,7 +17,18 @@ from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.subject import Subject
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "REPRESENTATIVE", "TITLE", "TOLERANCE", "read", "write"]
+__all__ = [
+    "EXTRA",
+    "FILE",
+    "FUNCTIONAL",
+    "NEEDS",
+    "REPRESENTATIVE",
+    "TITLE",
+    "TOLERANCE",
+    "USAGE",
+    "read",
+    "write",
+]
 
 FILE = "model_int8.tflite"
 TITLE = "TFLite, full int8"
@@ -25,6 +36,7 @@ TOLERANCE = Tolerance(difference=None, agreement=0.98)
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+USAGE = _tflite.USAGE
 REPRESENTATIVE = 128
 
 read = _tflite.read

@@ -1,0 +1,110 @@
+"""What lies in an export: signatures, labels, preprocessing, size, how it was checked, how it is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError, fault
+from transferkit.export.formats import find_artefacts, format_names, load_format, size_of
+from transferkit.export.formats._base import Tensor
+from transferkit.export.subject import About
+from transferkit.export.versions import versions
+
+__all__ = ["Inspected", "inspect_export"]
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """One artefact.
+
+    Attributes:
+        format: as recipes name it.
+        title: what it is, for people.
+        path: the file, or the SavedModel's folder.
+        bytes: its size.
+        about: what it says of itself.
+        labels: the class names as they lie in it, in the order of the probabilities.
+        signatures: name to inputs and outputs.
+        parity: its row of ``parity.json``, or None where it was not checked.
+        usage: Python that uses it.
+    """
+
+    format: str
+    title: str
+    path: str
+    bytes: int
+    about: About
+    labels: tuple[str, ...]
+    signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
+    parity: dict[str, Any] | None = None
+    usage: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        signatures = {
+            name: {"inputs": [asdict(one) for one in inputs], "outputs": [asdict(one) for one in outputs]}
+            for name, (inputs, outputs) in self.signatures.items()
+        }
+        return {**asdict(self), "signatures": signatures}
+
+
+def inspect_export(place: str | Path) -> list[Inspected]:
+    """Looks into an export.
+
+    Args:
+        place: an artefact's file, a version's folder, a folder of versions (the newest counts), or a run.
+
+    Raises:
+        UserError: there is nothing that transferkit exported, or it is damaged.
+    """
+    place = Path(place)
+    return [_inspect(name, path) for name, path in _artefacts(place).items()]
+
+
+def _artefacts(place: Path) -> dict[str, Path]:
+    if place.is_file():
+        for name in format_names():
+            if place.name == load_format(name).FILE:
+                return {name: place}
+        ending = {Path(load_format(name).FILE).suffix: name for name in format_names()}
+        if place.suffix in ending and place.suffix:
+            return {_by_ending(place, ending[place.suffix]): place}
+    for folder in (place, *reversed(versions(place)), *reversed(versions(place / "export"))):
+        found = find_artefacts(folder)
+        if found:
+            return found
+    mend = None if place.exists() else "there is no such file or folder"
+    raise UserError(fault("inspect", str(place), "a run, an export, or a file of one", mend))
+
+
+def _by_ending(place: Path, name: str) -> str:
+    """Which format a renamed file has: of several with one ending the plain one, which reads them all."""
+    return "tflite" if place.suffix == ".tflite" else name
+
+
+def _inspect(name: str, path: Path) -> Inspected:
+    one = load_format(name)
+    opened = one.read(path)
+    height, width = opened.about.input_size
+    return Inspected(
+        name,
+        one.TITLE,
+        str(path),
+        size_of(path),
+        opened.about,
+        opened.labels,
+        opened.signatures,
+        _parity(name, path if path.is_dir() else path.parent),
+        one.USAGE.format(path=str(path), height=height, width=width),
+    )
+
+
+def _parity(name: str, version: Path) -> dict[str, Any] | None:
+    try:
+        rows = json.loads((version / "parity.json").read_text("utf-8"))["artefacts"]
+        return next((row for row in rows if row["format"] == name), None)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
