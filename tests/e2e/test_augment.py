@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -128,3 +130,27 @@ def test_a_head_that_is_found_at_once_needs_views_and_cannot_mix(shapes, tmp_pat
         retrain(shapes, tmp_path / "run", "head.kind=logistic", "augmentation.flip=true")
     with pytest.raises(UserError, match="no mixing"):
         retrain(shapes, tmp_path / "run", "head.kind=ridge", 'augmentation.mixup={at="cut"}')
+
+
+def test_a_run_without_views_goes_on_in_the_midst_of_an_epoch(shapes, tmp_path, monkeypatch):
+    words = ["augmentation.flip=true", "augmentation.mixup={at='cut'}", "batch_size=4"]
+    whole = retrain(shapes, tmp_path / "whole", *words)
+    read = []
+
+    def ends_in_the_second_epoch(encoded):
+        read.append(1)
+        if len(read) == 110:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return encoded
+
+    monkeypatch.setattr("transferkit.runs.direct.readable_in_graph", ends_in_the_second_epoch)
+    with pytest.raises(SystemExit):
+        retrain(shapes, tmp_path / "run", *words)
+    monkeypatch.undo()
+    partial = tmp_path / ".run.partial"
+    rows = next(partial.glob("phases/*/history.jsonl")).read_text().splitlines()
+    assert len(rows) == 2, "the first epoch is done, the second is not"
+    resumed = transferkit.retrain(run=tmp_path / "run", resume=True, quiet=True)
+    one, other = weights(whole), weights(resumed)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert [row["loss"] for row in history(resumed)] == [row["loss"] for row in history(whole)]

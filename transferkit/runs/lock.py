@@ -10,7 +10,8 @@ from importlib import metadata
 from typing import Any
 
 from transferkit._version import __version__
-from transferkit.data.split import Ledger
+from transferkit.data.earlier import read_earlier
+from transferkit.data.ledger import Ledger
 from transferkit.recipe import Recipe
 
 __all__ = ["differences", "make_lock"]
@@ -29,9 +30,9 @@ def make_lock(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sh
 
     Returns:
         Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds
-        and the devices of this machine.
+        and the devices of this machine; the hash of the earlier ledger, where the recipe names one.
     """
-    return {
+    made = {
         "recipe_sha256": recipe.sha256(),
         "weights_sha256": weights_sha256,
         "data_sha256": _content(ledger),
@@ -43,6 +44,9 @@ def make_lock(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sh
         "versions": {"transferkit": __version__, "python": platform.python_version(), **_versions()},
         "devices": _devices(),
     }
+    if recipe.data.ledger is not None:
+        made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256()
+    return made
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
