@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import subprocess
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -61,6 +64,36 @@ def test_frozen_weights_are_written_once(tmp_path):
     assert os.stat(f"{third}.data-00000-of-00002").st_ino != nodes[0]
     writer.close()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_list_that_another_process_wrote_is_seen(tmp_path):
+    one, other = (CheckpointWriter(str(tmp_path), keep=3) for _ in range(2))
+    for step, writer in enumerate((one, other, one, other), 1):
+        writer.save(step, {"a": tf.constant(float(step))})
+    assert [checkpoints.step_of(p) for p in checkpoints.known(str(tmp_path))] == [2, 3, 4]
+    # What a user removed is not named any more.
+    for path in tmp_path.glob("model.ckpt-3.*"):
+        path.unlink()
+    other.save(5, {"a": tf.constant(5.0)})
+    assert [checkpoints.step_of(p) for p in checkpoints.known(str(tmp_path))] == [2, 4, 5]
+
+
+def test_nothing_temporary_stays(tmp_path):
+    command = [sys.executable, "-c", "import os; print(os.getpid())"]
+    dead = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    left = [f".writing-frozen-{dead}-1.index", f".writing-{dead}-model.ckpt-3.index"]
+    mine = f".writing-frozen-{os.getppid()}-1.index"
+    for name in (*left, mine):
+        (tmp_path / name).write_text("of a process that was killed, or works here")
+    writer = CheckpointWriter(str(tmp_path), keep=1)
+    writer.save(1, {"frozen": tf.zeros([400_000]), "head": tf.zeros([])}, frozenset(["frozen"]))
+    hidden = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
+    assert not hidden & set(left)
+    assert len(hidden) == 3
+    # The shard of frozen weights goes with its writer, and so at the end of the process.
+    del writer
+    gc.collect()
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == {mine}
 
 
 def test_a_folder_without_checkpoints(tmp_path):

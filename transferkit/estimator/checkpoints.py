@@ -6,12 +6,11 @@ replaces it last.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,10 @@ __all__ = [
     "CheckpointError",
     "DamagedCheckpointError",
     "exists",
-    "glob_name",
     "known",
     "latest",
     "newest_whole",
-    "prune",
     "read",
-    "remove",
     "restore",
     "step_of",
     "values_of",
@@ -71,7 +67,7 @@ def latest(model_dir: str) -> str | None:
 def exists(prefix: str) -> bool:
     folder, name = os.path.split(prefix)
     index = os.path.exists(f"{prefix}.index")
-    return index and any(Path(folder).glob(glob_name(name) + ".data-*"))
+    return index and any(file.startswith(f"{name}.data-") for file in os.listdir(folder or "."))
 
 
 def known(model_dir: str) -> list[str]:
@@ -80,38 +76,12 @@ def known(model_dir: str) -> list[str]:
     return list(state.all_model_checkpoint_paths) if state else []
 
 
-def glob_name(name: str) -> str:
-    return re.sub(r"([\[\]*?])", r"[\1]", name)
-
-
 def write_state(model_dir: str, prefixes: list[str]) -> None:
     names = [os.path.relpath(p, model_dir) for p in prefixes]
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{n}"' for n in names)]
     temporary = os.path.join(model_dir, f"{TEMPORARY}{os.getpid()}-checkpoint")
     Path(temporary).write_text("\n".join(lines) + "\n")
     os.replace(temporary, os.path.join(model_dir, "checkpoint"))
-
-
-def prune(model_dir: str, keep: int, stays: Callable[[str], bool] = lambda prefix: False) -> None:
-    """Removes the oldest checkpoints beyond ``keep``, but for those of which ``stays`` is true."""
-    prefixes = known(model_dir)
-    if len(prefixes) <= keep:
-        return
-    # The state file forgets them first: it never names a checkpoint that is gone.
-    write_state(model_dir, prefixes[-keep:])
-    for prefix in prefixes[:-keep]:
-        if not stays(prefix):
-            remove(prefix)
-
-
-def remove(prefix: str) -> None:
-    """Removes one checkpoint's files, the index first."""
-    folder, name = os.path.split(prefix)
-    for path in sorted(
-        Path(folder).glob(glob_name(name) + ".*"), key=lambda p: not p.name.endswith(".index")
-    ):
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 def read(prefix: str) -> Any:

@@ -55,7 +55,7 @@ def evaluate(
     with engine.weights_of(checkpoint_path):
         engine.begin(traced)
         with seeded(config.tf_random_seed):
-            batches = Batches(iter(dataset), replicas_here(strategy))
+            batches = Batches(dataset, replicas_here(strategy))
         results = _run(engine, traced, batches, steps, hooks)
     journal = Journal(folder, config.is_chief or config.task_type == TaskType.EVALUATOR)
     scalars = {name: value for name, value in results.items() if name != "global_step"}
@@ -85,6 +85,7 @@ def _run(
         number += 1
         if runner.stop:
             break
+    batches.close()
     runner.end()
     results = metric_values(traced)
     results["loss"] = np.float32(total / count) if count else np.float32("nan")

@@ -7,22 +7,33 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.estimator.releasing import leaves_nothing, release
 from transferkit.estimator.tracing import Traced
 
 __all__ = ["Batches", "GraphLoop"]
 
 
 class Batches:
-    """Batches of an iterator, as flat tensors; under a strategy one for each replica.
+    """Batches of a dataset, as flat tensors; under a strategy one for each replica.
 
     Args:
-        iterator: a tf.data iterator.
+        dataset: of batches.
         replicas: how many batches make up one step.
+
+    Attributes:
+        iterator: the dataset's iterator, None once it is closed.
     """
 
-    def __init__(self, iterator: Any, replicas: int = 1) -> None:
-        self.iterator = iterator
+    def __init__(self, dataset: tf.data.Dataset, replicas: int = 1) -> None:
+        self.iterator: Any = iter(dataset)
         self.replicas = replicas
+        self._leaves_nothing = leaves_nothing(dataset)
+
+    def close(self) -> None:
+        """Ends the iterator; nothing that follows has to wait for its threads."""
+        holder, self.iterator = [self.iterator], None
+        if self._leaves_nothing:
+            release(holder)
 
     def take(self) -> list[Any] | None:
         """The next step's tensors, or None at the end of the data; an incomplete set counts as it."""

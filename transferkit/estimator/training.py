@@ -56,7 +56,8 @@ class Training:
         max_steps: int | None,
     ) -> None:
         self._engine, self._config = engine, engine.config
-        found = None if engine.live else engine.newest()
+        live = engine.live
+        found = None if live else engine.newest()
         # A checkpoint from the middle of a call that was ended: its data go on where they were.
         self._position = DataPosition.of(found) or DataPosition(engine.step())
         strategy = engine.strategy(ModeKeys.TRAIN)
@@ -68,13 +69,13 @@ class Training:
         engine.load_latest()
         engine.initialize(self._traced)
         engine.begin(self._traced)
-        self._step = engine.step()
+        self._step = self._position.start if live else engine.step()
         self._last = max_steps if max_steps is not None else self._step + steps if steps is not None else None
         if self._position.batches:
             _log.info("Going on after %d batches of the data", self._position.batches)
             dataset = dataset.skip(self._position.batches)
         with seeded(seed):
-            self._batches = Batches(iter(dataset), replicas_here(strategy))
+            self._batches = Batches(dataset, replicas_here(strategy))
         self._prepare_hooks(hooks, listeners)
         self._loss: Any = None
         self._increment = 1
@@ -136,6 +137,7 @@ class Training:
                     break
                 if self._config.steps_per_loop is None and not self._user_hooks and length == 1:
                     length = self._choose_length()
+            self._batches.close()
             self._journal.flush()
             runner.end()
             for saver in self._savers:

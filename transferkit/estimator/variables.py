@@ -82,6 +82,7 @@ class VariableStore:
         self._kept: list[Any] = []
         self._lock = threading.RLock()
         self._creating = False
+        self._reset: tuple[tuple[int, ...], GraphFunction] | None = None
         self.new: list[str] = []
 
     def name_of(self, variable: Any) -> str | None:
@@ -239,8 +240,23 @@ class VariableStore:
 
     def reset_local(self) -> None:
         """Sets the variables of metrics back to where an evaluation begins."""
-        for variable, initial in self.local.values():
-            variable.assign(tf.zeros_like(variable) if initial is None else initial)
+        several = [pair for pair in self.local.values() if getattr(pair[0], "_values", None)]
+        for variable, initial in several:
+            variable.assign(_beginning(variable, initial))
+        known = tuple(self.local)
+        if self._reset is None or self._reset[0] != known:
+            # Those of one device in one call.
+            with tf.init_scope():
+                graph = TracedGraph("reset_metrics")
+                with graph.as_default():
+                    single = [pair for pair in self.local.values() if not getattr(pair[0], "_values", None)]
+                    assigned = [variable.assign(_beginning(variable, first)).op for variable, first in single]
+                self._reset = known, GraphFunction(graph, [], [], assigned)
+        self._reset[1]()
+
+
+def _beginning(variable: Any, initial: Any) -> Any:
+    return tf.zeros_like(variable) if initial is None else initial
 
 
 class _NamedOperation:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Mapping
-from pathlib import Path
+import weakref
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,7 @@ from transferkit.estimator.checkpoints import (
     TEMPORARY,
     CheckpointError,
     exists,
-    glob_name,
     known,
-    prune,
     write_state,
 )
 
@@ -38,6 +37,13 @@ __all__ = ["CheckpointWriter"]
 
 # Below this many bytes a shard of its own is not worth its files.
 _WORTH = 1_000_000
+
+# The number of the process stands in a temporary name.
+_TEMPORARY = re.compile(re.escape(TEMPORARY) + r"(?:frozen-)?(\d+)-")
+_INDEX = ".index"
+_WHOLE = ".data-00000-of-00001"
+# The frozen weights are the first shard of two.
+_MERGED = (".data-00000-of-00002", ".data-00001-of-00002")
 
 
 class CheckpointWriter:
@@ -56,6 +62,11 @@ class CheckpointWriter:
         self._places: dict[str, int] = {}
         self._shard: str | None = None
         self._worth: dict[frozenset[str], bool] = {}
+        # What the state file names, as long as it is the one written here.
+        self._state: tuple[Any, list[str]] = (None, [])
+        self._cleaned = False
+        # Also at the end of the process.
+        self._leave = weakref.finalize(self, _remove_temporary, folder, f"frozen-{os.getpid()}-{id(self)}")
 
     def save(self, step: int, tensors: Mapping[str, Any], frozen: frozenset[str] = frozenset()) -> str:
         """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
@@ -75,6 +86,7 @@ class CheckpointWriter:
         temporary = os.path.join(self._folder, f"{TEMPORARY}{os.getpid()}-{NAME}-{step}")
         try:
             os.makedirs(self._folder, exist_ok=True)
+            self._clean()
             still = self._unchanged(tensors, frozen)
             if still:
                 self._write_merged(temporary, tensors, still)
@@ -82,19 +94,13 @@ class CheckpointWriter:
                 _write(temporary, tensors)
             with contextlib.suppress(FileNotFoundError):
                 # One of the same name, damaged perhaps: without its index it is not there.
-                os.unlink(f"{prefix}.index")
-            files = _files(temporary)
+                os.unlink(f"{prefix}{_INDEX}")
             # The index comes last: without it a checkpoint does not exist for TensorFlow.
-            files.sort(key=lambda path: path.name.endswith(".index"))
-            for path in files:
-                os.replace(path, prefix + path.name[len(os.path.basename(temporary)) :])
-            write_state(
-                self._folder, [*(p for p in known(self._folder) if p != prefix and exists(p)), prefix]
-            )
+            for end in (*(_MERGED if still else (_WHOLE,)), _INDEX):
+                os.replace(temporary + end, prefix + end)
+            self._enter(prefix)
         except (OSError, tf.errors.OpError) as error:
-            for path in _files(temporary):
-                with contextlib.suppress(OSError):
-                    path.unlink()
+            _remove_temporary(self._folder, f"{os.getpid()}-{NAME}-{step}")
             self._forget_shard()
             raise CheckpointError(
                 fault(
@@ -104,9 +110,54 @@ class CheckpointWriter:
                     "make room or choose another model_dir; the checkpoint before this one is whole",
                 )
             ) from error
-        if self._keep:
-            prune(self._folder, self._keep, self._stays)
         return prefix
+
+    def _enter(self, prefix: str) -> None:
+        """Makes ``prefix`` the latest, and lets go of those beyond the number that is kept."""
+        files = set(os.listdir(self._folder))
+        prefixes = [p for p in self._known() if p != prefix and self._there(p, files)]
+        prefixes.append(prefix)
+        beyond = prefixes[: -self._keep] if self._keep else []
+        # The state file forgets them first: it never names a checkpoint that is gone.
+        write_state(self._folder, prefixes[len(beyond) :])
+        self._state = _signature(self._folder), prefixes[len(beyond) :]
+        for old in beyond:
+            if not self._stays(old):
+                self._remove(old, files)
+
+    def _known(self) -> list[str]:
+        """The checkpoints that the state file names; it is read where another has written it."""
+        signature, prefixes = self._state
+        same = signature is not None and signature == _signature(self._folder)
+        return prefixes if same else known(self._folder)
+
+    def _there(self, prefix: str, files: set[str]) -> bool:
+        folder, name = os.path.split(prefix)
+        if folder != self._folder:
+            return exists(prefix)
+        # One that was removed has lost its index first.
+        return name + _INDEX in files and any(file.startswith(f"{name}.data-") for file in files)
+
+    def _remove(self, prefix: str, files: Iterable[str]) -> None:
+        """Removes a checkpoint's files (and what stands beside it), the index first."""
+        folder, name = os.path.split(prefix)
+        if folder != self._folder:
+            files = os.listdir(folder) if os.path.isdir(folder) else ()
+        own = [file for file in files if file.startswith(f"{name}.")]
+        for file in sorted(own, key=lambda file: not file.endswith(_INDEX)):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, file))
+
+    def _clean(self) -> None:
+        """Removes, once, what writers left here whose process was ended in the middle."""
+        if self._cleaned:
+            return
+        self._cleaned = True
+        for file in os.listdir(self._folder):
+            found = _TEMPORARY.match(file)
+            if found and not _alive(int(found.group(1))):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._folder, file))
 
     def _stays(self, prefix: str) -> bool:
         """Whether ``prefix`` is the one that is kept for good after so many hours."""
@@ -127,7 +178,7 @@ class CheckpointWriter:
         if not self._worth[frozen]:
             return frozenset()
         places = {name: _place(tensor) for name, tensor in candidates.items()}
-        if self._shard is None or places != self._places or not os.path.exists(f"{self._shard}.index"):
+        if self._shard is None or places != self._places or not os.path.exists(f"{self._shard}{_INDEX}"):
             self._forget_shard()
             shard = os.path.join(self._folder, f"{TEMPORARY}frozen-{os.getpid()}-{id(self)}")
             _write(shard, candidates)
@@ -137,13 +188,12 @@ class CheckpointWriter:
     def _write_merged(self, temporary: str, tensors: Mapping[str, Any], still: frozenset[str]) -> None:
         """Writes the changing part, links the frozen shard, and makes one checkpoint of both."""
         parts = [f"{temporary}_part0", f"{temporary}_part1"]
-        for path in _files(self._shard or ""):
-            target = parts[0] + path.name[len(os.path.basename(self._shard or "")) :]
+        for end in (_WHOLE, _INDEX):
             try:
-                os.link(path, target)
+                os.link(f"{self._shard}{end}", parts[0] + end)
             except OSError:
                 # A file system without hard links.
-                shutil.copyfile(path, target)
+                shutil.copyfile(f"{self._shard}{end}", parts[0] + end)
         _write(parts[1], {name: tensor for name, tensor in tensors.items() if name not in still})
         tf.raw_ops.MergeV2Checkpoints(
             checkpoint_prefixes=parts, destination_prefix=temporary, delete_old_dirs=False
@@ -151,9 +201,9 @@ class CheckpointWriter:
 
     def _forget_shard(self) -> None:
         if self._shard is not None:
-            for path in _files(self._shard):
+            for end in (_INDEX, _WHOLE):
                 with contextlib.suppress(OSError):
-                    path.unlink()
+                    os.unlink(f"{self._shard}{end}")
         self._shard, self._still, self._places = None, {}, {}
 
     def close(self) -> None:
@@ -167,8 +217,8 @@ def _write(prefix: str, tensors: Mapping[str, Any]) -> None:
     tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
     # A full disk may leave a short file without an error: the sizes tell.
     least = sum(_size(tensor) for tensor in values)
-    written = os.path.getsize(f"{prefix}.data-00000-of-00001")
-    if written < least or not os.path.getsize(f"{prefix}.index"):
+    written = os.path.getsize(prefix + _WHOLE)
+    if written < least or not os.path.getsize(prefix + _INDEX):
         raise OSError(f"{written} bytes were written of {least}")
 
 
@@ -185,6 +235,29 @@ def _place(tensor: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _files(prefix: str) -> list[Path]:
-    folder, name = os.path.split(prefix)
-    return [path for path in Path(folder or ".").glob(glob_name(name) + "*") if name]
+def _signature(folder: str) -> tuple[int, int, int] | None:
+    """Tells one state file from another: each is a new file."""
+    try:
+        found = os.stat(os.path.join(folder, "checkpoint"))
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _remove_temporary(folder: str, name: str) -> None:
+    """Removes the files of a temporary checkpoint."""
+    with contextlib.suppress(OSError):
+        for file in os.listdir(folder):
+            if file.startswith(f"{TEMPORARY}{name}"):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(folder, file))

@@ -1,0 +1,93 @@
+"""Iterators end beside what follows, but for those that leave something outside."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+
+import pytest
+import tensorflow as tf
+
+from transferkit.estimator import Estimator
+from transferkit.estimator.releasing import leaves_nothing, release
+from transferkit.estimator.stepping import Batches
+
+Dataset = tf.data.Dataset
+
+
+def numbers():
+    yield from range(9)
+
+
+PLAIN = {
+    "slices": lambda: Dataset.from_tensor_slices([1, 2]).shuffle(2).repeat().batch(2).prefetch(1),
+    "mapped": lambda: Dataset.range(3).map(lambda x: tf.cond(x > 1, lambda: x, lambda: -x)),
+    "interleaved": lambda: Dataset.range(3).interleave(Dataset.range),
+    "records": lambda: tf.data.TFRecordDataset(["a"]),
+}
+OUTSIDE = {
+    "cache": lambda: Dataset.range(3).cache("file").repeat(),
+    "cache below": lambda: Dataset.range(3).interleave(lambda n: Dataset.range(n).cache("file")),
+    "generator": lambda: Dataset.from_generator(numbers, output_signature=tf.TensorSpec([], tf.int32)),
+    "python": lambda: Dataset.range(3).map(lambda x: tf.py_function(lambda y: y, [x], tf.int64)),
+    "python in a branch": lambda: Dataset.range(3).map(
+        lambda x: tf.cond(x > 1, lambda: tf.numpy_function(lambda y: y, [x], tf.int64), lambda: x)
+    ),
+    "zipped": lambda: Dataset.zip((Dataset.range(3), Dataset.range(3).cache("file"))),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(PLAIN))
+def test_pipelines_of_their_own_memory(kind):
+    assert leaves_nothing(PLAIN[kind]())
+
+
+@pytest.mark.parametrize("kind", sorted(OUTSIDE))
+def test_pipelines_with_something_outside_are_waited_for(kind):
+    assert not leaves_nothing(OUTSIDE[kind]())
+
+
+def test_an_unknown_kind_of_dataset_is_waited_for():
+    assert not leaves_nothing(object())
+
+
+def test_what_is_released_goes_elsewhere():
+    class Slow:
+        def __del__(self):
+            time.sleep(0.2)
+
+    thing = Slow()
+    gone, holder = weakref.ref(thing), [thing]
+    del thing
+    start = time.perf_counter()
+    release(holder)
+    assert time.perf_counter() - start < 0.1
+    while gone() is not None or holder:
+        assert time.perf_counter() - start < 5
+        time.sleep(0.01)
+
+
+def test_a_closed_iterator_is_held_by_nobody():
+    batches = Batches(Dataset.range(3))
+    gone = weakref.ref(batches.iterator)
+    batches.take()
+    batches.close()
+    end = time.perf_counter() + 5
+    while gone() is not None:
+        assert time.perf_counter() < end
+        time.sleep(0.01)
+
+
+def test_an_unfinished_cache_in_a_file_can_be_opened_by_the_next_call(tf1_model, arrays, tmp_path):
+    def data():
+        batches = Dataset.from_tensor_slices(({"x": arrays[0]}, arrays[1])).batch(4)
+        return batches.cache(str(tmp_path / "cache"))
+
+    estimator = Estimator(tf1_model, str(tmp_path / "model"), params={})
+    for _ in range(4):
+        estimator.train(data, steps=2)
+        estimator.evaluate(data, steps=2)
+    gc.collect()
+    assert estimator.evaluate(data)["global_step"] == 8
+    assert list(tmp_path.glob("cache.index"))
