@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import transferkit
-from transferkit.errors import UserError
 
 BASE = ["data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false"]
 
@@ -100,10 +99,3 @@ def test_running_averages_are_what_is_kept(shapes, tmp_path):
     # Started at zero, an average over the steps is behind the weights.
     assert np.abs(other[kernels[0]]).mean() < 0.9 * np.abs(one[kernels[0]]).mean()
     assert averaged.metrics["log_loss"] == pytest.approx(averaged.evaluate().metrics["log_loss"], abs=1e-5)
-
-
-def test_what_this_version_does_not_carry_out_is_refused_all_at_once(shapes, tmp_path):
-    with pytest.raises(UserError) as error:
-        retrain(shapes, tmp_path / "run", "mixed_precision=true", "tracking.wandb=true")
-    assert len(error.value.faults) == 2
-    assert not list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, quiet_option
+from transferkit.cli._options import as_json, data_option, json_option, quiet_option, table
 
 __all__ = ["command"]
 
@@ -44,6 +44,7 @@ def command(
 
     DIR of --data holds one folder a class, or train/ and val/ (and test/) with one folder a class each.
     Every choice is in a recipe; the options override it. The resolved recipe lies in the run's folder.
+    With [sweep] in the recipe all its trials are run, and the best one on the validation images is the run.
 
     \b
     Examples:
@@ -51,8 +52,10 @@ def command(
       transferkit retrain --backbone inception_v3 --data photos/ --run runs/flowers
       transferkit retrain --recipe linear_probe --set batch_size=64 --data photos/
       transferkit retrain --recipe runs/flowers/recipe.toml --run runs/again
+      transferkit retrain --data photos/ --set 'sweep.values={"optimizer.learning_rate"=[1e-4, 1e-3]}'
     """
     from transferkit.runs.retrain import retrain
+    from transferkit.runs.sweep import read_results
 
     values: dict[str, Any] = {"backbone": backbone, "data": data}
     run = retrain(
@@ -65,7 +68,11 @@ def command(
         quiet=quiet,
         **{key: value for key, value in values.items() if value is not None},
     )
+    results = read_results(run.path)
     if as_json_:
-        as_json(run.summary)
-    else:
-        click.echo(run.describe())
+        as_json(run.summary if results is None else {**run.summary, "sweep": results.to_dict()})
+        return
+    if results is not None:
+        header = [name for name in results.header if name != "error" or any(row[-1] for row in results.rows)]
+        click.echo(table([row[: len(header)] for row in results.rows], header) + "\n")
+    click.echo(run.describe())

@@ -25,6 +25,11 @@ class EpochMean:
         self.total = keras.Variable(np.float32(0), trainable=False, name="epoch_total")
         self.weight = keras.Variable(np.float32(0), trainable=False, name="epoch_weight")
 
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """What the mean is made of."""
+        return [self.total, self.weight]
+
     def update(self, value: tf.Tensor, weight: tf.Tensor, step: tf.Tensor) -> None:
         """Takes one step's value in.
 

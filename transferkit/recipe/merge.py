@@ -38,7 +38,7 @@ class Origin:
     """Where a value came from.
 
     Attributes:
-        kind: ``"default"``, ``"parent"``, ``"file"``, ``"command line"`` or ``"call"``.
+        kind: ``"default"``, ``"parent"``, ``"file"``, ``"command line"``, ``"call"`` or ``"sweep"``.
         file: the file, for parents and files.
         line: the line in it, counted from 1.
     """

@@ -15,7 +15,7 @@ from transferkit.vocabulary import vocabulary
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
 
-__all__ = ["check_with", "relations"]
+__all__ = ["check_labels", "check_with", "relations"]
 
 # Optimizers whose state is not a matter of single variables: one number or factors serve for several.
 _ONE_FOR_ALL = ("adafactor", "nadam")
@@ -45,10 +45,23 @@ def relations(recipe: Recipe) -> list[Fault]:
             faults += _carry_faults(recipe, number, phase)
     if recipe.sweep is not None:
         wrong = metric_fault(recipe.sweep.metric, multi_label)
+        if recipe.sweep.metric == "loss":
+            wrong = "'log_loss'", "the losses of two trials need not be the same formula"
         if wrong is not None:
             faults.append(Fault(("sweep", "metric"), shown(recipe.sweep.metric), *wrong))
     faults += _augmentation_faults(recipe, multi_label)
     return faults
+
+
+def check_labels(recipe: Recipe, several_labels: bool) -> None:
+    """Checks that the head is one for the labels that the data gives, one an image or several.
+
+    Raises:
+        UserError: it is not.
+    """
+    faults = _label_faults(recipe, several_labels)
+    if faults:
+        raise UserError(*lines(faults, recipe.origins))
 
 
 def check_with(
@@ -183,7 +196,7 @@ def _augmentation_faults(recipe: Recipe, multi_label: bool) -> list[Fault]:
     return faults
 
 
-def _class_faults(recipe: Recipe, classes: Sequence[str], several_labels: bool) -> list[Fault]:
+def _label_faults(recipe: Recipe, several_labels: bool) -> list[Fault]:
     faults = []
     multi_label = _multi_label(recipe)
     if several_labels and not multi_label:
@@ -192,6 +205,11 @@ def _class_faults(recipe: Recipe, classes: Sequence[str], several_labels: bool) 
     if multi_label and not several_labels:
         mend = "the data has one class an image: folders are classes, a manifest may list several labels"
         faults.append(Fault(("head", "kind"), shown(recipe.head.kind), "images with lists of labels", mend))
+    return faults
+
+
+def _class_faults(recipe: Recipe, classes: Sequence[str], several_labels: bool) -> list[Fault]:
+    faults = _label_faults(recipe, several_labels)
     named: list[tuple[Path, Any]] = [(("head", "thresholds"), recipe.head.options.get("thresholds"))]
     named += [
         ((*_at(recipe, number, "loss"), "class_weights"), phase.loss.options.get("class_weights"))

@@ -50,7 +50,9 @@ class Data(Section):
     min_per_class: int = Field(3, ge=1, description="images that each class must have at least")
     max_bytes: int = Field(100_000_000, gt=0, description="larger files are set aside unopened")
     max_pixels: int = Field(
-        100_000_000, gt=0, description="width times height by the header; larger images are set aside undecoded"
+        100_000_000,
+        gt=0,
+        description="width times height by the header; larger images are set aside undecoded",
     )
     max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
     follow_links: bool = Field(False, description="take symbolic links that lead out of the data folder")
@@ -166,7 +168,9 @@ class Tracking(Section):
         False, description="needs transferkit[wandb]; offline unless WANDB_MODE says otherwise"
     )
     project: str = Field("transferkit", min_length=1)
-    every: int = Field(10, ge=1, description="steps between two points of a curve")
+    every: int = Field(
+        10, ge=1, description="steps between two points of TensorBoard's curves of a phase's training"
+    )
 
 
 def _choices(value: Any) -> str:
@@ -174,11 +178,13 @@ def _choices(value: Any) -> str:
 
 
 class Sweep(Section):
-    """Many runs over one data pass: values for any keys, tried as a grid or drawn at random."""
+    """Many trials over one data pass: values for any keys, as a grid, drawn at random, or chosen by Optuna."""
 
     method: Literal["grid", "random", "optuna"] = "grid"
     trials: int = Field(20, ge=1, description="how many to draw (random, optuna)")
-    metric: str = Field("accuracy", min_length=1)
+    metric: str = Field(
+        "accuracy", min_length=1, description="of the validation images: what orders the trials"
+    )
     values: dict[str, Choices] = Field(
         default_factory=dict, description='"optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, log}'
     )

@@ -7,10 +7,13 @@ import math
 import random
 from typing import Any
 
+from transferkit.recipe.load import check
+from transferkit.recipe.merge import Origin, expand, merge
+from transferkit.recipe.overrides import nest, split_key
 from transferkit.recipe.recipe import Recipe
 from transferkit.recipe.sections import Range
 
-__all__ = ["trials"]
+__all__ = ["trial_recipe", "trials"]
 
 
 def trials(recipe: Recipe) -> list[list[tuple[str, Any]]]:
@@ -41,6 +44,24 @@ def trials(recipe: Recipe) -> list[list[tuple[str, Any]]]:
         draws = random.Random(f"{recipe.seed}/{number}")
         found.append([(key, _draw(values, draws)) for key, values in sweep.values.items()])
     return found
+
+
+def trial_recipe(recipe: Recipe, values: list[tuple[str, Any]]) -> Recipe:
+    """The recipe of one trial: the sweep's without the sweep, with these values.
+
+    Args:
+        recipe: the recipe with its sweep.
+        values: pairs of a dotted key and its value.
+
+    Raises:
+        UserError: no run could have these values together.
+    """
+    base = {key: value for key, value in recipe.values().items() if key != "sweep"}
+    origins = dict(recipe.origins)
+    for key, value in values:
+        # One after the other: a head's kind comes before the arguments that only this kind has.
+        base = merge(base, expand(nest([(split_key(key), value)])), origins, lambda path: Origin("sweep"))
+    return check(base, origins)
 
 
 def _steps(values: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +16,20 @@ from transferkit.runs.artefacts import make_subject, photos_of
 from transferkit.runs.calibrate import Calibrated, calibrate
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.handover import Handover, demand, start_checker
+from transferkit.runs.network import Parts
 from transferkit.runs.outcome import evaluate_network
 from transferkit.runs.parity import HeldOut, on_accelerator
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import write_inputs, write_outcome
+from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.runs.train import Fitted, train
 from transferkit.runs.weights import write_weights
 
 __all__ = ["execute"]
+
+# What trackers keep beside the figures.
+_WORTH_KEEPING = ("recipe.toml", "lock.json", "metrics.json", "history.jsonl", "split.csv", "report.html")
 
 
 def execute(
@@ -34,6 +40,7 @@ def execute(
     resume: bool,
     progress: Progress,
     began: float,
+    parts: Parts | None = None,
 ) -> Evaluation:
     """Trains all phases, evaluates, exports and puts the finished run in its place.
 
@@ -45,15 +52,21 @@ def execute(
         resume: take up the partial folder that is there.
         progress: shows the stages.
         began: ``time.perf_counter()`` at the start of the run.
+        parts: backbone and head, where they are open already, with the weights that a run begins with.
     """
+    trackers: list[Trackers] = []
+
+    def tell(phase: str, step: int, row: dict[str, Any]) -> None:
+        trackers[0].log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
 
     def open_folder(decoded: Images) -> Path:
         opened = place.open(resume)
         write_inputs(opened, recipe, decoded)
+        trackers.append(open_trackers(recipe, opened, place.path.name, progress.say))
         return opened
 
     with start_checker(recipe.export.formats, recipe.export.parity) as checker:
-        fitted = train(recipe, images, open_folder, progress)
+        fitted = train(recipe, images, open_folder, progress, parts, tell)
         trained, network, at_cut, folder = fitted.trained, fitted.network, fitted.at_cut, fitted.folder
         images = trained.images
         held_out = images.of_split(images.held_out)
@@ -83,6 +96,7 @@ def execute(
 
         # What explains the figures is made while the exports are being checked.
         write_outcome(folder, place, trained, evaluation, gates, progress, began, publish)
+        trackers[0].finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
     place.finish()
     demand(trained.calibrated, trained.verdict, str(place.path))
     return evaluation

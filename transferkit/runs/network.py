@@ -12,6 +12,7 @@ import tensorflow as tf
 from transferkit.backbones import Backbone, load_backbone
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import make_head
+from transferkit.model_fn.mixed_precision import MixedNetwork
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.standardise import Standardise
 from transferkit.recipe import Phase, Recipe
@@ -54,28 +55,39 @@ class Parts:
         """
         width = self.backbone.feature_width
         head = make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
-        return Network(plan.cut(), head, self.layer, self.standardise)
+        if not phase.mixed_precision:
+            return Network(plan.cut(), head, self.layer, self.standardise)
+        # A backbone that is no Keras model has no layers to compute otherwise.
+        model = getattr(self.backbone, "model", None)
+        names = [layer.name for layer in plan.layers if layer.above_cut] if plan.at is not None else []
+        known = {one.name: one for one in getattr(model, "layers", ())}
+        layers = [known[name] for name in names if name in known]
+        return MixedNetwork(plan.cut(), head, self.layer, self.standardise, layers)
 
     def plan(self, phase: Phase) -> FreezePlan:
         """What a phase trains."""
         return plan_freeze(phase.freeze, self.backbone, phase.batch_norm, phase.layer_decay)
 
 
-def open_parts(recipe: Recipe, classes: Sequence[str], weights: str | None = None) -> Parts:
+def open_parts(
+    recipe: Recipe, classes: Sequence[str], weights: str | None = None, backbone: Backbone | None = None
+) -> Parts:
     """Loads the backbone and builds the head, with initial weights drawn from the recipe's seed.
 
     Args:
         recipe: the run's recipe.
         classes: names in label order.
         weights: other backbone weights than the recipe's, such as ``"random"`` where they are overwritten.
+        backbone: the recipe's backbone, where it is loaded already.
 
     Raises:
         UserError: the backbone or its weights are not to be had, or the head does not fit the classes.
     """
     section = recipe.backbone
-    backbone = load_backbone(
-        section.name, weights or section.weights, section.input_size, seed=recipe.seed, **section.options
-    )
+    if backbone is None:
+        backbone = load_backbone(
+            section.name, weights or section.weights, section.input_size, seed=recipe.seed, **section.options
+        )
     head = make_head(recipe.head, backbone.feature_width, classes)
     layer = head.build_layer(recipe.seed)
     return Parts(recipe, backbone, tuple(classes), Standardise(backbone.feature_width), layer)

@@ -98,13 +98,14 @@ def train_phase(
     began = time.monotonic()
     diverged = False
 
+    judge = estimator
+
     def evaluate(epoch: int, seconds: float) -> None:
         with _averaged(phase, optimizer, network):
-            _evaluate(epoch, seconds)
+            _evaluate(epoch, min(epoch * data.steps_per_epoch, total), seconds)
 
-    def _evaluate(epoch: int, seconds: float) -> None:
-        measured = estimator.evaluate(data.validation)
-        step = int(measured["global_step"])
+    def _evaluate(epoch: int, step: int, seconds: float) -> None:
+        measured = judge.evaluate(data.validation)
         row = {
             "epoch": epoch,
             "step": step,
@@ -131,11 +132,11 @@ def train_phase(
             tell(row)
 
     def _predicted() -> np.ndarray:
-        batches = estimator.predict(
-            data.validation, predict_keys=["probabilities"], yield_single_examples=False
-        )
+        batches = judge.predict(data.validation, predict_keys=["probabilities"], yield_single_examples=False)
         return np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
 
+    if not optimizer.built:
+        optimizer.build(network.trainable_variables)
     if not history.rows:
         evaluate(0, 0.0)
     done = history.rows[-1]["step"]
@@ -161,7 +162,13 @@ def train_phase(
                     f"its learning rate, {phase.optimizer.learning_rate:g}, is too high"
                 )
                 break
-            hooks = []
+            if _steps(optimizer) < until:
+                # An earlier process trained this epoch and was killed before it had evaluated it: there was
+                # nothing to train, so nothing has been read yet.
+                _take_over(estimator, data, [*optimizer.variables, *train_loss.variables])
+                judge = Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+            else:
+                hooks, judge = [], estimator
             if epoch % phase.evaluate_every and until < total:
                 continue
             evaluate(epoch, time.perf_counter() - started)
@@ -190,7 +197,19 @@ class _Following(tf.compat.v1.train.SessionRunHook):
 
 
 def _steps(optimizer: Any) -> int:
-    return int(optimizer.iterations.numpy()) if optimizer.built else 0
+    """Batches that the optimizer has seen, those included whose gradients are still being accumulated."""
+    return int(optimizer._iterations.numpy())
+
+
+def _take_over(estimator: Estimator, data: PhaseData, variables: list[Any]) -> None:
+    """Reads the newest checkpoint where no training does it: the network's weights, then these variables.
+
+    After this another Estimator must evaluate, which finds the weights as they are: this one would read its
+    checkpoint again, over any averages that stand in the weights' place.
+    """
+    estimator.evaluate(data.validation)
+    for variable in variables:
+        variable.assign(estimator.get_variable_value(variable.path))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import read_source
 from transferkit.data.split import Ledger, Row, ShortSplitError, split_dataset
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe, check_with
+from transferkit.recipe import Recipe, check_labels, check_with
 from transferkit.runs.progress import Progress
 
 __all__ = ["Images", "all_of", "prepare"]
@@ -128,7 +128,8 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     if data.path is None:
         raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
     found = _source(recipe, data.path)
-    check_with(recipe, classes=found.classes, several_labels=found.multi_label)
+    # What else the recipe and the data demand of each other is said together with the backbone's part of it.
+    check_labels(recipe, found.multi_label)
     few = {name: count for name, count in found.counts().items() if count < data.min_per_class}
     if few:
         expected = f"at least {data.min_per_class} images (data.min_per_class)"

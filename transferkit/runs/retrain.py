@@ -18,6 +18,8 @@ from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
 from transferkit.runs.start import loading, start_tensorflow
 from transferkit.runs.supported import check_supported
+from transferkit.runs.sweep.choose import check_sweep
+from transferkit.runs.tracking import check_tracking
 
 __all__ = ["retrain"]
 
@@ -34,6 +36,9 @@ def retrain(
     **values: Any,
 ) -> Run:
     """Retrains a backbone on a folder of images, evaluates and exports it.
+
+    A recipe with a ``[sweep]`` runs all its trials; the best one becomes the run, with ``trials/``,
+    ``sweep.csv`` and ``best.toml`` beside its other files.
 
     Args:
         recipe: a recipe's name or file; ``retrain`` by default.
@@ -59,6 +64,8 @@ def retrain(
     place, resolved = _resolve(recipe, overrides, values, run, resume)
     wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
     check_supported(resolved)
+    check_tracking(resolved)
+    check_sweep(resolved)
     place.check(overwrite, resume)
     progress = Progress(quiet)
     images = prepare(resolved, progress)
@@ -75,8 +82,10 @@ def retrain(
         start_tensorflow()
         with loading():
             from transferkit.runs.execute import execute
+            from transferkit.runs.sweep.run import run_sweep
 
-    evaluation = execute(resolved, images, place, wanted, resume, progress, began)
+    run_all = execute if resolved.sweep is None else run_sweep
+    evaluation = run_all(resolved, images, place, wanted, resume, progress, began)
     finished = Run(place.path)
     gates.check(evaluation, wanted)
     return finished
@@ -101,11 +110,13 @@ def _resolve(
         expected = "an interrupted run"
         mend = "it is finished" if place.path.exists() else "none was started there"
         raise UserError(fault("--resume", str(place.path), expected, mend))
-    stored = load(place.partial / "recipe.toml")
+    # A sweep's own recipe lies beside that of its best trial.
+    kept = place.partial / "sweep.toml"
+    if not kept.exists():
+        kept = place.partial / "recipe.toml"
+    stored = load(kept)
     if reference is not None or overrides or any(value is not None for value in values.values()):
-        given = load(
-            reference if reference is not None else place.partial / "recipe.toml", overrides, **values
-        )
+        given = load(reference if reference is not None else kept, overrides, **values)
         if given != stored:
             mend = (
                 f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"

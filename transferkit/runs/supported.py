@@ -30,11 +30,6 @@ def check_supported(recipe: Recipe) -> None:
         for key in ("calibrate", "precision"):
             if getattr(recipe.evaluation, key):
                 refuse(f"evaluation.{key}", getattr(recipe.evaluation, key), "nothing with several labels")
-    for key in ("mlflow", "wandb"):
-        if getattr(recipe.tracking, key):
-            refuse(f"tracking.{key}", True, "false; TensorBoard's event files are always written")
-    if recipe.sweep is not None:
-        refuse("sweep", "a table", "none")
     if faults:
         raise UserError(*faults)
 

@@ -103,6 +103,8 @@ def train(
             break
         data = _phase_data(network, phase, at_cut, trained.images, recipe.seed + 1_000_003 * number)
         own = folder / "phases" / f"{number + 1}-{phase.name}"
+        if number:
+            _begin_chance(network, recipe.seed, number)
         optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
         slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
         rows = train_phase(
@@ -148,6 +150,17 @@ def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
     check_formats(recipe.export.formats, backbone)
     for phase in recipe.resolved_phases:
         make_optimizer(phase)  # Keras has the last word on its arguments
+
+
+def _begin_chance(network: Network, seed: int, number: int) -> None:
+    """Begins what draws dropout and the like at a place that is this phase's own.
+
+    Where the phases before left it, a process that finds them finished could not know.
+    """
+    every = {id(one): one for one in (*network.cut.suffix_variables, *network.layer.variables)}.values()
+    drawing = [one for one in every if getattr(one, "path", "").endswith("seed_generator_state")]
+    for place, variable in enumerate(drawing):
+        variable.assign(np.array([(seed * 1_000_003 + number) % 2**32, place], np.uint32))
 
 
 def _slots(

@@ -1,0 +1,190 @@
+"""Runs the trials of a sweep, one after the other, and makes the best one the run.
+
+A trial trains as a run of its own does, is measured on the validation images and keeps its recipe, history
+and figures in ``trials/NNN``. Only the best one's checkpoints are kept, and from these the run is finished:
+evaluated on the images that were held out from all trials, exported and reported.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.estimator import Estimator
+from transferkit.evaluation import Evaluation, evaluate
+from transferkit.evaluation.gates import Gate
+from transferkit.model_fn.transfer import make_model_fn
+from transferkit.recipe import Recipe
+from transferkit.recipe.sweep import trial_recipe
+from transferkit.runs.execute import execute
+from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.prepare import Images
+from transferkit.runs.progress import Progress
+from transferkit.runs.sweep.choose import Values, make_chooser
+from transferkit.runs.sweep.results import Results, Trial
+from transferkit.runs.sweep.shelf import Shelf
+from transferkit.runs.tracking import open_trackers
+from transferkit.runs.train import Fitted, train
+from transferkit.runs.validation import figure
+
+__all__ = ["run_sweep"]
+
+
+def run_sweep(
+    recipe: Recipe,
+    images: Images,
+    place: RunFolder,
+    gates: Sequence[Gate],
+    resume: bool,
+    progress: Progress,
+    began: float,
+) -> Evaluation:
+    """Runs all trials that are not finished yet, then finishes the best one as the run.
+
+    Args:
+        recipe: the resolved recipe with its sweep.
+        images: prepared from it.
+        place: where the run goes.
+        gates: what the evaluation of the best trial will be held against.
+        resume: take up the partial folder that is there.
+        progress: shows the stages of the first trial, a line a trial, and the stages of the run.
+        began: ``time.perf_counter()`` at the start.
+
+    Raises:
+        UserError: no trial could be run.
+    """
+    assert recipe.sweep is not None  # noqa: S101 -- for the type checker: the caller looked
+    folder = place.open(resume)
+    write_whole(folder / "sweep.toml", recipe.to_toml())
+    chooser, shelf = make_chooser(recipe, folder), Shelf(recipe, images)
+    done: list[Trial] = []
+    for number in range(1, chooser.count + 1):
+        own = folder / "trials" / f"{number:03d}"
+        if (own / "trial.json").exists():
+            trial = Trial.read(own / "trial.json")
+        else:
+            values = chooser.propose(number)
+            shown = progress if not done or progress.stream.isatty() else Progress(quiet=True)
+            trial = _run_trial(recipe, values, number, own, shelf, shown, f"{place.path.name}-{number:03d}")
+            trial.write(own / "trial.json")
+        chooser.tell(number, trial.score)
+        done.append(trial)
+        results = Results(recipe.sweep.method, recipe.sweep.metric, done)
+        results.write(folder)
+        _drop_checkpoints(folder, results)
+        progress.say(_line(trial, results, chooser.count))
+        gc.collect()
+    progress.seconds["trials"] = sum(one.seconds for one in done)
+    progress.counts["trials"] = len(done), "trial"
+    return _finish(recipe, results, shelf, place, gates, progress, began)
+
+
+def _run_trial(
+    recipe: Recipe,
+    values: Values,
+    number: int,
+    folder: Path,
+    shelf: Shelf,
+    progress: Progress,
+    name: str,
+) -> Trial:
+    """Trains one trial, or goes on with it, and measures it on the validation images."""
+    assert recipe.sweep is not None  # noqa: S101
+    started = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        chosen = trial_recipe(recipe, values)
+        write_whole(folder / "recipe.toml", chosen.to_toml())
+        images = shelf.images(chosen, progress)
+        parts = shelf.parts(chosen, images, progress)
+        trackers = open_trackers(chosen, folder, name, progress.say)
+
+        def tell(phase: str, step: int, row: dict[str, Any]) -> None:
+            trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
+
+        fitted = train(chosen, images, lambda decoded: folder, progress, parts, tell)
+    except UserError as error:
+        return Trial(number, values, None, error="; ".join(error.faults))
+    evaluation = _validate(fitted, recipe.sweep.metric)
+    score = figure(evaluation, recipe.sweep.metric)
+    history = fitted.trained.history
+    write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+    write_whole(folder / "metrics.json", json.dumps({"val": evaluation.metrics}, indent=2) + "\n")
+    trackers.finish(evaluation.metrics, [folder / "recipe.toml", folder / "history.jsonl"])
+    return Trial(
+        number,
+        values,
+        None if np.isnan(score) else score,
+        evaluation.metrics,
+        sum(1 for row in history if row["epoch"]),
+        round(time.perf_counter() - started, 3),
+    )
+
+
+def _validate(fitted: Fitted, metric: str) -> Evaluation:
+    images, network = fitted.trained.images, fitted.network
+    chosen = images.of_split("val")
+    labels = images.labels[chosen]
+    batches = Estimator(make_model_fn(network)).predict(
+        lambda: fitted.at_cut.in_order(chosen, labels),
+        predict_keys=["probabilities"],
+        yield_single_examples=False,
+    )
+    probabilities = np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
+    top = [int(metric.split("_")[1])] if metric.startswith("top_") else []
+    return evaluate(
+        labels, probabilities, images.classes, top=top, threshold=network.head.thresholds, resamples=0
+    )
+
+
+def _drop_checkpoints(folder: Path, results: Results) -> None:
+    """Only the best trial's are needed again."""
+    for trial in results.trials:
+        if trial is not results.best:
+            for name in ("phases", "events"):
+                shutil.rmtree(folder / "trials" / f"{trial.number:03d}" / name, ignore_errors=True)
+
+
+def _line(trial: Trial, results: Results, count: int) -> str:
+    given = ", ".join(f"{key} = {value}" for key, value in trial.values)
+    if trial.error is not None:
+        return f"trial {trial.number}/{count}: {given}: not run: {trial.error}"
+    score = "not defined" if trial.score is None else f"{trial.score:.4g}"
+    best = results.best
+    of_best = f", best {best.score:.4g} in trial {best.number}" if best is not None else ""
+    return f"trial {trial.number}/{count}: {given}: {results.metric} {score}{of_best}, {trial.seconds:.1f} s"
+
+
+def _finish(
+    recipe: Recipe,
+    results: Results,
+    shelf: Shelf,
+    place: RunFolder,
+    gates: Sequence[Gate],
+    progress: Progress,
+    began: float,
+) -> Evaluation:
+    """Evaluates, exports and reports the best trial: its phases are finished, so nothing trains again."""
+    best = results.best
+    if best is None:
+        errors = list(dict.fromkeys(one.error for one in results.trials if one.error))
+        raise UserError(
+            fault("sweep", f"{len(results.trials)} trials", "one that can be run at least"), *errors[:10]
+        )
+    folder = place.partial
+    chosen = trial_recipe(recipe, best.values)
+    write_whole(folder / "best.toml", chosen.to_toml())
+    trained = folder / "trials" / f"{best.number:03d}" / "phases"
+    if trained.is_dir() and not (folder / "phases").is_dir():
+        trained.rename(folder / "phases")
+    images = shelf.images(chosen, progress)
+    parts = shelf.parts(chosen, images, progress)
+    return execute(chosen, images, place, gates, True, progress, began, parts)

@@ -1,0 +1,45 @@
+"""What a tracker is."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from transferkit.recipe import Recipe
+
+__all__ = ["Tracker"]
+
+
+class Tracker(abc.ABC):
+    """Hands a run's figures to one place.
+
+    Attributes:
+        package: what must be installed for it; None for nothing beyond transferkit itself.
+    """
+
+    package: ClassVar[str | None] = None
+
+    @abc.abstractmethod
+    def start(self, recipe: Recipe, folder: Path, name: str) -> None:
+        """Begins, or goes on with what an earlier process began in this folder.
+
+        Args:
+            recipe: the resolved recipe.
+            folder: of the run; a tracker keeps there what it needs to be resumed.
+            name: what the run is called.
+        """
+
+    @abc.abstractmethod
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Takes the figures of one evaluation.
+
+        Args:
+            step: optimizer steps done in the run, over all phases.
+            values: finite numbers by name.
+        """
+
+    @abc.abstractmethod
+    def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:
+        """Ends with the figures of the evaluation and the files worth keeping beside them."""

@@ -1,0 +1,91 @@
+"""The trackers of a run, as one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError, fault
+from transferkit.recipe import Recipe
+from transferkit.runs.tracking._base import Tracker
+
+__all__ = ["Trackers", "check_tracking", "open_trackers"]
+
+_ON_DEMAND = ("mlflow", "wandb")
+
+
+def check_tracking(recipe: Recipe) -> None:
+    """Refuses trackers whose packages are not installed, before anything runs.
+
+    Raises:
+        UserError: one line for each.
+    """
+    faults = [
+        fault(
+            f"tracking.{name}",
+            True,
+            f"the package {name}, which is not installed",
+            f'pip install "transferkit[{name}]", or leave it out',
+        )
+        for name in _wanted(recipe)
+        if importlib.util.find_spec(name) is None
+    ]
+    if faults:
+        raise UserError(*faults)
+
+
+def open_trackers(recipe: Recipe, folder: Path, name: str, say: Callable[[str], None]) -> Trackers:
+    """Starts TensorBoard's and those that the recipe asks for."""
+    made = {}
+    for one in ("tensorboard", *_wanted(recipe)):
+        made[one] = importlib.import_module(f"{__package__}.{one}").Tracker()
+    trackers = Trackers(made, say)
+    trackers.start(recipe, folder, name)
+    return trackers
+
+
+class Trackers:
+    """Several trackers. One that fails is named once and left out from there on.
+
+    Args:
+        trackers: by name.
+        say: is given the line about one that failed.
+    """
+
+    def __init__(self, trackers: Mapping[str, Tracker], say: Callable[[str], None]) -> None:
+        self._trackers = dict(trackers)
+        self._say = say
+
+    def start(self, recipe: Recipe, folder: Path, name: str) -> None:
+        """As :meth:`Tracker.start`."""
+        self._each(lambda one: one.start(recipe, folder, name))
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """As :meth:`Tracker.log`; what is no finite number is left out."""
+        finite = {
+            key: float(value)
+            for key, value in values.items()
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        }
+        self._each(lambda one: one.log(step, finite))
+
+    def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:
+        """As :meth:`Tracker.finish`."""
+        there = [path for path in artefacts if path.is_file()]
+        self._each(lambda one: one.finish(metrics, there))
+
+    def _each(self, do: Callable[[Tracker], None]) -> None:
+        for name, one in list(self._trackers.items()):
+            try:
+                do(one)
+            except Exception as error:  # whatever another package raises, the training is worth more
+                del self._trackers[name]
+                self._say(f"tracking.{name}: left out from here on: {type(error).__name__}: {error}")
+
+
+def _wanted(recipe: Recipe) -> list[str]:
+    return [name for name in _ON_DEMAND if getattr(recipe.tracking, name)]
