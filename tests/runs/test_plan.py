@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from transferkit.cli import cli
 from transferkit.errors import UserError
@@ -56,3 +58,25 @@ def test_the_command_prints_a_table_and_json():
     assert "trainable" in shown.output
     (facts,) = json.loads(CliRunner().invoke(cli, [*arguments, "--json", "--layers"]).stdout)
     assert sum(layer["trainable"] and layer["parameters"] > 0 for layer in facts["layers"]) >= 4
+
+
+def test_what_augmentation_costs_is_said(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(20):
+            pixels = np.random.default_rng(ord(name) * 100 + i).integers(0, 256, (9, 9, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    flip = "augmentation.flip=true"
+    (through,) = make_plan(overrides=[*RANDOM, flip], data=str(tmp_path))
+    assert through.through
+    train, total = through.images
+    text = "\n".join(through.lines())
+    assert "whole network in every epoch" in text
+    assert f"for {total - train} held-out images" in text
+    assert "s an epoch through the whole network" in text
+    (kept,) = make_plan(overrides=[*RANDOM, flip, "activations.views=5"], data=str(tmp_path), measure=False)
+    assert not kept.through
+    assert f"for {total + 5 * train} images and views" in "\n".join(kept.lines())
+    (plain,) = make_plan(overrides=RANDOM, data=str(tmp_path), measure=False)
+    assert plain.to_dict(layers=False)["whole_network_every_epoch"] is False
+    assert f"for {total} images" in "\n".join(plain.lines())

@@ -30,6 +30,8 @@ class PhaseForecast:
         images: training images and all images, or None without data.
         kept: bytes that the cache keeps of each image.
         below_seconds: seconds an image through the frozen prefix, measured, or None.
+        through: training passes the whole network in every epoch: images change, and no views are kept.
+        views: changed views of each training image that pass the frozen prefix once; 0 without augmentation.
         above_seconds: seconds an image of one training step above the cut, estimated from that, or None.
     """
 
@@ -41,6 +43,8 @@ class PhaseForecast:
     images: tuple[int, int] | None
     kept: int
     below_seconds: float | None
+    through: bool = False
+    views: int = 0
 
     @property
     def above_seconds(self) -> float | None:
@@ -88,9 +92,18 @@ class PhaseForecast:
             f"kept per image: {_shape(plan.cut_shape)}, {_bytes(kept)}",
         ]
         if self.images is not None:
-            lines[-1] += f"; {_bytes(kept * self.images[1])} for {self.images[1]} images"
+            train, total = self.images
+            count = total - train if self.through else total + self.views * train
+            kinds = "held-out images" if self.through else "images and views" if self.views else "images"
+            lines[-1] += f"; {_bytes(kept * count)} for {count} {kinds}"
+        if self.through:
+            lines.append(
+                "augmentation without views: every training image is decoded, changed and passes the whole "
+                "network in every epoch; activations.views = 8 would pass eight views once and keep them"
+            )
+        when = "every epoch for each training image" if self.through else "once per image"
         lines.append(
-            f"below the cut, once per image: {_gflops(plan.gflops_below)}; above it, per image and step: "
+            f"below the cut, {when}: {_gflops(plan.gflops_below)}; above it, per image and step: "
             f"{_gflops(plan.gflops_above)} forward, {_gflops(plan.backward_gflops)} backward"
         )
         lines.append(
@@ -100,9 +113,14 @@ class PhaseForecast:
             lines.append(f"measured here: {1 / self.below_seconds:.3g} images/s below the cut")
             if self.images is not None:
                 train, total = self.images
-                parts = [f"{self.below_seconds * total:.3g} s once"]
-                if self.above_seconds is not None:
-                    parts.append(f"{self.above_seconds * train:.3g} s an epoch above the cut")
+                once = total - train if self.through else total + self.views * train
+                parts = [f"{self.below_seconds * once:.3g} s once"]
+                each = self.above_seconds
+                if each is not None and self.through:
+                    whole = (self.below_seconds + each) * train
+                    parts.append(f"{whole:.3g} s an epoch through the whole network, decoding apart")
+                elif each is not None:
+                    parts.append(f"{each * train:.3g} s an epoch above the cut")
                 lines.append(f"estimated: {', '.join(parts)}")
         return lines
 
@@ -121,6 +139,8 @@ class PhaseForecast:
             "seconds_per_image_below": self.below_seconds,
             "seconds_per_image_above": self.above_seconds,
             "images": self.images,
+            "whole_network_every_epoch": self.through,
+            "views": self.views,
             "layers" if layers else "stages": [
                 asdict(one) for one in (plan.layers if layers else plan.stages)
             ],
@@ -160,14 +180,19 @@ def make_plan(
         images = (len(found.of_split("train")), len(found))
     start_tensorflow()
     from transferkit.activations.compute import HALF_FROM_BYTES
+    from transferkit.augmentation import make_augmentation
     from transferkit.backbones import load_backbone
     from transferkit.freezing import plan_freeze
+    from transferkit.runs.augment import trains_through
 
     # Nothing here depends on the weights, so none need to be had.
     section = resolved.backbone
     backbone = load_backbone(
         section.name, "random", section.input_size, seed=resolved.seed, **section.options
     )
+    through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
+    changes = pipeline is not None and pipeline.changes_images
+    views = resolved.activations.views if changes and not through else 0
     forecasts = []
     for phase in resolved.resolved_phases:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
@@ -177,7 +202,16 @@ def make_plan(
             kept //= 2
         forecasts.append(
             PhaseForecast(
-                phase.name, _words(phase), plan, phase.epochs, phase.batch_size, images, kept, seconds
+                phase.name,
+                _words(phase),
+                plan,
+                phase.epochs,
+                phase.batch_size,
+                images,
+                kept,
+                seconds,
+                through,
+                views,
             )
         )
     return forecasts
