@@ -170,7 +170,13 @@ def test_export_and_reload(
     module.held = [variable.value for variable in backbone.variables]
     folder = str(tmp_path_factory.mktemp("export"))
     tf.saved_model.save(module, folder)
-    loaded = tf.saved_model.load(folder)
-    again = loaded.run(tf.constant(images)).numpy()
-    # A graph fuses what runs op by op otherwise, so the last bits differ.
-    np.testing.assert_allclose(again, features, rtol=1e-3, atol=1e-4 * np.abs(features).max())
+    # Without the optimizer of graphs, which fuses operations: deep networks of random weights blow the last
+    # bit up until nothing is alike (a millionth on the pixels moves efficientnet_v2_l's features by 87 %).
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        loaded = tf.saved_model.load(folder)
+        again = loaded.run(tf.constant(images)).numpy()
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+    np.testing.assert_array_equal(again, features)
