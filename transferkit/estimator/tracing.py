@@ -14,7 +14,7 @@ from tensorflow.python.ops import resource_variable_ops
 from transferkit.errors import fault
 from transferkit.estimator.graph import GraphFunction, TracedGraph, _needed, _written
 from transferkit.estimator.keras_bridge import tracing_keras
-from transferkit.estimator.random_ops import make_stateless
+from transferkit.estimator.random_ops import make_stateless, stateless_inside
 from transferkit.estimator.variables import VariableStore
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys, is_keras_metric
 
@@ -160,6 +160,7 @@ def trace(
     # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
     scaling = strategy._scale_loss_for_estimator_enabled() if strategy else contextlib.nullcontext()
     tracker = _resource_tracker()
+    worker = getattr(config, "task_id", 0) or 0
     with (
         scope,
         scaling,
@@ -168,11 +169,13 @@ def trace(
         tf.variable_creator_scope(outer_creator),
         tracing_keras(config.tf_random_seed, config.mixed_precision),
         tracker as resources,
+        contextlib.ExitStack() as stack,
     ):
         traced.position = v1.placeholder(tf.int64, [], "position")
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
         traced.global_step = v1.train.create_global_step(graph)
+        stack.enter_context(stateless_inside(graph, traced.position, worker))
         specs: list[EstimatorSpec] = []
 
         @tf.autograph.experimental.do_not_convert
@@ -197,7 +200,7 @@ def trace(
     graph.on_watch = None
     graph.find_variable = store.saved.get
     traced.kept.append(resources)
-    make_stateless(graph, traced.position, getattr(config, "task_id", 0) or 0)
+    make_stateless(graph, traced.position, worker)
     return traced
 
 
