@@ -22,7 +22,9 @@ import tensorflow as tf
 from transferkit.data.decode import decode
 from transferkit.data.transcode import readable_in_graph
 
-__all__ = ["Batch", "Unreadable", "decoder", "read_images"]
+__all__ = ["Batch", "Unreadable", "decoder", "read_images", "reason_of"]
+
+_TRACE = ("Graph execution error", "Detected at ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +141,20 @@ def _read_into(
     try:
         row[:] = run(encoded)
     except (tf.errors.OpError, ValueError) as error:
-        return _reason(error)
+        return reason_of(error)
     return None
 
 
-def _reason(error: Exception) -> str:
-    """The first line of what was raised, without the names of graph nodes."""
+def reason_of(error: Exception) -> str:
+    """Why an image could not be decoded, in one line: without TensorFlow's trace and its names of nodes."""
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    lines = [line for line in text.splitlines() if line.strip()]
-    line = lines[0] if lines else type(error).__name__
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("  ")]
+    # Newer versions put where the node was made before what is the matter.
+    lines = [line for line in lines if not line.startswith(_TRACE)] or [type(error).__name__]
+    line = lines[0]
     while line.startswith("{{") and "}}" in line:
         line = line.split("}}", 1)[1]
-    return line.split(" [Op:")[0].strip()[:200]
+    return line.split(" [Op:")[0].split(" [[")[0].strip()[:200]
 
 
 def _closed_up(images: np.ndarray, where: list[tuple[int, Path]], futures: list[Future]) -> Batch:

@@ -1,7 +1,7 @@
 """Formats that the graph cannot decode, turned by Pillow into PNG, which it can.
 
-Only formats that are known to be outside the graph come here (WebP under an older TensorFlow, TIFF and
-others). A broken JPEG does not: what the export refuses, training refuses too.
+Only formats that are known to be outside the graph come here (moving WebP, any WebP under an older
+TensorFlow, TIFF and others). A broken JPEG does not: what the export refuses, training refuses too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ def format_of(encoded: bytes) -> str | None:
     return None
 
 
+def _is_moving_webp(encoded: bytes) -> bool:
+    """Whether the extended header says so: the graph takes the first frame of a GIF, but no moving WebP."""
+    return encoded[8:16] == b"WEBPVP8X" and bool(encoded[20:21]) and bool(encoded[20] & 0x02)
+
+
 def readable_in_graph(encoded: bytes) -> bytes:
     """The same bytes where the graph decodes them, else the image as PNG.
 
@@ -38,7 +43,7 @@ def readable_in_graph(encoded: bytes) -> bytes:
     Raises:
         ValueError: Pillow cannot read them either.
     """
-    if format_of(encoded) in graph_formats():
+    if format_of(encoded) in graph_formats() and not _is_moving_webp(encoded):
         return encoded
     from PIL import Image, UnidentifiedImageError  # seldom needed, and slow to import
 

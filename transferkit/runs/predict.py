@@ -113,6 +113,8 @@ class Exported:
     def _predict_batch(self, paths: list[str], top: int) -> Iterator[Prediction]:
         import tensorflow as tf
 
+        from transferkit.data.reader import reason_of
+
         read: list[tuple[int, bytes]] = []
         answers: dict[int, Prediction] = {}
         for place, path in enumerate(paths):
@@ -131,7 +133,7 @@ class Exported:
                     probabilities = self.answer([encoded])["probabilities"][0]
                     answers[place] = self._prediction(paths[place], probabilities, top)
                 except tf.errors.InvalidArgumentError as error:
-                    answers[place] = Prediction(paths[place], error=_reason(error.message))
+                    answers[place] = Prediction(paths[place], error=reason_of(error))
         for place in range(len(paths)):
             yield answers[place]
 
@@ -251,8 +253,3 @@ def find_export(place: str | os.PathLike[str]) -> Path:
                 return version
     mend = "there is no such folder" if not place.exists() else "it holds no saved_model.pb"
     raise UserError(fault("predict", str(place), "a run or an export", mend))
-
-
-def _reason(message: str) -> str:
-    """The first line of TensorFlow's message, without the nodes' names."""
-    return message.split("\n")[0].split("[[")[0].strip()

@@ -78,6 +78,8 @@ def header_findings(names: Sequence[str], headers: Sequence[Header]) -> list[Fin
             findings.append(Finding("misnamed", (name,), f"named {stated}, really {header.format}"))
         if header.format not in _SERVED:
             findings.append(Finding("not_served", (name,), f"format {header.format}"))
+        elif header.format == "webp" and header.frames > 1:
+            findings.append(Finding("not_served", (name,), "moving webp"))
         if header.orientation != 1:
             findings.append(Finding("oriented", (name,), f"EXIF orientation {header.orientation}"))
         if header.frames > 1:
