@@ -62,8 +62,7 @@ def scalars(folder):
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
-                if value.tag != "recipe":
-                    found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
 
 

@@ -178,7 +178,7 @@ def _choices(value: Any) -> str:
 
 
 class Sweep(Section):
-    """Many trials over one data pass: values for any keys, as a grid, drawn at random, or chosen by Optuna."""
+    """Many trials over one data pass: values for any keys, on a grid, at random, or as Optuna chooses."""
 
     method: Literal["grid", "random", "optuna"] = "grid"
     trials: int = Field(20, ge=1, description="how many to draw (random, optuna)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from transferkit.recipe import Recipe
 from transferkit.runs.tracking._base import Tracker
 
 __all__ = ["Trackers", "check_tracking", "open_trackers"]
+
+_log = logging.getLogger("transferkit")
 
 _ON_DEMAND = ("mlflow", "wandb")
 
@@ -84,7 +87,9 @@ class Trackers:
                 do(one)
             except Exception as error:  # whatever another package raises, the training is worth more
                 del self._trackers[name]
-                self._say(f"tracking.{name}: left out from here on: {type(error).__name__}: {error}")
+                line = f"tracking.{name}: left out from here on: {type(error).__name__}: {error}"
+                _log.warning(line)
+                self._say(line)
 
 
 def _wanted(recipe: Recipe) -> list[str]:

@@ -21,14 +21,15 @@ class Tracker(_base.Tracker):
     """Writes event files."""
 
     def start(self, recipe: Recipe, folder: Path, name: str) -> None:
-        self._writer = tf.summary.create_file_writer(str(folder / "events"))
-        with self._writer.as_default():
-            tf.summary.text("recipe", f"```toml\n{recipe.to_toml()}```", step=0)
+        # The writer of TensorFlow 1 needs TensorFlow alone; that of TensorFlow 2 wants TensorBoard installed.
+        with tf.Graph().as_default():
+            self._writer = tf.compat.v1.summary.FileWriter(str(folder / "events"))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        with self._writer.as_default():
-            for key, value in values.items():
-                tf.summary.scalar(key, value, step=step)
+        summary = tf.compat.v1.Summary()
+        for key, value in values.items():
+            summary.value.add(tag=key, simple_value=value)
+        self._writer.add_summary(summary, step)
         self._writer.flush()
 
     def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:

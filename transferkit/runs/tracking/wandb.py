@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from transferkit.runs.tracking import _base
 
 __all__ = ["Tracker"]
 
+# Bytes that the offline file begins with, before anything is in it; seconds to wait for more.
+_HEADER, _PATIENCE = 7, 10.0
+
 
 class Tracker(_base.Tracker):
     """One run of ``wandb``; a resumed one keeps its identity."""
@@ -27,6 +31,7 @@ class Tracker(_base.Tracker):
     def start(self, recipe: Recipe, folder: Path, name: str) -> None:
         import wandb
 
+        self._folder = folder
         note = folder / "wandb.json"
         if note.exists():
             identity = json.loads(note.read_text("utf-8"))["id"]
@@ -57,3 +62,13 @@ class Tracker(_base.Tracker):
             kept.add_file(str(path))
         self._run.log_artifact(kept)
         self._run.finish()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Waits for the process that writes the offline file, as the run's folder is about to be renamed."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            files = list(self._folder.glob(f"wandb/offline-run-*-{self._run.id}/*.wandb"))
+            if all(path.stat().st_size > _HEADER for path in files):
+                return
+            time.sleep(0.05)
