@@ -101,6 +101,7 @@ class Checker:
             text=True,
             encoding="utf-8",
         )
+        self._open = 0
         self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=_listen, args=(self._process.stdout, self._replies), daemon=True).start()
 
@@ -109,10 +110,16 @@ class Checker:
         """The process's number."""
         return self._process.pid
 
+    @property
+    def idle(self) -> bool:
+        """It lives and has answered all that it was asked."""
+        return self._process.poll() is None and not self._open
+
     def order(self, name: str, path: Path, files: Sequence[str], answers: Path) -> None:
         """Asks for a check and returns at once; replies come in the order of the orders."""
         order = {"format": name, "path": str(path), "files": list(files), "answers": str(answers)}
         pipe = self._process.stdin
+        self._open += 1
         try:
             pipe.write(json.dumps(order) + "\n")  # type: ignore[union-attr]
             pipe.flush()  # type: ignore[union-attr]
@@ -121,6 +128,7 @@ class Checker:
 
     def reply(self) -> dict[str, Any]:
         """Waits for the next reply: ``labels`` and ``seconds``, or ``error``."""
+        self._open -= 1
         try:
             line = self._replies.get(timeout=_PATIENCE)
         except queue.Empty:

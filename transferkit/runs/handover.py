@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,10 +22,63 @@ from transferkit.runs.parity import HeldOut, ParityGate, ParityResult
 
 __all__ = ["Handover", "demand", "start_checker"]
 
+_KEPT_SECONDS = 60.0
 
-def start_checker(formats: Sequence[str], parity: bool | int) -> contextlib.AbstractContextManager[Any]:
-    """The fresh process, or None where nothing is to be checked; leaving the context ends it."""
-    return Checker(wanted_formats(formats)) if parity else contextlib.nullcontext()
+
+class _Kept:
+    """The checker of the last run, kept a while for the next one: a sweep starts one, not one a trial."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._checker: Checker | None = None
+        self._timer: threading.Timer | None = None
+
+    def take(self) -> Checker | None:
+        with self._lock:
+            checker, self._checker = self._checker, None
+            if self._timer is not None:
+                self._timer.cancel()
+        if checker is not None and not checker.idle:
+            checker.close()
+            return None
+        return checker
+
+    def keep(self, checker: Checker) -> None:
+        with self._lock:
+            before, self._checker = self._checker, checker
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(_KEPT_SECONDS, self.end)
+            self._timer.daemon = True
+            self._timer.start()
+        if before is not None:
+            before.close()
+
+    def end(self) -> None:
+        checker = self.take()
+        if checker is not None:
+            checker.close()
+
+
+_kept = _Kept()
+
+
+@contextlib.contextmanager
+def start_checker(formats: Sequence[str], parity: bool | int) -> Iterator[Checker | None]:
+    """The process that checks, or None where nothing is to be checked; it ends with this one."""
+    if not parity:
+        yield None
+        return
+    checker = _kept.take() or Checker(wanted_formats(formats))
+    try:
+        yield checker
+    except BaseException:
+        checker.close()
+        raise
+    if checker.idle:
+        _kept.keep(checker)
+    else:
+        checker.close()
 
 
 class Handover:
