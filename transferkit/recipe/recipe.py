@@ -77,6 +77,12 @@ class Recipe(Training):
         own = [one.model_dump(mode="json", exclude_unset=True) for one in self.phases] or [{}]
         return tuple(_resolved(top, one, number) for number, one in enumerate(own, start=1))
 
+    def up_to(self, count: int) -> Recipe:
+        """The recipe without the phases after the first ``count``."""
+        made = self.model_copy(update={"phases": self.phases[:count]})
+        made.__dict__.pop("resolved_phases", None)  # worked out for all of them
+        return made
+
     def values(self) -> dict[str, Any]:
         """The recipe as nested tables, as TOML has them. Phases say only what they said themselves."""
         whole = self.model_dump(mode="json", exclude_none=True)

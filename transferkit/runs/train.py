@@ -24,7 +24,7 @@ from transferkit.runs.record import Trained
 from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.validation import measure
 
-__all__ = ["Fitted", "check_parts", "train"]
+__all__ = ["Begun", "Fitted", "check_parts", "train"]
 
 _SCALE_SAMPLE = 10_000
 
@@ -48,6 +48,23 @@ class Fitted:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A phase that is about to train.
+
+    Attributes:
+        phase: what the recipe says.
+        network: with the weights that the phase starts from.
+        data: its batches.
+        optimizer: made for it.
+    """
+
+    phase: Phase
+    network: Network
+    data: PhaseData
+    optimizer: Any
+
+
 def train(
     recipe: Recipe,
     images: Images,
@@ -55,6 +72,7 @@ def train(
     progress: Progress,
     parts: Parts | None = None,
     tell: Tell | None = None,
+    instead: Callable[[Begun], None] | None = None,
 ) -> Fitted:
     """Trains all phases of a recipe, or takes up where an earlier process left them.
 
@@ -66,6 +84,7 @@ def train(
         progress: shows the stages.
         parts: backbone and head, where they are open already, with the weights that a run begins with.
         tell: is given the phase's name, the run's step and the row of every new evaluation.
+        instead: what to do with the last phase instead of training it.
 
     Raises:
         UserError: recipe, data and backbone do not go together; nothing was trained then.
@@ -107,6 +126,9 @@ def train(
             _begin_chance(network, recipe.seed, number)
         optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
         slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
+        if instead is not None and number == len(trained.plans) - 1:
+            instead(Begun(phase, network, data, optimizer))
+            break
         rows = train_phase(
             network,
             phase,

@@ -1,0 +1,74 @@
+"""``transferkit lr-find``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from transferkit.cli._options import as_json, data_option, json_option, quiet_option
+
+__all__ = ["command"]
+
+
+@click.command(name="lr-find")
+@data_option
+@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
+@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value.")
+@click.option(
+    "--phase", metavar="NAME", help="Phase to test; those before it are trained.  [default: the first]"
+)
+@click.option("--low", type=float, default=1e-6, show_default=True, help="The first rate.")
+@click.option("--high", type=float, default=1.0, show_default=True, help="The last rate.")
+@click.option("--steps", type=int, default=150, show_default=True, help="From the one to the other.")
+@click.option("--to", default="lr-find", show_default=True, metavar="DIR", help="For picture and numbers.")
+@quiet_option
+@json_option
+def command(
+    data: str | None,
+    backbone: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    phase: str | None,
+    low: float,
+    high: float,
+    steps: int,
+    to: str,
+    quiet: bool,
+    as_json_: bool,
+) -> None:
+    """Find how high a learning rate a phase bears: raise it step by step and watch the loss.
+
+    Trains above the cut on cached activations, so it takes seconds. Nothing is kept but the picture and the
+    numbers. The suggestion is the rate at which the smoothed loss falls fastest by decade of the rate.
+
+    \b
+    Examples:
+      transferkit lr-find --data photos/
+      transferkit lr-find --recipe finetune_top --phase top --data photos/ --low 1e-8 --high 1e-2
+    """
+    from transferkit.runs.lr_find import RULE, find_rate
+
+    values: dict[str, Any] = {"backbone": backbone}
+    found = find_rate(
+        recipe,
+        settings,
+        data=data,
+        phase=phase,
+        low=low,
+        high=high,
+        steps=steps,
+        quiet=quiet,
+        **{key: value for key, value in values.items() if value is not None},
+    )
+    folder = found.write(to)
+    if as_json_:
+        as_json(found.to_dict())
+        return
+    if found.suggested is None:
+        click.echo(f"no suggestion: the loss did not fall between {low:g} and {found.rates[-1]:.2g}")
+    else:
+        click.echo(f"suggested learning rate: {found.suggested:.2g} (the recipe has {found.used:g})")
+        click.echo(f"by {RULE}, which is at {found.lowest:.2g}")
+    click.echo(f"picture and numbers: {folder}")

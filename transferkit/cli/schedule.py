@@ -1,0 +1,63 @@
+"""``transferkit schedule``."""
+
+from __future__ import annotations
+
+import click
+
+from transferkit.cli._options import as_json, data_option, json_option, table
+
+__all__ = ["command"]
+
+
+@click.group(name="schedule")
+def command() -> None:
+    """Look at learning-rate schedules before they cost a training."""
+
+
+@command.command(name="plot")
+@click.argument("recipe", required=False)
+@data_option
+@click.option("--images", type=int, metavar="N", help="Training images, instead of --data.")
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value.")
+@click.option("--to", default="schedule.png", show_default=True, metavar="FILE", help="The PNG to write.")
+@json_option
+def plot(
+    recipe: str | None,
+    data: str | None,
+    images: int | None,
+    settings: tuple[str, ...],
+    to: str,
+    as_json_: bool,
+) -> None:
+    """Draw the learning rate by step across a recipe's phases, and write the numbers beside the picture.
+
+    \b
+    Examples:
+      transferkit schedule plot gradual_unfreeze --images 1200
+      transferkit schedule plot mine.toml --data photos/ --to rates.png
+      transferkit schedule plot --images 500 --set 'schedule={kind="cosine", warmup=20}'
+    """
+    from transferkit.errors import UserError, fault
+    from transferkit.runs.schedule import schedule_rates, write_rates
+
+    if not to.lower().endswith(".png"):
+        raise UserError(fault("--to", to, "a file that ends in .png"))
+    phases = schedule_rates(recipe, settings, data=data, images=images)
+    picture, numbers = write_rates(phases, to, f"learning rate of {recipe or 'retrain'}")
+    if as_json_:
+        as_json([phase.to_dict() for phase in phases])
+        return
+    rows = [
+        (
+            phase.name,
+            phase.kind,
+            len(phase.rates),
+            *(float(rate) for rate in (phase.rates[0], phase.rates.max(), phase.rates[-1])),
+        )
+        for phase in phases
+    ]
+    click.echo(table(rows, ("phase", "schedule", "steps", "first", "highest", "last")))
+    for phase in phases:
+        if phase.listens:
+            click.echo(f"phase {phase.name}: drawn as if the metric always improved; each plateau lowers it")
+    click.echo(f"picture {picture}\nnumbers {numbers}")
