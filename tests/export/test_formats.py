@@ -19,7 +19,7 @@ from transferkit.export.formats import find_artefacts, format_names, load_format
 from transferkit.export.subject import About
 from transferkit.recipe import sections
 
-from .conftest import CLASSES, make_small  # type: ignore[import-not-found]
+from .conftest import CLASSES, make_small
 
 
 def needs(name):

@@ -13,7 +13,7 @@ from transferkit.errors import UserError
 from transferkit.export.formats import find_artefacts, load_format
 from transferkit.export.inspect import inspect_export
 
-from .conftest import CLASSES  # type: ignore[import-not-found]
+from .conftest import CLASSES
 
 
 def test_a_version_shows_all_its_formats_and_how_they_were_checked(artefacts, tmp_path):

@@ -130,7 +130,7 @@ def test_a_sound_artefact_passes_on_photos_and_variants(name, checker, small, ar
 def test_other_weights_preprocessing_or_labels_are_refused(
     checker, small, artefacts, photos, tmp_path, monkeypatch
 ):
-    from .conftest import make_small  # type: ignore[import-not-found]
+    from .conftest import make_small
 
     other = make_small(temperature=1.0)
     tflite = load_format("tflite")
