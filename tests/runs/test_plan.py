@@ -39,6 +39,12 @@ def test_every_phase_has_its_own_cut_and_the_machine_is_measured():
     assert any("once per image" in line for line in top.lines())
 
 
+def test_the_speed_of_pixels_says_nothing_of_the_layers_above_them():
+    (plan,) = make_plan(overrides=[*RANDOM, 'freeze="none"'])
+    assert plan.below_seconds > 0
+    assert plan.above_seconds is None
+
+
 def test_what_is_kept_in_half_precision_is_counted_so():
     (whole,) = make_plan(overrides=[*RANDOM, "activations.dtype=float32"], measure=False)
     (half,) = make_plan(overrides=[*RANDOM, "activations.dtype=float16"], measure=False)

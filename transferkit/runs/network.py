@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,5 +96,7 @@ def open_parts(
 
 def features_of(network: Network, batches: Any) -> np.ndarray:
     """The backbone's features float32 ``[N, D]`` of batches of ``(features, labels)``."""
-    run = tf.function(network.features, autograph=False)
+    # A partial is an object of its own: TensorFlow warns of functions that are traced again and again, and
+    # takes the same method of many networks for one.
+    run = tf.function(functools.partial(network.features), autograph=False)
     return np.concatenate([run(features).numpy() for features, _ in batches])

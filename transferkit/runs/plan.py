@@ -50,7 +50,10 @@ class PhaseForecast:
     def above_seconds(self) -> float | None:
         """Estimated by the ratio of the costs, since the steps' speed is the prefix's, more or less."""
         below, above, backward = self.plan.gflops_below, self.plan.gflops_above, self.plan.backward_gflops
-        if self.below_seconds is None or not below or above is None or backward is None:
+        if self.below_seconds is None or below is None or above is None or backward is None:
+            return None
+        if below < 0.05 * (below + above):
+            # Hardly anything was run: its speed, that of moving pixels, says nothing of the layers above.
             return None
         return self.below_seconds * (above + backward) / below
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import tempfile
@@ -21,6 +22,9 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # Where people type, TensorFlow reports every file that it saves, in red.
+    if tf.get_logger().level == logging.INFO:
+        tf.get_logger().setLevel(logging.WARNING)
 
 
 @contextmanager
@@ -44,13 +48,14 @@ def loading() -> Iterator[None]:
 @contextmanager
 def _held_back() -> Iterator[None]:
     """Keeps what is written to the process's stderr, by C++ code too, and writes it out only on a failure."""
+    # C++ writes to this one, whatever stands for stderr in Python: in a notebook that is another.
+    stderr = 2
     try:
-        stderr = sys.stderr.fileno()
-    except (AttributeError, OSError, ValueError):  # a notebook's, or a test's
+        kept = os.dup(stderr)
+    except OSError:  # it is closed
         yield
         return
     sys.stderr.flush()
-    kept = os.dup(stderr)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), stderr)
         try:
