@@ -155,3 +155,11 @@ def test_head_and_data_must_go_together(tags, make_shapes, tmp_path):
     assert len(error.value.faults) == 1
     assert "the data has one class an image" in str(error.value)
     assert not list(tmp_path.glob("*run*"))
+
+
+def test_the_model_card_speaks_of_several_labels(run):
+    card = (run.export_folder / "README.md").read_text("utf-8")
+    assert "finds any of 3 classes" in card
+    assert "any number of its classes in each" in card
+    assert f"| test | {run.summary['images']['test']} |" in card
+    assert 'answer["present"]' in card

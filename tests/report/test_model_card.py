@@ -85,14 +85,17 @@ class Export(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")])
     def answer(self, bytes):
         n = tf.shape(bytes)[0]
-        labels = tf.tile([["cat", "dog"]], [n, 1])
-        return {"probabilities": tf.tile([[0.25, 0.75]], [n, 1]), "labels": labels}
+        labels, ids = tf.tile([["dog", "cat"]], [n, 1]), tf.tile([[1, 0]], [n, 1])
+        probabilities = tf.tile([[0.25, 0.75]], [n, 1])
+        answer = {"probabilities": probabilities, "labels": labels, "class_ids": ids}
+        return {**answer, "present": probabilities > 0.5}
 export = Export()
 tf.saved_model.save(export, "my export/1", signatures={"serving_default": export.answer})
 """
     (tmp_path / "photo.jpg").write_bytes(b"any")
     lines = python_usage(ExportFacts("my export", "flowers"))
+    lines += python_usage(ExportFacts("my export", "flowers", multi_label=True))
     done = subprocess.run(
         [sys.executable, "-c", made + lines], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["cat 0.250", "dog 0.750"]
+    assert done.stdout.splitlines() == ["dog 0.750", "cat 0.250", "dog 0.750 yes", "cat 0.250 no"]

@@ -25,6 +25,8 @@ class DataFacts:
         samples: class to image files; the first few of each are shown.
         quarantined: (path, reason) of files that could not be used.
         warnings: one sentence each, as the data check words them.
+        images: split to number of images, where the counts do not add up to them: one with several classes
+            counts in each.
     """
 
     source: str
@@ -32,6 +34,12 @@ class DataFacts:
     samples: Mapping[str, Sequence[str | Path]] = field(default_factory=dict)
     quarantined: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Split to number of images."""
+        return {split: self.images.get(split, sum(part.values())) for split, part in self.counts.items()}
 
 
 @dataclass(frozen=True)
@@ -105,12 +113,14 @@ class ExportFacts:
         name: the model's name for a server.
         formats: (file or folder, bytes).
         parity: a row an artefact.
+        multi_label: an answer says for each class whether it applies.
     """
 
     path: str
     name: str
     formats: Sequence[tuple[str, int]] = ()
     parity: Sequence[ParityRow] = ()
+    multi_label: bool = False
 
 
 @dataclass(frozen=True)

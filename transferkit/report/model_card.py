@@ -48,6 +48,7 @@ def write_model_card(facts: ReportFacts, path: str | Path, text: CardText | None
         facts=facts,
         text=text or CardText(),
         front=_front_matter(facts, found),
+        several=found is not None and found.kind == "multi",
         verdict=verdict(facts),
         figures=_figures(found) if found else [],
         python=python_usage(facts.export) if facts.export else None,
@@ -61,7 +62,16 @@ def write_model_card(facts: ReportFacts, path: str | Path, text: CardText | None
 
 
 def _figures(found: Evaluation) -> list[tuple[str, str, str]]:
-    wanted = [*("accuracy", "balanced_accuracy", "f1_macro", "log_loss", "expected_calibration_error")]
+    wanted = [
+        *(
+            "accuracy",
+            "balanced_accuracy",
+            "hamming_accuracy",
+            "f1_macro",
+            "log_loss",
+            "expected_calibration_error",
+        )
+    ]
     rows = []
     for name in wanted:
         value, interval = found.metrics.get(name), found.interval(name)

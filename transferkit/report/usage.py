@@ -11,15 +11,18 @@ __all__ = ["python_usage", "serving_usage"]
 
 def python_usage(export: ExportFacts, version: int = 1) -> str:
     """Python with TensorFlow alone: neither transferkit nor Keras is needed."""
+    said = ', "yes" if present[number] else "no"' if export.multi_label else ""
     return (
         "import tensorflow as tf\n"
         "\n"
         f"model = tf.saved_model.load({_quoted(f'{export.path}/{version}')})\n"
         'photo = tf.io.read_file("photo.jpg")\n'
         'answer = model.signatures["serving_default"](bytes=photo[None])\n'
-        'best = int(tf.argmax(answer["probabilities"][0]))\n'
-        'for label, probability in zip(answer["labels"][0].numpy(), answer["probabilities"][0].numpy()):\n'
-        '    print(label.decode(), f"{probability:.3f}")\n'
+        'probabilities = answer["probabilities"][0].numpy()  # in class order\n'
+        + ('present = answer["present"][0].numpy()  # which classes apply\n' if export.multi_label else "")
+        + "# The likeliest first.\n"
+        'for label, number in zip(answer["labels"][0].numpy(), answer["class_ids"][0].numpy()):\n'
+        f'    print(label.decode(), f"{{probabilities[number]:.3f}}"{said})\n'
     )
 
 

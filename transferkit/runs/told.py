@@ -114,13 +114,13 @@ def tell(
         lock=lock,
         temperature=trained.calibrated.temperature,
         abstention=trained.calibrated.abstention,
-        export=_export_facts(folder, place, trained.verdict),
+        export=_export_facts(folder, place, trained),
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
 
 
-def _export_facts(folder: Path, place: RunFolder, verdict: ParityResult) -> ExportFacts:
+def _export_facts(folder: Path, place: RunFolder, trained: Trained) -> ExportFacts:
     formats = []
     for version in versions(folder / "export"):
         for name, path in find_artefacts(version).items():
@@ -130,9 +130,10 @@ def _export_facts(folder: Path, place: RunFolder, verdict: ParityResult) -> Expo
         ParityRow(
             load_format(one.format).TITLE, one.images, one.agreement, one.largest_difference, one.passed
         )
-        for one in verdict.findings
+        for one in trained.verdict.findings
     ]
-    return ExportFacts(str(place.path / "export"), place.path.name, formats, parity)
+    several = trained.images.multi_label
+    return ExportFacts(str(place.path / "export"), place.path.name, formats, parity, several)
 
 
 def _stages(progress: Progress) -> list[Stage]:
@@ -154,7 +155,8 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
             of_split[name] += 1
             if row.split == "train" and len(samples[name]) < _SAMPLES:
                 samples[name].append(path)
-    return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes)
+    totals = {split: len(images.of_split(split)) for split in counts}
+    return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes, totals)
 
 
 def _plan_facts(trained: Trained) -> PlanFacts:
