@@ -14,6 +14,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.graph import GraphFunction, TracedGraph
+from transferkit.estimator.tables import captured_resources, check_tables
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["export_saved_model"]
@@ -96,6 +97,7 @@ def _signatures(
         specs = tf.nest.map_structure(tf.type_spec_from_value, receiver.features)
     specs = tf.nest.map_structure(_without_name, specs)
     traced = engine.traced(ModeKeys.PREDICT, (specs, None))
+    check_tables(traced.graph)
     outputs = traced.spec.export_outputs or {}
     signatures, methods = {}, {}
     receivers = [(None, receiver.receiver_tensors), *(receiver.receiver_tensors_alternatives or {}).items()]
@@ -110,7 +112,8 @@ def _signatures(
     module.variables = [
         variable for variable in engine.store.saved.values() if _used(traced, graph, variable)
     ]
-    module.resources = [r for kept in (*traced.kept, tracker) for r in kept.resources]
+    made = [r for kept in (*traced.kept, tracker) for r in kept.resources]
+    module.resources = [*made, *captured_resources((traced.graph, graph), made)]
     module.functions = list(signatures.values())
     return signatures, methods
 

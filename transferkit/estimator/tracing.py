@@ -15,6 +15,7 @@ from transferkit.errors import fault
 from transferkit.estimator.graph import GraphFunction, TracedGraph, _needed, _written
 from transferkit.estimator.keras_bridge import tracing_keras
 from transferkit.estimator.random_ops import make_stateless, stateless_inside
+from transferkit.estimator.tables import warn_of_tables
 from transferkit.estimator.variables import VariableStore
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys, is_keras_metric
 
@@ -197,6 +198,7 @@ def trace(
             traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
             traced.loss = strategy.reduce(_loss_reduction(), loss, axis=None) if strategy else loss
         _finish(traced, store)
+    warn_of_tables(graph)
     graph.on_watch = None
     graph.find_variable = store.saved.get
     traced.kept.append(resources)

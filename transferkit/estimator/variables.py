@@ -13,7 +13,6 @@ import re
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -21,6 +20,7 @@ import tensorflow as tf
 from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.estimator.graph import GraphFunction, TracedGraph
+from transferkit.estimator.living import living
 
 __all__ = ["VariableStore", "is_local"]
 
@@ -182,7 +182,7 @@ class VariableStore:
 
     def scan(self) -> None:
         """Looks up which Keras variable each variable belongs to: the way back is known to Keras alone."""
-        for thing in _instances(keras.Variable):
+        for thing in living(keras.Variable):
             value = getattr(thing, "_value", None)
             if isinstance(value, tf.Variable):
                 self._keras[id(value)] = thing
@@ -218,7 +218,7 @@ class VariableStore:
         if not missing:
             return
         found = {}
-        for thing in _instances(tf.Variable):
+        for thing in living(tf.Variable):
             for handle in _handles(thing):
                 if id(handle) in missing:
                     found[id(handle)] = _container(thing)
@@ -300,18 +300,6 @@ def _handles(variable: Any) -> list[Any]:
     values = getattr(variable, "_values", None)
     parts = values if isinstance(values, (tuple, list)) and values else [variable]
     return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
-
-
-def _instances(kind: type) -> Iterator[Any]:
-    """Every living instance of a class; types are asked once each: a million things have few types."""
-    of_kind: dict[type, bool] = {}
-    for thing in gc.get_objects():
-        its = type(thing)
-        known = of_kind.get(its)
-        if known is None:
-            known = of_kind[its] = issubclass(its, kind)
-        if known:
-            yield thing
 
 
 def _ordering_tokens() -> set[int]:
