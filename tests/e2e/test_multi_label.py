@@ -14,7 +14,7 @@ from transferkit.cli import cli
 from transferkit.errors import UserError
 from transferkit.evaluation import evaluate, read_predictions
 
-SETTINGS = ["backbone.name=embedded", "data.test=0.25", "data.validation=0.25"]
+SETTINGS = ["backbone.name=embedded", "data.test=0.25", "data.validation=0.25", "epochs=24"]
 FAST = [*SETTINGS, "export.parity=false", "evaluation.heat=0"]
 
 
@@ -102,6 +102,9 @@ def test_it_is_evaluated_anew_and_on_other_manifests(run, tags, make_shapes):
 def test_report_verify_and_compare(run, tags):
     page = (run.path / "report.html").read_text("utf-8")
     assert "single decisions right" in page
+    assert "chosen on the validation images" in page
+    assert "all labels right 0." in run.describe()
+    assert "a label counts: circle from 0." in run.describe()
     assert (run.export_folder / "README.md").is_file()
     changed = CliRunner().invoke(cli, ["verify", str(run.path)])
     assert changed.exit_code == 0, changed.output
@@ -138,8 +141,7 @@ def test_an_earlier_ledger_stands_for_another_seed(run, tags, tmp_path):
         data=tags,
         run=tmp_path / "run",
         quiet=True,
-        epochs=1,
-        overrides=[*FAST, "data.split_seed=77", f"data.ledger='{run.path}'"],
+        overrides=[*FAST, "epochs=1", "data.split_seed=77", f"data.ledger='{run.path}'"],
     )
     assert (other.path / "split.csv").read_text() == (run.path / "split.csv").read_text()
     assert "ledger_sha256" in json.loads((other.path / "lock.json").read_text())

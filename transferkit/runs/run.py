@@ -111,8 +111,9 @@ class Run:
         interval = f" (95 % interval {low:.3f} to {high:.3f})" if low is not None else ""
         seconds = facts["seconds"]
         stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
+        rule = "all labels right" if self.thresholds else "accuracy"
         lines = [
-            f"accuracy {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
+            f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
             f"{facts['held_out']} images, {len(self.classes)} classes",
             f"trained on {images['train']} images, best of {facts['epochs']} epoch(s); {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
@@ -121,6 +122,9 @@ class Run:
         if "saved_model" not in self.refused:
             lines.append(f"export  {self.export_folder}")
         lines[2:2] = self.calibrated.describe()
+        if self.thresholds:
+            single = self.metrics["hamming_accuracy"]
+            lines[1:1] = [f"single decisions right {single:.3f}; {_worded(self.thresholds)}"]
         if facts["quarantined"]:
             lines.insert(1, f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
         return "\n".join(lines)
@@ -216,6 +220,11 @@ class Run:
         from transferkit.runs.predict import Exported
 
         return Exported(self.export_folder)
+
+
+def _worded(thresholds: dict[str, float], most: int = 8) -> str:
+    shown = ", ".join(f"{name} from {value:.2f}" for name, value in list(thresholds.items())[:most])
+    return f"a label counts: {shown}" + (" …" if len(thresholds) > most else "")
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -97,6 +97,7 @@ def tell(
                 if len(images.of_split(split))
             ),
             "Head": recipe.head.kind,
+            **_threshold_facts(trained),
             "Frozen weights": trained.frozen.removeprefix("frozen: "),
             "Time": f"{time.perf_counter() - began:.1f} s on {_machine()}",
         },
@@ -118,6 +119,21 @@ def tell(
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _threshold_facts(trained: Trained, most: int = 12) -> dict[str, str]:
+    """From which probability each label counts, and whether that was chosen on the very images evaluated."""
+    if not trained.thresholds:
+        return {}
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in list(trained.thresholds.items())[:most])
+    if len(trained.thresholds) > most:
+        shown += f" and {len(trained.thresholds) - most} more in metrics.json"
+    chosen = trained.recipe.head.options.get("thresholds", "auto") == "auto"
+    if chosen and trained.images.held_out == "val":
+        shown += "; chosen on the images evaluated here, which flatters the figures: keep a test split"
+    elif chosen:
+        shown += "; chosen on the validation images"
+    return {"Thresholds": shown}
 
 
 def _export_facts(folder: Path, place: RunFolder, trained: Trained) -> ExportFacts:
