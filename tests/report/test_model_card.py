@@ -45,7 +45,7 @@ def test_odd_names_stay_yaml_and_odd_licences_other(five, tmp_path):
     odd = replace(five, title='no: "yes" # - {}', license="Some Licence 1.0")
     front, _ = front_matter(write_model_card(odd, tmp_path / "README.md"))
     assert front["model-index"][0]["name"] == 'no: "yes" # - {}'
-    assert (front["license"], front["license_name"]) == ("other", "Some Licence 1.0")
+    assert (front["license"], front["license_name"]) == ("other", "some-licence-1.0")
 
 
 def test_what_is_not_known_is_said(tmp_path):
@@ -75,6 +75,17 @@ def test_the_shell_request_is_the_json_that_serving_reads(tmp_path):
     assert base64.b64decode(json.loads(done.stdout)["instances"][0]["b64"]) == photo
     assert done.stderr.strip() == "http://localhost:8501/v1/models/flowers:predict"
     assert "'runs/my model/export'" in serving_usage(ExportFacts("runs/my model/export", "flowers"))
+
+
+def test_the_hub_s_own_reader_takes_it(five, tagged, tmp_path):
+    hub = pytest.importorskip("huggingface_hub", reason="needs the Hub's client to read the card as it does")
+    for facts in (five, tagged):
+        card = hub.ModelCard.load(write_model_card(facts, tmp_path / "README.md"))
+        results = card.data.eval_results
+        assert {one.metric_type for one in results} == {"accuracy", "f1"}
+        assert all(one.task_type == "image-classification" and one.dataset_name for one in results)
+        assert next(one for one in results if one.metric_type == "f1").metric_args == {"average": "macro"}
+        assert card.data.pipeline_tag == "image-classification"
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ _HUB_LICENSES = {
     "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0",
     "cc-by-nc-4.0", "gpl-3.0", "lgpl-3.0", "mpl-2.0", "openrail", "unlicense",
 }  # fmt: skip
+
+# The Hub's metric, its name for people, ours, and the arguments that the Hub's is called with.
+_HUB_METRICS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("accuracy", "Accuracy", "accuracy", {}),
+    ("f1", "Macro F1", "f1_macro", {"args": {"average": "macro"}}),
+)
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,12 @@ def _front_matter(facts: ReportFacts, found: Evaluation | None) -> str:
         known = facts.license.lower() in _HUB_LICENSES
         fields["license"] = facts.license.lower() if known else "other"
         if not known:
-            fields["license_name"] = facts.license
+            # An identifier is wanted here; the text below has the name itself.
+            fields["license_name"] = re.sub(r"[^a-z0-9.]+", "-", facts.license.lower()).strip("-") or "own"
     if found is not None:
         metrics = [
-            {"type": kind, "name": label, "value": round(found.metrics[name], 6)}
-            for kind, label, name in (("accuracy", "Accuracy", "accuracy"), ("f1", "Macro F1", "f1_macro"))
+            {"type": kind, "name": label, "value": round(found.metrics[name], 6), **more}
+            for kind, label, name, more in _HUB_METRICS
             if found.metrics.get(name) is not None
         ]
         fields["metrics"] = [metric["type"] for metric in metrics]
