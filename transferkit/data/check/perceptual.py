@@ -21,10 +21,17 @@ MOST_DIFFERENCE = 14.0
 LEAST_CORRELATION = 0.97
 # A band value that so many distinct hashes share says nothing, and its pairs would be too many.
 _MOST_IN_BAND = 2000
+_AT_ONCE = 4096  # pictures
 
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     """uint64 ``[N]`` of uint8 ``images [N, 32, 32, 3]``."""
+    # In parts: as floats all pictures at once would take a dozen times their own memory.
+    parts = [images[start : start + _AT_ONCE] for start in range(0, len(images), _AT_ONCE)]
+    return np.concatenate([_hashes(part) for part in parts]) if parts else np.zeros(0, np.uint64)
+
+
+def _hashes(images: np.ndarray) -> np.ndarray:
     grey = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     k, x = np.arange(9)[:, None], np.arange(_SIDE)[None, :]
     basis = np.cos(np.pi * k * (2 * x + 1) / (2 * _SIDE)).astype(np.float32)
