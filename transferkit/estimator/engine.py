@@ -175,8 +175,12 @@ class Engine:
         made: GraphLoop = self.once(key, lambda: GraphLoop(traced, batches.replicas, self.config.jit_compile))
         return made
 
-    def begin(self, traced: Traced) -> None:
+    def begin(self, traced: Traced, untrained: bool = False) -> None:
         """What each call begins with: its tables filled, the scaffold's local_init_op run.
+
+        Args:
+            traced: the graph that is to run.
+            untrained: whether a model without a checkpoint gets the graph's first values too.
 
         Raises:
             ValueError: for a scaffold's saver, which has no meaning here.
@@ -190,6 +194,8 @@ class Engine:
         tables: list[Any] = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
         if tables and ("tables", id(traced)) not in self._kept:
             self._kept["tables", id(traced)] = session.run(tables)
+        if untrained and not self.live and self.source is None:
+            self._first_values(traced, session)
         if scaffold._local_init_op is not None:
             session.run(scaffold._local_init_op)
 
@@ -198,7 +204,17 @@ class Engine:
         if self.live or self.source is not None or self._initialized:
             return
         self._initialized = True
-        session = GraphSession(traced)
+        self._first_values(traced, GraphSession(traced))
+        if self.warm_start is not None:
+            collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
+            trainable = [name for name in map(self.store.name_of, collection) if name is not None]
+            names = warm_start(self.warm_start, self.store.saved, trainable)
+            _log.info(
+                "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
+            )
+
+    def _first_values(self, traced: Traced, session: GraphSession) -> None:
+        """What model_fn says of the values of a model that has no checkpoint yet."""
         operations = [getattr(variable, "_initializer_op", None) for variable in self.store.saved.values()]
         # Set by tf.compat.v1.train.init_from_checkpoint.
         session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
@@ -209,13 +225,6 @@ class Engine:
         if scaffold._init_fn is not None:
             with traced.graph.without_building():
                 scaffold._init_fn(session)
-        if self.warm_start is not None:
-            collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
-            trainable = [name for name in map(self.store.name_of, collection) if name is not None]
-            names = warm_start(self.warm_start, self.store.saved, trainable)
-            _log.info(
-                "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
-            )
 
     def step(self) -> int:
         """The global step as the variables have it, or as the latest checkpoint's name says."""

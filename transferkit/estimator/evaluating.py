@@ -53,7 +53,7 @@ def evaluate(
         if name in traced.metrics:
             raise ValueError(fault("eval_metric_ops", name, None, f"{name!r} is a result of its own"))
     with engine.weights_of(checkpoint_path):
-        engine.begin(traced)
+        engine.begin(traced, untrained=checkpoint_path is None)
         with seeded(config.tf_random_seed):
             batches = Batches(dataset, replicas_here(strategy))
         results = _run(engine, traced, batches, steps, hooks)

@@ -35,7 +35,7 @@ def predict(
     flat = tf.nest.flatten(predictions)
     runner = HookRunner([*hooks, *traced.spec.prediction_hooks], traced)
     with engine.weights_of(checkpoint_path):
-        engine.begin(traced)
+        engine.begin(traced, untrained=checkpoint_path is None)
         runner.begin()
         runner.created()
     with seeded(config.tf_random_seed):
