@@ -14,8 +14,9 @@ __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE"
 
 FILE = "model_float16.tflite"
 TITLE = "TFLite, weights in float16"
-# Eleven bits of each weight are left, an error of 5e-4 of it; through a network it stays of that order.
-TOLERANCE = Tolerance(difference=2e-2, agreement=0.98)
+# Eleven bits of each weight are left. Measured with MobileNetV2: up to 0.008 on flowers and 0.017 on refuse,
+# for images that lie between two classes.
+TOLERANCE = Tolerance(difference=5e-2, agreement=0.98)
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
