@@ -21,7 +21,14 @@ PHASES = (
     "values=[1e-2, 3e-3, 1e-3]}}, {name='b', steps=12, optimizer_state='carry', "
     "schedule={kind='piecewise_constant', boundaries=[3, 7], values=[7e-4, 1e-4, 3e-5]}}]"
 )
-SETTINGS = [PHASES, "data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false"]
+SETTINGS = [
+    PHASES,
+    "export.parity=false",
+    "data.test=0.2",
+    "data.validation=0.2",
+    "batch_size=16",
+    "early_stopping=false",
+]
 
 
 class Recorder:

@@ -13,7 +13,14 @@ from transferkit.errors import UserError
 from transferkit.runs import phase as phases
 from transferkit.runs.history import History
 
-BASE = ["data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false"]
+BASE = [
+    "data.test=0.2",
+    "data.validation=0.2",
+    "batch_size=16",
+    "early_stopping=false",
+    "export.parity=false",
+    "evaluation.resamples=0",
+]
 
 
 def retrain(data, run, *overrides, **options):
@@ -70,9 +77,24 @@ def killed_at(monkeypatch, row: int, written: bool):
     monkeypatch.setattr(phases.History, "append", deadly)
 
 
+def the_rate_steps_down_on_a_plateau(rows):
+    rate, best = 0.01, rows[0]["val_f1_macro"]
+    for row in rows[1:]:
+        assert row["learning_rate"] == pytest.approx(rate)
+        if row["val_f1_macro"] > best:
+            best = row["val_f1_macro"]
+        else:
+            rate *= 0.1
+    assert rate < 0.01, "no plateau in this run: it shows nothing"
+
+
 @pytest.mark.parametrize(
     ("settings", "row", "written"),
-    [(PLATEAU, 4, False), ([CARRY], 3, False), ([CARRY], 5, True)],
+    [
+        (PLATEAU, 4, False),
+        ([CARRY], 3, False),
+        pytest.param([CARRY], 5, True, marks=pytest.mark.slow),
+    ],
     ids=["plateau", "moments and average", "after the moments came"],
 )
 def test_an_interrupted_run_ends_with_the_same_weights(noise, tmp_path, monkeypatch, settings, row, written):
@@ -90,21 +112,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(noise, tmp_path, monkeypa
         return [{key: value for key, value in each.items() if key != "seconds"} for each in rows_of(run)]
 
     assert timeless(whole) == timeless(resumed)
+    if settings is PLATEAU:
+        the_rate_steps_down_on_a_plateau(timeless(whole))
 
 
-def test_the_rate_steps_down_on_a_plateau_and_the_history_says_so(noise, tmp_path):
-    run = retrain(noise, tmp_path / "run", *PLATEAU)
-    rows = rows_of(run)
-    rate, best = 0.01, rows[0]["val_f1_macro"]
-    for row in rows[1:]:
-        assert row["learning_rate"] == pytest.approx(rate)
-        if row["val_f1_macro"] > best:
-            best = row["val_f1_macro"]
-        else:
-            rate *= 0.1
-    assert rate < 0.01, "no plateau in this run: it shows nothing"
-
-
+@pytest.mark.slow
 def test_moments_are_carried_into_the_next_phase(shapes, tmp_path):
     phases = "phases=[{name='a', epochs=1}, {name='b', epochs=1, optimizer_state='carry'}]"
     carried = retrain(shapes, tmp_path / "carried", phases)
@@ -114,7 +126,7 @@ def test_moments_are_carried_into_the_next_phase(shapes, tmp_path):
     assert one[3]["val_loss"] != other[3]["val_loss"]
 
 
-@pytest.mark.parametrize("metric", ["recall.square", "log_loss"])
+@pytest.mark.parametrize("metric", ["recall.square", pytest.param("log_loss", marks=pytest.mark.slow)])
 def test_any_figure_of_an_evaluation_can_decide(shapes, tmp_path, metric):
     run = retrain(shapes, tmp_path / "run", "epochs=4", f"early_stopping={{metric='{metric}', patience=1}}")
     values = [row[f"val_{metric}"] for row in rows_of(run)]

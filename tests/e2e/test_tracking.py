@@ -74,6 +74,7 @@ def test_a_run_tells_all_its_trackers_every_evaluation(fakes, shapes, tmp_path):
         quiet=True,
         overrides=[
             "phases=[{name='a', epochs=2}, {name='b', epochs=1}]",
+            "export.parity=false",
             "tracking={mlflow=true, wandb=true, project='shapes'}",
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 import transferkit
@@ -74,15 +75,25 @@ def test_steps_move_float32_weights_by_nearly_the_same_gradient(network):
 
 
 def test_the_export_of_such_a_run_is_float32_and_answers_alike(tmp_path, middle):
-    from transferkit.runs.demo import write_digits
-
-    data = write_digits(tmp_path / "digits")
+    rng = np.random.default_rng(3)
+    data = tmp_path / "photos"
+    for name, brightness in (("dark", 90), ("light", 250)):
+        (data / name).mkdir(parents=True)
+        for number in range(16):
+            pixels = rng.integers(0, brightness, (48, 48, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(data / name / f"{number}.png")
     run = transferkit.retrain(
         data=data,
         run=tmp_path / "run",
         backbone="embedded",
         quiet=True,
-        overrides=["epochs=1", "batch_size=64", f"freeze={{until='{middle}'}}", "mixed_precision=true"],
+        overrides=[
+            "epochs=1",
+            "export.parity=false",
+            "batch_size=64",
+            f"freeze={{until='{middle}'}}",
+            "mixed_precision=true",
+        ],
     )
     saved = saved_model_pb2.SavedModel.FromString((run.export_folder / "saved_model.pb").read_bytes())
     functions = saved.meta_graphs[0].graph_def.library.function

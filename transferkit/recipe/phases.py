@@ -178,7 +178,11 @@ class Training(Section):
     gradient_clipping: Clipping | None = None
     accumulation: int = Field(1, ge=1, description="batches whose gradients make one update")
     ema: Ema | None = None
-    mixed_precision: bool = Field(False, description="compute in bfloat16, keep the weights in float32")
+    mixed_precision: bool = Field(
+        False,
+        description="training steps above the cut compute in bfloat16, on float32 weights: for GPUs from "
+        "Ampere on, TPUs and CPUs with AMX; elsewhere it is slower",
+    )
     early_stopping: EarlyStopping | None = None
     evaluate_every: int = Field(
         1, ge=1, description="epochs between two evaluations on the validation images"
