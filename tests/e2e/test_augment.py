@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import shutil
@@ -104,6 +105,7 @@ def test_cutmix_and_mixup_of_images_while_stages_are_open(shapes, tmp_path):
     assert run.evaluate().metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
 
 
+@pytest.mark.slow
 def test_large_data_passes_the_frozen_part_in_part_only(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr("transferkit.runs.batches._SAMPLE", 10)
     broken = tmp_path / "photos"
@@ -154,3 +156,32 @@ def test_a_run_without_views_goes_on_in_the_midst_of_an_epoch(shapes, tmp_path, 
     one, other = weights(whole), weights(resumed)
     assert all(np.array_equal(one[name], other[name]) for name in one)
     assert [row["loss"] for row in history(resumed)] == [row["loss"] for row in history(whole)]
+
+
+@pytest.mark.slow
+def test_a_file_that_goes_away_in_the_midst_is_named_and_the_run_goes_on_when_it_is_back(
+    make_shapes, tmp_path, monkeypatch
+):
+    photos = make_shapes(10)
+    words = ["augmentation.flip=true", "head.kind=linear"]
+    train_phase = importlib.import_module("transferkit.runs.train").train_phase
+    taken = []
+
+    def robbed(network, phase, data, *rest, **more):
+        victim = next(row for row in sorted(photos.glob("*/*.png")) if is_trained_on(row))
+        victim.rename(tmp_path / "away.png")
+        taken.append(victim)
+        return train_phase(network, phase, data, *rest, **more)
+
+    def is_trained_on(file):
+        with open(tmp_path / ".run.partial" / "split.csv", newline="") as ledger:
+            split = {row["path"]: row["split"] for row in csv.DictReader(ledger)}
+        return split[file.relative_to(photos).as_posix()] == "train"
+
+    monkeypatch.setattr("transferkit.runs.train.train_phase", robbed)
+    with pytest.raises(UserError, match=r"lost in the midst of training: No such file .*--resume") as error:
+        retrain(photos, tmp_path / "run", *words)
+    assert str(taken[0]) in str(error.value)
+    monkeypatch.undo()
+    (tmp_path / "away.png").rename(taken[0])
+    assert transferkit.retrain(run=tmp_path / "run", resume=True, quiet=True).metrics["samples"]

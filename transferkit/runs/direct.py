@@ -7,7 +7,8 @@ with the very batches that it would have seen. Epoch ``e`` shows each image as i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from transferkit.augmentation import Pipeline
 from transferkit.data.decode import decode
 from transferkit.data.reader import available_cores
 from transferkit.data.transcode import readable_in_graph
+from transferkit.errors import UserError, fault
 
 __all__ = ["Direct"]
 
@@ -40,6 +42,7 @@ class Direct:
         views: draws the seeds of an image's changes.
         classes: number of classes.
         seed: the recipe's.
+        lost: file and reason of what could be read when the run began and cannot be any more.
     """
 
     hashes: Sequence[str]
@@ -50,7 +53,24 @@ class Direct:
     views: Views
     classes: int
     seed: int
+    lost: list[tuple[str, str]] = field(default_factory=list)
     _threads: int = field(default_factory=available_cores)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Within it, training that ends because a file went away says which one.
+
+        Raises:
+            UserError: such a file; the run can be continued once it is back.
+        """
+        try:
+            yield
+        except tf.errors.OpError:
+            if not self.lost:
+                raise
+            mend = "put it back and go on with --resume, or start anew without it"
+            path, reason = self.lost[0]
+            raise UserError(fault(path, mend=f"lost in the midst of training: {reason}; {mend}")) from None
 
     def epoch(self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int) -> Any:
         """The batches of one epoch: ``({"images" uint8 [b, h, w, 3], "batch" int64 []}, labels)``.
@@ -69,8 +89,13 @@ class Direct:
 
         def read(place: np.ndarray) -> tuple[bytes, np.ndarray]:
             index = int(indices[order[place]])
-            with open(self.paths[index], "rb") as file:
-                encoded = readable_in_graph(file.read())
+            try:
+                with open(self.paths[index], "rb") as file:
+                    encoded = readable_in_graph(file.read())
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                self.lost.append((self.paths[index], reason))
+                raise
             drawn = self.views.seeds([self.hashes[index]], epoch).astype(np.int64)
             return encoded, drawn[0, 0] << 32 ^ drawn[0, 1]
 

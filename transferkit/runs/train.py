@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,19 +130,20 @@ def train(
         if instead is not None and number == len(trained.plans) - 1:
             instead(Begun(phase, network, data, optimizer))
             break
-        rows = train_phase(
-            network,
-            phase,
-            data,
-            optimizer,
-            rate,
-            own,
-            recipe.seed,
-            progress,
-            slots=slots,
-            summary_every=recipe.tracking.every,
-            tell=_telling(tell, phase.name, steps),
-        )
+        with at_cut.direct.watched() if at_cut.direct is not None else nullcontext():
+            rows = train_phase(
+                network,
+                phase,
+                data,
+                optimizer,
+                rate,
+                own,
+                recipe.seed,
+                progress,
+                slots=slots,
+                summary_every=recipe.tracking.every,
+                tell=_telling(tell, phase.name, steps),
+            )
         trained.history += [{"phase": phase.name, **row} for row in rows]
         steps += rows[-1]["step"]
         before = own / MOMENTS, network.trainable_variables
