@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,19 +30,26 @@ def free_ports(count):
     return ports
 
 
-def start(folder, steps, pause=0.0):
+def start(folder, other, steps, pause=0.0):
+    """Two tasks, each told a folder of its own: what the second one writes is seen."""
     workers = [f"localhost:{port}" for port in free_ports(2)]
     tasks = []
     for index in range(2):
         part = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         environment = {**os.environ, "TF_CONFIG": json.dumps(part), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, SCRIPT, str(folder), str(steps), str(pause)]
+        command = [sys.executable, SCRIPT, str((folder, other)[index]), str(steps), str(pause)]
         tasks.append(
             subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
         )
     return tasks
+
+
+def contents(folder):
+    """Every file below ``folder``, its time and size."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in found]
 
 
 def values(folder):
@@ -51,7 +59,8 @@ def values(folder):
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_device_and_go_on_after_a_death(tf1_model, arrays, tmp_path):
-    tasks = start(tmp_path / "two", 40, 0.2)
+    other = tmp_path / "other"
+    tasks = start(tmp_path / "two", other, 40, 0.2)
     while not list((tmp_path / "two").glob("model.ckpt-1*.index")):
         assert all(task.poll() is None for task in tasks), [
             task.stderr.read()[-2000:] for task in tasks if task.poll()
@@ -62,13 +71,20 @@ def test_two_workers_train_as_one_device_and_go_on_after_a_death(tf1_model, arra
     assert tasks[0].wait(timeout=120) != 0
     step = int(tf.train.load_variable(str(tmp_path / "two"), "global_step"))
     assert 10 <= step < 40
-    tasks = start(tmp_path / "two", 40)
+    # Only the chief writes: no checkpoint, no event file, nothing that is hidden.
+    assert not other.exists()
+    shutil.copytree(tmp_path / "two", other)
+    before = contents(other)
+    tasks = start(tmp_path / "two", other, 40)
     for task in tasks:
         out, error = task.communicate(timeout=180)
         assert "done" in out, error[-2000:]
-    # Only the chief writes.
-    names = {path.name.rsplit(".", 1)[0] for path in (tmp_path / "two").glob("events.*")}
-    assert len(names) >= 1
+    assert contents(other) == before
+    assert int(tf.train.load_variable(str(tmp_path / "two"), "global_step")) == 40
+    assert list((tmp_path / "two").glob("events.*"))
+    assert list((tmp_path / "two" / "eval").glob("events.*"))
+    # The chief was ended in its middle once; what it had begun to write is gone too.
+    assert not list((tmp_path / "two").glob(".*"))
 
     def data():
         return tf.data.Dataset.from_tensor_slices(({"x": arrays[0]}, arrays[1])).repeat().batch(8)

@@ -34,4 +34,5 @@ if __name__ == "__main__":
 
     estimator = Estimator(conftest.tf1_model_fn, sys.argv[1], config, {})
     estimator.train(input_fn, max_steps=int(sys.argv[2]), hooks=[Slow()])
+    estimator.evaluate(lambda: tf.data.Dataset.from_tensor_slices(({"x": conftest.X}, conftest.Y)).batch(8))
     print("done", flush=True)

@@ -36,7 +36,7 @@ class Journal:
 
     def __init__(self, folder: str, writes: bool = True) -> None:
         self.folder = folder
-        self._writes = writes
+        self.writes = writes
         self._wrote = False
 
     @property
@@ -51,7 +51,7 @@ class Journal:
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Writes those of ``values`` that are numbers; bytes are taken for a serialized summary."""
-        if not self._writes:
+        if not self.writes:
             return
         summary = v1.Summary()
         for name, value in values.items():
@@ -65,7 +65,7 @@ class Journal:
 
     def merged(self, step: int, serialized: bytes) -> None:
         """Writes a summary as TensorFlow-1 summary operations give it."""
-        if self._writes and serialized:
+        if self.writes and serialized:
             self.writer.add_summary(serialized, step)
             self._wrote = True
 

@@ -255,7 +255,8 @@ def _examples(batch: Sequence[Any]) -> int:
 
 def _open_writers(hooks: Sequence[Any], journal: Journal) -> None:
     """TensorFlow's own hooks find their folder's writer open, and so write no graph."""
-    _ = journal.writer
+    if journal.writes:
+        _ = journal.writer
     for hook in hooks:
         folder = getattr(hook, "_output_dir", None)
         if isinstance(folder, str):
