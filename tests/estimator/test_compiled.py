@@ -54,3 +54,31 @@ def test_bfloat16_by_the_run_config(static, tmp_path):
     assert estimator.get_variable_value("hidden/kernel").dtype == np.float32
     assert estimator.evaluate(static)["loss"] < 0.1
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_layers_made_outside_compute_as_they_were_made(policy, static, tmp_path, caplog):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        hidden = keras.layers.Dense(4, name="hidden")
+        out = keras.layers.Dense(1, name="out", dtype="float32")
+        model = keras.Sequential([keras.Input((1,)), hidden, out], name="net")
+    finally:
+        keras.config.set_dtype_policy(before)
+
+    def model_fn(features, labels, mode):
+        loss = tf.reduce_mean((model(features["x"]) - labels) ** 2)
+        optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.1)
+        train_op = optimizer.minimize(loss, tf.compat.v1.train.get_global_step()) if mode == "train" else None
+        return EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    estimator = Estimator(model_fn, str(tmp_path), RunConfig(mixed_precision="bfloat16"))
+    with caplog.at_level("WARNING", "transferkit"):
+        estimator.train(lambda: static().repeat(), steps=60)
+    assert estimator.evaluate(static)["loss"] < 0.1
+    named = "2 layers made outside of model_fn (hidden, out): they compute in float32" in caplog.text
+    assert named == (policy == "float32")
+    assert ("mixed_precision" in caplog.text) == named
+    assert hidden.compute_dtype == ("float32" if named else "bfloat16")
+    assert estimator.get_variable_value("net/hidden/kernel").dtype == np.float32

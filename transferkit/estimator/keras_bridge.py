@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import gc
+import logging
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +16,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-__all__ = ["keras_optimizer", "tracing_keras"]
+from transferkit.estimator.living import living
+
+__all__ = ["keras_optimizer", "naming_full_precision", "tracing_keras"]
+
+_log = logging.getLogger("transferkit")
 
 _UIDS = "object_name_uids"
 _SEED = "global_seed_generator"
@@ -61,6 +65,42 @@ def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[No
         keras.config.set_dtype_policy(policy)
 
 
+@contextlib.contextmanager
+def naming_full_precision(graph: Any, precision: str | None) -> Iterator[None]:
+    """Warns, once ``graph`` is traced, where a lower precision did not reach the layers that it uses.
+
+    A layer keeps the policy it was made with. Where some of those made outside compute in bfloat16, their
+    maker has chosen which do and which do not, and nothing is said.
+    """
+    if precision is None:
+        yield
+        return
+    outside = {id(layer) for layer in living(keras.layers.Layer)}
+    yield
+    handles = {id(outer) for outer, _ in graph.captures}
+    used = [
+        layer
+        for layer in living(keras.layers.Layer)
+        if id(layer) in outside and any(id(handle) in handles for handle in _own_handles(layer))
+    ]
+    if used and not any(layer.compute_dtype == "bfloat16" for layer in used):
+        names = ", ".join(sorted(layer.name for layer in used)[:5])
+        _log.warning(
+            "mixed_precision does not reach the %d layers made outside of model_fn (%s): they compute in %s; "
+            "make them inside, or after keras.config.set_dtype_policy('mixed_bfloat16')",
+            len(used),
+            names,
+            used[0].compute_dtype,
+        )
+
+
+def _own_handles(layer: Any) -> Iterator[Any]:
+    for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+        value = getattr(variable, "_value", None)
+        for part in getattr(value, "_values", None) or (value,):
+            yield getattr(part, "_handle", None)
+
+
 def _owner_of_init(kind: type) -> type:
     """The class of ``kind``'s bases whose ``__init__`` checks the learning rate."""
     for base in reversed(kind.__mro__):
@@ -72,8 +112,7 @@ def _owner_of_init(kind: type) -> type:
 def keras_optimizer(variables: Any) -> Any:
     """The Keras optimizer whose iteration count is among ``variables`` (Keras variables), or None."""
     wanted = {id(v) for v in variables}
-    for thing in gc.get_objects():
-        optimizer = issubclass(type(thing), keras.optimizers.Optimizer)
-        if optimizer and id(getattr(thing, "_iterations", None)) in wanted:
-            return thing
+    for optimizer in living(keras.optimizers.Optimizer):
+        if id(getattr(optimizer, "_iterations", None)) in wanted:
+            return optimizer
     return None

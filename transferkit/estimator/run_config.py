@@ -78,7 +78,9 @@ class RunConfig:
         jit_compile: whether XLA compiles the steps; it needs static shapes, and summaries of the model_fn
             are left out.
         mixed_precision: ``"bfloat16"`` makes Keras layers that model_fn makes compute in bfloat16 with
-            float32 weights; layers made outside keep the policy they were made with. None changes nothing.
+            float32 weights. Layers made outside keep the policy they were made with: make them after
+            ``keras.config.set_dtype_policy("mixed_bfloat16")``, else a warning names them. Operations without
+            Keras are not touched. None changes nothing.
         tpu: name of the TPU for ``"tpu"``; None asks the environment.
 
     Raises:

@@ -13,7 +13,7 @@ from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.errors import fault
 from transferkit.estimator.graph import GraphFunction, TracedGraph, _needed, _written
-from transferkit.estimator.keras_bridge import tracing_keras
+from transferkit.estimator.keras_bridge import naming_full_precision, tracing_keras
 from transferkit.estimator.random_ops import make_stateless, stateless_inside
 from transferkit.estimator.tables import warn_of_tables
 from transferkit.estimator.variables import VariableStore
@@ -176,6 +176,7 @@ def trace(
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
         traced.global_step = v1.train.create_global_step(graph)
+        stack.enter_context(naming_full_precision(graph, config.mixed_precision))
         stack.enter_context(stateless_inside(graph, traced.position, worker))
         specs: list[EstimatorSpec] = []
 
