@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import transferkit
+from transferkit.errors import UserError
 from transferkit.runs.history import History
 from transferkit.runs.sweep import read_results, shelf
 
@@ -151,3 +152,16 @@ def test_a_trial_that_cannot_be_run_is_named_and_the_others_are(shapes, tmp_path
     results = read_results(run.path)
     assert results.best.number == 1
     assert "nowhere" in results.trials[1].error
+
+
+def test_where_no_trial_can_be_run_nothing_is_left(shapes, tmp_path):
+    with pytest.raises(UserError, match="one that can be run at least") as caught:
+        transferkit.retrain(
+            data=shapes,
+            run=tmp_path / "run",
+            backbone="embedded",
+            quiet=True,
+            overrides=["freeze={until='nowhere'}", "sweep.values={epochs=[1, 2]}"],
+        )
+    assert len(caught.value.faults) == 2
+    assert not list(tmp_path.iterdir())

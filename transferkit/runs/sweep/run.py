@@ -68,8 +68,10 @@ def run_sweep(
     done: list[Trial] = []
     for number in range(1, chooser.count + 1):
         own = folder / "trials" / f"{number:03d}"
-        if (own / "trial.json").exists():
-            trial = Trial.read(own / "trial.json")
+        kept = Trial.read(own / "trial.json") if (own / "trial.json").exists() else None
+        # What could not be run may have been mended since: weights that were not to be had, say.
+        if kept is not None and kept.error is None:
+            trial = kept
         else:
             values = chooser.propose(number)
             shown = progress if not done or progress.stream.isatty() else Progress(quiet=True)
@@ -175,6 +177,7 @@ def _finish(
     """Evaluates, exports and reports the best trial: its phases are finished, so nothing trains again."""
     best = results.best
     if best is None:
+        place.discard()
         errors = list(dict.fromkeys(one.error for one in results.trials if one.error))
         raise UserError(
             fault("sweep", f"{len(results.trials)} trials", "one that can be run at least"), *errors[:10]
@@ -186,5 +189,10 @@ def _finish(
     if trained.is_dir() and not (folder / "phases").is_dir():
         trained.rename(folder / "phases")
     images = shelf.images(chosen, progress)
+    if images.held_out == "val":
+        progress.say(
+            f"sweep: without test images the run is measured on the validation images, by which it was "
+            f"chosen among {len(results.trials)} trials: its figures flatter it"
+        )
     parts = shelf.parts(chosen, images, progress)
     return execute(chosen, images, place, gates, True, progress, began, parts)
