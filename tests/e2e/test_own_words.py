@@ -66,6 +66,9 @@ name = "embedded"
 [head]
 kind = "projected:Projected"
 width = 48
+
+[export]
+parity = false
 """
 
 

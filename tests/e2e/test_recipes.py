@@ -80,6 +80,7 @@ def check(run: transferkit.Run, name: str, data: Path) -> None:
     assert run.summary["frozen"].startswith("frozen: ")
     page = (run.path / "report.html").read_text("utf-8")
     assert 'id="mistakes"' in page
+    assert ("warm colours show" in page) == bool(run.mistakes(1))
     assert (run.export_folder / "README.md").is_file()
     assert load(run.path / "recipe.toml").resolved_phases == run.recipe.resolved_phases
     exported = {path.suffix for path in (run.path / "export").rglob("*") if path.is_file()}

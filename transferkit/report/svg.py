@@ -68,13 +68,14 @@ def line_chart(
     for value in ticks(x_low, x_high):
         at = across(value)
         parts.append(_text("tick", f'x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 15}"', "middle", f"{value:g}"))
+    names = []
     for i, (value, name) in enumerate(marks):
         at = across(value)
         parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
         # Names of phases that begin close together stand below each other; near the right edge, to the left.
         side = "end" if at > 0.7 * _WIDTH else "start"
         shift = -3 if side == "end" else 3
-        parts.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
+        names.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
     for line in lines:
         style = (
             f"line c{line.colour % 8}" + (" dashed" if line.dashed else "") + (" faint" if line.faint else "")
@@ -89,6 +90,8 @@ def line_chart(
                     f'<circle class="{dot}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="{radius:.3g}"/>'
                     for x, y, radius in piece
                 ]
+    # Names come last: what they lie over is held off by their halo.
+    parts += names
     centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(_text("axis", f'x="{centre}" y="{_HEIGHT - 7}"', "middle", x_label))
     parts.append(_text("axis", f'transform="translate(11 {middle}) rotate(-90)"', "middle", y_label))
