@@ -16,8 +16,14 @@ What is other than there:
   before it writes it, where nothing says otherwise. Where nothing moves the global step, it is moved by one.
 * ``RunConfig`` takes besides: ``steps_per_loop`` (steps run inside the graph between two looks of Python),
   ``jit_compile``, ``mixed_precision``, names for ``train_distribute``, and ``tpu``.
-* A stateful random operation inside a ``tf.cond`` or ``tf.while_loop`` keeps a count that no checkpoint
-  holds; a warning names it. Use ``tf.random.stateless_*`` there.
+* Random operations of the model, those inside ``tf.cond``, ``tf.case``, ``tf.while_loop`` and ``tf.map_fn``
+  among them, draw by seed and step. What a ``tf.function`` draws keeps a count that no checkpoint holds; a
+  warning names it. Use ``tf.random.stateless_*`` there.
+* Lookup tables of fixed contents may be made in model_fn, in the serving input receiver, or outside; exports
+  carry them and their vocabulary files. A table that changes belongs outside of model_fn; checkpoints do not
+  hold its contents.
+* ``tf.compat.v1.layers`` are part of the older Keras: install ``tf_keras`` and set ``TF_USE_LEGACY_KERAS=1``
+  before TensorFlow is imported, and a model_fn that uses them works as it is.
 
 What has no meaning without a session:
 

@@ -3,6 +3,14 @@
 A checkpoint written in the middle of a ``train`` call has a small file beside it that says how many batches
 of that call's data are behind it; a later ``train`` call goes on from there. One written at a call's end has
 none: the next call's data start anew.
+
+A number of batches is kept, and not the iterator's own state, on purpose. The state of a tf.data iterator
+holds whatever its buffers hold (a shuffle buffer of images is larger than the model), cannot be saved at all
+for generators and Python functions, and is void once the pipeline is built otherwise. The number is some
+bytes, and replaying it through seeded shuffles gives the same batches, parallel maps and prefetching
+included. Its price is that the batches already seen are read and mapped once more, without the model's steps,
+as fast as the pipeline gives them. Where that is too dear, train an epoch a call: a call that ended is not
+replayed.
 """
 
 from __future__ import annotations
