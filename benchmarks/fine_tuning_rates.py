@@ -2,10 +2,10 @@
 
     python benchmarks/fine_tuning_rates.py --data ../shared/data
 
-The recipe ``finetune_top`` is run with each rate in its second phase, and ``keep = "last"``: what is shown
-is what the rate does, not what keeping the best state saves. The table goes to ``recipes/README.md`` between
-its marks, the figures to ``benchmarks/results/fine_tuning_rates.json``, from which an interrupted
-measurement goes on.
+The recipe ``finetune_top`` is run with each rate and schedule in its second phase, and ``keep = "last"``:
+what is shown is what the rate does, not what keeping the best state saves. The table goes to
+``recipes/README.md`` between its marks, the figures to ``benchmarks/results/fine_tuning_rates.json``, from
+which an interrupted measurement goes on.
 """
 
 from __future__ import annotations
@@ -25,12 +25,17 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "fine_tuning_rates.json"
 README = HERE.parent / "recipes" / "README.md"
 MARKS = ("<!-- rates: begin -->", "<!-- rates: end -->")
-OPTIMIZERS = {
-    "adam 1e-4": "{ name = 'adam', learning_rate = 1e-4 }",
-    "adam 3e-5": "{ name = 'adam', learning_rate = 3e-5 }",
-    "adam 1e-5": "{ name = 'adam', learning_rate = 1e-5 }",
-    "adam 3e-6": "{ name = 'adam', learning_rate = 3e-6 }",
-    "sgd 1e-3, momentum 0.9": "{ name = 'sgd', learning_rate = 1e-3, momentum = 0.9 }",
+CONSTANT = "{ kind = 'constant' }"
+COSINE = "{ kind = 'cosine', warmup = 1, unit = 'epochs' }"
+# What the second phase is trained with: optimizer and schedule.
+PHASES = {
+    "adam 1e-4": ("{ name = 'adam', learning_rate = 1e-4 }", CONSTANT),
+    "adam 3e-5": ("{ name = 'adam', learning_rate = 3e-5 }", CONSTANT),
+    "adam 1e-5": ("{ name = 'adam', learning_rate = 1e-5 }", CONSTANT),
+    "adam 3e-6": ("{ name = 'adam', learning_rate = 3e-6 }", CONSTANT),
+    "sgd 1e-3, momentum 0.9": ("{ name = 'sgd', learning_rate = 1e-3, momentum = 0.9 }", CONSTANT),
+    "adam 1e-4, warm-up, cosine": ("{ name = 'adam', learning_rate = 1e-4 }", COSINE),
+    "adam 3e-5, warm-up, cosine": ("{ name = 'adam', learning_rate = 3e-5 }", COSINE),
 }
 SETS = ("flowers_small", "trashnet", "cifar10_5000")
 CIFAR_IMAGES = 5000
@@ -45,11 +50,11 @@ def main() -> None:
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         for data in arguments.sets:
-            for name, optimizer in OPTIMIZERS.items():
+            for name, how in PHASES.items():
                 if name in found.get(data, {}):
                     continue
                 folder = images_of(data, arguments.data, Path(scratch))
-                result = measure(folder, arguments.data, optimizer, arguments.epochs, Path(scratch))
+                result = measure(folder, arguments.data, how, arguments.epochs, Path(scratch))
                 found.setdefault(data, {})[name] = result
                 print(f"{data:14} {name:24} {result['head']:.4f} -> {result['tuned']:.4f}", flush=True)
                 RESULTS.parent.mkdir(exist_ok=True)
@@ -57,7 +62,7 @@ def main() -> None:
     write_table(found, arguments.epochs)
 
 
-def measure(data: Path, home: Path, optimizer: str, epochs: int, scratch: Path) -> dict[str, Any]:
+def measure(data: Path, home: Path, how: tuple[str, str], epochs: int, scratch: Path) -> dict[str, Any]:
     """Validation accuracy before the second phase and at its end."""
     with tempfile.TemporaryDirectory() as place:
         run = Path(place) / "run"
@@ -65,7 +70,8 @@ def measure(data: Path, home: Path, optimizer: str, epochs: int, scratch: Path) 
             "data.test=0.2",
             "export.parity=false",
             f"activations.cache_dir={json.dumps(str(scratch / 'cache'))}",
-            f"phases.top.optimizer={optimizer}",
+            f"phases.top.optimizer={how[0]}",
+            f"phases.top.schedule={how[1]}",
             f"phases.top.epochs={epochs}",
             "phases.top.early_stopping=false",
             "phases.top.keep=last",
@@ -123,7 +129,7 @@ def write_table(found: dict[str, Any], epochs: int) -> None:
     ]
     heads = [next(iter(found[data].values()))["head"] for data in columns]
     lines.append("| head alone | " + " | ".join(f"{value:.3f}" for value in heads) + " |")
-    for name in OPTIMIZERS:
+    for name in PHASES:
         cells = []
         for data in columns:
             result = found[data].get(name)
