@@ -47,6 +47,14 @@ def test_predict_agrees_with_the_evaluation_image_by_image(run, flowers):
         np.testing.assert_allclose([ours[name] for name in theirs], list(theirs.values()), atol=1e-4)
 
 
+def test_its_report_explains_the_worst_mistakes_at_little_cost(run):
+    page = (run.path / "report.html").read_text("utf-8")
+    heated = page[page.index('<ol class="mistakes heated">') :].split("</ol>")[0]
+    assert heated.count("<img") == 2 * run.recipe.evaluation.heat
+    seconds = run.summary["seconds"]
+    assert seconds["stages"]["explain"] + seconds["stages"]["report"] < 0.15 * seconds["total"]
+
+
 @pytest.mark.slow
 def test_inception_v3_runs_through_to_the_export(flowers, tmp_path):
     run = transferkit.retrain(

@@ -49,6 +49,15 @@ def test_phases_that_each_count_from_nought_stand_one_after_the_other():
     assert marks == [dots[0], dots[5]]
 
 
+def test_a_mark_lies_within_the_axes_also_before_the_first_point():
+    history = [{"phase": "head", "epoch": 0, "learning_rate": None}]
+    history += [{"phase": "head", "epoch": i, "learning_rate": 0.1} for i in (1, 2)]
+    history += [{"phase": "top", "epoch": i, "learning_rate": 0.01} for i in (1, 2)]
+    (chart,) = history_charts(history)
+    marks = [float(x) for x in re.findall(r'class="mark" x1="([\d.]+)"', str(chart.svg))]
+    assert marks[0] == float(re.search(r'class="grid" x1="([\d.]+)"', str(chart.svg))[1])
+
+
 def test_one_phase_needs_no_mark_and_steps_serve_without_epochs():
     (chart,) = history_charts(
         [{"step": 8, "loss": 1.0, "phase": "probe"}, {"step": 16, "loss": 0.5, "phase": "probe"}]

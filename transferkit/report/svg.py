@@ -51,7 +51,7 @@ def line_chart(
         marks: (x, name) of vertical lines, such as where a phase begins.
     """
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _finite(x, y)]
-    x_low, x_high = x_range or _covered([x for x, _ in points])
+    x_low, x_high = x_range or _covered([*(x for x, _ in points), *(x for x, _ in marks)])
     y_low, y_high = y_range or _covered([y for _, y in points])
 
     def across(x: float) -> float:
