@@ -203,3 +203,12 @@ def test_a_process_that_ends_by_itself_is_a_reason_and_no_crash(tmp_path):
         assert "did you mean" in checker.reply()["error"] or "ended" in checker.reply()["error"]
         assert "error" in checker.reply()
     assert not _lives(checker.pid)
+
+
+def test_files_in_the_working_folder_stand_in_for_no_library(artefacts, photos, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('not the library')")
+    monkeypatch.chdir(tmp_path)
+    with Checker(["tflite"]) as checker:
+        checker.order("tflite", artefacts / "model.tflite", [str(photos[0])], tmp_path / "answers.npy")
+        assert "error" not in checker.reply()
+    assert np.load(tmp_path / "answers.npy").shape == (1, 3)

@@ -1,4 +1,4 @@
-"""The fresh process that reloads artefacts: ``python -m transferkit.export.checker FORMAT...``.
+"""The fresh process that reloads artefacts; :class:`transferkit.export.parity.Checker` starts it.
 
 It is started while a run still trains, so that TensorFlow is imported by the time there is something to
 check, and at low priority, so that it takes only time that nothing else wants. Orders come as lines of JSON
@@ -104,7 +104,3 @@ def _decoded(encoded: list[bytes], size: tuple[int, int], resize: str) -> np.nda
 
     run = decoder(tuple(size), resize)
     return np.stack([run(one) for one in encoded])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -22,6 +21,14 @@ from transferkit.export.formats._base import Tolerance
 
 __all__ = ["Checker", "Finding", "Reference", "judge"]
 
+# What lies in the user's working folder must not stand in for a library. transferkit's own folder comes last:
+# it may be a checkout, or one full of packages that must not stand in for the standard library.
+_START = """
+import sys
+sys.path[:] = [place for place in sys.path if place] + [sys.argv[1]]
+from transferkit.export.checker import main
+main(sys.argv[2:])
+"""
 _PATIENCE = 900  # seconds that an artefact may take to load and answer
 
 
@@ -89,15 +96,12 @@ class Checker:
     """
 
     def __init__(self, formats: Sequence[str]) -> None:
-        package = Path(__file__).resolve().parents[2]
-        path = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "transferkit.export.checker", *formats],
+            [sys.executable, "-c", _START, str(Path(__file__).resolve().parents[2]), *formats],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env={**os.environ, "PYTHONPATH": path},
             text=True,
             encoding="utf-8",
         )
