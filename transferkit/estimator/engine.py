@@ -14,10 +14,11 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints
 from transferkit.estimator.distribution import strategy_of
-from transferkit.estimator.graph import GraphFunction, reader_of
+from transferkit.estimator.functions import GraphFunction, reader_of
 from transferkit.estimator.hooks import GraphSession
 from transferkit.estimator.stepping import Batches, GraphLoop
-from transferkit.estimator.tracing import Traced, trace
+from transferkit.estimator.traced import Traced
+from transferkit.estimator.tracing import trace
 from transferkit.estimator.variables import VariableStore
 from transferkit.estimator.warm_start import settings_of, warm_start
 from transferkit.estimator.writing import CheckpointWriter

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints, evaluating, exporting, predicting, training
+from transferkit.estimator.calling import call_model_fn, check_model_fn
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import check_hooks
 from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.tracing import check_model_fn
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["Estimator"]
@@ -84,9 +84,7 @@ class Estimator:
         """The model_fn, callable as ``model_fn(features, labels, mode, config)``."""
 
         def public(features: Any, labels: Any, mode: str, config: Any) -> Any:
-            from transferkit.estimator.tracing import _call
-
-            return _call(self._model_fn, features, labels, mode, self.params, config)
+            return call_model_fn(self._model_fn, features, labels, mode, self.params, config)
 
         return public
 

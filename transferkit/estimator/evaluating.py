@@ -10,14 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
 from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
-from transferkit.estimator.run_config import TaskType
 from transferkit.estimator.stepping import Batches
 from transferkit.estimator.summaries import Journal
-from transferkit.estimator.tracing import Traced
+from transferkit.estimator.traced import Traced
 from transferkit.model_fn.spec import ModeKeys, is_keras_metric
 
 __all__ = ["evaluate"]

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
-from transferkit.estimator.graph import GraphFunction, TracedGraph
+from transferkit.estimator.functions import GraphFunction
+from transferkit.estimator.graph import TracedGraph
 from transferkit.estimator.tables import captured_resources, check_tables
 from transferkit.model_fn.spec import ModeKeys
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.errors import fault
+from transferkit.estimator.calling import arguments
 from transferkit.estimator.estimator import Estimator
-from transferkit.estimator.tracing import arguments
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
 
 __all__ = ["add_metrics"]

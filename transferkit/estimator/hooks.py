@@ -13,8 +13,9 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.graph import GraphFunction, TracedGraph
-from transferkit.estimator.tracing import Traced
+from transferkit.estimator.functions import GraphFunction
+from transferkit.estimator.graph import TracedGraph
+from transferkit.estimator.traced import Traced
 
 __all__ = ["GraphSession", "HookRunner", "check_hooks"]
 

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
+from transferkit.estimator.calling import arguments
 from transferkit.estimator.session_inputs import NeedsGraph, noticing_iterators, through_session
-from transferkit.estimator.tracing import arguments
 
 __all__ = ["call_input_fn", "seeded", "signature_of"]
 

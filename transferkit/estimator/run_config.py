@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
-from collections.abc import Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from transferkit.errors import fault, near
+from transferkit.estimator.cluster import ClusterTask
 
-__all__ = ["RunConfig", "TaskType"]
+__all__ = ["RunConfig"]
 
 _UNSET = object()
 
@@ -41,17 +38,7 @@ _REPLACEABLE = (
 )
 
 
-class TaskType:
-    """What a process of a cluster does."""
-
-    MASTER = "master"
-    PS = "ps"
-    WORKER = "worker"
-    CHIEF = "chief"
-    EVALUATOR = "evaluator"
-
-
-class RunConfig:
+class RunConfig(ClusterTask):
     """Settings of a run; the arguments before ``steps_per_loop`` are those of tf.estimator 2.15.
 
     Args:
@@ -239,94 +226,6 @@ class RunConfig:
                     "use train_distribute and eval_distribute",
                 )
             )
-
-    def _read_cluster(self) -> None:
-        """Reads TF_CONFIG: the cluster's addresses and which task this process is."""
-        text = os.environ.get("TF_CONFIG") or "{}"
-        try:
-            content = json.loads(text)
-            if not isinstance(content, Mapping):
-                raise ValueError("not an object")
-        except ValueError as error:
-            raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
-        self._cluster = content.get("cluster") or {}
-        self._service = content.get("service")
-        task = content.get("task") or {}
-        kind = task.get("type")
-        self._model_dir_from_cluster(content)
-        if not self._cluster:
-            self.task_type, self.task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
-            if self.task_type != TaskType.WORKER:
-                raise ValueError(fault("TF_CONFIG.task.type", kind, "a cluster that has such tasks"))
-            self.is_chief = True
-            self.num_worker_replicas, self.num_ps_replicas = 1, 0
-            self.global_id_in_cluster: int | None = 0
-            return
-        if kind is None or task.get("index") is None:
-            raise ValueError(fault("TF_CONFIG.task", task, "a type and an index, as TF_CONFIG has a cluster"))
-        index = int(task["index"])
-        if index < 0:
-            raise ValueError(fault("TF_CONFIG.task.index", index, "a number that is not negative"))
-        if kind != TaskType.EVALUATOR:
-            hosts = self._cluster.get(kind)
-            if not hosts:
-                raise ValueError(
-                    fault("TF_CONFIG.task.type", kind, "one of " + ", ".join(sorted(self._cluster)))
-                )
-            if index >= len(hosts):
-                raise ValueError(fault("TF_CONFIG.task.index", index, f"less than {len(hosts)} for {kind}"))
-        self.task_type, self.task_id = kind, index
-        chiefs = self._cluster.get(TaskType.CHIEF) or self._cluster.get(TaskType.MASTER)
-        if chiefs and len(chiefs) > 1:
-            raise ValueError(fault("TF_CONFIG.cluster.chief", chiefs, "one address"))
-        if chiefs:
-            self.is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
-        else:
-            self.is_chief = kind == TaskType.WORKER and index == 0
-        if kind == TaskType.EVALUATOR:
-            # It works alone, whatever the cluster that it watches looks like.
-            self.num_ps_replicas = self.num_worker_replicas = 0
-            self.global_id_in_cluster = None
-            return
-        self.num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
-        self.num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
-        order = [TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER, TaskType.PS]
-        everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
-        self.global_id_in_cluster = everyone.index((kind, index))
-
-    def _model_dir_from_cluster(self, content: Mapping[str, Any]) -> None:
-        given = content.get("model_dir")
-        if given is not None and not given:
-            raise ValueError(fault("TF_CONFIG.model_dir", given, "a folder"))
-        if given is None:
-            return
-        if self._values["model_dir"] not in (None, given):
-            raise ValueError(
-                fault(
-                    "TF_CONFIG.model_dir", given, f"{self._values['model_dir']!r} as in RunConfig.model_dir"
-                )
-            )
-        self._values["model_dir"] = given
-
-    @property
-    def cluster_spec(self) -> tf.train.ClusterSpec:
-        """The cluster of TF_CONFIG, empty on one machine."""
-        return tf.train.ClusterSpec(self._cluster)
-
-    @property
-    def master(self) -> str:
-        """Always empty: there is no session to connect to."""
-        return ""
-
-    @property
-    def evaluation_master(self) -> str:
-        """Always empty: there is no session to connect to."""
-        return ""
-
-    @property
-    def service(self) -> Any:
-        """The platform's own part of TF_CONFIG, or None."""
-        return self._service
 
 
 def _model_dir(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.releasing import leaves_nothing, release
-from transferkit.estimator.tracing import Traced
+from transferkit.estimator.traced import Traced
 
 __all__ = ["Batches", "GraphLoop"]
 

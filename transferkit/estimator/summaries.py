@@ -12,9 +12,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from transferkit.estimator.graph import TracedGraph, _needed
+from transferkit.estimator.graph import TracedGraph
 from transferkit.estimator.keras_bridge import keras_optimizer
-from transferkit.estimator.tracing import Traced
+from transferkit.estimator.ordering import needed
+from transferkit.estimator.traced import Traced
 from transferkit.estimator.variables import VariableStore
 
 __all__ = ["Journal", "LearningRate", "Speed", "merged_summary"]
@@ -157,7 +158,7 @@ class LearningRate:
 
 
 def _update_rate(traced: Traced) -> Any:
-    for op in _needed(traced.graph, traced.inputs, [], traced.effects):
+    for op in needed(traced.graph, traced.inputs, [], traced.effects):
         if not op.type.startswith(("ResourceApply", "ResourceSparseApply")):
             continue
         names = [argument.name for argument in op.op_def.input_arg]

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints
+from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
 from transferkit.estimator.hooks import check_hooks
-from transferkit.estimator.run_config import TaskType
 
 __all__ = ["EvalSpec", "TrainSpec", "train_and_evaluate"]
 

@@ -8,54 +8,24 @@ they are found in the graph's captures, so that checkpoints hold them too.
 
 from __future__ import annotations
 
-import gc
 import re
-import sys
 import threading
 import zlib
 from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops import resource_variable_ops
 
-from transferkit.estimator.graph import GraphFunction, TracedGraph
+from transferkit.estimator.functions import GraphFunction
+from transferkit.estimator.graph import TracedGraph
+from transferkit.estimator.graph_style import name_operation
 from transferkit.estimator.living import living
+from transferkit.estimator.storage import container_of, handles_of, keras_owner, ordering_tokens
 
 __all__ = ["VariableStore", "is_local"]
 
 v1 = tf.compat.v1
 _KEYS = v1.GraphKeys
-
-
-def _container(variable: Any) -> Any:
-    """The variable a user knows, for one of its copies on a device."""
-    if getattr(variable, "_values", None):
-        return variable
-    find = getattr(variable, "_distributed_container", None)
-    if find is None:
-        # A plain copy carries the way to its container on its handle.
-        find = getattr(getattr(variable, "_handle", None), "_distributed_container", None)
-    found = find() if callable(find) else None
-    return variable if found is None else found
-
-
-def _keras_owner() -> tuple[Any, bool]:
-    """The Keras variable whose storage is being made, or None; and whether it is a metric's.
-
-    Keras hands TensorFlow the last part of a variable's name only; the rest stands a few frames above.
-    """
-    frame, owner = sys._getframe(2), None
-    for _ in range(20):
-        if frame is None:
-            break
-        name = frame.f_code.co_name
-        if owner is None and name == "_initialize" and isinstance(frame.f_locals.get("self"), keras.Variable):
-            owner = frame.f_locals["self"]
-        elif name in ("add_variable", "add_weight") and owner is not None:
-            return owner, isinstance(frame.f_locals.get("self"), keras.metrics.Metric)
-        frame = frame.f_back  # type: ignore[assignment]
-    return owner, False
 
 
 def is_local(variable: Any, store: VariableStore) -> bool:
@@ -86,10 +56,10 @@ class VariableStore:
         self.new: list[str] = []
 
     def name_of(self, variable: Any) -> str | None:
-        return self._names.get(id(_container(variable)))
+        return self._names.get(id(container_of(variable)))
 
     def keras_variable(self, variable: Any) -> Any:
-        return self._keras.get(id(_container(variable)))
+        return self._keras.get(id(container_of(variable)))
 
     def scope(self, graph: TracedGraph) -> Any:
         """A variable creator scope for tracing ``graph``."""
@@ -108,7 +78,7 @@ class VariableStore:
         return create
 
     def _create(self, graph: TracedGraph, taken: Any, next_creator: Any, **kwargs: Any) -> Any:
-        owner, of_metric = _keras_owner()
+        owner, of_metric = keras_owner()
         if owner is not None or tf.executing_eagerly():
             name = owner.path if owner is not None else (kwargs.get("name") or "Variable")
             name = _free(name.rstrip("/"), taken)
@@ -124,7 +94,7 @@ class VariableStore:
             with tf.init_scope(), v1.name_scope(None):
                 variable = next_creator(**{**kwargs, "name": name})
             if owner is None:
-                _name_operation(variable)
+                name_operation(variable)
             self._made[name] = variable
             local = of_metric or (collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
             if owner is not None:
@@ -192,7 +162,7 @@ class VariableStore:
         if self._creating:
             # A copy that is being made: what it belongs to is not known yet.
             return
-        variable = _container(variable)
+        variable = container_of(variable)
         with self._lock:
             if id(variable) not in self.local and id(variable) not in self._names:
                 self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
@@ -212,18 +182,18 @@ class VariableStore:
                     del self.saved[name]
                     self.new.remove(name) if name in self.new else None
         handles = {id(outer): outer for outer, _ in graph.captures if outer.dtype == tf.resource}
-        known = {id(h) for v in self.saved.values() for h in _handles(v)}
-        known |= {id(h) for v, _ in self.local.values() for h in _handles(v)}
+        known = {id(h) for v in self.saved.values() for h in handles_of(v)}
+        known |= {id(h) for v, _ in self.local.values() for h in handles_of(v)}
         missing = {key for key in handles if key not in known}
         if not missing:
             return
         found = {}
         for thing in living(tf.Variable):
-            for handle in _handles(thing):
+            for handle in handles_of(thing):
                 if id(handle) in missing:
-                    found[id(handle)] = _container(thing)
+                    found[id(handle)] = container_of(thing)
         self.scan()
-        tokens = _ordering_tokens()
+        tokens = ordering_tokens()
         for key in handles:
             variable = found.get(key)
             if variable is None or key in tokens or id(variable) in self._names:
@@ -236,7 +206,7 @@ class VariableStore:
     def names_in(self, handles: list[Any]) -> set[str]:
         """Checkpoint names of the variables whose resources are among ``handles``."""
         wanted = {id(handle) for handle in handles}
-        return {name for name, v in self.saved.items() if any(id(h) in wanted for h in _handles(v))}
+        return {name for name, v in self.saved.items() if any(id(h) in wanted for h in handles_of(v))}
 
     def reset_local(self) -> None:
         """Sets the variables of metrics back to where an evaluation begins."""
@@ -259,33 +229,6 @@ def _beginning(variable: Any, initial: Any) -> Any:
     return tf.zeros_like(variable) if initial is None else initial
 
 
-class _NamedOperation:
-    """What ``variable.op`` is for code that asks a variable's operation for its name."""
-
-    type = "VarHandleOp"
-    graph = None
-
-    def __init__(self, variable: Any) -> None:
-        # A copy on a device goes by the name of the whole: optimizers find their slots by it.
-        self.name = _container(variable).name.split(":")[0]
-        self.device = variable.device
-        self.traceback: list[Any] = []
-
-
-class _GraphStyleVariable(resource_variable_ops.ResourceVariable):
-    """A variable without a graph whose ``op.name`` is its name, as TensorFlow-1 code expects."""
-
-    @property
-    def op(self) -> Any:
-        return _NamedOperation(self)
-
-
-def _name_operation(variable: Any) -> None:
-    for part in getattr(variable, "_values", None) or (variable,):
-        if type(part) is resource_variable_ops.ResourceVariable:
-            part.__class__ = _GraphStyleVariable
-
-
 def _free(name: str, taken: set[str]) -> str:
     """``name``, numbered where this trace has made one of that name already."""
     free, number = name, 0
@@ -294,22 +237,6 @@ def _free(name: str, taken: set[str]) -> str:
         free = f"{name}_{number}"
     taken.add(free)
     return free
-
-
-def _handles(variable: Any) -> list[Any]:
-    values = getattr(variable, "_values", None)
-    parts = values if isinstance(values, (tuple, list)) and values else [variable]
-    return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
-
-
-def _ordering_tokens() -> set[int]:
-    """Handles of the variables by which tf.distribute orders its collective operations: no state to save."""
-    found = set()
-    for thing in gc.get_objects():
-        if type(thing).__name__ == "CollectiveReplicaLauncher":
-            found.add(id(getattr(thing, "_ordering_token", None)))
-            found.add(id(getattr(getattr(thing, "_ordering_token", None), "handle", None)))
-    return found
 
 
 def _check_shape(name: str, variable: Any, kwargs: dict[str, Any]) -> None:
