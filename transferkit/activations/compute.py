@@ -24,7 +24,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +31,11 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose import choose_engine
 from transferkit.activations.engine import CutLike, Engine
-from transferkit.activations.index import digests_of
 from transferkit.activations.lock import locked
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.views import Views
+from transferkit.activations.wanted import Wanted
 from transferkit.activations.writer import HalfOverflow, Writer
 from transferkit.data.decode import DECODER_VERSION
 from transferkit.data.reader import Unreadable, read_images
@@ -145,7 +144,7 @@ def compute(
     """
     started = time.perf_counter()
     cache = Cache(cache_dir, max_bytes)
-    wanted = _Wanted(items, views)
+    wanted = Wanted(items, views)
     width = int(np.prod(cut.shape, dtype=np.int64))
     kept = dtype if dtype != "auto" else ("float16" if 4 * width > HALF_FROM_BYTES else "float32")
     identity: dict[str, Any] = {
@@ -193,55 +192,6 @@ def compute(
     return Activations(wanted.rows(good), array, wanted.failures(reasons), stats)
 
 
-class _Wanted:
-    """The distinct images among the items, in the order of their first appearance, and their views.
-
-    Attributes:
-        hashes: content hashes, ``D`` of them.
-        paths: a file of each.
-        digests: ``S32`` ``[D, K]``: under which name each view is kept.
-        views: how they are drawn; None for the images themselves.
-        count: ``D``.
-    """
-
-    def __init__(self, items: Sequence[tuple[str, str | os.PathLike]], views: Views | None) -> None:
-        position: dict[str, int] = {}
-        self.paths: list[str | os.PathLike] = []
-        at = np.empty(len(items), np.int64)
-        for index, (sha256, path) in enumerate(items):
-            at[index] = position.setdefault(sha256, len(position))
-            if at[index] == len(self.paths):
-                self.paths.append(path)
-        self.hashes = list(position)
-        self.count = len(self.hashes)
-        self.views = views
-        names = [views.names(self.hashes, view) for view in range(views.count)] if views else [self.hashes]
-        self.digests = np.stack([digests_of(one) for one in names], 1)
-        self._items = items
-        self._at = at
-
-    def found(self, store: Store) -> np.ndarray:
-        """bool ``[D, K]``: which are in the store."""
-        return store.has(self.digests.reshape(-1)).reshape(self.digests.shape)
-
-    def rows(self, good: np.ndarray) -> np.ndarray:
-        """The row of each item where the rows are those of the good images, view by view."""
-        every = np.where(good, np.cumsum(good) - 1, -1)[self._at]
-        if self.views is None:
-            return every
-        count = self.views.count
-        return np.where(every[:, None] >= 0, every[:, None] * count + np.arange(count), -1)
-
-    def failures(self, reasons: dict[str, str]) -> tuple[Unreadable, ...]:
-        if not reasons:
-            return ()
-        return tuple(
-            Unreadable(index, Path(path), reasons[sha256])
-            for index, (sha256, path) in enumerate(self._items)
-            if sha256 in reasons
-        )
-
-
 @dataclass
 class _Job:
     """One pass over the images that are missing."""
@@ -249,7 +199,7 @@ class _Job:
     cut: CutLike
     cache: Cache
     store: Store
-    wanted: _Wanted
+    wanted: Wanted
     size: tuple[int, int]
     resize: str
     engine: str
