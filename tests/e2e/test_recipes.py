@@ -62,8 +62,12 @@ def several_labels(name: str) -> bool:
 def shortened(name: str) -> list[str]:
     """Overrides that make a recipe short and leave what it does as it is."""
     recipe = load(name)
-    phases = [phase.name for phase in recipe.resolved_phases]
-    length = ["epochs=2"] if len(phases) == 1 else [f"phases.{phase}.epochs=1" for phase in phases]
+    phases = recipe.resolved_phases
+    length = ["epochs=2"] if len(phases) == 1 else []
+    if len(phases) > 1:
+        # A rate that rises over the first epoch needs another one to fall in.
+        warm = [bool(phase.schedule.options.get("warmup")) for phase in phases]
+        length = [f"phases.{one.name}.epochs={1 + w}" for one, w in zip(phases, warm, strict=True)]
     views = ["activations.views=2"] if recipe.activations.views > 1 else []
     # The check in a process of its own takes longer than the run, and `check` below compares the SavedModel
     # itself; it stays on where a recipe exports more than that.
