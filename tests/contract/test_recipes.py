@@ -9,6 +9,7 @@ import pytest
 from transferkit.card import load_card
 from transferkit.recipe import load, recipe_files
 from transferkit.resources import shipped
+from transferkit.schedules import Span, make_schedule
 
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 
@@ -51,7 +52,15 @@ def test_written_out_it_is_the_same(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_phases_after_the_first_learn_slower(name):
-    """A rate that suits a fresh head ruins a pretrained backbone."""
+    """A rate that suits a fresh head ruins a pretrained backbone: the table in ``recipes/README.md``.
+
+    Up to 1e-4 gains on all three of its data sets where the rate rises for an epoch and falls to nothing.
+    """
     for phase in load(name).resolved_phases:
-        if phase.freeze != "all":
-            assert phase.optimizer.learning_rate <= 1e-5
+        if phase.freeze == "all":
+            continue
+        schedule = make_schedule(phase.schedule)
+        span = Span(phase.optimizer.learning_rate, 100 * phase.epochs, 100)
+        at = [schedule.value(step, span) for step in (0, span.steps // 2, span.steps - 1)]
+        gentle = at[0] <= 1e-5 and at[2] <= 1e-5 and at[1] < span.base
+        assert span.base <= (1e-4 if gentle else 1e-5)
