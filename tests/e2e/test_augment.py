@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,24 +135,39 @@ def test_a_head_that_is_found_at_once_needs_views_and_cannot_mix(shapes, tmp_pat
         retrain(shapes, tmp_path / "run", "head.kind=ridge", 'augmentation.mixup={at="cut"}')
 
 
-def test_a_run_without_views_goes_on_in_the_midst_of_an_epoch(shapes, tmp_path, monkeypatch):
+# In a process of its own: a signal that comes when nothing listens ends whoever it is sent to.
+_ENDS_IN_THE_SECOND_EPOCH = """
+import json, os, signal, sys
+
+import transferkit
+import transferkit.runs.direct as direct
+
+decode, read, sent = direct.readable_in_graph, [], []
+
+
+def ends(encoded):
+    read.append(1)
+    # Photos are read ahead: the first of an epoch before its training listens to the signal.
+    if len(read) >= 110 and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL and not sent:
+        sent.append(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return decode(encoded)
+
+
+direct.readable_in_graph = ends
+data, run, overrides = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+transferkit.retrain(data=data, run=run, backbone="embedded", quiet=True, overrides=overrides)
+"""
+
+
+def test_a_run_without_views_goes_on_in_the_midst_of_an_epoch(shapes, tmp_path):
     words = ["augmentation.flip=true", "augmentation.mixup={at='cut'}", "batch_size=4"]
     whole = retrain(shapes, tmp_path / "whole", *words)
-    read, sent = [], []
-
-    def ends_in_the_second_epoch(encoded):
-        read.append(1)
-        # Photos are read ahead: the first of an epoch before its training listens to the signal.
-        listening = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-        if len(read) >= 110 and listening and not sent:
-            sent.append(1)
-            os.kill(os.getpid(), signal.SIGTERM)
-        return encoded
-
-    monkeypatch.setattr("transferkit.runs.direct.readable_in_graph", ends_in_the_second_epoch)
-    with pytest.raises(SystemExit):
-        retrain(shapes, tmp_path / "run", *words)
-    monkeypatch.undo()
+    arguments = [str(shapes), str(tmp_path / "run"), json.dumps([*BASE, *words])]
+    ended = subprocess.run(
+        [sys.executable, "-c", _ENDS_IN_THE_SECOND_EPOCH, *arguments], capture_output=True, text=True
+    )
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
     partial = tmp_path / ".run.partial"
     rows = next(partial.glob("phases/*/history.jsonl")).read_text().splitlines()
     assert len(rows) == 2, "the first epoch is done, the second is not"
