@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
-import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import transferkit
+from transferkit.estimator import training
+from transferkit.estimator.signals import Termination
 from transferkit.recipe import load
 from transferkit.runs import phase as phase_module
 from transferkit.runs import train as train_module
@@ -37,13 +37,19 @@ class Recorder:
     def __init__(self, kill_at: tuple[str, int] | None):
         self.seen: list[tuple[str, int, float]] = []
         self.kill_at = kill_at
+        self.listening: Termination | None = None
+
+    def listen(self) -> Termination:
+        """What training listens with. A signal to oneself would end the test's process if it came late."""
+        self.listening = Termination()
+        return self.listening
 
     def watch(self, optimizer, phase: str):
         def note(step, rate):
             self.seen.append((phase, int(step), float(rate)))
             if self.kill_at == (phase, int(step)):
                 self.kill_at = None
-                os.kill(os.getpid(), signal.SIGTERM)
+                self.listening.asked = True
             return rate
 
         class Recorded(type(optimizer)):
@@ -68,6 +74,7 @@ def test_every_update_of_every_phase_has_the_schedules_own_value(shapes, tmp_pat
         return recorder.watch(optimizer, phase.name), rate
 
     monkeypatch.setattr(train_module, "build_optimizer", recorded)
+    monkeypatch.setattr(training, "Termination", recorder.listen)
     config = functools.partial(phase_module.RunConfig, steps_per_loop=per_loop)
     monkeypatch.setattr(phase_module, "RunConfig", config)
     with pytest.raises(SystemExit):
