@@ -146,7 +146,7 @@ def test_tf1_formats_are_called_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cache", [None, "/somewhere"])
 def test_handle_without_network(cache: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("tensorflow_hub")
+    import tensorflow_hub as hub
 
     def refuse(handle: str) -> str:
         raise OSError("<urlopen error [Errno -2] Name or service not known>")
@@ -168,8 +168,9 @@ def test_handle_from_the_cache(
     hub_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: np.ndarray
 ) -> None:
     """A module that lies in TFHUB_CACHE_DIR needs no network."""
-    hub = pytest.importorskip("tensorflow_hub")
     import hashlib
+
+    import tensorflow_hub as hub
 
     handle = "https://tfhub.dev/google/imagenet/small/1"
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.whole_file import whole_file
 
 if TYPE_CHECKING:
     from transferkit.evaluation.result import Evaluation
@@ -53,8 +53,7 @@ def write_predictions(evaluation: Evaluation, path: str | Path) -> Path:
     names = evaluation.classes
     multi = evaluation.kind == "multi"
     where = evaluation.paths or tuple(str(i) for i in range(len(evaluation.probabilities)))
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         head = ["path", "labels" if multi else "label", "predicted"]
         writer.writerow([*head, *(_PREFIX + name for name in names)])
@@ -70,7 +69,6 @@ def write_predictions(evaluation: Evaluation, path: str | Path) -> Path:
                 truth, said = names[evaluation.labels[i]], names[evaluation.predicted[i]]
             # Nine significant digits tell any two float32 apart.
             writer.writerow([name, truth, said, *(f"{p:.9g}" for p in evaluation.probabilities[i])])
-    os.replace(beside, path)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.whole_file import whole_file
 
 __all__ = ["Slots"]
 
@@ -73,12 +73,8 @@ class Slots:
         }
         for place, variable in enumerate(self.variables):
             arrays[f"{place}/updates"] = np.int64(done + earlier.get(variable.path, 0))
-        temporary = path.with_name(f".{path.name}.writing")
-        with open(temporary, "wb") as file:
+        with whole_file(path) as beside, open(beside, "wb") as file:
             np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
 
     def read(self, path: Path, variables: Sequence[Any]) -> None:
         """Takes over the moments of the variables that both phases train; all others begin at nought.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from transferkit._version import __version__
 from transferkit.data.check import KINDS, CheckResult, Finding
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.report.rendering import render
+from transferkit.whole_file import whole_file
 
 __all__ = ["write_data_page"]
 
@@ -51,9 +51,8 @@ def write_data_page(result: CheckResult, files: Mapping[str, str | Path], path: 
         rows=[(name, [result.counts[split].get(name, 0) for split in splits]) for name in classes],
         transferkit_version=__version__,
     )
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, path)
+    with whole_file(path) as beside:
+        beside.write_text(page, encoding="utf-8")
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import verdict
+from transferkit.whole_file import whole_file
 
 __all__ = ["CardText", "write_model_card"]
 
@@ -62,9 +62,8 @@ def write_model_card(facts: ReportFacts, path: str | Path, text: CardText | None
         serving=serving_usage(facts.export) if facts.export else None,
         transferkit_version=__version__,
     )
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, path)
+    with whole_file(path) as beside:
+        beside.write_text(page, encoding="utf-8")
     return path
 
 

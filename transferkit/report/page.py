@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from transferkit.report.facts import DataFacts, ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes
+from transferkit.whole_file import whole_file
 
 __all__ = ["render_report", "write_report"]
 
@@ -52,9 +52,8 @@ class _Mistake:
 def write_report(facts: ReportFacts, path: str | Path) -> Path:
     """Writes the page whole or not at all, and returns its path."""
     path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(render_report(facts), encoding="utf-8")
-    os.replace(beside, path)
+    with whole_file(path) as beside:
+        beside.write_text(render_report(facts), encoding="utf-8")
     return path
 
 

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from transferkit.errors import UserError, fault
+from transferkit.whole_file import whole_file
 
 __all__ = ["RunFolder", "write_whole"]
 
@@ -94,9 +95,5 @@ class RunFolder:
 
 def write_whole(path: Path, text: str) -> None:
     """Writes a file so that a reader, or a killed process, never sees half of it."""
-    temporary = path.with_name(f".{path.name}.writing")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with whole_file(path) as beside:
+        beside.write_text(text, encoding="utf-8")

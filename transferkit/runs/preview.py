@@ -14,6 +14,7 @@ from transferkit.recipe import Recipe, load
 from transferkit.runs.prepare import Images, prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.start import start_tensorflow
+from transferkit.whole_file import whole_file
 
 if TYPE_CHECKING:
     from transferkit.runs.sheet import Tile
@@ -71,9 +72,8 @@ def preview_augmentation(
     words = ", ".join(_words(name, options) for name, options in resolved.augmentation.options.items())
     sheet = draw_sheet(f"{resolved.name}: {words}", header, [*rows, *mixed])
     to = Path(to)
-    beside = to.with_name(to.name + ".part")
-    sheet.save(beside, "PNG")
-    os.replace(beside, to)
+    with whole_file(to) as beside:
+        sheet.save(beside, "PNG")
     return to
 
 

@@ -5,7 +5,6 @@ The order identifies a variable, not its name: Keras numbers unnamed layers by w
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.whole_file import whole_file
 
 __all__ = ["read_weights", "write_weights"]
 
@@ -25,12 +25,8 @@ def write_weights(path: Path, variables: Sequence[Any]) -> None:
         f"{number:05d}:{getattr(variable, 'path', None) or variable.name}": np.asarray(variable)
         for number, variable in enumerate(variables)
     }
-    temporary = path.with_name(f".{path.name}.writing")
-    with open(temporary, "wb") as file:
+    with whole_file(path) as beside, open(beside, "wb") as file:
         np.savez(file, **arrays)  # numbers alone: nothing is pickled
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def read_weights(path: Path, variables: Sequence[Any]) -> None:
