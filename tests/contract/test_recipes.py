@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from transferkit.recipe import load, recipe_files
 from transferkit.resources import shipped
 from transferkit.schedules import Span, make_schedule
 
+MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "fine_tuning_rates.json"
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 
 
@@ -50,17 +53,28 @@ def test_written_out_it_is_the_same(name, tmp_path):
     assert load(path) == load(name)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_phases_after_the_first_learn_slower(name):
-    """A rate that suits a fresh head ruins a pretrained backbone: the table in ``recipes/README.md``.
+def _highest(shape: str) -> float:
+    """The highest of Adam's rates in that shape that measured no loss on any of the data sets."""
+    found = json.loads(MEASURED.read_text("utf-8"))
+    assert len(found) == 3
+    names = [f"adam {rate}{shape}" for rate in ("1e-4", "3e-5", "1e-5", "3e-6")]
+    gained = [
+        float(name.split()[1].rstrip(","))
+        for name in names
+        if all(name in rows and rows[name]["tuned"] >= rows[name]["head"] for rows in found.values())
+    ]
+    return max(gained)
 
-    Up to 1e-4 gains on all three of its data sets where the rate rises for an epoch and falls to nothing.
-    """
+
+@pytest.mark.parametrize("name", NAMES)
+def test_phases_after_the_first_learn_at_rates_that_were_measured(name):
+    """A rate that suits a fresh head ruins a pretrained backbone: the table in ``recipes/README.md``."""
     for phase in load(name).resolved_phases:
         if phase.freeze == "all":
             continue
+        assert phase.optimizer.name == "adam"
         schedule = make_schedule(phase.schedule)
         span = Span(phase.optimizer.learning_rate, 100 * phase.epochs, 100)
         at = [schedule.value(step, span) for step in (0, span.steps // 2, span.steps - 1)]
-        gentle = at[0] <= 1e-5 and at[2] <= 1e-5 and at[1] < span.base
-        assert span.base <= (1e-4 if gentle else 1e-5)
+        gentle = at[0] <= 0.1 * span.base and at[2] <= 0.1 * span.base and at[1] < span.base
+        assert span.base <= _highest(", warm-up, cosine" if gentle else "")

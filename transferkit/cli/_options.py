@@ -8,10 +8,30 @@ from typing import Any
 
 import click
 
-__all__ = ["as_json", "data_option", "json_option", "quiet_option", "table"]
+__all__ = [
+    "as_json",
+    "backbone_option",
+    "data_option",
+    "json_option",
+    "quiet_option",
+    "recipe_option",
+    "set_option",
+    "table",
+]
 
 data_option = click.option(
     "--data", metavar="DIR", help="Folder of class folders, or of train/, val/, test/."
+)
+backbone_option = click.option(
+    "--backbone",
+    metavar="NAME",
+    help="A card's name (see `transferkit backbones`), or hub:, saved_model:, keras_file:, card: and a PATH.",
+)
+recipe_option = click.option(
+    "--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file."
+)
+set_option = click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
 )
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print the summary as JSON on stdout.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import data_option
+from transferkit.cli._options import data_option, recipe_option
 
 __all__ = ["command"]
 
@@ -23,7 +23,7 @@ def command() -> None:
 
 @command.command()
 @data_option
-@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
+@recipe_option
 @click.option(
     "--set",
     "settings",

@@ -6,16 +6,24 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, quiet_option
+from transferkit.cli._options import (
+    as_json,
+    backbone_option,
+    data_option,
+    json_option,
+    quiet_option,
+    recipe_option,
+    set_option,
+)
 
 __all__ = ["command"]
 
 
 @click.command(name="lr-find")
 @data_option
-@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
-@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value.")
+@backbone_option
+@recipe_option
+@set_option
 @click.option(
     "--phase", metavar="NAME", help="Phase to test; those before it are trained.  [default: the first]"
 )

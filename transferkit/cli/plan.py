@@ -6,18 +6,24 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, table
+from transferkit.cli._options import (
+    as_json,
+    backbone_option,
+    data_option,
+    json_option,
+    recipe_option,
+    set_option,
+    table,
+)
 
 __all__ = ["command"]
 
 
 @click.command(name="plan")
 @data_option
-@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
-@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
-@click.option(
-    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
-)
+@backbone_option
+@recipe_option
+@set_option
 @click.option("--layers", is_flag=True, help="All layers instead of stages.")
 @click.option("--no-measure", is_flag=True, help="Leave out the short measurement of this machine.")
 @json_option

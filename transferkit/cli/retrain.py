@@ -6,18 +6,25 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, quiet_option, table
+from transferkit.cli._options import (
+    as_json,
+    backbone_option,
+    data_option,
+    json_option,
+    quiet_option,
+    recipe_option,
+    set_option,
+    table,
+)
 
 __all__ = ["command"]
 
 
 @click.command(name="retrain")
 @data_option
-@click.option("--backbone", metavar="NAME", help="A card's name (see `transferkit backbones`), or hub:PATH.")
-@click.option("--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file.")
-@click.option(
-    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
-)
+@backbone_option
+@recipe_option
+@set_option
 @click.option("--run", "place", metavar="DIR", help="Where the run goes.  [default: runs/BACKBONE-DATE]")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace a run that is there.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, table
+from transferkit.cli._options import as_json, data_option, json_option, set_option, table
 
 __all__ = ["command"]
 
@@ -18,7 +18,7 @@ def command() -> None:
 @click.argument("recipe", required=False)
 @data_option
 @click.option("--images", type=int, metavar="N", help="Training images, instead of --data.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value.")
+@set_option
 @click.option("--to", default="schedule.png", show_default=True, metavar="FILE", help="The PNG to write.")
 @json_option
 def plot(
