@@ -39,7 +39,7 @@ def main() -> None:
                 command += ["--set", setting]
             for cache in ("empty", "full"):
                 seconds, peak, said = timed(command)
-                train = said["seconds"]["stages"]["train train"]
+                train = said["seconds"]["stages"]["train"]
                 row = {"images": count, "cache": cache, "seconds": seconds, "peak MB": peak, "train s": train}
                 report.add(**row)
     report.note(**{"largest peak MB": max(row["peak MB"] for row in report.rows)})

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import select
+import sys
+
+import pytest
 
 from transferkit.runs.progress import Progress
 
@@ -36,6 +41,21 @@ def test_a_terminal_gets_a_bar_with_rate_loss_and_time_left():
     assert "10/10" in shown
     assert "steps/s" in shown or "s/ step" in shown
     assert "loss=0.1" in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")
+def test_a_terminal_without_a_size_gets_a_bar_all_the_same(monkeypatch):
+    import pty
+
+    reader, writer = pty.openpty()  # as in a container: 0 columns, 0 lines
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)  # tqdm asks for the size of these alone
+        work(Progress())
+        shown = ""
+        while "10/10" not in shown and select.select([reader], [], [], 1)[0]:
+            shown += os.read(reader, 65536).decode()
+    os.close(reader)
+    assert "10/10" in shown
 
 
 def test_quiet_shows_nothing_and_keeps_the_times():

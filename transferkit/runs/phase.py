@@ -141,7 +141,8 @@ def train_phase(
         evaluate(0, 0.0)
     done = history.rows[-1]["step"]
     hooks: list[Any] = [_Following(rate, history)] if rate.schedule.listens else []
-    with progress.stage(f"train {phase.name}", total=total, unit="step", start=done) as stage:
+    name = "train" if phase.name == "train" else f"train {phase.name}"
+    with progress.stage(name, total=total, unit="step", start=done) as stage:
         started = time.perf_counter()
         for epoch in range(history.rows[-1]["epoch"] + 1, epochs + 1):
             if stopping and history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):

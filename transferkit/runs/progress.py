@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -97,7 +98,8 @@ class Progress:
         terminal = not self.quiet and self.stream.isatty()
         bar = None
         if terminal:
-            bar = tqdm(total=total, desc=name, unit=f" {unit}s", file=self.stream, initial=start, leave=True)
+            how = {"file": self.stream, "initial": start, "leave": True, **_size(self.stream)}
+            bar = tqdm(total=total, desc=name, unit=f" {unit}s", **how)
         stage = Stage(name, bar)
         stage.done = start
         began = time.perf_counter()
@@ -111,6 +113,15 @@ class Progress:
                 bar.close()
         if not terminal and not self.quiet:
             self.say(_plain(stage, unit, start))
+
+
+def _size(stream: TextIO) -> dict[str, int]:
+    """For tqdm: 80 x 24 where a terminal says it has no size, as some in containers do; no bar would show."""
+    try:
+        told = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {} if told.columns and told.lines else {"ncols": told.columns or 80, "nrows": told.lines or 24}
 
 
 def _plain(stage: Stage, unit: str, start: int) -> str:

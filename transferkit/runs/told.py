@@ -157,7 +157,7 @@ def _stages(progress: Progress) -> list[Stage]:
     for name, seconds in progress.seconds.items():
         count, unit = progress.counts[name]
         # The one phase of a recipe without phases has the stage's own name.
-        stages.append(Stage("train" if name == "train train" else name, seconds, count or None, f"{unit}s"))
+        stages.append(Stage(name, seconds, count or None, f"{unit}s"))
     return stages
 
 
