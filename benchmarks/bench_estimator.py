@@ -21,6 +21,8 @@ from _report import Report, arguments
 
 HERE = Path(__file__).parent
 TARGET_MS = 20.0
+# The target was set beside tf.estimator calls of 4.1 s and 2.7 s: a slower or busier machine is allowed for.
+TARGET_BESIDE_MS = 6800.0
 
 
 def measure(python: Path, module: str, style: str, rounds: int) -> dict[str, Any]:
@@ -67,6 +69,7 @@ def main() -> None:
     ]
     report = Report("estimator", columns)
     besides: list[float] = []
+    calls: list[float] = []
     for label, python, module, style in sides:
         measured = measure(python, module, style, max(options.repeats, 3))
         first, *rounds = measured["rounds"]
@@ -78,6 +81,7 @@ def main() -> None:
             one["train"]["besides"] + one["evaluate"]["besides"] for one in rounds
         )
         besides.append(whole)
+        calls.append(milliseconds("train", "call") + milliseconds("evaluate", "call"))
         report.add(
             **{
                 "estimator": label,
@@ -102,6 +106,8 @@ def main() -> None:
         target_ms=TARGET_MS,
         besides_ms=besides[1:],
         held=max(besides[1:]) <= TARGET_MS,
+        machine_beside_the_targets=calls[0] / TARGET_BESIDE_MS,
+        besides_ms_at_the_targets_speed=[value * TARGET_BESIDE_MS / calls[0] for value in besides[1:]],
         ratio=[besides[0] / value for value in besides[1:]],
     )
     report.write(options.json)

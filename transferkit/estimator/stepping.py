@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.releasing import leaves_nothing, release
+from transferkit.estimator.releasing import leaves_nothing, quick_to_open, release
 from transferkit.estimator.traced import Traced
 
 __all__ = ["Batches", "GraphLoop"]
@@ -25,7 +25,7 @@ class Batches:
     """
 
     def __init__(self, dataset: tf.data.Dataset, replicas: int = 1) -> None:
-        self.iterator: Any = iter(dataset)
+        self.iterator: Any = iter(quick_to_open(dataset))
         self.replicas = replicas
         self._leaves_nothing = leaves_nothing(dataset)
 
