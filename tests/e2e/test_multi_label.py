@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 
 import numpy as np
@@ -145,6 +146,53 @@ def test_an_earlier_ledger_stands_for_another_seed(run, tags, tmp_path):
     )
     assert (other.path / "split.csv").read_text() == (run.path / "split.csv").read_text()
     assert "ledger_sha256" in json.loads((other.path / "lock.json").read_text())
+
+
+def test_calibrated_with_thresholds_of_a_wanted_precision(tags, tmp_path):
+    words = ["evaluation.calibrate='temperature'", "evaluation.precision=0.8"]
+    run = transferkit.retrain(
+        "multi_label", data=tags, run=tmp_path / "run", quiet=True, overrides=[*SETTINGS, *words]
+    )
+    found = run.calibrated.temperature
+    assert found.temperature != 1
+    assert found.log_loss_after < found.log_loss_before
+    # The thresholds hold on the images that they were chosen on, at that temperature.
+    paths, labels = _split(run, tags, "val")
+    said = run.predict([tags.parent / path for path in paths], top=len(run.classes))
+    given = np.array([[dict(one.top)[name] for name in run.classes] for one in said])
+    thresholds = np.array([run.thresholds[name] for name in run.classes])
+    answered = given >= thresholds
+    precision = (answered & labels).sum(0) / answered.sum(0)
+    assert (precision >= 0.8).all()
+    # And the export decides as the evaluation did.
+    (row,) = json.loads((run.path / "parity.json").read_text())["artefacts"]
+    assert row["passed"]
+    assert row["agreement"] == 1.0
+
+
+def test_thresholds_are_given_or_chosen_for_a_precision(tags, tmp_path):
+    words = ["head.thresholds=0.4", "evaluation.precision=0.9"]
+    with pytest.raises(UserError, match=r"evaluation\.precision: received 0\.9, expected nothing where"):
+        transferkit.retrain("multi_label", data=tags, run=tmp_path / "run", quiet=True, overrides=words)
+
+
+def test_every_format_decides_on_each_label_as_the_run_does(run, tmp_path):
+    formats = ["keras", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8"]
+    if importlib.util.find_spec("tf2onnx") and importlib.util.find_spec("onnxruntime"):
+        formats.append("onnx")
+    version = transferkit.load_run(run.path).export(tmp_path / "served", formats=formats, agreement=0.9)
+    rows = {row["format"]: row for row in json.loads((version / "parity.json").read_text())["artefacts"]}
+    assert list(rows) == ["saved_model", *formats]
+    for name, row in rows.items():
+        assert row["passed"], row
+        assert row["agreement"] >= (1.0 if name in ("saved_model", "keras", "tflite", "onnx") else 0.9)
+
+
+def _split(run, tags, split):
+    truth = manifest(tags)
+    with open(run.path / "split.csv", newline="") as file:
+        paths = [row["path"] for row in csv.DictReader(file) if row["split"] == split]
+    return paths, np.array([[name in truth[path] for name in run.classes] for path in paths])
 
 
 def test_head_and_data_must_go_together(tags, make_shapes, tmp_path):

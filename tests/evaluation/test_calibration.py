@@ -82,3 +82,16 @@ def test_two_lucky_images_prove_nothing():
     labels = np.array([0, 0] + [1] * 28)
     with pytest.raises(UserError, match="no threshold"):
         abstention_threshold(np.stack([sure, 1 - sure], axis=1), labels, precision=0.99)
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
+def test_the_true_temperature_is_found_with_several_labels(factor):
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(4000, 3)) * 2
+    labels = rng.random((4000, 3)) < 1 / (1 + np.exp(-logits))
+    found = fit_temperature(logits * factor, labels)
+    assert found.temperature == pytest.approx(factor, rel=0.07)
+    assert found.log_loss_after <= found.log_loss_before
+    assert found.calibration_error_after < 0.02
+    with pytest.raises(ValueError, match="expected"):
+        fit_temperature(logits, labels[:, :2])

@@ -48,3 +48,25 @@ def test_without_examples_there_is_nothing_to_choose_by():
     assert 0 < choose_thresholds(truth, probabilities)[2] < 1
     with pytest.raises(ValueError, match="one"):
         choose_thresholds(truth, probabilities[:, :2])
+
+
+@pytest.mark.parametrize("wanted", [0.6, 0.8, 0.95])
+def test_a_wanted_precision_is_reached_as_often_as_can_be(wanted):
+    rng = np.random.default_rng(3)
+    given = rng.random((400, 1))
+    labels = rng.random((400, 1)) < given
+    (threshold,) = choose_thresholds(labels, given, precision=wanted)
+    answered = given >= threshold
+    assert labels[answered].mean() >= wanted
+    for lower in np.sort(given[~answered])[::-1]:
+        more = given >= lower
+        assert labels[more].mean() < wanted
+
+
+def test_a_precision_that_cannot_be_had_is_told():
+    labels = np.array([[0], [1]] * 20)
+    assert np.isnan(choose_thresholds(labels, np.full((40, 1), 0.7), precision=0.9)).all()
+    # Four lucky images prove nothing.
+    few = np.zeros((40, 1))
+    few[:4] = 1
+    assert np.isnan(choose_thresholds(few, np.linspace(1, 0, 40)[:, None], precision=0.95)).all()

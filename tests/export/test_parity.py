@@ -23,10 +23,10 @@ CLASSES = ("a", "b")
 COUNTED = Tolerance(None, 0.98)
 
 
-def judged(given, wanted, tolerance=EXACT, labels=None, tmp_path=None, classes=CLASSES):
+def judged(given, wanted, tolerance=EXACT, labels=None, tmp_path=None, classes=CLASSES, thresholds=()):
     np.save(tmp_path / "answers.npy", np.asarray(given, np.float32))
     wanted = np.asarray(wanted, np.float32)
-    reference = Reference([str(number) for number in range(len(wanted))], wanted, labels)
+    reference = Reference([str(number) for number in range(len(wanted))], wanted, labels, thresholds)
     return judge(
         "tflite", "f", tolerance, reference, CLASSES, {"labels": list(classes), "seconds": 1.5},
         tmp_path / "answers.npy",
@@ -65,6 +65,18 @@ def test_quantised_answers_are_counted(tmp_path):
     assert found.agreement == pytest.approx(0.97)
     assert "97.0% of 100 images" in found.reason
     assert "accuracy on them 0.970, the model's 1.000" in found.reason
+
+
+def test_with_several_labels_each_decision_counts(tmp_path):
+    wanted = np.tile([[0.9, 0.35]], (50, 1))
+    given = wanted.copy()
+    given[:3, 1] = 0.25  # the second label is no longer given; the most probable one stays the same
+    found = judged(given, wanted, COUNTED, tmp_path=tmp_path, thresholds=(0.5, 0.3))
+    assert found.agreement == pytest.approx(0.97)
+    assert not found.passed
+    at_the_edge = judged([[0.9, 0.30001]], [[0.9, 0.29999]], tmp_path=tmp_path, thresholds=(0.5, 0.3))
+    assert at_the_edge.passed
+    assert at_the_edge.agreement == 1.0
 
 
 def test_answers_that_are_no_numbers_or_of_another_shape_are_refused(tmp_path):

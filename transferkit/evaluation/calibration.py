@@ -56,19 +56,37 @@ def fit_temperature(logits_or_probabilities: np.ndarray, labels: np.ndarray) -> 
     Args:
         logits_or_probabilities: ``[N, C]``. Rows that are probabilities (all of 0..1, sums of 1) are taken as
             such: their logarithms are logits up to a constant a row, which changes nothing.
-        labels: int ``[N]``.
+        labels: int ``[N]``; or 0/1 ``[N, C]`` where an image may have several, whose logits are then taken as
+            such, each label's by itself.
 
     Raises:
         ValueError: shapes that do not fit, or no samples.
     """
     values, truth = np.asarray(logits_or_probabilities, dtype=np.float64), np.asarray(labels)
-    if values.ndim != 2 or truth.shape != (len(values),) or not len(values):
-        raise ValueError(f"expected [N, C] and [N], received {values.shape} and {truth.shape}")
-    logits = _as_logits(values)
+    if values.ndim != 2 or truth.shape not in {(len(values),), values.shape} or not len(values):
+        raise ValueError(
+            f"expected [N, C] and [N] or twice [N, C], received {values.shape} and {truth.shape}"
+        )
+    several = truth.ndim == 2
+    logits = values if several else _as_logits(values)
+    # The log probability of what is true: a label's presence or absence, or the one class.
+    signs = np.where(truth.astype(bool), 1.0, -1.0) if several else None
     rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:
-        return float(-_log_softmax(logits / np.exp(log_temperature))[rows, truth].mean())
+        scaled = logits / np.exp(log_temperature)
+        if signs is not None:
+            return float(np.logaddexp(0.0, -signs * scaled).mean())
+        return float(-_log_softmax(scaled)[rows, truth].mean())
+
+    def error(temperature: float) -> float:
+        scaled = logits / temperature
+        if signs is not None:
+            sure = 0.5 + 0.5 * np.tanh(np.abs(scaled) / 2)
+            return expected_calibration_error(
+                reliability_curve(sure.ravel(), ((scaled > 0) == (signs > 0)).ravel())
+            )
+        return _calibration_error(np.exp(_log_softmax(scaled)), truth)
 
     from scipy.optimize import minimize_scalar
 
@@ -84,8 +102,8 @@ def fit_temperature(logits_or_probabilities: np.ndarray, labels: np.ndarray) -> 
         temperature=best,
         log_loss_before=loss(0.0),
         log_loss_after=loss(np.log(best)),
-        calibration_error_before=_calibration_error(np.exp(_log_softmax(logits)), truth),
-        calibration_error_after=_calibration_error(np.exp(_log_softmax(logits / best)), truth),
+        calibration_error_before=error(1.0),
+        calibration_error_after=error(best),
         samples=len(truth),
     )
 

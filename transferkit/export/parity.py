@@ -40,11 +40,13 @@ class Reference:
         files: encoded images.
         probabilities: float32 ``[N, classes]``, the evaluated model's.
         labels: int64 ``[N]``, what the images are, or None where nobody knows.
+        thresholds: of the labels, where an image may have several; else none.
     """
 
     files: Sequence[str]
     probabilities: np.ndarray
     labels: np.ndarray | None = None
+    thresholds: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Finding:
         format: as recipes name it.
         file: its name in the version's folder.
         images: how many it answered.
-        agreement: share of them with the same most probable class, 0 to 1.
+        agreement: share of them with the same most probable class, or of their labels' decisions, 0 to 1.
         largest_difference: of any probability.
         class_order: whether the labels inside are the classes, in their order.
         tolerance: what it was held to.
@@ -202,7 +204,7 @@ def judge(
         reason = f"its answers have the shape {list(given.shape)} or are no numbers"
         return Finding(name, file, count, 0.0, 1.0, order, tolerance, seconds, reason=reason)
     difference = float(np.abs(given - wanted).max())
-    agreement = float(_agree(given, wanted, tolerance).mean())
+    agreement = float(_agree(given, reference, tolerance).mean())
     accuracy = of_model = None
     if reference.labels is not None:
         accuracy = float((given.argmax(1) == reference.labels).mean())
@@ -213,14 +215,19 @@ def judge(
     return Finding(**{**finding.__dict__, "reason": _reason(finding)})
 
 
-def _agree(given: np.ndarray, wanted: np.ndarray, tolerance: Tolerance) -> np.ndarray:
-    """bool ``[N]``: the same most probable class; a tie within the tolerance has two that are right."""
-    rows = np.arange(len(given))
-    same = given.argmax(1) == wanted.argmax(1)
-    if tolerance.difference is None:
-        return same
-    short = wanted.max(1) - wanted[rows, given.argmax(1)]
-    return same | (short <= 2 * tolerance.difference)
+def _agree(given: np.ndarray, reference: Reference, tolerance: Tolerance) -> np.ndarray:
+    """bool ``[N]``: the same most probable class; ``[N, classes]``: each label given or not, as wanted.
+
+    A tie within the tolerance has two answers that are right.
+    """
+    wanted, rows = reference.probabilities, np.arange(len(given))
+    if len(reference.thresholds):
+        thresholds = np.asarray(reference.thresholds, np.float32)
+        same, short = (given >= thresholds) == (wanted >= thresholds), np.abs(wanted - thresholds)
+    else:
+        same = given.argmax(1) == wanted.argmax(1)
+        short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
+    return same if tolerance.difference is None else same | (short <= tolerance.difference)
 
 
 def _reason(found: Finding) -> str | None:

@@ -85,7 +85,8 @@ def calibrate(network: Network, recipe: Recipe, batches: Any, labels: np.ndarray
         network: trained; its temperature is 1 so far.
         recipe: ``evaluation.calibrate``, ``evaluation.precision`` and ``export.temperature``.
         batches: of the validation images, each once, in the order of ``labels``.
-        labels: int64 ``[N]``.
+        labels: int64 ``[N]``; or 0/1 ``[N, C]``, where thresholds of labels stand for abstention (see
+            :func:`~transferkit.runs.thresholds.settle_thresholds`).
     """
     section = recipe.evaluation
     if not (section.calibrate or section.precision):
@@ -98,7 +99,7 @@ def calibrate(network: Network, recipe: Recipe, batches: Any, labels: np.ndarray
     if temperature is not None and recipe.export.temperature:
         network.temperature = temperature.temperature
     abstention, shortfall = None, None
-    if section.precision:
+    if section.precision and labels.ndim == 1:
         probabilities = apply_temperature(logits, network.temperature)
         try:
             abstention = abstention_threshold(probabilities, labels, section.precision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from transferkit.runs.parity import HeldOut, on_accelerator
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import write_inputs, write_outcome
+from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.runs.train import Fitted, train
 from transferkit.runs.weights import write_weights
@@ -103,7 +105,7 @@ def execute(
 
 
 def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated:
-    """Temperature and abstention, where they are wanted, from the validation images."""
+    """Temperature and abstention (or thresholds), where they are wanted, from the validation images."""
     images, at_cut = fitted.trained.images, fitted.at_cut
     if not (recipe.evaluation.calibrate or recipe.evaluation.precision):
         return Calibrated()
@@ -111,6 +113,11 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
     labels = images.labels[chosen]
     with progress.stage("calibrate", total=len(chosen)) as stage:
         found = calibrate(fitted.network, recipe, at_cut.in_order(chosen, labels), labels)
+        if labels.ndim == 2:
+            batches = at_cut.in_order(chosen, labels)
+            missed = settle_thresholds(fitted.network, batches, labels, recipe.evaluation.precision)
+            fitted.trained.thresholds = thresholds_of(fitted.network)
+            found = replace(found, shortfall=missed)
         stage.update(len(chosen))
     for line in found.describe():
         progress.say(line)

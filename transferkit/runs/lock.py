@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -30,7 +31,8 @@ def make_lock(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sh
 
     Returns:
         Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds
-        and the devices of this machine; the hash of the earlier ledger, where the recipe names one.
+        and the devices of this machine; the hash of the earlier ledger, where the recipe names one
+        (None where that is gone).
     """
     made = {
         "recipe_sha256": recipe.sha256(),
@@ -45,7 +47,8 @@ def make_lock(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sh
         "devices": _devices(),
     }
     if recipe.data.ledger is not None:
-        made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256()
+        there = os.path.exists(recipe.data.ledger)
+        made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256() if there else None
     return made
 
 

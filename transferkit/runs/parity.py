@@ -139,6 +139,7 @@ class ParityGate:
             [self._paths[index] for index in self._counted],
             held_out.probabilities[self._counted],
             held_out.labels[self._counted] if held_out.labels.ndim == 1 else None,
+            subject.about.thresholds,
         )
         evaluated = self._against_evaluation(compared, held_out)
         verdict = ParityResult()
@@ -185,7 +186,7 @@ class ParityGate:
         # On the CPU, as in the other process: an accelerator's shorter arithmetic is no fault of an export.
         with tf.device("/CPU:0"):
             answers = subject.probabilities(tf.constant(images)).numpy()
-        return Reference(files, answers)
+        return Reference(files, answers, thresholds=about.thresholds)
 
     def _against_evaluation(self, compared: Reference, held_out: HeldOut) -> dict[str, Any]:
         """Whether the figures that were reported are those of the network that is exported."""

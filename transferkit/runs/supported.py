@@ -26,10 +26,9 @@ def check_supported(recipe: Recipe) -> None:
     pipeline = make_augmentation(recipe.augmentation)
     if pipeline is not None and cast(Any, vocabulary("heads").get(recipe.head.kind)).closed_form:
         faults += _without_epochs(recipe, pipeline)
-    if recipe.head.options.get("multi_label") or recipe.head.kind == "multi_label":
-        for key in ("calibrate", "precision"):
-            if getattr(recipe.evaluation, key):
-                refuse(f"evaluation.{key}", getattr(recipe.evaluation, key), "nothing with several labels")
+    if recipe.evaluation.precision and recipe.head.options.get("thresholds", "auto") != "auto":
+        expected = "nothing where head.thresholds says from when on each label counts"
+        refuse("evaluation.precision", recipe.evaluation.precision, expected)
     if faults:
         raise UserError(*faults)
 

@@ -8,29 +8,43 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.errors import fault
 from transferkit.evaluation import choose_thresholds
 from transferkit.model_fn.network import Network
 
 __all__ = ["settle_thresholds", "take_thresholds", "thresholds_of"]
 
 
-def settle_thresholds(network: Network, batches: Any, labels: np.ndarray) -> None:
+def settle_thresholds(
+    network: Network, batches: Any, labels: np.ndarray, precision: float | None = None
+) -> str | None:
     """Gives the network's head the thresholds that do best, where the recipe leaves them open.
 
     Args:
         network: trained.
         batches: of the validation images, each once, in the order of ``labels``.
         labels: 0/1 ``[N, C]``; int ``[N]`` where an image has one label, and there is nothing to choose.
+        precision: what share of the answers with a label shall be right.
+
+    Returns:
+        Which labels no threshold gives that precision, as a fault; they keep the one of the best F1.
     """
     if not network.head.chooses_thresholds or not len(labels):
-        return
+        return None
 
     def answer(features: dict[str, tf.Tensor]) -> tf.Tensor:
         return network.predictions(network.logits(features))["probabilities"]
 
     run = tf.function(answer, autograph=False)
     probabilities = np.concatenate([run(features).numpy() for features, _ in batches])
-    network.head.thresholds = choose_thresholds(labels, probabilities).tolist()
+    best = choose_thresholds(labels, probabilities)
+    wanted = best if precision is None else choose_thresholds(labels, probabilities, precision)
+    missed = [name for name, value in zip(network.head.classes, wanted, strict=True) if np.isnan(value)]
+    network.head.thresholds = np.where(np.isnan(wanted), best, wanted).tolist()
+    if not missed:
+        return None
+    mend = f"no threshold reaches it for {', '.join(missed)}; theirs are the ones of the best F1"
+    return fault("evaluation.precision", precision, mend=mend)
 
 
 def thresholds_of(network: Network) -> dict[str, float] | None:

@@ -36,7 +36,11 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None) -> list[str
     except (OSError, json.JSONDecodeError) as error:
         raise UserError(fault(str(file), mend=f"the lock file cannot be read: {error}")) from None
     recipe = run.recipe
-    moved = recipe if data is None else load(run.path / "recipe.toml", [("data.path", os.fspath(data))])
+    changes: list[tuple[str, Any]] = [] if data is None else [("data.path", os.fspath(data))]
+    if recipe.data.ledger is not None and not os.path.exists(recipe.data.ledger):
+        # The run's own holds what it said of these images; that it is gone is a line of its own.
+        changes.append(("data.ledger", os.fspath(run.path)))
+    moved = load(run.path / "recipe.toml", changes) if changes else recipe
     images = prepare(moved, Progress(quiet=True))
     # What the run set aside when it decoded the images is no part of its ledger.
     left_out = _quarantined(run)
