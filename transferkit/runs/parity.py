@@ -23,7 +23,7 @@ from transferkit.export.variants import VARIANTS, write_variants
 __all__ = ["HeldOut", "ParityGate", "ParityResult", "on_accelerator"]
 
 _COMPARED = 10  # held-out photos whose probabilities are compared, beside the variants
-_COUNTED = 200  # held-out photos whose answers are counted, for quantised formats
+_COUNTED = 500  # held-out photos whose answers are counted, for quantised formats
 # Between the evaluated figures and the network on a CPU: activations kept in float16, or an accelerator's
 # arithmetic, stand between them, and are no fault of an export.
 _KEPT_SHORT = 2e-2
@@ -92,7 +92,7 @@ class ParityGate:
         checker: the fresh process.
         paths: files of the evaluated images; what the evaluation gave is asked for in :meth:`settle` alone.
         labels: theirs.
-        images: how many held-out images; None for ten that are compared and 200 that are counted.
+        images: how many held-out images; None for ten that are compared and 500 that are counted.
         least_agreement: of quantised formats, where it is not the format's own.
     """
 

@@ -1,7 +1,8 @@
 """TFLite in whole int8, weights and activations: what accelerators for integers take.
 
 The ranges of the activations are measured on training photos. Pixels go in as uint8 and are not rescaled
-before they are quantised (scale 1, zero point 0); probabilities come out as float32, in steps of 1/256.
+before they are quantised (scale 1, zero point 0); probabilities come out as float32, in steps of 1/256. What
+rounding the weights adds to every answer alike is taken out again (:mod:`._bias_correction`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tensorflow as tf
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
+from transferkit.export.formats._bias_correction import correct_biases
 from transferkit.export.subject import Subject
 
 __all__ = [
@@ -38,6 +40,7 @@ EXTRA = None
 FUNCTIONAL = False
 USAGE = _tflite.USAGE
 REPRESENTATIVE = 128
+_FOR_BIASES = 64
 
 read = _tflite.read
 
@@ -57,7 +60,7 @@ def write(subject: Subject, path: Path) -> None:
         for photo in photos:
             yield [photo[np.newaxis].astype(np.float32)]
 
-    model = _tflite.convert(
+    quantised = _tflite.convert(
         subject,
         # As float the images are quantised with the rest: as uint8 a cast to float would stay in the file.
         dtype=tf.float32,
@@ -66,4 +69,5 @@ def write(subject: Subject, path: Path) -> None:
         target_spec=tf.lite.TargetSpec(supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8]),
         inference_input_type=tf.uint8,
     )
-    _tflite.save(model, subject, path)
+    original = _tflite.convert(subject, dtype=tf.float32)
+    _tflite.save(correct_biases(quantised, original, photos[:_FOR_BIASES]), subject, path)
