@@ -113,6 +113,37 @@ def test_the_fastest_that_agrees_is_taken(cut, sample, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("openvino", "count", "wanted"),
+    [(50.0, None, False), (21.0, None, True), (21.0, 8, False), (21.0, 10**6, True)],
+)
+def test_what_cannot_save_its_building_is_not_built(cut, sample, monkeypatch, openvino, count, wanted):
+    needs_openvino()
+    built = note_builds(monkeypatch, {"openvino": openvino, "tensorflow": 20.0})
+    assert choose_engine(cut, SIZE, sample, count=count).name == "openvino"
+    assert bool(built) == wanted
+
+
+def test_a_choice_for_few_images_does_not_stand_for_many(cut, sample, tmp_path, monkeypatch):
+    needs_openvino()
+    speeds = {"openvino": 21.0, "tensorflow": 20.0}
+    built = note_builds(monkeypatch, speeds)
+    for count in (8, 9):
+        choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path), count)
+    assert not built
+    choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path), 10**6)
+    assert len(built) == 1
+    choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path), 10**6)
+    assert len(built) == 1, "now both are known"
+
+
+def note_builds(monkeypatch, speeds):
+    built = []
+    monkeypatch.setattr(choosing, "_speed", lambda engine, images: speeds[engine.name])
+    monkeypatch.setattr(choosing, "FoldedEngine", lambda file: built.append(file) or FoldedEngine(file))
+    return built
+
+
+@pytest.mark.parametrize(
     "damage", [lambda data: data[:-20], lambda data: b"", lambda data: data[:-5] + b"\xff" * 5]
 )
 def test_a_torn_folded_graph_is_made_again(cut, sample, tmp_path, damage):

@@ -254,7 +254,8 @@ class _Job:
                 hashes = [self.wanted.hashes[places[at]] for at in here]
                 shown = self.wanted.views.augment(shown, self.wanted.views.seeds(hashes, view))
             if self.made is None:
-                self.made = choose_engine(self.cut, self.size, shown, self.engine, self.cache)
+                count = self.wanted.digests.size
+                self.made = choose_engine(self.cut, self.size, shown, self.engine, self.cache, count)
             writer.put(digests[here, view], self.made(shown))
         return int(lacking.any(1).sum())
 
