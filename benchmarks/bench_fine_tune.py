@@ -88,10 +88,9 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     plan = parts.plan(phase)
     network = parts.network(phase, plan, images.train_counts)
     data = work(network, parts.backbone.input_size, recipe, images, phase, place)
-    optimizer = build_optimizer(phase, data.steps_per_epoch, plan, network)
-    return train_phase(network, phase, data, optimizer, place / "phase", recipe.seed, Progress(quiet=True))[
-        -1
-    ]
+    optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
+    quiet = Progress(quiet=True)
+    return train_phase(network, phase, data, optimizer, rate, place / "phase", recipe.seed, quiet)[-1]
 
 
 def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, place: Path) -> Any:
