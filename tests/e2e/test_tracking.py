@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 import types
@@ -108,7 +109,9 @@ def test_a_package_that_is_not_there_is_one_line_before_anything_runs(monkeypatc
     for name in ("mlflow", "wandb"):
         monkeypatch.setitem(sys.modules, name, None)
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = importlib.util.find_spec
+    hidden = ("mlflow", "wandb")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in hidden else found(name))
     with pytest.raises(UserError) as caught:
         check_tracking(load(overrides=["tracking={mlflow=true, wandb=true}"]))
     first, second = caught.value.faults

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 from transferkit.errors import UserError
@@ -47,7 +49,8 @@ def test_what_no_trial_could_be_is_refused_first(text, part):
 
 
 def test_optuna_that_is_not_installed_is_one_line(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "optuna" else found(name))
     with pytest.raises(UserError, match=r"transferkit\[optuna\]"):
         check_sweep(load(overrides=[SEARCH]))
 
