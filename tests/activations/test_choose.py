@@ -114,7 +114,7 @@ def test_the_fastest_that_agrees_is_taken(cut, sample, monkeypatch):
 
 @pytest.mark.parametrize(
     ("openvino", "count", "wanted"),
-    [(50.0, None, False), (21.0, None, True), (21.0, 8, False), (21.0, 10**6, True)],
+    [(50.0, None, False), (31.9, None, True), (31.9, 8, False), (31.9, 10**6, True)],
 )
 def test_what_cannot_save_its_building_is_not_built(cut, sample, monkeypatch, openvino, count, wanted):
     needs_openvino()
@@ -125,7 +125,7 @@ def test_what_cannot_save_its_building_is_not_built(cut, sample, monkeypatch, op
 
 def test_a_choice_for_few_images_does_not_stand_for_many(cut, sample, tmp_path, monkeypatch):
     needs_openvino()
-    speeds = {"openvino": 21.0, "tensorflow": 20.0}
+    speeds = {"openvino": 31.9, "tensorflow": 20.0}
     built = note_builds(monkeypatch, speeds)
     for count in (8, 9):
         choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path), count)
@@ -137,6 +137,7 @@ def test_a_choice_for_few_images_does_not_stand_for_many(cut, sample, tmp_path, 
 
 
 def note_builds(monkeypatch, speeds):
+    """What is built. At 31.9 against 1.6 x 20 an image saves 0.1 ms: no time of building matters here."""
     built = []
     monkeypatch.setattr(choosing, "_speed", lambda engine, images: speeds[engine.name])
     monkeypatch.setattr(choosing, "FoldedEngine", lambda file: built.append(file) or FoldedEngine(file))
