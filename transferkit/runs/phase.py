@@ -141,6 +141,7 @@ def train_phase(
         evaluate(0, 0.0)
     done = history.rows[-1]["step"]
     hooks: list[Any] = [_Following(rate, history)] if rate.schedule.listens else []
+    # The one phase of a recipe without phases has the stage's own name.
     name = "train" if phase.name == "train" else f"train {phase.name}"
     with progress.stage(name, total=total, unit="step", start=done) as stage:
         started = time.perf_counter()

@@ -156,7 +156,6 @@ def _stages(progress: Progress) -> list[Stage]:
     stages = []
     for name, seconds in progress.seconds.items():
         count, unit = progress.counts[name]
-        # The one phase of a recipe without phases has the stage's own name.
         stages.append(Stage(name, seconds, count or None, f"{unit}s"))
     return stages
 
