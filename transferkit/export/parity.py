@@ -57,7 +57,7 @@ class Finding:
         format: as recipes name it.
         file: its name in the version's folder.
         images: how many it answered.
-        agreement: share of them with the same most probable class, or of their labels' decisions, 0 to 1.
+        agreement: share of them with the same most probable class, or with the same labels given, 0 to 1.
         largest_difference: of any probability.
         class_order: whether the labels inside are the classes, in their order.
         tolerance: what it was held to.
@@ -216,18 +216,19 @@ def judge(
 
 
 def _agree(given: np.ndarray, reference: Reference, tolerance: Tolerance) -> np.ndarray:
-    """bool ``[N]``: the same most probable class; ``[N, classes]``: each label given or not, as wanted.
+    """bool ``[N]``: the same most probable class, or the very same labels given where there may be several.
 
     A tie within the tolerance has two answers that are right.
     """
     wanted, rows = reference.probabilities, np.arange(len(given))
+    close = 0.0 if tolerance.difference is None else tolerance.difference
     if len(reference.thresholds):
+        # Images count, not decisions: nearly all of those say "absent" and agree by themselves.
         thresholds = np.asarray(reference.thresholds, np.float32)
-        same, short = (given >= thresholds) == (wanted >= thresholds), np.abs(wanted - thresholds)
-    else:
-        same = given.argmax(1) == wanted.argmax(1)
-        short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
-    return same if tolerance.difference is None else same | (short <= tolerance.difference)
+        same = (given >= thresholds) == (wanted >= thresholds)
+        return (same | (np.abs(wanted - thresholds) < close)).all(axis=1)
+    short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
+    return (given.argmax(1) == wanted.argmax(1)) | (short < close)
 
 
 def _reason(found: Finding) -> str | None:
