@@ -78,7 +78,7 @@ def test_prefix_traces_for_raw_bytes(backbone: Any, images: np.ndarray) -> None:
 
 
 def test_openvino_takes_the_prefix(images: np.ndarray) -> None:
-    openvino = pytest.importorskip("openvino")
+    openvino = pytest.importorskip("openvino", reason="needs OpenVINO, which this platform lacks")
     # With trained weights: those of a random network give features too small to compare.
     cut = load_backbone("embedded", input_size=(32, 32)).cut(None)
     traced = tf.function(cut.prefix).get_concrete_function(tf.TensorSpec([None, 32, 32, 3], tf.uint8))

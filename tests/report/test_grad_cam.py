@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from transferkit.report.grad_cam import grad_cam
-
-tf = pytest.importorskip("tensorflow")
 
 
 def maps_of(images):

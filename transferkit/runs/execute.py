@@ -105,20 +105,23 @@ def execute(
 
 
 def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated:
-    """Temperature and abstention (or thresholds), where they are wanted, from the validation images."""
-    images, at_cut = fitted.trained.images, fitted.at_cut
-    if not (recipe.evaluation.calibrate or recipe.evaluation.precision):
-        return Calibrated()
+    """Temperature and abstention, where they are wanted, and the labels' thresholds at that temperature."""
+    images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
-    with progress.stage("calibrate", total=len(chosen)) as stage:
-        found = calibrate(fitted.network, recipe, at_cut.in_order(chosen, labels), labels)
-        if labels.ndim == 2:
-            batches = at_cut.in_order(chosen, labels)
-            missed = settle_thresholds(fitted.network, batches, labels, recipe.evaluation.precision)
-            fitted.trained.thresholds = thresholds_of(fitted.network)
-            found = replace(found, shortfall=missed)
-        stage.update(len(chosen))
+
+    def batches() -> Any:
+        return fitted.at_cut.in_order(chosen, labels)
+
+    found = Calibrated()
+    if recipe.evaluation.calibrate or recipe.evaluation.precision:
+        with progress.stage("calibrate", total=len(chosen)) as stage:
+            found = calibrate(network, recipe, batches(), labels)
+            stage.update(len(chosen))
+    if network.head.chooses_thresholds and len(chosen):
+        missed = settle_thresholds(network, batches(), labels, recipe.evaluation.precision)
+        found = replace(found, shortfall=missed)
+    fitted.trained.thresholds = thresholds_of(network)
     for line in found.describe():
         progress.say(line)
     return found

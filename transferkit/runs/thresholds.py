@@ -18,19 +18,17 @@ __all__ = ["settle_thresholds", "take_thresholds", "thresholds_of"]
 def settle_thresholds(
     network: Network, batches: Any, labels: np.ndarray, precision: float | None = None
 ) -> str | None:
-    """Gives the network's head the thresholds that do best, where the recipe leaves them open.
+    """Gives the network's head the thresholds that do best.
 
     Args:
-        network: trained.
+        network: trained, at its temperature; its head chooses thresholds.
         batches: of the validation images, each once, in the order of ``labels``.
-        labels: 0/1 ``[N, C]``; int ``[N]`` where an image has one label, and there is nothing to choose.
+        labels: 0/1 ``[N, C]``, one row at least.
         precision: what share of the answers with a label shall be right.
 
     Returns:
         Which labels no threshold gives that precision, as a fault; they keep the one of the best F1.
     """
-    if not network.head.chooses_thresholds or not len(labels):
-        return None
 
     def answer(features: dict[str, tf.Tensor]) -> tf.Tensor:
         return network.predictions(network.logits(features))["probabilities"]

@@ -22,7 +22,6 @@ from transferkit.runs.phase import MOMENTS, PhaseData, train_phase
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import Trained
-from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.validation import measure
 
 __all__ = ["Begun", "Fitted", "check_parts", "train"]
@@ -149,10 +148,6 @@ def train(
         before = own / MOMENTS, network.trainable_variables
     assert folder is not None  # noqa: S101 -- for the type checker: a recipe has at least one phase
     trained.frozen = proof.check()
-    validation = trained.images.of_split("val")
-    labels = trained.images.labels[validation]
-    settle_thresholds(network, at_cut.in_order(validation, labels) if len(labels) else (), labels)
-    trained.thresholds = thresholds_of(network)
     return Fitted(trained, network, at_cut, folder)
 
 

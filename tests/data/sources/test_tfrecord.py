@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow as tf
 
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
@@ -11,7 +12,6 @@ from transferkit.errors import UserError
 @pytest.fixture
 def record(picture):
     """A function: path, [(number of a picture, label, text)] -> the file."""
-    tf = pytest.importorskip("tensorflow")
 
     def write(path, rows, encoded="image/encoded"):
         def feature(value):

@@ -31,6 +31,7 @@ from transferkit.runs.progress import Progress
 from transferkit.runs.sweep.choose import Values, make_chooser
 from transferkit.runs.sweep.results import Results, Trial
 from transferkit.runs.sweep.shelf import Shelf
+from transferkit.runs.thresholds import settle_thresholds
 from transferkit.runs.tracking import open_trackers
 from transferkit.runs.train import Fitted, train
 from transferkit.runs.validation import figure
@@ -135,6 +136,8 @@ def _validate(fitted: Fitted, metric: str) -> Evaluation:
     images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
+    if network.head.chooses_thresholds:
+        settle_thresholds(network, fitted.at_cut.in_order(chosen, labels), labels)
     batches = Estimator(make_model_fn(network)).predict(
         lambda: fitted.at_cut.in_order(chosen, labels),
         predict_keys=["probabilities"],
