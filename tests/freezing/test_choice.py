@@ -82,6 +82,20 @@ def test_a_rule_that_matches_nothing(mobilenet: Any) -> None:
     assert "freeze rule 3: received 'conv'" in caught.value.faults[1]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "mend"),
+    [
+        ("blok_.*", "a layer; did you mean 'block'? layers are called 'Conv1'"),
+        (".*xyz", "a layer; layers are called 'Conv1'"),
+    ],
+)
+def test_a_pattern_s_beginning_finds_near_names(mobilenet: Any, pattern: str, mend: str) -> None:
+    rules = [{"match": pattern, "trainable": True}, {"match": ".*", "trainable": False}]
+    with pytest.raises(UserError) as caught:
+        choose(rules, mobilenet)
+    assert mend in caught.value.faults[0]
+
+
 def test_a_layer_that_no_rule_covers(mobilenet: Any) -> None:
     with pytest.raises(UserError, match=r"no rule covers layer 'Conv1' and 61 more; .*match = '\.\*'"):
         choose([{"match": "block_1[0-6]_.*", "trainable": True}], mobilenet)

@@ -113,13 +113,20 @@ def _fraction(share: float, layers: Sequence[Any]) -> list[Choice]:
     return _above(layers, learning[frozen] - 1)
 
 
+def _nearest(pattern: str, names: Sequence[str]) -> str:
+    """Layers whose names begin nearly as ``pattern`` does, before its first special character."""
+    begin = re.match(r"\w*", pattern).group()  # type: ignore[union-attr]
+    found = near(pattern, names) or (near(begin, [name[: len(begin)] for name in names]) if begin else None)
+    return f"{found or ''} layers are called '{names[2]}', … '{names[-1]}'".strip()
+
+
 def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
     names = [layer.name for layer in layers]
     patterns = [re.compile(rule["match"]) for rule in rules]
     faults = []
     for number, pattern in enumerate(patterns, start=1):
         if not any(pattern.fullmatch(name) for name in names):
-            mend = near(pattern.pattern, names) or f"layers are called '{names[2]}', … '{names[-1]}'"
+            mend = _nearest(pattern.pattern, names)
             faults.append(
                 fault(f"freeze rule {number}", pattern.pattern, "a pattern that matches a layer", mend)
             )
