@@ -21,7 +21,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: it cannot be written; ``path`` is as it was.
     """
     beside = path.with_name(f".{path.name}.writing")
-    yield beside
-    with open(beside, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        yield beside
+        with open(beside, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -37,14 +37,17 @@ def test_nothing_changed_and_the_data_may_have_moved(runs, shapes, tmp_path):
     assert call("verify", runs[0].path, "--data", moved).startswith("unchanged")
 
 
-def test_an_earlier_ledger_that_is_gone_is_a_change_and_no_error(runs, shapes, tmp_path):
-    ledger = shutil.copy(runs[0].path / "split.csv", tmp_path / "earlier.csv")
+@pytest.mark.parametrize("named", ["earlier/split.csv", "earlier"])
+def test_an_earlier_ledger_that_is_gone_is_a_change_and_no_error(runs, shapes, tmp_path, named):
+    (tmp_path / "earlier").mkdir()
+    shutil.copy(runs[0].path / "split.csv", tmp_path / "earlier" / "split.csv")
+    ledger = tmp_path / named
     settings = [f"data.ledger='{ledger}'", "epochs=1", "export.parity=false", "evaluation.heat=0"]
     run = transferkit.retrain(
         backbone="embedded", data=shapes, run=tmp_path / "run", quiet=True, overrides=settings
     )
     assert call("verify", run.path).startswith("unchanged")
-    (tmp_path / "earlier.csv").unlink()
+    (tmp_path / "earlier" / "split.csv").unlink()
     (line,) = call("verify", run.path, code=1).splitlines()
     assert line.startswith("ledger_sha256: was ")
     assert line.endswith("is null")

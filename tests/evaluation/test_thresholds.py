@@ -70,3 +70,12 @@ def test_a_precision_that_cannot_be_had_is_told():
     few = np.zeros((40, 1))
     few[:4] = 1
     assert np.isnan(choose_thresholds(few, np.linspace(1, 0, 40)[:, None], precision=0.95)).all()
+
+
+def test_a_precision_is_reached_among_probabilities_close_to_one():
+    labels = np.arange(80)[:, None] < 30
+    given = np.where(labels, 0.99996, 0.99992)
+    given[50:] = 0.1
+    (threshold,) = choose_thresholds(labels, given, precision=0.95)
+    assert (given[:, 0] >= threshold).sum() == 30
+    assert threshold < 1

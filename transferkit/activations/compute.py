@@ -227,7 +227,7 @@ class _Job:
                 for one in unreadable:
                     reasons[self.wanted.hashes[part[one.index - start]]] = one.reason
                 readable = part[[start + place not in failed for place in range(len(part))]]
-                computed += self._pass(readable, images, watched, writer)
+                computed += self._pass(readable, images, watched, writer, len(missing))
                 done += len(part)
                 self._tell(done)
         return computed, reasons, self.made.name if self.made else None
@@ -241,7 +241,9 @@ class _Job:
         for number, batch in enumerate(batches):
             yield number * self.batch_size, batch.images, batch.unreadable
 
-    def _pass(self, places: np.ndarray, images: np.ndarray, watched: Store, writer: Writer) -> int:
+    def _pass(
+        self, places: np.ndarray, images: np.ndarray, watched: Store, writer: Writer, missing: int
+    ) -> int:
         """Runs one batch, all views; images that another process has written meanwhile are passed over."""
         digests = self.wanted.digests[places]
         lacking = ~watched.has(digests.reshape(-1)).reshape(digests.shape)
@@ -254,7 +256,7 @@ class _Job:
                 hashes = [self.wanted.hashes[places[at]] for at in here]
                 shown = self.wanted.views.augment(shown, self.wanted.views.seeds(hashes, view))
             if self.made is None:
-                count = self.wanted.digests.size
+                count = missing * lacking.shape[1]
                 self.made = choose_engine(self.cut, self.size, shown, self.engine, self.cache, count)
             writer.put(digests[here, view], self.made(shown))
         return int(lacking.any(1).sum())

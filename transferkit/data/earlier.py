@@ -10,10 +10,16 @@ from transferkit.data.ledger import Ledger
 from transferkit.data.source import DataSet
 from transferkit.errors import UserError, fault, near
 
-__all__ = ["fixed_splits", "read_earlier"]
+__all__ = ["earlier_file", "fixed_splits", "read_earlier"]
 
 _PLACE = "data.ledger"
 _MOST = 10
+
+
+def earlier_file(reference: str | os.PathLike[str]) -> Path:
+    """The file that ``data.ledger`` names, whether it is there or not."""
+    path = Path(reference)
+    return path / "split.csv" if path.is_dir() else path
 
 
 def read_earlier(reference: str | os.PathLike[str]) -> Ledger:
@@ -22,9 +28,7 @@ def read_earlier(reference: str | os.PathLike[str]) -> Ledger:
     Raises:
         UserError: there is none, or it is something else.
     """
-    path = Path(reference)
-    if path.is_dir():
-        path = path / "split.csv"
+    path = earlier_file(reference)
     if not path.is_file():
         expected = "the split.csv of a run, or the run's folder"
         raise UserError(fault(_PLACE, str(reference), expected, "there is no such file"))

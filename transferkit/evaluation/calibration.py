@@ -16,11 +16,14 @@ _COLDEST, _HOTTEST = 0.05, 20.0
 
 @dataclass(frozen=True)
 class Temperature:
-    """One number by which all logits are divided (Guo et al. 2017, section 4.2); no decision changes.
+    """One number by which all logits are divided (Guo et al. 2017, section 4.2).
+
+    The most probable class stays the same, and so does which label is the likelier one.
 
     Attributes:
         temperature: above 1 the model was too sure of itself, below 1 not sure enough.
-        log_loss_before, log_loss_after: nats an image, on the images it was fitted on.
+        log_loss_before, log_loss_after: nats an image (a label, where it may have several), on the images
+            that it was fitted on.
         calibration_error_before, calibration_error_after: expected calibration error there, 0 to 1.
         samples: how many images it was fitted on.
     """

@@ -64,4 +64,4 @@ def _best(truth: np.ndarray, given: np.ndarray, precision: float | None) -> floa
     if not len(worth):
         return MIDDLE
     best = middles[worth >= worth.max() - 1e-9]
-    return float(np.clip(best[np.abs(best - MIDDLE).argmin()], 1e-4, 1 - 1e-4))
+    return float(best[np.abs(best - MIDDLE).argmin()])

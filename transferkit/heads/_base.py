@@ -29,7 +29,7 @@ class Head(Word):
     thresholds: Literal["auto"] | float | list[float] | dict[str, float] = Field(
         "auto",
         description="multi-label: the probability from which a label counts as given: one, one for each, or "
-        '"auto": those with the best F1 on the validation images',
+        '"auto": those with the best F1 on the validation images, or with evaluation.precision there',
     )
 
     def build(self, width: int, classes: int, seed: int) -> Any:

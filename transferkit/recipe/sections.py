@@ -126,7 +126,11 @@ class Evaluation(Section):
         False, description='"temperature" fits one on the validation images; true means the same'
     )
     precision: float | None = Field(
-        None, gt=0, lt=1, description="wanted precision: below some confidence the model abstains"
+        None,
+        gt=0,
+        lt=1,
+        description="wanted precision: below some confidence the model abstains; with several labels, the "
+        "precision that each label's threshold gives",
     )
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")

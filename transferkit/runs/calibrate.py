@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from transferkit.recipe import Recipe
 if TYPE_CHECKING:
     from transferkit.model_fn.network import Network
 
-__all__ = ["Calibrated", "calibrate"]
+__all__ = ["Calibrated", "calibrate", "logits_of"]
 
 
 @dataclass(frozen=True)
@@ -78,23 +79,30 @@ class Calibrated:
         return lines
 
 
-def calibrate(network: Network, recipe: Recipe, batches: Any, labels: np.ndarray) -> Calibrated:
+def logits_of(network: Network, batches: Iterable[Any]) -> np.ndarray:
+    """What the network says of images, float32 ``[N, C]``, before any temperature.
+
+    Args:
+        network: trained.
+        batches: of the images, each once.
+    """
+    import tensorflow as tf  # only here: a finished run's facts are read without it
+
+    run = tf.function(network.logits, autograph=False)
+    return np.concatenate([run(features).numpy() for features, _ in batches])
+
+
+def calibrate(network: Network, recipe: Recipe, logits: np.ndarray, labels: np.ndarray) -> Calibrated:
     """Fits what the recipe asks for, and sets the network's temperature.
 
     Args:
         network: trained; its temperature is 1 so far.
         recipe: ``evaluation.calibrate``, ``evaluation.precision`` and ``export.temperature``.
-        batches: of the validation images, each once, in the order of ``labels``.
+        logits: of the validation images, in the order of ``labels`` (:func:`logits_of`).
         labels: int64 ``[N]``; or 0/1 ``[N, C]``, where thresholds of labels stand for abstention (see
             :func:`~transferkit.runs.thresholds.settle_thresholds`).
     """
     section = recipe.evaluation
-    if not (section.calibrate or section.precision):
-        return Calibrated()
-    import tensorflow as tf  # only here: a finished run's facts are read without it
-
-    run = tf.function(network.logits, autograph=False)
-    logits = np.concatenate([run(features).numpy() for features, _ in batches])
     temperature = fit_temperature(logits, labels) if section.calibrate else None
     if temperature is not None and recipe.export.temperature:
         network.temperature = temperature.temperature

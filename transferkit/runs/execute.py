@@ -14,7 +14,7 @@ from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import make_subject, photos_of
-from transferkit.runs.calibrate import Calibrated, calibrate
+from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.handover import Handover, demand, start_checker
 from transferkit.runs.network import Parts
@@ -109,18 +109,16 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
     images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
-
-    def batches() -> Any:
-        return fitted.at_cut.in_order(chosen, labels)
-
+    precision = recipe.evaluation.precision
     found = Calibrated()
-    if recipe.evaluation.calibrate or recipe.evaluation.precision:
+    wanted = recipe.evaluation.calibrate or precision or network.head.chooses_thresholds
+    if wanted and len(chosen):
         with progress.stage("calibrate", total=len(chosen)) as stage:
-            found = calibrate(network, recipe, batches(), labels)
+            logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
+            found = calibrate(network, recipe, logits, labels)
+            if network.head.chooses_thresholds:
+                found = replace(found, shortfall=settle_thresholds(network, logits, labels, precision))
             stage.update(len(chosen))
-    if network.head.chooses_thresholds and len(chosen):
-        missed = settle_thresholds(network, batches(), labels, recipe.evaluation.precision)
-        found = replace(found, shortfall=missed)
     fitted.trained.thresholds = thresholds_of(network)
     for line in found.describe():
         progress.say(line)

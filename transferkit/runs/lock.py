@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
 from transferkit._version import __version__
-from transferkit.data.earlier import read_earlier
+from transferkit.data.earlier import earlier_file, read_earlier
 from transferkit.data.ledger import Ledger
 from transferkit.recipe import Recipe
 
@@ -47,7 +46,7 @@ def make_lock(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sh
         "devices": _devices(),
     }
     if recipe.data.ledger is not None:
-        there = os.path.exists(recipe.data.ledger)
+        there = earlier_file(recipe.data.ledger).is_file()
         made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256() if there else None
     return made
 

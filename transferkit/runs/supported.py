@@ -24,9 +24,11 @@ def check_supported(recipe: Recipe) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
 
     pipeline = make_augmentation(recipe.augmentation)
-    if pipeline is not None and cast(Any, vocabulary("heads").get(recipe.head.kind)).closed_form:
+    head = cast(Any, vocabulary("heads").get(recipe.head.kind))
+    if pipeline is not None and head.closed_form:
         faults += _without_epochs(recipe, pipeline)
-    if recipe.evaluation.precision and recipe.head.options.get("thresholds", "auto") != "auto":
+    thresholds = recipe.head.options.get("thresholds", head.model_fields["thresholds"].default)
+    if recipe.evaluation.precision and thresholds != "auto":
         expected = "nothing where head.thresholds says from when on each label counts"
         refuse("evaluation.precision", recipe.evaluation.precision, expected)
     if faults:

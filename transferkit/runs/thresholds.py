@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,13 +15,13 @@ __all__ = ["settle_thresholds", "take_thresholds", "thresholds_of"]
 
 
 def settle_thresholds(
-    network: Network, batches: Any, labels: np.ndarray, precision: float | None = None
+    network: Network, logits: np.ndarray, labels: np.ndarray, precision: float | None = None
 ) -> str | None:
     """Gives the network's head the thresholds that do best.
 
     Args:
         network: trained, at its temperature; its head chooses thresholds.
-        batches: of the validation images, each once, in the order of ``labels``.
+        logits: of the validation images, in the order of ``labels``, before the temperature.
         labels: 0/1 ``[N, C]``, one row at least.
         precision: what share of the answers with a label shall be right.
 
@@ -30,11 +29,7 @@ def settle_thresholds(
         Which labels no threshold gives that precision, as a fault; they keep the one of the best F1.
     """
 
-    def answer(features: dict[str, tf.Tensor]) -> tf.Tensor:
-        return network.predictions(network.logits(features))["probabilities"]
-
-    run = tf.function(answer, autograph=False)
-    probabilities = np.concatenate([run(features).numpy() for features, _ in batches])
+    probabilities = network.predictions(tf.constant(logits))["probabilities"].numpy()
     best = choose_thresholds(labels, probabilities)
     wanted = best if precision is None else choose_thresholds(labels, probabilities, precision)
     missed = [name for name, value in zip(network.head.classes, wanted, strict=True) if np.isnan(value)]

@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any
 
+from transferkit.data.earlier import earlier_file
 from transferkit.errors import UserError, fault
 from transferkit.recipe import load
 from transferkit.runs.lock import differences, make_lock
@@ -37,7 +38,7 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None) -> list[str
         raise UserError(fault(str(file), mend=f"the lock file cannot be read: {error}")) from None
     recipe = run.recipe
     changes: list[tuple[str, Any]] = [] if data is None else [("data.path", os.fspath(data))]
-    if recipe.data.ledger is not None and not os.path.exists(recipe.data.ledger):
+    if recipe.data.ledger is not None and not earlier_file(recipe.data.ledger).is_file():
         # The run's own holds what it said of these images; that it is gone is a line of its own.
         changes.append(("data.ledger", os.fspath(run.path)))
     moved = load(run.path / "recipe.toml", changes) if changes else recipe

@@ -18,8 +18,8 @@ class Tolerance:
 
     Attributes:
         difference: the largest difference of any probability; None where only the answers are held.
-        agreement: the least share of images with the same most probable class (of decisions on labels, where
-            an image may have several).
+        agreement: the least share of images with the same most probable class (with the very same labels,
+            where an image may have several).
     """
 
     difference: float | None

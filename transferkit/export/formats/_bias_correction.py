@@ -1,141 +1,117 @@
-"""Takes out of a quantised TFLite model what rounding its weights adds to every answer alike.
+"""Takes out of a quantised TFLite model what quantising adds to every answer alike.
 
-A rounded weight is wrong by the same amount for every image, so the channel that it feeds is shifted on
-average by that amount times the mean of what comes in: on MobileNetV2 half of the whole error. The mean is
-measured on the model before quantisation, and the shift taken off the bias, which is kept in 32 bits
-(Nagel et al. 2019, section 4.2, arXiv:1906.04721).
+Rounded weights, ranges that are cut off and sums that are rounded shift a channel by nearly the same amount
+for every image, and each layer hands its shift on: on MobileNets that is most of the whole error. The mean of
+each layer's outputs is measured before quantisation and after it, and the difference taken off the layer's
+bias, which is kept in 32 bits; layer after layer, as those above see what those below then give (Nagel et al.
+2019, section 4.2, arXiv:1906.04721).
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
+
+from transferkit.export.formats._tflite_parts import Graph, interpreter
 
 __all__ = ["correct_biases"]
 
-_WEIGHTED = {
-    schema.BuiltinOperator.CONV_2D,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-    schema.BuiltinOperator.FULLY_CONNECTED,
-}
-_FLOAT, _INT8, _INT32 = schema.TensorType.FLOAT32, schema.TensorType.INT8, schema.TensorType.INT32
+# An activation that cuts off hides a part of the difference; the second look finds what the first one left.
+_LOOKS = 2
+
+# What is known of an image: tensor -> values.
+_Known = dict[int, np.ndarray]
 
 
 def correct_biases(quantised: bytes, original: bytes, photos: Sequence[np.ndarray]) -> bytes:
-    """``quantised`` with its biases corrected; unchanged where the two are not the same layers in one order.
+    """``quantised`` with its biases corrected; unchanged where that brings it no nearer to ``original``.
 
     Args:
         quantised: a TFLite model with int8 weights.
         original: the same in float32, which takes ``photos`` as float32.
         photos: each ``[h, w, 3]``, of the kind that the model is for.
     """
-    buffer = bytearray(quantised)  # what the layers show of it is written through
-    rounded, exact = _layers(buffer), _layers(bytearray(original))
-    if [one.kind for one in rounded] != [one.kind for one in exact]:
-        return quantised
-    if any(a.weights.shape != b.weights.shape for a, b in zip(rounded, exact, strict=True)):
-        return quantised
-    means = _input_means(original, [one.source for one in exact], photos)
-    for ours, theirs, mean in zip(rounded, exact, means, strict=True):
-        if ours.scales is None or ours.bias is None or ours.bias_scales is None:
-            continue
-        shift = _shift(ours.kind, theirs.weights - ours.weights * ours.scales, mean)
-        ours.bias[:] += np.round(shift / ours.bias_scales).astype(np.int32)
-    return bytes(buffer)
+    rounded, exact = Graph(quantised), Graph(original)
+    if _layers(rounded) != _layers(exact):
+        return quantised  # the two are not the same layers in one order
+    means, wanted = _means(original, exact, photos)
+    known: list[_Known] = [{rounded.inputs[0]: photo[np.newaxis]} for photo in photos]
+    start = 0
+    for number, mean in zip(rounded.weighted(), means, strict=True):
+        bias = rounded.bias(number)
+        output = int(rounded.operators[number].outputs[0])
+        if bias is not None:
+            values, scales = bias
+            for _ in range(_LOOKS):
+                given = _run(rounded, start, number + 1, known)
+                found = np.mean([_by_channel(rounded.to_real(output, one[output])) for one in given], axis=0)
+                values += np.round((mean - found) / scales).astype(np.int32)
+        known = _run(rounded, start, number + 1, known)
+        start = number + 1
+    corrected = rounded.to_bytes()
+    before, after = (_distance(_answers(model, photos), wanted) for model in (quantised, corrected))
+    return corrected if after < before else quantised
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """One operation with weights: ``bias`` is a view of the model's own bytes."""
-
-    kind: int
-    source: int
-    weights: np.ndarray
-    scales: np.ndarray | None
-    bias: np.ndarray | None
-    bias_scales: np.ndarray | None
+def _layers(graph: Graph) -> list[tuple[int, tuple[int, ...]]]:
+    """Kind and shape of each layer with weights: what two models of one network have in common."""
+    numbers = graph.weighted()
+    return [(graph.kind(number), graph.shape(graph.operators[number].outputs[0])) for number in numbers]
 
 
-def _layers(model: bytearray) -> list[_Layer]:
-    read = schema.Model.GetRootAs(model, 0)
-    graph = read.Subgraphs(0)
+def _means(
+    model: bytes, graph: Graph, photos: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The mean of each layer's outputs by channel, and the model's answers."""
+    # Delegates keep what is between their operations to themselves.
+    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    runner = interpreter(model, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
+    outputs = [int(graph.operators[number].outputs[0]) for number in graph.weighted()]
+    sums: list[np.ndarray] = [np.zeros(()) for _ in outputs]
+    answers = []
+    for photo in photos:
+        runner.set_tensor(graph.inputs[0], photo[np.newaxis].astype(np.float32))
+        runner.invoke()
+        for place, output in enumerate(outputs):
+            sums[place] = sums[place] + _by_channel(runner.get_tensor(output))
+        answers.append(runner.get_tensor(graph.outputs[0]))
+    return [total / len(photos) for total in sums], answers
+
+
+def _run(graph: Graph, start: int, stop: int, known: Sequence[_Known]) -> list[_Known]:
+    """What is known of each image after operations ``start`` to ``stop``, as far as it is still needed."""
+    model, takes, gives = graph.part(start, stop)
+    runner = interpreter(model)
+    sources = [one["index"] for one in runner.get_input_details()]
+    targets = [one["index"] for one in runner.get_output_details()]
+    types = [one["dtype"] for one in runner.get_input_details()]
+    needed = graph.needed_after(stop) | set(gives)
     found = []
-    for number in range(graph.OperatorsLength()):
-        operator = graph.Operators(number)
-        kind = read.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
-        if kind not in _WEIGHTED:
-            continue
-        source, weights, *rest = operator.InputsAsNumpy()
-        values = _values(read, graph.Tensors(weights))
-        if values is None:
-            continue  # weights that are computed
-        bias = graph.Tensors(rest[0]) if rest and rest[0] >= 0 else None
-        found.append(
-            _Layer(
-                kind,
-                int(source),
-                values,
-                _scales(graph.Tensors(weights), values.ndim),
-                _values(read, bias) if bias is not None and bias.Type() == _INT32 else None,
-                _scales(bias, 1) if bias is not None else None,
-            )
-        )
+    for one in known:
+        for tensor, place, kind in zip(takes, sources, types, strict=True):
+            runner.set_tensor(place, one[tensor].astype(kind, copy=False))
+        runner.invoke()
+        made = {tensor: runner.get_tensor(place) for tensor, place in zip(gives, targets, strict=True)}
+        found.append({tensor: values for tensor, values in one.items() if tensor in needed} | made)
     return found
 
 
-def _values(model: Any, tensor: Any) -> np.ndarray | None:
-    kinds = {_FLOAT: np.float32, _INT8: np.int8, _INT32: np.int32}
-    stored = model.Buffers(tensor.Buffer()).DataAsNumpy()
-    if not isinstance(stored, np.ndarray) or tensor.Type() not in kinds:
-        return None
-    return stored.view(kinds[tensor.Type()]).reshape(tensor.ShapeAsNumpy())
-
-
-def _scales(tensor: Any, rank: int) -> np.ndarray | None:
-    """Ready to be multiplied with the tensor's values; None where it is not quantised."""
-    how = tensor.Quantization()
-    if how is None or not how.ScaleLength():
-        return None
-    shape = [1] * rank
-    shape[how.QuantizedDimension()] = how.ScaleLength()
-    return how.ScaleAsNumpy().reshape(shape)
-
-
-def _input_means(model: bytes, sources: Sequence[int], photos: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The mean of each of these tensors by channel."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
-        interpreter = tf.lite.Interpreter(
-            model_content=model,
-            experimental_preserve_all_tensors=True,
-            # Delegates keep what is between their operations to themselves.
-            experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-    interpreter.allocate_tensors()
-    place = interpreter.get_input_details()[0]["index"]
-    sums: list[Any] = [0.0] * len(sources)
+def _answers(model: bytes, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    graph, runner = Graph(model), interpreter(model)
+    kind, answers = runner.get_input_details()[0]["dtype"], []
     for photo in photos:
-        interpreter.set_tensor(place, photo[np.newaxis].astype(np.float32))
-        interpreter.invoke()
-        for number, source in enumerate(sources):
-            values = interpreter.get_tensor(source)
-            sums[number] = sums[number] + values.reshape(-1, values.shape[-1]).mean(0)
-    return [total / len(photos) for total in sums]
+        runner.set_tensor(graph.inputs[0], photo[np.newaxis].astype(kind))
+        runner.invoke()
+        answers.append(graph.to_real(graph.outputs[0], runner.get_tensor(graph.outputs[0])))
+    return answers
 
 
-def _shift(kind: int, errors: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """What ``errors`` of the weights take from each output channel on average.
+def _distance(answers: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> float:
+    return float(np.mean(np.square(np.concatenate(answers) - np.concatenate(wanted))))
 
-    Padding is taken for more of the same, which it is for all but the outermost pixels.
-    """
-    if kind == schema.BuiltinOperator.DEPTHWISE_CONV_2D:  # [1, h, w, inputs * multiplier]
-        return errors.sum((0, 1, 2)) * np.repeat(mean, errors.shape[-1] // len(mean))
-    by_input = errors.reshape(len(errors), -1, errors.shape[-1]).sum(1)  # [outputs, inputs of a group]
-    groups = len(mean) // by_input.shape[1]
-    return (by_input * np.repeat(mean.reshape(groups, -1), len(by_input) // groups, axis=0)).sum(1)
+
+def _by_channel(values: np.ndarray) -> np.ndarray:
+    """The mean over all but the last dimension, in float64."""
+    return values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)

@@ -2,7 +2,7 @@
 
 The ranges of the activations are measured on training photos. Pixels go in as uint8 and are not rescaled
 before they are quantised (scale 1, zero point 0); probabilities come out as float32, in steps of 1/256. What
-rounding the weights adds to every answer alike is taken out again (:mod:`._bias_correction`).
+quantising adds to every answer alike is taken out again (:mod:`._bias_correction`).
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from transferkit.evaluation.gates import Gate
 from transferkit.model_fn.transfer import make_model_fn
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
+from transferkit.runs.calibrate import logits_of
 from transferkit.runs.execute import execute
 from transferkit.runs.folder import RunFolder, write_whole
 from transferkit.runs.prepare import Images
@@ -116,7 +117,7 @@ def _run_trial(
         fitted = train(chosen, images, lambda decoded: folder, progress, parts, tell)
     except UserError as error:
         return Trial(number, values, None, error="; ".join(error.faults))
-    evaluation = _validate(fitted, recipe.sweep.metric)
+    evaluation = _validate(fitted, recipe.sweep.metric, chosen.evaluation.precision)
     score = figure(evaluation, recipe.sweep.metric)
     history = fitted.trained.history
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
@@ -132,12 +133,13 @@ def _run_trial(
     )
 
 
-def _validate(fitted: Fitted, metric: str) -> Evaluation:
+def _validate(fitted: Fitted, metric: str, precision: float | None) -> Evaluation:
     images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
     if network.head.chooses_thresholds:
-        settle_thresholds(network, fitted.at_cut.in_order(chosen, labels), labels)
+        logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
+        settle_thresholds(network, logits, labels, precision)
     batches = Estimator(make_model_fn(network)).predict(
         lambda: fitted.at_cut.in_order(chosen, labels),
         predict_keys=["probabilities"],
