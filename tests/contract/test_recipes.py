@@ -77,4 +77,7 @@ def test_phases_after_the_first_learn_at_rates_that_were_measured(name):
         span = Span(phase.optimizer.learning_rate, 100 * phase.epochs, 100)
         at = [schedule.value(step, span) for step in (0, span.steps // 2, span.steps - 1)]
         gentle = at[0] <= 0.1 * span.base and at[2] <= 0.1 * span.base and at[1] < span.base
-        assert span.base <= _highest(", warm-up, cosine" if gentle else "")
+        shape = ", warm-up, cosine" if gentle else ""
+        row = f"adam {span.base:.0e}{shape}".replace("e-0", "e-")
+        assert all(row in rows for rows in json.loads(MEASURED.read_text("utf-8")).values())
+        assert span.base <= _highest(shape)

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 import transferkit
@@ -63,7 +64,6 @@ def test_predictions_give_the_run_its_figures_with_its_thresholds(run, tags):
 
 
 def test_the_export_says_which_labels_apply(run, tags):
-    import tensorflow as tf
 
     found = read_predictions(run.path / "predictions.csv")
     encoded = tf.constant([(tags.parent / path).read_bytes() for path in found.paths])
@@ -165,6 +165,10 @@ def test_calibrated_with_thresholds_of_a_wanted_precision(tags, tmp_path):
     precision = (answered & labels).sum(0) / answered.sum(0)
     assert (precision >= 0.8).all()
     # And the export decides as the evaluation did.
+    found = read_predictions(run.path / "predictions.csv")
+    encoded = tf.constant([(tags.parent / path).read_bytes() for path in found.paths])
+    answer = tf.saved_model.load(str(run.export_folder)).signatures["serving_default"](bytes=encoded)
+    np.testing.assert_array_equal(answer["present"].numpy(), found.predicted)
     (row,) = json.loads((run.path / "parity.json").read_text())["artefacts"]
     assert row["passed"]
     assert row["agreement"] == 1.0

@@ -23,12 +23,15 @@ CLASSES = ("a", "b")
 COUNTED = Tolerance(None, 0.98)
 
 
-def judged(given, wanted, tolerance=EXACT, labels=None, tmp_path=None, classes=CLASSES, thresholds=()):
+def judged(
+    given, wanted, tolerance=EXACT, labels=None, tmp_path=None, classes=CLASSES, thresholds=(), inside=None
+):
     np.save(tmp_path / "answers.npy", np.asarray(given, np.float32))
     wanted = np.asarray(wanted, np.float32)
     reference = Reference([str(number) for number in range(len(wanted))], wanted, labels, thresholds)
     return judge(
-        "tflite", "f", tolerance, reference, CLASSES, {"labels": list(classes), "seconds": 1.5},
+        "tflite", "f", tolerance, reference, CLASSES,
+        {"labels": list(classes), "thresholds": list(inside or thresholds), "seconds": 1.5},
         tmp_path / "answers.npy",
     )  # fmt: skip
 
@@ -80,6 +83,11 @@ def test_with_several_labels_an_image_agrees_when_all_its_decisions_do(tmp_path)
     at_the_edge = judged([[0.9, 0.30001]], [[0.9, 0.29999]], tmp_path=tmp_path, thresholds=(0.5, 0.3))
     assert at_the_edge.passed
     assert at_the_edge.agreement == 1.0
+
+
+def test_an_artefact_with_other_thresholds_is_refused(tmp_path):
+    found = judged([[0.9, 0.1]], [[0.9, 0.1]], tmp_path=tmp_path, thresholds=(0.5, 0.3), inside=(0.5, 0.5))
+    assert "the thresholds inside are [0.5, 0.5], the run's [0.5, 0.3]" in found.reason
 
 
 def test_answers_that_are_no_numbers_or_of_another_shape_are_refused(tmp_path):

@@ -6,7 +6,7 @@ on standard input and are answered on standard output, in order:
 
 * ``{"format": …, "path": …, "files": […], "answers": …}``: load ``path``, answer the images ``files`` from
   their bytes, write the probabilities as float32 ``[N, classes]`` to ``answers`` (``.npy``);
-* the reply is ``{"labels": […], "seconds": …}``, or ``{"error": "…"}``.
+* the reply is ``{"labels": […], "thresholds": […], "seconds": …}``, or ``{"error": "…"}``.
 
 When standard input ends the process ends, in the middle of an order too: a run that is killed leaves nothing.
 """
@@ -96,7 +96,7 @@ def _check(order: dict[str, Any]) -> dict[str, Any]:
     else:
         answers = opened.answer(_decoded(encoded, opened.about.input_size, opened.about.resize))
     np.save(order["answers"], np.asarray(answers, np.float32))
-    return {"labels": list(opened.labels)}
+    return {"labels": list(opened.labels), "thresholds": list(opened.about.thresholds)}
 
 
 def _decoded(encoded: list[bytes], size: tuple[int, int], resize: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -133,7 +133,7 @@ class Checker:
             pass  # it ended; the reply says so
 
     def reply(self) -> dict[str, Any]:
-        """Waits for the next reply: ``labels`` and ``seconds``, or ``error``."""
+        """Waits for the next reply: ``labels``, ``thresholds`` and ``seconds``, or ``error``."""
         self._open -= 1
         try:
             line = self._replies.get(timeout=_PATIENCE)
@@ -212,7 +212,14 @@ def judge(
     finding = Finding(
         name, file, count, agreement, difference, order, tolerance, seconds, accuracy, of_model
     )  # fmt: skip
-    return Finding(**{**finding.__dict__, "reason": _reason(finding)})
+    if not _same(reply["thresholds"], reference.thresholds):
+        words = f"the thresholds inside are {reply['thresholds']}, the run's {list(reference.thresholds)}"
+        return replace(finding, reason=words)
+    return replace(finding, reason=_reason(finding))
+
+
+def _same(given: Sequence[float], wanted: Sequence[float]) -> bool:
+    return len(given) == len(wanted) and np.allclose(given, wanted, rtol=0, atol=1e-6)
 
 
 def _agree(given: np.ndarray, reference: Reference, tolerance: Tolerance) -> np.ndarray:
