@@ -50,8 +50,8 @@ def main() -> None:
         for data in [PAIRS] if name == "multi_label" else arguments.sets:
             try:
                 result = measure(name, arguments.data, data, [*SETS.get(data, ()), *arguments.overrides])
-            except subprocess.CalledProcessError as error:
-                print(f"{name:18} {data}: ended with exit code {error.returncode}, not measured", flush=True)
+            except Unfinished as error:
+                print(f"{name:18} {data}: {error}, not measured", flush=True)
                 continue
             found.setdefault(name, {})[data] = result
             print(f"{name:18} {sentence(data, result, ALSO.get(name))}", flush=True)
@@ -59,6 +59,10 @@ def main() -> None:
             RESULTS.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
         if name in found and not arguments.overrides:
             write_on_top(recipe_files()[name], found[name], ALSO.get(name))
+
+
+class Unfinished(Exception):
+    """A run that left no figures."""
 
 
 def measure(recipe: str, folder: Path, data: str, overrides: list[str]) -> dict[str, Any]:
@@ -74,8 +78,12 @@ def measure(recipe: str, folder: Path, data: str, overrides: list[str]) -> dict[
             command += ["--set", one]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         environment.setdefault("KERAS_HOME", str((folder / "keras_home").resolve()))
-        subprocess.run(command, env=environment, check=True)
+        code = subprocess.run(command, env=environment).returncode
+        # 1 is a run that is whole, and says that something fell short: a quantised file was refused, perhaps.
+        if code not in (0, 1) or not run.is_dir():
+            raise Unfinished(f"ended with exit code {code}")
         facts = json.loads((run / "metrics.json").read_text("utf-8"))
+        artefacts = json.loads((run / "parity.json").read_text("utf-8"))["artefacts"]
     metrics = facts["metrics"]
     return {
         "backbone": facts["backbone"]["name"],
@@ -84,6 +92,11 @@ def measure(recipe: str, folder: Path, data: str, overrides: list[str]) -> dict[
         "recall_macro": metrics.get("recall_macro"),
         "f1_macro": metrics.get("f1_macro"),
         "log_loss": metrics.get("log_loss"),
+        "quantised": [
+            {key: one[key] for key in ("format", "accuracy", "accuracy_of_model", "agreement", "passed")}
+            for one in artefacts
+            if one["accuracy"] is not None
+        ],
         "held_out": facts["held_out"],
         "images": facts["images"],
         "seconds": facts["seconds"]["total"],
@@ -122,6 +135,11 @@ def sentence(data: str, result: dict[str, Any], also: str | None) -> str:
         parts[0] += " ({:.3f} to {:.3f})".format(*result["interval"])
     if also:
         parts.append(f"{also.replace('_', ' ')} {result[also]:.3f}")
+    for one in result.get("quantised", ()):
+        fate = "" if one["passed"] else ", refused"
+        parts.append(
+            f"{one['format']} {one['accuracy']:.3f}, the same answer to {one['agreement']:.1%}{fate}"
+        )
     count = result["images"][held_out]
     words = {"val": "validation", "test": "test"}[held_out]
     parts.append(f"{count} {words} images, {result['images']['train']} to train on")

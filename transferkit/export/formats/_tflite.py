@@ -18,7 +18,7 @@ from transferkit.export.formats._base import Opened, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.export.subject import Subject
 
-__all__ = ["USAGE", "convert", "read", "save"]
+__all__ = ["USAGE", "convert", "quiet", "read", "save"]
 
 USAGE = """\
 import zipfile
@@ -61,7 +61,7 @@ def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
     module = _Module(subject, dtype)
-    with _quiet():
+    with quiet():
         concrete = module.answer.get_concrete_function()
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
         for name, value in settings.items():
@@ -122,8 +122,11 @@ def _tensor(name: str, details: dict[str, Any]) -> Tensor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The converter saves a SavedModel for itself and says so, and warns of what is meant, in C++ too."""
+def quiet() -> Iterator[None]:
+    """The converter saves a SavedModel for itself and says so, and warns of what is meant, in C++ too.
+
+    Interpreters announce their delegates there.
+    """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

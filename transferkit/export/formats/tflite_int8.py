@@ -70,4 +70,6 @@ def write(subject: Subject, path: Path) -> None:
         inference_input_type=tf.uint8,
     )
     original = _tflite.convert(subject, dtype=tf.float32)
-    _tflite.save(correct_biases(quantised, original, photos[:_FOR_BIASES]), subject, path)
+    with _tflite.quiet():
+        corrected = correct_biases(quantised, original, photos[:_FOR_BIASES])
+    _tflite.save(corrected, subject, path)
