@@ -28,6 +28,16 @@ def faults(*arguments, **values) -> tuple[str, ...]:
     return caught.value.faults
 
 
+def test_a_parent_that_is_not_there_hides_no_other_fault():
+    text = 'extends = "finetune_tpo"\nepochs = -3\nhead = "linaer"\nnmae = "x"\n'
+    found = faults(write("child.toml", text))
+    assert [line.split(": ")[0].split(":")[1] for line in found] == ["1", "2", "3", "4"]
+    assert "did you mean 'finetune_top'" in found[0]
+    # Three phases stand in the parent that was meant: how these go together is not said.
+    phases = 'extends = "./gone.toml"\n[[phases]]\nname = "head"\n[[phases]]\nfreeze = { until = "x" }\n'
+    assert len(faults(write("child.toml", phases))) == 1
+
+
 def test_the_default_is_retrain():
     assert load() == load("retrain")
     assert load().name == "retrain"

@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
-__all__ = ["DEFAULT", "find", "recipe_files"]
+__all__ = ["DEFAULT", "NoParentError", "chain", "find", "recipe_files"]
 
 DEFAULT = "retrain"
 # A recipe is a page of text; anything of this size was named by mistake.
@@ -95,11 +95,24 @@ def read(path: Path, kind: str = "file") -> tuple[Layer, str | None]:
     return Layer(_checked(expand(values), origin), origin, lines), parent
 
 
+class NoParentError(UserError):
+    """What a recipe extends is not to be found.
+
+    Attributes:
+        layers: the files that were read until then.
+    """
+
+    def __init__(self, layers: list[Layer], *faults: str) -> None:
+        super().__init__(*faults)
+        self.layers = layers
+
+
 def chain(path: Path) -> list[Layer]:
     """A file and all that it extends, the furthest parent first.
 
     Raises:
-        UserError: a parent is missing or no TOML, or the files extend each other in a circle.
+        NoParentError: what a file extends is not to be found.
+        UserError: a parent is no TOML, or the files extend each other in a circle.
     """
     layers: list[Layer] = []
     seen: list[Path] = []
@@ -118,7 +131,10 @@ def chain(path: Path) -> list[Layer]:
             return layers
         place = Origin("file", _shown(path), layer.lines.get(("extends",))).place("extends")
         named = parent.endswith(".toml") or "/" in parent
-        following = find(parent, place, path.parent if named else None)
+        try:
+            following = find(parent, place, path.parent if named else None)
+        except UserError as error:
+            raise NoParentError(layers, *error.faults) from None
         # ./recipes/retrain.toml may extend the shipped recipe of its own name.
         if following.resolve() == path.resolve() and not named:
             following = shipped("recipes") / f"{parent}.toml"

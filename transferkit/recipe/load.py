@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from transferkit.errors import UserError
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
-from transferkit.recipe.find import DEFAULT, chain, find
+from transferkit.recipe.find import DEFAULT, NoParentError, chain, find
 from transferkit.recipe.merge import Layer, Origin, expand, merge
 from transferkit.recipe.overrides import nest, plain, split_key, split_override
 from transferkit.recipe.phases import Phase, Training
@@ -52,7 +52,11 @@ def load(
     8
     """
     path = find(reference if reference is not None else DEFAULT)
-    layers = chain(path)
+    lost: NoParentError | None = None
+    try:
+        layers = chain(path)
+    except NoParentError as error:
+        lost, layers = error, error.layers
     given = {key: plain(value) for key, value in values.items() if value is not None}
     layers.append(Layer(expand(given), Origin("call"), {}))
     layers += [_of_overrides(overrides)]
@@ -60,6 +64,10 @@ def load(
     origins: dict[Path, Origin] = {}
     for layer in layers:
         merged = merge(merged, layer.values, origins, layer.at)
+    if lost is not None:
+        # How values go together is not to be judged without those of the parent.
+        _, faults = _each(_switched(merged))
+        raise UserError(*lost.faults, *lines(faults, origins))
     return check(merged, origins)
 
 
@@ -70,12 +78,7 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
         UserError: all faults of the values.
     """
     whole = _switched(values)
-    faults = _words(whole)
-    recipe = None
-    try:
-        recipe = Recipe.model_validate_json(json.dumps(whole), strict=True)
-    except ValidationError as error:
-        faults = from_pydantic(error, Recipe) + faults
+    recipe, faults = _each(whole)
     faults += _phase_faults(whole, {one.path for one in faults})
     # What is right so far can still be at odds with itself.
     sound = recipe if recipe is not None and not faults else _without(whole, faults)
@@ -87,6 +90,15 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
         raise UserError(*lines(faults, origins))
     recipe._origins = origins
     return recipe
+
+
+def _each(whole: dict[str, Any]) -> tuple[Recipe | None, list[Fault]]:
+    """The faults that values have by themselves, and the recipe where there are none among its own keys."""
+    faults = _words(whole)
+    try:
+        return Recipe.model_validate_json(json.dumps(whole), strict=True), faults
+    except ValidationError as error:
+        return None, from_pydantic(error, Recipe) + faults
 
 
 def _without(whole: dict[str, Any], faults: list[Fault]) -> Recipe | None:
