@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator
-from transferkit.estimator.releasing import leaves_nothing, release
+from transferkit.estimator.releasing import leaves_nothing, quick_to_open, release
 from transferkit.estimator.stepping import Batches
 
 Dataset = tf.data.Dataset
@@ -91,3 +91,32 @@ def test_an_unfinished_cache_in_a_file_can_be_opened_by_the_next_call(tf1_model,
     gc.collect()
     assert estimator.evaluate(data)["global_step"] == 8
     assert list(tmp_path.glob("cache.index"))
+
+
+def rewritten(dataset):
+    return dataset.options().experimental_optimization.apply_default_optimizations
+
+
+def test_a_pipeline_without_functions_is_opened_as_it_is():
+    dataset = PLAIN["slices"]()
+    assert rewritten(dataset) is None
+    opened = quick_to_open(dataset)
+    assert rewritten(opened) is False
+    assert sorted(value for batch in opened.take(2) for value in batch.numpy()) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["mapped", "interleaved"])
+def test_functions_of_users_are_optimised_as_ever(name):
+    dataset = PLAIN[name]()
+    assert quick_to_open(dataset) is dataset
+
+
+def test_what_a_user_has_said_of_optimisation_and_all_else_stays():
+    asked = tf.data.Options()
+    asked.experimental_optimization.apply_default_optimizations = True
+    assert rewritten(quick_to_open(PLAIN["slices"]().with_options(asked))) is True
+    threads = tf.data.Options()
+    threads.threading.private_threadpool_size = 3
+    opened = quick_to_open(PLAIN["slices"]().with_options(threads))
+    assert rewritten(opened) is False
+    assert opened.options().threading.private_threadpool_size == 3

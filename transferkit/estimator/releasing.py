@@ -47,7 +47,8 @@ def leaves_nothing(dataset: tf.data.Dataset) -> bool:
 def quick_to_open(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """``dataset``, told not to have its graph rewritten where there is nothing to gain.
 
-    Rewriting takes 3 ms of each new iterator; what it improves is how a pipeline calls functions of users.
+    Rewriting takes 1 to 3 ms of each new iterator; beside fusing shuffle with repeat, what it improves is how
+    a pipeline calls functions of users.
     """
     try:
         if any(one._functions() for one in _stages(dataset)):
