@@ -20,6 +20,8 @@ __all__ = ["correct_biases"]
 
 # An activation that cuts off hides a part of the difference; the second look finds what the first one left.
 _LOOKS = 2
+# What lies between two layers is kept for all photos at once: where images are large, of fewer photos.
+_MOST_BYTES, _FEWEST = 256_000_000, 16
 
 # What is known of an image: tensor -> values.
 _Known = dict[int, np.ndarray]
@@ -36,6 +38,7 @@ def correct_biases(quantised: bytes, original: bytes, photos: Sequence[np.ndarra
     rounded, exact = Graph(quantised), Graph(original)
     if _layers(rounded) != _layers(exact):
         return quantised  # the two are not the same layers in one order
+    photos = photos[: max(_FEWEST, _MOST_BYTES // rounded.largest())]
     means, wanted = _means(original, exact, photos)
     known: list[_Known] = [{rounded.inputs[0]: photo[np.newaxis]} for photo in photos]
     start = 0

@@ -93,7 +93,8 @@ def read(path: Path) -> Opened:
             parts.append(interpreter.get_tensor(target["index"]).copy())
         return np.concatenate(parts)
 
-    interpreter.allocate_tensors()
+    with quiet():
+        interpreter.allocate_tensors()
     signatures = {
         name: ([_tensor(one["inputs"][0], source)], [_tensor(one["outputs"][0], target)])
         for name, one in interpreter.get_signature_list().items()

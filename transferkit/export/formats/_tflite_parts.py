@@ -50,6 +50,11 @@ class Graph:
         """As it stands in the model, for a batch of one image."""
         return tuple(self._graph.tensors[tensor].shape)
 
+    def largest(self) -> int:
+        """Numbers in the largest tensor that an operation makes for one image."""
+        made = (tensor for one in self.operators for tensor in one.outputs)
+        return max(int(np.prod(np.abs(self.shape(tensor)))) for tensor in made)
+
     def to_real(self, tensor: int, values: np.ndarray) -> np.ndarray:
         """The numbers that ``values`` of a tensor stand for."""
         how = self._graph.tensors[tensor].quantization
