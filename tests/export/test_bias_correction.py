@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from transferkit.export.formats._bias_correction import correct_biases
+from transferkit.export.formats._bias_correction import _added, correct_biases
 from transferkit.export.formats._tflite_parts import Graph
 
 
@@ -110,6 +110,12 @@ def test_biases_that_are_stored_once_are_corrected_each_by_itself(images):
     corrected = correct_biases(quantised, original, images[:32])
     before, after = shifts([quantised, corrected], answers(original, images[32:]), images[32:])
     assert after < 0.5 * before
+
+
+def test_a_shift_beyond_32_bits_stays_within_them():
+    shift, scales = np.array([1.0, -1.0, 0.0, 0.26]), np.array([1e-12, 0.0, 0.0, 0.1])
+    found = _added(np.array([5, 5, 5, 5], np.int32), shift, scales)
+    assert found.tolist() == [2**31 - 1, -(2**31 - 1), 5, 8]
 
 
 def test_models_of_other_layers_stay_as_they_are():

@@ -50,12 +50,20 @@ def correct_biases(quantised: bytes, original: bytes, photos: Sequence[np.ndarra
             for _ in range(_LOOKS):
                 given = _run(rounded, start, number + 1, known)
                 found = np.mean([_by_channel(rounded.to_real(output, one[output])) for one in given], axis=0)
-                values += np.round((mean - found) / scales).astype(np.int32)
+                values[:] = _added(values, mean - found, scales)
         known = _run(rounded, start, number + 1, known)
         start = number + 1
     corrected = rounded.to_bytes()
     before, after = (_distance(_answers(model, photos), wanted) for model in (quantised, corrected))
     return corrected if after < before else quantised
+
+
+def _added(values: np.ndarray, shift: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """int32 ``values`` of these scales with ``shift`` added, as far as 32 bits go: one may be nearly 0."""
+    most = np.iinfo(np.int32).max
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.nan_to_num(np.round(shift / scales))
+    return np.clip(values + steps, -most, most).astype(np.int32)
 
 
 def _layers(graph: Graph) -> list[tuple[int, tuple[int, ...]]]:
