@@ -23,7 +23,7 @@ class Network(tf.Module):
             return tf.constant(size * rng.choice([-1, 1], shape) / np.sqrt(np.prod(shape[:-1])), tf.float32)
 
         self.first, self.depthwise = weights(3, 3, 3, 16), weights(3, 3, 16, 2)
-        self.point, self.last = weights(1, 1, 32 // groups, 16), weights(16, 4)
+        self.point, self.last = weights(1, 1, 32 // groups, 16), weights(16, 64)
 
     @tf.function(input_signature=[tf.TensorSpec([None, 16, 16, 3], tf.float32)], autograph=False)
     def answer(self, images):
@@ -64,8 +64,8 @@ def images():
 
 
 def shifts(models, wanted, images):
-    """How far each model's answers are off on average, at the worst output."""
-    return [np.abs((answers(one, images) - wanted).mean(0)).max() for one in models]
+    """How far each model's outputs are off on average, over all of them (root of the mean square)."""
+    return [np.sqrt(np.square((answers(one, images) - wanted).mean(0)).mean()) for one in models]
 
 
 @pytest.mark.parametrize("groups", [1, 2])
@@ -76,7 +76,7 @@ def test_what_every_image_is_off_by_alike_is_taken_out(groups, images):
     wanted = answers(original, images[32:])
     before, after = shifts([quantised, corrected], wanted, images[32:])
     assert len(corrected) == len(quantised)
-    assert after < 0.3 * before
+    assert after < 0.5 * before
     # What is taken out is gone: a second time finds nothing that is worth the change.
     (again,) = shifts([correct_biases(corrected, original, images[:32])], wanted, images[32:])
     assert again < 0.5 * before
@@ -96,7 +96,7 @@ class Branches(Network):
         super().__init__(1)
         rng = np.random.default_rng(2)
         self.again = tf.constant(rng.normal(0.1, 0.2, (3, 3, 16, 16)) / 12, tf.float32)
-        self.wide = tf.constant(rng.normal(size=(48, 4)), tf.float32)
+        self.wide = tf.constant(rng.normal(size=(48, 64)), tf.float32)
 
 
 def test_biases_that_are_stored_once_are_corrected_each_by_itself(images):
@@ -109,7 +109,7 @@ def test_biases_that_are_stored_once_are_corrected_each_by_itself(images):
     assert len(stored) < 3, "the converter no longer stores them once: this test proves nothing"
     corrected = correct_biases(quantised, original, images[:32])
     before, after = shifts([quantised, corrected], answers(original, images[32:]), images[32:])
-    assert after < 0.5 * before
+    assert after < 0.75 * before
 
 
 def test_a_shift_beyond_32_bits_stays_within_them():
