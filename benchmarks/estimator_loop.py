@@ -1,6 +1,9 @@
 """One side of bench_estimator.py: an external loop of short calls, timed.
 
-    python estimator_loop.py MODULE STYLE ROUNDS OUT.json
+    python estimator_loop.py MODULE STYLE
+
+Each line on standard input asks for a round and is answered with a line of JSON, so that the sides can take
+turns; the end of the input ends the process.
 
 MODULE is ``tensorflow.estimator`` or ``transferkit.estimator``. STYLE ``inside`` makes the network in
 model_fn, which both can; ``captured`` makes it once outside, which tf.estimator could not.
@@ -79,8 +82,11 @@ def timed(call: Callable[[list[Any]], Any]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures each round and writes them all."""
-    name, style, rounds, out = sys.argv[1:]
+    """Measures a round for each line that is read."""
+    name, style = sys.argv[1:]
+    # What libraries print must not stand among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     E = tf.estimator if name == "tensorflow.estimator" else importlib.import_module(name)
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (BATCH, SIZE, SIZE, 3), dtype=np.uint8)
@@ -89,17 +95,14 @@ def main() -> None:
     def input_fn() -> Any:
         return tf.data.Dataset.from_tensors((images, labels)).repeat()
 
-    seen = []
     with tempfile.TemporaryDirectory() as folder:
         estimator = E.Estimator(make_model_fn(E, style), folder)
-        for _ in range(int(rounds) + 1):
+        for _ in sys.stdin:
             train = timed(lambda hooks: estimator.train(input_fn, hooks, steps=STEPS))
             evaluate = timed(lambda hooks: estimator.evaluate(input_fn, STEPS, hooks))
-            seen.append({"train": train, "evaluate": evaluate})
-            print(f"  {name} {style}: {seen[-1]}", file=sys.stderr, flush=True)
-    traces = getattr(estimator, "trace_counts", None)
-    with open(out, "w") as file:
-        json.dump({"version": tf.__version__, "traces": traces, "rounds": seen}, file)
+            traces = getattr(estimator, "trace_counts", None)
+            facts = {"train": train, "evaluate": evaluate, "version": tf.__version__, "traces": traces}
+            print(json.dumps(facts), file=answers, flush=True)
 
 
 if __name__ == "__main__":
