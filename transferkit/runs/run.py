@@ -112,10 +112,12 @@ class Run:
         seconds = facts["seconds"]
         stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
         rule = "all labels right" if self.thresholds else "accuracy"
+        epochs = facts["epochs"]
+        how = f"best of {epochs} epoch(s)" if epochs else "the head found at once"
         lines = [
             f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
             f"{facts['held_out']} images, {len(self.classes)} classes",
-            f"trained on {images['train']} images, best of {facts['epochs']} epoch(s); {facts['frozen']}",
+            f"trained on {images['train']} images, {how}; {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
             f"run     {self.path}",
         ]
