@@ -172,10 +172,16 @@ def load_card(reference: str | Path) -> Card:
         path = folder / f"{text}.toml"
         if path.is_file():
             return _read(path)
-    names = sorted(_found())
-    raise UserError(
-        fault("backbone", text, "the name of a card", near(text, names) or "see `transferkit backbones`")
-    )
+    expected, mend = no_card(text) or ("the name of a card", "its file cannot be read")
+    raise UserError(fault("backbone", text, expected, mend))
+
+
+def no_card(name: str) -> tuple[str, str] | None:
+    """What is expected instead of ``name``, and the mend, where no card has this name; else None."""
+    names = _found()
+    if name in names:
+        return None
+    return "the name of a card", near(name, names) or "see `transferkit backbones`"
 
 
 def list_cards() -> list[Card]:

@@ -28,6 +28,16 @@ def faults(*arguments, **values) -> tuple[str, ...]:
     return caught.value.faults
 
 
+def test_an_unknown_backbone_is_said_with_the_other_faults():
+    text = 'epochs = -3\n[backbone]\nname = "mobilnet_v2"\n'
+    first, second = faults(write("own.toml", text))
+    assert "epochs" in first
+    assert "own.toml:3: backbone.name: received 'mobilnet_v2'" in second
+    assert "did you mean 'mobilenet_v2'" in second
+    assert len(faults(write("own.toml", text.replace("mobilnet_v2", "hub:somewhere")))) == 1
+    assert len(faults(write("own.toml", text.replace("mobilnet_v2", "mobilenet_v2")))) == 1
+
+
 def test_a_parent_that_is_not_there_hides_no_other_fault():
     text = 'extends = "finetune_tpo"\nepochs = -3\nhead = "linaer"\nnmae = "x"\n'
     found = faults(write("child.toml", text))
