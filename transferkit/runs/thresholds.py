@@ -28,7 +28,6 @@ def settle_thresholds(
     Returns:
         Which labels no threshold gives that precision, as a fault; they keep the one of the best F1.
     """
-
     probabilities = network.predictions(tf.constant(logits))["probabilities"].numpy()
     best = choose_thresholds(labels, probabilities)
     wanted = best if precision is None else choose_thresholds(labels, probabilities, precision)

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from transferkit.errors import UserError, fault
-from transferkit.estimator import Estimator
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.evaluation.gates import Gate
-from transferkit.model_fn.transfer import make_model_fn
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibrate import logits_of
@@ -137,15 +136,10 @@ def _validate(fitted: Fitted, metric: str, precision: float | None) -> Evaluatio
     images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
+    logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
     if network.head.chooses_thresholds:
-        logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
         settle_thresholds(network, logits, labels, precision)
-    batches = Estimator(make_model_fn(network)).predict(
-        lambda: fitted.at_cut.in_order(chosen, labels),
-        predict_keys=["probabilities"],
-        yield_single_examples=False,
-    )
-    probabilities = np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
+    probabilities = network.predictions(tf.constant(logits))["probabilities"].numpy()
     top = [int(metric.split("_")[1])] if metric.startswith("top_") else []
     return evaluate(
         labels, probabilities, images.classes, top=top, threshold=network.head.thresholds, resamples=0
