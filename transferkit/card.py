@@ -26,11 +26,13 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 __all__ = [
+    "HANDLES",
     "NORMALISATIONS",
     "Card",
     "InnerScale",
     "Normalisation",
     "Weights",
+    "card_of",
     "list_cards",
     "load_card",
 ]
@@ -45,6 +47,9 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
     "unit": ((0.0, 1.0), "RGB, x / 255"),
     "none": ((0.0, 255.0), "RGB, unchanged (the network rescales inside)"),
 }
+
+# What a reference may begin with, before a colon, when it is no card's.
+HANDLES = ("hub", "keras_file", "keras_hub", "saved_model")
 
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
@@ -174,6 +179,30 @@ def load_card(reference: str | Path) -> Card:
             return _read(path)
     expected, mend = no_card(text) or ("the name of a card", "its file cannot be read")
     raise UserError(fault("backbone", text, expected, mend))
+
+
+def card_of(reference: str) -> Card | None:
+    """The card that a backbone's reference names; None where it is a handle, such as ``hub:PATH``.
+
+    Args:
+        reference: as of :func:`transferkit.backbones.load_backbone`.
+
+    Raises:
+        UserError: it is neither, or the card has faults.
+    """
+    scheme, _, rest = reference.partition(":")
+    if rest and scheme in HANDLES:
+        return None
+    if rest and scheme == "card":
+        return load_card(rest if rest.endswith(".toml") else f"{rest}.toml")
+    # With a slash before the colon it is a path, with a backslash after it one of Windows.
+    if rest and "/" not in scheme and not rest.startswith("\\"):
+        known = ("card", *HANDLES)
+        shown = ", ".join(f"{one}:" for one in known)
+        raise UserError(
+            fault("backbone", reference, f"a card's name, or one of {shown}", near(scheme, known))
+        )
+    return load_card(reference)
 
 
 def no_card(name: str) -> tuple[str, str] | None:

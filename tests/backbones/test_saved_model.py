@@ -69,7 +69,7 @@ def test_fingerprint_follows_the_files(hub_folder: Path, tmp_path: Path) -> None
     first = load_backbone(f"hub:{hub_folder}").cut(None).fingerprint
     copy = shutil.copytree(hub_folder, tmp_path / "copy")
     assert load_backbone(f"hub:{copy}").cut(None).fingerprint == first
-    assert load_backbone(f"saved_model:{copy}").cut(None).fingerprint != first
+    assert load_backbone(f"saved_model:{copy}", normalisation="tf").cut(None).fingerprint != first
 
 
 def test_serving_signature_alone(

@@ -64,6 +64,26 @@ def test_mismatch_shows_both_lists(files: Path, name: str) -> None:
     assert len(text.splitlines()) < 40
 
 
+def test_one_checkpoint_of_several(
+    files: Path, tmp_path: Path, images: np.ndarray, wanted: np.ndarray
+) -> None:
+    (prefix,) = {file.with_suffix("") for file in (files / "objects").glob("*.index")}
+    for given in (prefix, prefix.with_name(f"{prefix.name}.index")):
+        backbone = load_backbone("mobilenet_0_25", str(given), (32, 32))
+        np.testing.assert_array_equal(backbone.features(images), wanted)
+    # Without the file that tells the latest, a folder's only checkpoint is meant; of two, none is.
+    for file in (files / "objects").glob(f"{prefix.name}.*"):
+        (tmp_path / f"only{file.suffix}").write_bytes(file.read_bytes())
+    alone = load_backbone("mobilenet_0_25", str(tmp_path), (32, 32))
+    np.testing.assert_array_equal(alone.features(images), wanted)
+    sha256_alone = alone.weights_sha256
+    (tmp_path / "notes.txt").write_text("what else lies there is not loaded")
+    assert load_backbone("mobilenet_0_25", str(tmp_path), (32, 32)).weights_sha256 == sha256_alone
+    (tmp_path / "other.index").write_bytes(b"")
+    with pytest.raises(UserError, match="or several"):
+        load_backbone("mobilenet_0_25", str(tmp_path), (32, 32))
+
+
 def test_mismatch_of_one_shape_alone(tmp_path: Path, application: Any) -> None:
     wider = keras.applications.MobileNet(alpha=0.5, include_top=False, weights=None, input_shape=(32, 32, 3))
     wider.save(tmp_path / "wider.h5")

@@ -41,8 +41,8 @@ def test_every_phase_has_its_own_cut_and_the_machine_is_measured():
 
 def test_the_speed_of_pixels_says_nothing_of_the_layers_above_them():
     (plan,) = make_plan(overrides=[*RANDOM, 'freeze="none"'])
-    assert plan.below_seconds > 0
-    assert plan.above_seconds is None
+    # The whole network is measured then: steps take longer than passing it forward once.
+    assert plan.above_seconds > plan.whole_seconds > plan.below_seconds > 0
 
 
 def test_what_is_kept_in_half_precision_is_counted_so():

@@ -1,4 +1,4 @@
-"""Weights from a folder with a TensorFlow checkpoint.
+"""Weights from a TensorFlow checkpoint.
 
 Two ways of naming are understood: by the variables' own paths (``Conv1/kernel``), and by the objects that
 hold them (``model/_operations/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE``), as ``tf.train.Checkpoint`` and
@@ -8,6 +8,7 @@ weights, so holders are matched in order, and variables within a holder by name.
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from transferkit.backbones.compare import Entry, shown
 from transferkit.errors import UserError, fault
 
-__all__ = ["load_checkpoint"]
+__all__ = ["checkpoint_files", "find_checkpoint", "load_checkpoint"]
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _FOREIGN = re.compile(
@@ -23,30 +24,55 @@ _FOREIGN = re.compile(
 )
 
 
-def load_checkpoint(model: Any, folder: Path) -> None:
-    """Loads the latest checkpoint of a folder into the model.
+def find_checkpoint(path: Path) -> Path | None:
+    """The checkpoint that a path means, as the path before ``.index``; None where there is none.
+
+    Args:
+        path: a folder, of which the latest one counts, or the only one where no file ``checkpoint`` names
+            the latest; or a checkpoint's path, with or without ``.index``.
+    """
+    if not path.is_dir():
+        stem = path.with_name(path.name.removesuffix(".index"))
+        return stem if stem.with_name(f"{stem.name}.index").is_file() else None
+    import tensorflow as tf
+
+    latest = tf.train.latest_checkpoint(str(path))
+    if latest is not None:
+        return Path(latest)
+    held = sorted(path.glob("*.index"))
+    return held[0].with_suffix("") if len(held) == 1 else None
+
+
+def checkpoint_files(checkpoint: Path) -> list[Path]:
+    """The files that a checkpoint consists of."""
+    data = checkpoint.parent.glob(f"{glob.escape(checkpoint.name)}.data-?????-of-?????")
+    return [checkpoint.with_name(f"{checkpoint.name}.index"), *sorted(data)]
+
+
+def load_checkpoint(model: Any, checkpoint: Path) -> None:
+    """Loads a checkpoint into the model.
+
+    Args:
+        model: the flat model.
+        checkpoint: from :func:`find_checkpoint`.
 
     Raises:
-        UserError: the folder holds no readable checkpoint, or one of another network.
+        UserError: the checkpoint cannot be read, or belongs to another network.
     """
     import tensorflow as tf
 
-    latest = tf.train.latest_checkpoint(str(folder))
-    if latest is None:
-        raise UserError(fault("backbone.weights", str(folder), "a folder with a TensorFlow checkpoint"))
     try:
-        reader = tf.train.load_checkpoint(latest)
+        reader = tf.train.load_checkpoint(str(checkpoint))
         held = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         mend = f"it cannot be read, perhaps cut short: {str(error).splitlines()[0]}"
-        raise UserError(fault("backbone.weights", latest, "a whole checkpoint", mend)) from error
+        raise UserError(fault("backbone.weights", str(checkpoint), "a whole checkpoint", mend)) from error
     held = {name: shape for name, shape in held.items() if not _FOREIGN.search(name)}
     pairs = _by_path(model, held) or _by_holder(model, held)
     if pairs is None:
         wanted = [(variable.path, tuple(variable.shape)) for variable in model.weights]
-        raise UserError(
-            fault("backbone.weights", latest, "the weights of this backbone", shown(_listed(held), wanted))
-        )
+        both = shown(_listed(held), wanted)
+        raise UserError(fault("backbone.weights", str(checkpoint), "the weights of this backbone", both))
     for variable, name in pairs:
         variable.assign(reader.get_tensor(name))
 

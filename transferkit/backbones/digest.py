@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["of_parts", "of_path", "of_variables"]
+__all__ = ["of_files", "of_parts", "of_path", "of_variables"]
 
 _BLOCK = 1 << 20
 
@@ -19,9 +19,14 @@ def of_path(path: Path) -> str:
     """SHA-256, in hex, of a file's bytes, or of a folder's: relative names and bytes, sorted by name."""
     if path.is_file():
         return _file(path).hexdigest()
+    return of_files(sorted(one for one in path.rglob("*") if one.is_file()), path)
+
+
+def of_files(files: Iterable[Path], folder: Path) -> str:
+    """SHA-256, in hex, of files' names relative to a folder and their bytes, in their order."""
     total = hashlib.sha256()
-    for file in sorted(one for one in path.rglob("*") if one.is_file()):
-        total.update(file.relative_to(path).as_posix().encode() + b"\0")
+    for file in files:
+        total.update(file.relative_to(folder).as_posix().encode() + b"\0")
         total.update(_file(file).digest())
     return total.hexdigest()
 

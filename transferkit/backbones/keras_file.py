@@ -19,7 +19,7 @@ from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.graph import steps
 from transferkit.backbones.pixels import Pixels
 from transferkit.backbones.stages import stages_of
-from transferkit.backbones.unnest import flat, flat_operations
+from transferkit.backbones.unnest import flat, flat_operations, free_name
 from transferkit.card import NORMALISATIONS, Card, list_cards
 from transferkit.errors import UserError, fault, near
 
@@ -62,9 +62,10 @@ def load_keras_file(
     kind = _normalisation(model, normalisation, card, reference)
     height, width = (wanted or own or usual for wanted, own, usual in _sizes(model, input_size))
     with own_names():
-        images = keras.Input((height, width, 3), dtype="float32", name="images")
+        images = keras.Input((height, width, 3), dtype="float32", name=free_name("images", model))
+        pixels = Pixels(kind, name=free_name("pixels", model))(images)
         try:
-            whole = keras.Model(images, flat(model, Pixels(kind, name="pixels")(images)), name=file.stem)
+            whole = keras.Model(images, flat(model, pixels), name=file.stem)
         except (ValueError, TypeError) as error:
             mend = f"the model does not take {height} x {width} pixels: {_first(error)}"
             raise UserError(fault("backbone.input_size", [height, width], mend=mend)) from error

@@ -8,7 +8,7 @@ from transferkit.backbones._keras import keras, own_names
 from transferkit.backbones.digest import of_variables
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.stages import stages_of
-from transferkit.backbones.unnest import flat
+from transferkit.backbones.unnest import flat, free_name
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
@@ -55,18 +55,21 @@ def load_keras_hub(
                     "backbone",
                     reference,
                     "an image preset that can be had",
-                    f"KerasHub says: {_first(error)}",
+                    f"KerasHub says: {_first(error)}. Without a network name the folder of a preset, as "
+                    "save_to_preset of KerasHub writes it: keras_hub:PATH",
                 )
             ) from error
         size = tuple(input_size or getattr(converter, "image_size", None) or _USUAL_SIZE)
-        images = keras.Input((*size, 3), dtype="float32", name="images")
+        images = keras.Input((*size, 3), dtype="float32", name=free_name("images", network))
         x = images
         # A converter resizes too; here images have their size already.
         if converter.scale is not None or converter.offset is not None:
             scale = 1.0 if converter.scale is None else converter.scale
             offset = 0.0 if converter.offset is None else converter.offset
-            x = keras.layers.Rescaling(scale, offset, name="pixels")(x)
-        model = keras.Model(images, _pooled(flat(network, x), reference), name="preset")
+            x = keras.layers.Rescaling(scale, offset, name=free_name("pixels", network))(x)
+        model = keras.Model(
+            images, _pooled(flat(network, x), free_name("pool", network), reference), name="preset"
+        )
     return FunctionalBackbone(
         model,
         name=card.name if card else preset.rstrip("/").rpartition("/")[2],
@@ -78,15 +81,15 @@ def load_keras_hub(
     )
 
 
-def _pooled(output: Any, reference: str) -> Any:
+def _pooled(output: Any, name: str, reference: str) -> Any:
     if isinstance(output, dict):
         # A feature pyramid: its last level is the deepest.
         output = output[sorted(output)[-1]]
     rank = len(output.shape)
     if rank == 4:
-        return keras.layers.GlobalAveragePooling2D(name="pool")(output)
+        return keras.layers.GlobalAveragePooling2D(name=name)(output)
     if rank == 3:
-        return keras.layers.GlobalAveragePooling1D(name="pool")(output)
+        return keras.layers.GlobalAveragePooling1D(name=name)(output)
     if rank == 2:
         return output
     raise UserError(fault(f"backbone {reference}", list(output.shape), "features, a map or a row of tokens"))

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.backbones.backbone import Backbone, Stage
-from transferkit.card import Card, load_card
+from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, fault, near
 
 __all__ = ["load_backbone"]
 
 # Spelled out here and not imported: TensorFlow comes only with the adapter that is needed.
-_HANDLES = ("hub", "keras_file", "keras_hub", "saved_model")
 _OWN_WEIGHTS = ("imagenet", "pretrained")
 
 
 def load_backbone(
     reference: str,
-    weights: str = "imagenet",
+    weights: str | None = "imagenet",
     input_size: tuple[int, int] | None = None,
     *,
     seed: int = 0,
@@ -31,7 +30,8 @@ def load_backbone(
         reference: the name of a card (``"mobilenet_v2"``), ``card:PATH``, ``hub:HANDLE_OR_PATH``,
             ``saved_model:PATH``, ``keras_file:PATH``, or ``keras_hub:PRESET``.
         weights: ``"imagenet"`` (or ``"pretrained"``): those that the card names or the module brings;
-            ``"random"``; or a path (``.weights.h5``, ``.h5``, a checkpoint folder).
+            ``"random"``; or a path (``.weights.h5``, ``.h5``, a TensorFlow checkpoint or a folder with one).
+            None where the values do not matter: random, or the module's own where it needs them.
         input_size: height and width in pixels; the backbone's own if None.
         seed: of random weights.
         **options: arguments of the card's constructor, such as ``alpha=0.25``; for the other references
@@ -40,22 +40,12 @@ def load_backbone(
     Raises:
         UserError: no such backbone (near names are offered), or it cannot be had, read or used.
     """
-    scheme, _, rest = reference.partition(":")
-    if rest and scheme in _HANDLES:
+    card = card_of(reference)
+    if card is None:
         return _from_handle(reference, reference, weights, input_size, options, None)
-    if rest and scheme == "card":
-        card = load_card(rest if rest.endswith(".toml") else f"{rest}.toml")
-    elif rest and "/" not in scheme and not rest.startswith("\\"):
-        known = ("card", *_HANDLES)
-        shown = ", ".join(f"{one}:" for one in known)
-        raise UserError(
-            fault("backbone", reference, f"a card's name, or one of {shown}", near(scheme, known))
-        )
-    else:
-        card = load_card(reference)
     if card.handle is not None:
         return _from_handle(_beside(card), reference, weights, input_size, options, card)
-    return _from_constructor(card, reference, weights, input_size, seed, options)
+    return _from_constructor(card, reference, weights or "random", input_size, seed, options)
 
 
 def _from_constructor(
@@ -87,7 +77,7 @@ def _from_constructor(
 def _from_handle(
     handle: str,
     reference: str,
-    weights: str,
+    weights: str | None,
     input_size: tuple[int, int] | None,
     options: dict[str, Any],
     card: Card | None,
@@ -107,8 +97,8 @@ def _from_handle(
         from transferkit.backbones.keras_hub import load_keras_hub
 
         adapter = load_keras_hub
-        arguments["weights"] = weights
-    if weights not in _OWN_WEIGHTS and not (scheme == "keras_hub" and weights == "random"):
+        arguments["weights"] = weights or "random"
+    if weights not in (None, *_OWN_WEIGHTS) and not (scheme == "keras_hub" and weights == "random"):
         mend = f"{reference} brings its own weights, leave the key out"
         raise UserError(fault("backbone.weights", weights, "'imagenet' (those of the module)", mend))
     if card is not None and scheme != "keras_hub":
@@ -136,10 +126,10 @@ def _check_options(adapter: Callable[..., Any], options: dict[str, Any], referen
 def _beside(card: Card) -> str:
     """The card's handle; a relative path in it counts from the card's folder."""
     scheme, _, rest = str(card.handle).partition(":")
-    if scheme not in _HANDLES or not rest:
-        shown = ", ".join(f"{one}:" for one in _HANDLES)
+    if scheme not in HANDLES or not rest:
+        shown = ", ".join(f"{one}:" for one in HANDLES)
         raise UserError(
-            fault(f"{card.path.name}: handle", card.handle, f"one of {shown}", near(scheme, _HANDLES))
+            fault(f"{card.path.name}: handle", card.handle, f"one of {shown}", near(scheme, HANDLES))
         )
     beside = card.path.parent / rest
     return f"{scheme}:{beside}" if "://" not in rest and beside.exists() else f"{scheme}:{rest}"

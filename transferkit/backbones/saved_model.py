@@ -2,7 +2,8 @@
 
 A module is loaded with ``hub.load`` or ``tf.saved_model.load``, as a callable with variables, and never as a
 ``KerasLayer``, which cannot join a Keras 3 model. Hub image modules take float images in [0, 1] (the common
-signatures for image modules); a SavedModel of one's own takes raw pixels unless the user says otherwise.
+signatures for image modules). A SavedModel of one's own takes what its training took, which it does not say:
+where it takes uint8 that can only be raw pixels, else the user has to say it.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ def load_saved_model(
     *,
     reference: str,
     input_size: tuple[int, int] | None = None,
-    normalisation: str = "none",
+    normalisation: str | None = None,
     card: Card | None = None,
 ) -> OpaqueBackbone:
     """Loads a SavedModel folder.
 
     Raises:
-        UserError: the folder holds none, holds one of the TF1 format, or one that takes no image.
+        UserError: the folder holds none, holds one of the TF1 format, or one that takes no image; it takes
+            floats, and ``normalisation`` does not say which.
     """
     folder = Path(path).expanduser()
     _check_format(folder, reference)
@@ -103,13 +105,9 @@ def _backbone(
     folder: Path,
     reference: str,
     input_size: tuple[int, int] | None,
-    normalisation: str,
+    normalisation: str | None,
     card: Card | None,
 ) -> OpaqueBackbone:
-    if normalisation not in NORMALISATIONS:
-        known = ", ".join(NORMALISATIONS)
-        mend = near(normalisation, NORMALISATIONS)
-        raise UserError(fault("backbone.options.normalisation", normalisation, f"one of {known}", mend))
     entry = _entry(module, reference)
     variables = getattr(module, "variables", None) or _captured(entry.function)
     trainable = getattr(module, "trainable_variables", None)
@@ -123,12 +121,27 @@ def _backbone(
         regularisation_losses=getattr(module, "regularization_losses", None) or (),
         name=card.name if card else folder.name,
         reference=reference,
-        normalisation=normalisation,
+        normalisation=_normalisation(normalisation, entry, reference),
         dtype=entry.spec.dtype,
         input_size=_size(entry.spec, input_size, card, reference),
         weights_sha256=of_path(folder),
         card=card,
     )
+
+
+def _normalisation(given: str | None, entry: _Entry, reference: str) -> str:
+    if given is None and entry.spec.dtype.is_integer:
+        return "none"
+    if given in NORMALISATIONS:
+        return given
+    known = ", ".join(f"{name} ({words})" for name, (_, words) in NORMALISATIONS.items())
+    mend = near(given, NORMALISATIONS) if given is not None else None
+    if given is None:
+        mend = (
+            f"a SavedModel does not say what its pixels were in training, and {reference} takes floats, so "
+            "say it: --set backbone.options.normalisation=tf"
+        )
+    raise UserError(fault("backbone.options.normalisation", given, f"one of {known}", mend))
 
 
 def _entry(module: Any, reference: str) -> _Entry:

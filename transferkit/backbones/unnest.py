@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.live import live
 
-__all__ = ["flat", "flat_operations"]
+__all__ = ["flat", "flat_operations", "free_name"]
 
 
 def flat(model: Any, x: Any) -> Any:
@@ -47,6 +48,13 @@ def _names(model: Any) -> list[str]:
     return [
         layer.name for layer in getattr(model, "layers", ()) if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def free_name(wanted: str, model: Any) -> str:
+    """A name for a layer beside those of a model: the wanted one, with a number where it is taken."""
+    taken = {operation.name for operation in flat_operations(model)}
+    names = (f"{wanted}_{number}" if number else wanted for number in itertools.count())
+    return next(name for name in names if name not in taken)
 
 
 def flat_operations(model: Any) -> list[Any]:

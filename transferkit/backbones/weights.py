@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.backbones.checkpoint import load_checkpoint
+from transferkit.backbones.checkpoint import checkpoint_files, find_checkpoint, load_checkpoint
 from transferkit.backbones.compare import difference
-from transferkit.backbones.digest import of_path, of_variables
+from transferkit.backbones.digest import of_files, of_path, of_variables
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
@@ -23,11 +23,11 @@ PRETRAINED = ("imagenet", "pretrained")
 
 
 def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
-    """Finds the weights before anything is built: a file or folder, or None for random ones.
+    """Finds the weights before anything is built: a file or checkpoint, or None for random ones.
 
     Args:
         weights: ``"imagenet"`` (or ``"pretrained"``: those that the card names), ``"random"``, or a path
-            (``.weights.h5``, ``.h5``, a folder with a TensorFlow checkpoint).
+            (``.weights.h5``, ``.h5``, a TensorFlow checkpoint or a folder with one).
         card: says where the pretrained weights are.
         fixed: the model has the card's own arguments, which the pretrained weights need.
 
@@ -58,7 +58,7 @@ def load_weights(model: Any, path: Path | None) -> str:
     if path is None:
         return of_variables(model.weights)
     _load(model, path)
-    return of_path(path)
+    return of_path(path) if _is_hdf5(path) else of_files(checkpoint_files(path), path.parent)
 
 
 def pretrained_file(card: Card) -> Path:
@@ -113,25 +113,34 @@ def _reason(error: Exception) -> str:
 
 
 def given_path(weights: str) -> Path:
-    """The file or folder that a user names.
+    """The file that a user names, or the path of the checkpoint (without ``.index``).
 
     Raises:
         UserError: there is none, or its kind is not known.
     """
     path = Path(weights).expanduser()
-    if path.is_dir() or (path.is_file() and path.suffix == ".h5"):
+    if _is_hdf5(path):
         return path
+    checkpoint = find_checkpoint(path)
+    if checkpoint is not None:
+        return checkpoint
+    if path.is_dir():
+        mend = "it holds none, or several and no file named checkpoint that tells the latest"
+        raise UserError(fault("backbone.weights", weights, "a folder with a TensorFlow checkpoint", mend))
     if path.is_file():
         raise UserError(
-            fault("backbone.weights", weights, "a .weights.h5 or .h5 file, or a checkpoint folder")
+            fault("backbone.weights", weights, "a .weights.h5 or .h5 file, or a TensorFlow checkpoint")
         )
-    looks_like_path = "/" in weights or "." in weights
-    mend = "no such file or folder" if looks_like_path else None
-    raise UserError(fault("backbone.weights", weights, "'imagenet', 'random' or a path to weights", mend))
+    reason = "no such file or folder" if "/" in weights or "." in weights else None
+    raise UserError(fault("backbone.weights", weights, "'imagenet', 'random' or a path to weights", reason))
+
+
+def _is_hdf5(path: Path) -> bool:
+    return path.suffix == ".h5" and path.is_file()
 
 
 def _load(model: Any, path: Path) -> None:
-    if path.is_dir():
+    if not _is_hdf5(path):
         load_checkpoint(model, path)
         return
     shown = difference(model, path)

@@ -116,7 +116,7 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     faults: list[str] = []
     for reference in recipes:
         try:
-            _check_stages(load(reference, overrides))
+            _check_backbone(load(reference, overrides))
             click.echo(f"{reference}: valid")
         except UserError as error:
             faults += error.faults
@@ -124,23 +124,24 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
         raise UserError(*dict.fromkeys(faults))
 
 
-def _check_stages(recipe: object) -> None:
-    """Checks the names of stages and layers against the backbone, which is built only where its card does not
-    say enough."""
-    from transferkit.card import load_card
+def _check_backbone(recipe: object) -> None:
+    """Checks that there is such a backbone, with such stages and layers; it is built only where its card does
+    not say enough."""
+    from transferkit.card import card_of
     from transferkit.recipe import Recipe, check_with
 
     assert isinstance(recipe, Recipe)  # noqa: S101 -- for the type checker
     named = [getattr(phase.freeze, "until", None) for phase in recipe.resolved_phases]
-    if not any(named) or recipe.backbone.name.partition(":")[1]:
+    card = card_of(recipe.backbone.name)
+    if card is None:
         return
-    card = load_card(recipe.backbone.name)
     stages = list(card.stages)
     if all(name is None or name in stages for name in named):
         return
     from transferkit.backbones import load_backbone
 
-    backbone = load_backbone(recipe.backbone.name, "random", recipe.backbone.input_size)
+    section = recipe.backbone
+    backbone = load_backbone(section.name, None, section.input_size, **section.options)
     check_with(recipe, stages=stages, layers=[layer.name for layer in backbone.layers])
 
 

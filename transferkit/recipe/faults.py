@@ -111,7 +111,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
             mend = near(one["input"], names) if isinstance(one["input"], str) else None
             found.append(Fault(path, shown(one["input"]), f"one of {', '.join(names)}", mend))
         elif one["type"] == "freeze_form":
-            found.append(Fault(path, shown(one["input"]), message))
+            mend = near(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
+            found.append(Fault(path, shown(one["input"]), message, mend))
         else:
             words = message.removeprefix("Input should be ").removesuffix(".")
             found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))

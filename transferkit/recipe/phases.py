@@ -96,7 +96,7 @@ class Rule(Section):
 def _form(value: Any) -> str | None:
     """Which of the ways to say it this is, so that a fault is worded for that way alone."""
     if isinstance(value, str):
-        return "text"
+        return "text" if value in ("all", "none") else None
     if isinstance(value, (list, tuple)):
         return "rules"
     if isinstance(value, Section):

@@ -71,14 +71,14 @@ class Parts:
 
 
 def open_parts(
-    recipe: Recipe, classes: Sequence[str], weights: str | None = None, backbone: Backbone | None = None
+    recipe: Recipe, classes: Sequence[str], overwritten: bool = False, backbone: Backbone | None = None
 ) -> Parts:
     """Loads the backbone and builds the head, with initial weights drawn from the recipe's seed.
 
     Args:
         recipe: the run's recipe.
         classes: names in label order.
-        weights: other backbone weights than the recipe's, such as ``"random"`` where they are overwritten.
+        overwritten: the weights will be overwritten at once, so that the recipe's need not be had.
         backbone: the recipe's backbone, where it is loaded already.
 
     Raises:
@@ -86,8 +86,9 @@ def open_parts(
     """
     section = recipe.backbone
     if backbone is None:
+        weights = None if overwritten else section.weights
         backbone = load_backbone(
-            section.name, weights or section.weights, section.input_size, seed=recipe.seed, **section.options
+            section.name, weights, section.input_size, seed=recipe.seed, **section.options
         )
     head = make_head(recipe.head, backbone.feature_width, classes)
     layer = head.build_layer(recipe.seed)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from transferkit.backbones.backbone import Cut
 from transferkit.freezing import FreezePlan
 from transferkit.recipe import Phase, load
 from transferkit.runs.start import start_tensorflow
+from transferkit.runs.supported import check_supported
 
 __all__ = ["PhaseForecast", "make_plan"]
 
@@ -30,6 +32,8 @@ class PhaseForecast:
         images: training images and all images, or None without data.
         kept: bytes that the cache keeps of each image.
         below_seconds: seconds an image through the frozen prefix, measured, or None.
+        whole_seconds: seconds an image through the whole backbone, where hardly anything lies below the cut
+            and the prefix's speed, that of moving pixels, says nothing of the layers above.
         through: training passes the whole network in every epoch: images change, and no views are kept.
         views: changed views of each training image that pass the frozen prefix once; 0 without augmentation.
         above_seconds: seconds an image of one training step above the cut, estimated from that, or None.
@@ -43,18 +47,18 @@ class PhaseForecast:
     images: tuple[int, int] | None
     kept: int
     below_seconds: float | None
+    whole_seconds: float | None = None
     through: bool = False
     views: int = 0
 
     @property
     def above_seconds(self) -> float | None:
-        """Estimated by the ratio of the costs, since the steps' speed is the prefix's, more or less."""
+        """Estimated by the ratio of the costs, since steps are as fast as what was measured, more or less."""
         below, above, backward = self.plan.gflops_below, self.plan.gflops_above, self.plan.backward_gflops
         if self.below_seconds is None or below is None or above is None or backward is None:
             return None
-        if below < 0.05 * (below + above):
-            # Hardly anything was run: its speed, that of moving pixels, says nothing of the layers above.
-            return None
+        if self.whole_seconds is not None:
+            return self.whole_seconds * (above + backward) / (below + above)
         return self.below_seconds * (above + backward) / below
 
     def rows(self, layers: bool) -> list[tuple[Any, ...]]:
@@ -175,6 +179,7 @@ def make_plan(
     if data is not None:
         overrides = [("data.path", data), *overrides]
     resolved = load(recipe, overrides, **values)
+    check_supported(resolved)
     images = None
     if resolved.data.path is not None:
         from transferkit.runs.prepare import prepare
@@ -188,18 +193,16 @@ def make_plan(
     from transferkit.freezing import plan_freeze
     from transferkit.runs.augment import trains_through
 
-    # Nothing here depends on the weights, so none need to be had.
     section = resolved.backbone
-    backbone = load_backbone(
-        section.name, "random", section.input_size, seed=resolved.seed, **section.options
-    )
+    backbone = load_backbone(section.name, None, section.input_size, **section.options)
     through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
     changes = pipeline is not None and pipeline.changes_images
     views = resolved.activations.views if changes and not through else 0
     forecasts = []
     for phase in resolved.resolved_phases:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
-        seconds = _measure(plan, backbone.input_size) if measure else None
+        below = _measure(plan.cut(), backbone.input_size) if measure else None
+        whole = _measure(backbone.cut(None), backbone.input_size) if measure and _hardly(plan) else None
         dtype, kept = resolved.activations.dtype, plan.bytes_per_image
         if dtype == "float16" or (dtype == "auto" and kept > HALF_FROM_BYTES):
             kept //= 2
@@ -212,7 +215,8 @@ def make_plan(
                 phase.batch_size,
                 images,
                 kept,
-                seconds,
+                below,
+                whole,
                 through,
                 views,
             )
@@ -220,12 +224,18 @@ def make_plan(
     return forecasts
 
 
-def _measure(plan: FreezePlan, size: tuple[int, int]) -> float:
+def _hardly(plan: FreezePlan) -> bool:
+    """Whether hardly anything of the backbone lies below the cut."""
+    below, above = plan.gflops_below, plan.gflops_above
+    return below is not None and above is not None and below < 0.05 * (below + above)
+
+
+def _measure(cut: Cut, size: tuple[int, int]) -> float:
     """Seconds an image through the frozen prefix, the best of a few batches after a first one."""
     import numpy as np
     import tensorflow as tf
 
-    run = tf.function(plan.cut().prefix, autograph=False)
+    run = tf.function(cut.prefix, autograph=False)
     batch = tf.constant(np.zeros((_MEASURED, *size, 3), np.uint8))
     run(batch)
     best = float("inf")

@@ -111,8 +111,7 @@ def _size(recipe: Recipe) -> tuple[int, int]:
     section = recipe.backbone
     if section.size is not None:
         return section.size
-    # Nothing here depends on the weights, so none need to be had.
-    return load_backbone(section.name, "random", seed=recipe.seed, **section.options).input_size
+    return load_backbone(section.name, None, **section.options).input_size
 
 
 def _view_rows(

@@ -25,7 +25,7 @@ def reopen(run: Any) -> tuple[Parts, Network]:
 
     The run brings all weights, so the backbone is built without its original ones.
     """
-    parts = open_parts(run.recipe, run.classes, weights="random")
+    parts = open_parts(run.recipe, run.classes, overwritten=True)
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))
     read_weights(run.path / "weights.npz", network.variables)

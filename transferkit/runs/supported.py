@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from transferkit.augmentation import Pipeline, make_augmentation
+from transferkit.card import card_of
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.vocabulary import vocabulary
@@ -13,12 +14,16 @@ __all__ = ["check_supported"]
 
 
 def check_supported(recipe: Recipe) -> None:
-    """Refuses what a run would otherwise ignore.
+    """Refuses what a run would otherwise ignore, and a backbone that there is no card of.
 
     Raises:
         UserError: one line for each such value.
     """
-    faults = []
+    faults: list[str] = []
+    try:
+        card_of(recipe.backbone.name)
+    except UserError as error:
+        faults += error.faults
 
     def refuse(place: str, received: object, expected: str) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))

@@ -1,0 +1,77 @@
+"""A run on a network of one's own can do all that a run on a card can."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import transferkit
+from transferkit.runs.plan import make_plan
+from transferkit.runs.verify import verify_run
+
+SIZE = (32, 32)
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return keras.Sequential(
+        [
+            keras.Input((*SIZE, 3)),
+            keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels"),
+            keras.layers.Conv2D(12, 3, strides=2, activation="relu", name="low"),
+            keras.layers.BatchNormalization(name="norm"),
+            keras.layers.Conv2D(24, 3, strides=2, activation="relu", name="high"),
+            keras.layers.GlobalAveragePooling2D(name="pool"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def handles(network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handles")
+    network.save(folder / "own.keras")
+    network.export(str(folder / "module"), verbose=False)
+    (folder / "mine.toml").write_text(
+        'handle = "keras_file:own.keras"\nsummary = "my own"\nfamily = "own"\nlicence = "CC0-1.0"\n'
+        'size = [32, 32]\nfeature_width = 24\nparameters = 3000\nnormalisation = "none"\n'
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    "form", ["keras_file:{}/own.keras", "saved_model:{}/module", "hub:{}/module", "card:{}/mine.toml"]
+)
+def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path):
+    backbone = form.format(handles)
+    settings = ["epochs=4", "evaluation.heat=0"]
+    if not backbone.startswith(("keras_file", "card")):
+        settings.append("backbone.options.normalisation=none")
+    (plan,) = make_plan(overrides=settings, backbone=backbone, data=str(shapes), measure=False)
+    assert plan.plan.backbone.input_size == SIZE
+
+    run = transferkit.retrain(
+        data=shapes, run=tmp_path / "run", backbone=backbone, overrides=settings, quiet=True
+    )
+    photos = sorted((shapes / "cross").iterdir())[:3]
+    before = run.predict(photos)
+
+    again = transferkit.load_run(run.path)
+    assert again.evaluate().metrics["accuracy"] == run.metrics["accuracy"]
+    assert again.export().name == "2", "the parity check has let it through"
+    after = transferkit.load_run(run.path).predict(photos)
+    assert [one.top for one in after] == [one.top for one in before]
+    assert verify_run(again) == []
+
+
+def test_a_saved_model_that_takes_floats_must_be_told_which(handles):
+    from transferkit.backbones import load_backbone
+    from transferkit.errors import UserError
+
+    with pytest.raises(
+        UserError, match=r"tf \(RGB, x / 127\.5 - 1\).*does not say.*options\.normalisation=tf"
+    ):
+        load_backbone(f"saved_model:{os.fspath(handles)}/module")
