@@ -52,6 +52,7 @@ def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path):
         settings.append("backbone.options.normalisation=none")
     (plan,) = make_plan(overrides=settings, backbone=backbone, data=str(shapes), measure=False)
     assert plan.plan.backbone.input_size == SIZE
+    assert plan.plan.backward_gflops == 0, "nothing below the cut has a way back"
 
     run = transferkit.retrain(
         data=shapes, run=tmp_path / "run", backbone=backbone, overrides=settings, quiet=True

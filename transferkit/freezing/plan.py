@@ -135,7 +135,7 @@ class FreezePlan:
     @property
     def backward_gflops(self) -> float | None:
         """Cost of the way back, for one image: at every step."""
-        return _total(layer.backward_gflops for layer in self.layers)
+        return _total(layer.backward_gflops for layer in self.layers if layer.above_cut is not False)
 
     def training_bytes(self, batch_size: int) -> int:
         """Estimated memory of a step: weights, two moments and a gradient of what trains, and the outputs.
