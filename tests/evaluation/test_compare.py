@@ -30,7 +30,7 @@ def test_counts_and_exact_p_value():
     assert found.p_value == pytest.approx(2 * binom.cdf(2, 12, 0.5))
     assert found.difference == pytest.approx(8 / 62)
     assert 0 < found.low < found.difference < found.high
-    assert "second is better by 12.9%" in found.verdict
+    assert "second is better by 12.9 points" in found.verdict
     json.dumps(found.to_dict(), allow_nan=False)
 
 

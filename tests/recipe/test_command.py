@@ -70,6 +70,18 @@ def test_validate_knows_the_stages_of_the_backbone():
     run("validate", "finetune_top", "--set", "phases.top.freeze={until='block_13'}")
 
 
+def test_validate_says_what_a_run_would_refuse_before_it_starts():
+    settings = ("backbone.name=mobilnet_v2", "evaluation.fail_under=90", "evaluation.calibrate=temprature")
+    arguments = [part for one in settings[:2] for part in ("--set", one)]
+    card, gate = refused("validate", "retrain", *arguments)
+    assert card.startswith("--set backbone.name: received 'mobilnet_v2'")
+    assert "0 to 1" in gate
+    # Beside another fault the card is named as well, once.
+    both = refused("validate", "retrain", *arguments, "--set", settings[2])
+    assert sum("mobilnet_v2" in line for line in both) == 1
+    assert any("temprature" in line for line in both)
+
+
 def test_schema_is_json():
     assert json.loads(run("schema"))["title"] == "transferkit recipe"
 

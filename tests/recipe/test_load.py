@@ -206,6 +206,16 @@ def test_a_fault_of_an_override_names_the_option():
         ("phases.9.epochs=1", "array"),
         ("head=3", "a valid string"),
         ("head.kind=my_head:Head", "No module named 'my_head'"),
+        ("evaluation.calibrate=temprature", "evaluation.calibrate: received 'temprature', expected a valid"),
+        ("evaluation.calibrate=temprature", "or 'temperature'; did you mean 'temperature'?"),
+        ("export.parity=0", "a valid boolean or greater than or equal to 1"),
+        ("head.thresholds=x", "expected 'auto' or a valid number or a valid array or an object"),
+        ("head.thresholds={a='x'}", "head.thresholds.a: received 'x', expected a valid number"),
+        ("loss.class_weights=[1,'x']", "loss.class_weights[1]: received 'x', expected a valid number"),
+        (
+            "schedule={kind='piecewise_constant', boundaries=[3,2], values=[1,1]}",
+            "expected one value more than boundaries; received boundaries [3.0, 2.0], expected each larger",
+        ),
     ],
 )
 def test_wrong_values(override, part):

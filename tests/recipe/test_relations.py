@@ -65,6 +65,8 @@ CLASSES = ["cat", "dog"]
     ("overrides", "known", "part"),
     [
         (["head.multi_label=true"], {"classes": CLASSES}, "images with lists of labels"),
+        (["head.multi_label=true"], {"classes": CLASSES}, "head.multi_label: received True"),
+        (["head.kind=multi_label"], {"classes": CLASSES}, "head.kind: received 'multi_label'"),
         ([], {"classes": CLASSES, "several_labels": True}, "head.multi_label = true"),
         (["loss.class_weights={dgo=2.0}"], {"classes": CLASSES}, "did you mean 'dog'?"),
         (["loss.class_weights=[1.0, 2.0, 3.0]"], {"classes": CLASSES}, "2, one for each class"),

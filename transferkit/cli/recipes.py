@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from transferkit.cli._options import as_json, table
+
+if TYPE_CHECKING:
+    from transferkit.recipe import Recipe
 
 __all__ = ["command"]
 
@@ -116,7 +120,7 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     faults: list[str] = []
     for reference in recipes:
         try:
-            _check_backbone(load(reference, overrides))
+            _check_run(load(reference, overrides))
             click.echo(f"{reference}: valid")
         except UserError as error:
             faults += error.faults
@@ -124,20 +128,42 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
         raise UserError(*dict.fromkeys(faults))
 
 
-def _check_backbone(recipe: object) -> None:
+def _check_run(recipe: Recipe) -> None:
+    """Checks what a run checks before it starts, all of it."""
+    from transferkit.errors import UserError
+    from transferkit.evaluation import gates
+    from transferkit.runs.supported import check_supported
+
+    faults: list[str] = []
+    for one in (check_supported, _check_backbone, lambda recipe: gates.parse(recipe.evaluation.fail_under)):
+        try:
+            one(recipe)
+        except UserError as error:
+            faults += error.faults
+    if faults:
+        raise UserError(*faults)
+
+
+def _check_backbone(recipe: Recipe) -> None:
     """Checks that there is such a backbone, with such stages and layers; it is built only where its card does
     not say enough."""
     from transferkit.card import card_of
-    from transferkit.recipe import Recipe, check_with
+    from transferkit.errors import UserError
+    from transferkit.recipe import check_with
 
-    assert isinstance(recipe, Recipe)  # noqa: S101 -- for the type checker
     named = [getattr(phase.freeze, "until", None) for phase in recipe.resolved_phases]
-    card = card_of(recipe.backbone.name)
+    try:
+        card = card_of(recipe.backbone.name)
+    except UserError:
+        return  # said already
     if card is None:
         return
     stages = list(card.stages)
     if all(name is None or name in stages for name in named):
         return
+    from transferkit.runs.start import start_tensorflow
+
+    start_tensorflow()
     from transferkit.backbones import load_backbone
 
     section = recipe.backbone

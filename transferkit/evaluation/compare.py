@@ -67,7 +67,7 @@ class Comparison:
         if self.p_value >= 0.05:
             return f"no difference that chance could not explain (p = {self.p_value:.2g})"
         better = "second" if self.difference > 0 else "first"
-        return f"the {better} is better by {abs(self.difference):.1%} (p = {self.p_value:.2g})"
+        return f"the {better} is better by {100 * abs(self.difference):.1f} points (p = {self.p_value:.2g})"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""

@@ -4,6 +4,6 @@ from transferkit.recipe.find import find, recipe_files
 from transferkit.recipe.load import load
 from transferkit.recipe.phases import Phase
 from transferkit.recipe.recipe import Recipe
-from transferkit.recipe.relations import check_labels, check_with
+from transferkit.recipe.relations import check_card, check_labels, check_with
 
-__all__ = ["Phase", "Recipe", "check_labels", "check_with", "find", "load", "recipe_files"]
+__all__ = ["Phase", "Recipe", "check_card", "check_labels", "check_with", "find", "load", "recipe_files"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,6 +17,8 @@ __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 
 # How much of a received value is shown.
 MOST_SHOWN = 60
+# What stands for a value that may have one of several plain types.
+_PLAIN = object()
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,11 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         model: the model that was to be made, for the known keys.
         prefix: the path of the table in the recipe.
     """
-    found = []
+    found: list[Fault] = []
+    choices: dict[Path, list[Fault]] = {}  # by the place of a value that may have one of several types
     errors = error.errors(include_url=False)
     for one in errors:
-        path, owner = _walk(one["loc"], model)
+        path, owner, choice = _walk(one["loc"], model)
         path = (*prefix, *path)
         inside = [other["loc"] for other in errors if other["loc"][: len(one["loc"])] == one["loc"]]
         if one["type"] == "too_short" and len(inside) > 1:
@@ -106,17 +110,35 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         elif one["type"] == "value_error":
             found.append(_own(path, message.removeprefix("Value error, "), one["input"]))
         elif one["type"] == "literal_error":
-            choices = message.removeprefix("Input should be ")
-            names = [part.strip("' ") for part in choices.replace(" or ", ",").split(",")]
+            words = message.removeprefix("Input should be ")
+            names = [part.strip("' ") for part in words.replace(" or ", ",").split(",")]
             mend = near(one["input"], names) if isinstance(one["input"], str) else None
-            found.append(Fault(path, shown(one["input"]), f"one of {', '.join(names)}", mend))
+            found.append(
+                Fault(
+                    path,
+                    shown(one["input"]),
+                    f"one of {', '.join(names)}" if names[1:] else repr(names[0]),
+                    mend,
+                )
+            )
         elif one["type"] == "freeze_form":
             mend = near(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
             found.append(Fault(path, shown(one["input"]), message, mend))
         else:
             words = message.removeprefix("Input should be ").removesuffix(".")
             found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))
-    return found
+        if choice is not None:
+            choices.setdefault((*prefix, *choice), []).append(found.pop())
+    return found + [one for place, tried in choices.items() for one in _of_choice(place, tried)]
+
+
+def _of_choice(place: Path, tried: list[Fault]) -> list[Fault]:
+    """What is wrong with a value that none of its types takes: inside it, where one comes that far."""
+    inside = [one for one in tried if len(one.path) > len(place)]
+    if inside:
+        return inside
+    expected = " or ".join(dict.fromkeys(one.expected for one in tried if one.expected))
+    return [Fault(place, tried[0].received, expected, next((one.mend for one in tried if one.mend), None))]
 
 
 def _own(path: Path, message: str, received: Any) -> Fault:
@@ -128,12 +150,21 @@ def _own(path: Path, message: str, received: Any) -> Fault:
     return Fault(path, mend=message)
 
 
-def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type[BaseModel]]:
-    """The path of keys that a location means, without pydantic's names of a union's members."""
+def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type[BaseModel], Path | None]:
+    """The path of keys that a location means, without pydantic's names of a union's members.
+
+    Returns:
+        The path; the model that its last key belongs to; and the path of the value that may have one of
+        several plain types, where it leads through one.
+    """
     path: list[str | int] = []
     owner: Any = model
+    choice: Path | None = None
     inside: Any = None  # the annotation that the next part must go into
     for part in location:
+        if inside is _PLAIN:
+            inside = None  # the part is the name of the type that was tried
+            continue
         if inside is None:
             path.append(part)
             fields = getattr(owner, "model_fields", {})
@@ -142,7 +173,8 @@ def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type
             if len(models) == 1 and not _tagged(fields, part):
                 owner, inside = models[0], None
             elif not models and not _tagged(fields, part):
-                inside = None
+                several = len([one for one in get_args(inside) if one is not NoneType]) > 1
+                choice, inside = (tuple(path), _PLAIN) if several and _is_union(inside) else (choice, None)
             continue
         named = [one for one in _models(inside) if one.__name__.lower() == part]
         if named:
@@ -155,7 +187,11 @@ def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type
         else:
             path.append(part)
             continue
-    return tuple(path), owner
+    return tuple(path), owner, choice
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
 
 
 def _tagged(fields: Mapping[str, Any], part: Any) -> bool:

@@ -17,7 +17,7 @@ from transferkit.recipe.overrides import nest, plain, split_key, split_override
 from transferkit.recipe.phases import Phase, Training
 from transferkit.recipe.places import Path
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
-from transferkit.recipe.relations import relations
+from transferkit.recipe.relations import relations, unknown_card
 from transferkit.recipe.sections import Range
 from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
 
@@ -87,7 +87,11 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
     if recipe is not None and not faults:
         faults = _sweep_faults(recipe)
     if recipe is None or faults:
-        raise UserError(*lines([*faults, *_unknown_card(whole)], origins))
+        # Without other faults this is said when the run is to start: a finished one needs no card.
+        table = whole.get("backbone")
+        name = table.get("name") if isinstance(table, dict) else None
+        faults += unknown_card(name) if isinstance(name, str) else []
+        raise UserError(*lines(faults, origins))
     recipe._origins = origins
     return recipe
 
@@ -188,17 +192,6 @@ def _phase_faults(whole: dict[str, Any], known: set[Path]) -> list[Fault]:
     for name in sorted({one for one in names if names.count(one) > 1}):
         faults.append(Fault(("phases",), shown(name), "each phase's name once"))
     return faults
-
-
-def _unknown_card(whole: dict[str, Any]) -> list[Fault]:
-    """That there is no such backbone; said here where there are other faults, else when it is opened."""
-    from transferkit.card import no_card  # only for recipes with faults
-
-    table = whole.get("backbone")
-    name = table.get("name") if isinstance(table, dict) else None
-    if not isinstance(name, str) or any(sign in name for sign in ":/\\.") or not (found := no_card(name)):
-        return []
-    return [Fault(("backbone", "name"), shown(name), *found)]
 
 
 def _sweep_faults(recipe: Recipe) -> list[Fault]:

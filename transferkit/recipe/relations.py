@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from transferkit.card import card_of, no_card
 from transferkit.errors import UserError, near
 from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault
@@ -15,7 +16,7 @@ from transferkit.vocabulary import vocabulary
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
 
-__all__ = ["check_labels", "check_with", "relations"]
+__all__ = ["check_card", "check_labels", "check_with", "relations", "unknown_card"]
 
 # Optimizers whose state is not a matter of single variables: one number or factors serve for several.
 _ONE_FOR_ALL = ("adafactor", "nadam")
@@ -62,6 +63,25 @@ def check_labels(recipe: Recipe, several_labels: bool) -> None:
     faults = _label_faults(recipe, several_labels)
     if faults:
         raise UserError(*lines(faults, recipe.origins))
+
+
+def check_card(recipe: Recipe) -> None:
+    """Checks that the recipe's backbone is a handle, or has a card without faults.
+
+    Raises:
+        UserError: it is not, with the place in the recipe's files.
+    """
+    faults = unknown_card(recipe.backbone.name)
+    if faults:
+        raise UserError(*lines(faults, recipe.origins))
+    card_of(recipe.backbone.name)
+
+
+def unknown_card(name: str) -> list[Fault]:
+    """That no card has this name, where it is one and no path or handle."""
+    if any(sign in name for sign in ":/\\.") or not (found := no_card(name)):
+        return []
+    return [Fault(("backbone", "name"), shown(name), *found)]
 
 
 def check_with(
@@ -204,7 +224,10 @@ def _label_faults(recipe: Recipe, several_labels: bool) -> list[Fault]:
         faults.append(Fault(("head", "kind"), shown(recipe.head.kind), "a head for several labels", mend))
     if multi_label and not several_labels:
         mend = "the data has one class an image: folders are classes, a manifest may list several labels"
-        faults.append(Fault(("head", "kind"), shown(recipe.head.kind), "images with lists of labels", mend))
+        # Said of the key that asks for it: the kind of head where it always does, else its switch.
+        always = vocabulary("heads").get(recipe.head.kind).model_fields["multi_label"].default
+        key, value = ("kind", recipe.head.kind) if always else ("multi_label", True)
+        faults.append(Fault(("head", key), shown(value), "images with lists of labels", mend))
     return faults
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from transferkit.augmentation import Pipeline, make_augmentation
-from transferkit.card import card_of
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe
+from transferkit.recipe import Recipe, check_card
 from transferkit.vocabulary import vocabulary
 
 __all__ = ["check_supported"]
@@ -21,7 +20,7 @@ def check_supported(recipe: Recipe) -> None:
     """
     faults: list[str] = []
     try:
-        card_of(recipe.backbone.name)
+        check_card(recipe)
     except UserError as error:
         faults += error.faults
 

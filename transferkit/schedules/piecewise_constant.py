@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 
 from pydantic import Field, model_validator
@@ -33,17 +34,20 @@ class PiecewiseConstant(Schedule):
 
     @model_validator(mode="after")
     def _fits(self) -> PiecewiseConstant:
+        faults = []
         if len(self.values) != len(self.boundaries) + 1:
-            raise ValueError(
+            faults.append(
                 f"received {len(self.boundaries)} boundaries and {len(self.values)} values, "
                 "expected one value more than boundaries"
             )
-        if any(one < 0 for one in self.boundaries) or any(one < 0 for one in self.values):
-            raise ValueError("expected no boundary and no value below 0")
-        if any(after <= before for before, after in zip(self.boundaries, self.boundaries[1:], strict=False)):
-            raise ValueError(
+        if any(after <= before for before, after in itertools.pairwise(self.boundaries)):
+            faults.append(
                 f"received boundaries {list(self.boundaries)}, expected each larger than the one before"
             )
+        if any(one < 0 for one in (*self.boundaries, *self.values)):
+            faults.append("expected no boundary and no value below 0")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     def rate(self, step: float, span: Span) -> float:
