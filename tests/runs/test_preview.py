@@ -116,7 +116,7 @@ def test_what_cannot_be_shown_is_said(photos, tmp_path, arguments, words):
 
 def test_the_command_writes_the_same_file(photos, tmp_path):
     settings = ["--set", "augmentation.flip=true", "--set", "backbone=embedded"]
-    arguments = ["augment", "preview", "--data", str(photos), "--out", str(tmp_path / "a.png"), *settings]
+    arguments = ["augment", "preview", "--data", str(photos), "--to", str(tmp_path / "a.png"), *settings]
     done = CliRunner().invoke(cli, [*arguments, "--images", "3", "--views", "2"], catch_exceptions=False)
     assert done.output.strip() == str(tmp_path / "a.png")
     same = preview_augmentation(

@@ -45,7 +45,7 @@ def test_a_schedule_that_reaches_beyond_its_phase_is_refused():
 
 def test_the_command_writes_picture_and_numbers(tmp_path):
     picture = tmp_path / "rates.png"
-    arguments = ["schedule", "plot", "gradual_unfreeze", "--images", "100", "--to", str(picture)]
+    arguments = ["schedule", "plot", "--recipe", "gradual_unfreeze", "--images", "100", "--to", str(picture)]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0, done.output
     assert "head" in done.output

@@ -20,7 +20,9 @@ __all__ = [
 ]
 
 data_option = click.option(
-    "--data", metavar="DIR", help="Folder of class folders, or of train/, val/, test/."
+    "--data",
+    metavar="DATA",
+    help="Folder of class folders, or of train/, val/, test/; a manifest, archive, TFRecords or tfds:NAME.",
 )
 backbone_option = click.option(
     "--backbone",

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import data_option, recipe_option
+from transferkit.cli._options import backbone_option, data_option, recipe_option
 
 __all__ = ["command"]
 
@@ -23,6 +23,7 @@ def command() -> None:
 
 @command.command()
 @data_option
+@backbone_option
 @recipe_option
 @click.option(
     "--set",
@@ -31,11 +32,17 @@ def command() -> None:
     multiple=True,
     help="Override a recipe's value, e.g. augmentation.flip=true.",
 )
-@click.option("--out", default="preview.png", show_default=True, metavar="FILE", help="The PNG to write.")
+@click.option("--to", default="preview.png", show_default=True, metavar="FILE", help="The PNG to write.")
 @click.option("--images", default=5, show_default=True, help="Rows: training images, each class in turn.")
 @click.option("--views", default=6, show_default=True, help="Columns: views beside the original.")
 def preview(
-    data: str | None, recipe: str | None, settings: tuple[str, ...], out: str, images: int, views: int
+    data: str | None,
+    backbone: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    to: str,
+    images: int,
+    views: int,
 ) -> None:
     """Write a contact sheet: images as they are, views of each, and mixtures where the recipe mixes.
 
@@ -48,6 +55,7 @@ def preview(
     """
     from transferkit.runs.preview import preview_augmentation
 
-    overrides: list[str | tuple[str, Any]] = [*([] if data is None else [("data.path", data)]), *settings]
-    path = preview_augmentation(recipe, to=out, overrides=overrides, images=images, views=views)
+    given = {"data.path": data, "backbone.name": backbone}
+    overrides: list[str | tuple[str, Any]] = [(key, one) for key, one in given.items() if one is not None]
+    path = preview_augmentation(recipe, to=to, overrides=[*overrides, *settings], images=images, views=views)
     click.echo(path)

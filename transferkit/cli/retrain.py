@@ -47,9 +47,10 @@ def command(
     quiet: bool,
     as_json_: bool,
 ) -> None:
-    """Retrain a backbone on a folder of images, evaluate it and export it.
+    """Retrain a backbone on your images, evaluate it and export it.
 
-    DIR of --data holds one folder a class, or train/ and val/ (and test/) with one folder a class each.
+    DATA is a folder with one folder a class, or with train/ and val/ (and test/) that have these; or a CSV or
+    JSON Lines manifest, a zip or tar of such a folder, TFRecord files, or tfds:NAME.
     Every choice is in a recipe; the options override it. The resolved recipe lies in the run's folder.
     With [sweep] in the recipe all its trials are run, and the best one on the validation images is the run.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, set_option, table
+from transferkit.cli._options import as_json, data_option, json_option, recipe_option, set_option, table
 
 __all__ = ["command"]
 
@@ -15,15 +15,15 @@ def command() -> None:
 
 
 @command.command(name="plot")
-@click.argument("recipe", required=False)
 @data_option
+@recipe_option
 @click.option("--images", type=int, metavar="N", help="Training images, instead of --data.")
 @set_option
 @click.option("--to", default="schedule.png", show_default=True, metavar="FILE", help="The PNG to write.")
 @json_option
 def plot(
-    recipe: str | None,
     data: str | None,
+    recipe: str | None,
     images: int | None,
     settings: tuple[str, ...],
     to: str,
@@ -33,8 +33,8 @@ def plot(
 
     \b
     Examples:
-      transferkit schedule plot gradual_unfreeze --images 1200
-      transferkit schedule plot mine.toml --data photos/ --to rates.png
+      transferkit schedule plot --recipe gradual_unfreeze --images 1200
+      transferkit schedule plot --recipe mine.toml --data photos/ --to rates.png
       transferkit schedule plot --images 500 --set 'schedule={kind="cosine", warmup=20}'
     """
     from transferkit.errors import UserError, fault
