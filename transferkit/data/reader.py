@@ -24,7 +24,7 @@ from transferkit.data.transcode import readable_in_graph
 
 __all__ = ["Batch", "Unreadable", "decoder", "read_images", "reason_of"]
 
-_TRACE = ("Graph execution error", "Detected at ")
+_TRACE = ("Graph execution error", "Detected at ", "<stack traces unavailable>")
 
 
 @dataclass(frozen=True, slots=True)
