@@ -10,6 +10,7 @@ import io
 import warnings
 
 from transferkit.data.decode import graph_formats
+from transferkit.data.pillow import pillow_reason
 
 __all__ = ["format_of", "readable_in_graph"]
 
@@ -45,7 +46,7 @@ def readable_in_graph(encoded: bytes) -> bytes:
     """
     if format_of(encoded) in graph_formats() and not _is_moving_webp(encoded):
         return encoded
-    from PIL import Image, UnidentifiedImageError  # seldom needed, and slow to import
+    from PIL import Image  # seldom needed, and slow to import
 
     try:
         with warnings.catch_warnings():
@@ -54,7 +55,5 @@ def readable_in_graph(encoded: bytes) -> bytes:
                 buffer = io.BytesIO()
                 image.convert("RGB").save(buffer, "PNG", compress_level=1)
                 return buffer.getvalue()
-    except UnidentifiedImageError:
-        raise ValueError("no image format that is known") from None
     except Exception as error:  # Pillow's plugins raise whatever their formats bring about
-        raise ValueError(f"{type(error).__name__}: {error}") from None
+        raise ValueError(pillow_reason(error)) from None

@@ -23,6 +23,7 @@ def draw_rates(path: Path, phases: Sequence[tuple[str, np.ndarray]], title: str)
         title: above the chart.
     """
     figure, axes = _open(title, "step", "learning rate")
+    axes.margins(y=0.2)  # room for the phases' names
     start = 0
     for name, rates in phases:
         axes.plot(np.arange(start, start + len(rates)), rates, color=_LINE, drawstyle="steps-post")

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 from transferkit.data.check.limits import Limits, refusal
+from transferkit.data.pillow import pillow_reason
 
 __all__ = ["Header", "read_header", "stated_format"]
 
@@ -51,7 +52,7 @@ def read_header(
     reason = refusal(path, root, limits)
     if reason:
         return Header(reason, beyond=True)
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     size = os.stat(path).st_size
     most = Image.MAX_IMAGE_PIXELS
@@ -62,11 +63,8 @@ def read_header(
             Image.MAX_IMAGE_PIXELS = None
             with Image.open(path) as image:
                 return _facts(image, size, limits)
-    except UnidentifiedImageError:
-        return Header("no image format that is known", size)
-    except Exception as error:
-        # Pillow's plugins raise whatever their formats bring about: struct.error, SyntaxError, MemoryError …
-        return Header(f"{type(error).__name__}: {error}".splitlines()[0][:200], size)
+    except Exception as error:  # Pillow's plugins raise whatever their formats bring about
+        return Header(pillow_reason(error), size)
     finally:
         Image.MAX_IMAGE_PIXELS = most
 
