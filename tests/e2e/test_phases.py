@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -100,3 +102,23 @@ def test_running_averages_are_what_is_kept(shapes, tmp_path):
     # Started at zero, an average over the steps is behind the weights.
     assert np.abs(other[kernels[0]]).mean() < 0.9 * np.abs(one[kernels[0]]).mean()
     assert averaged.metrics["log_loss"] == pytest.approx(averaged.evaluate().metrics["log_loss"], abs=1e-5)
+
+
+def test_batches_whose_gradients_are_accumulated_act_as_the_larger_batch(shapes, tmp_path):
+    data = tmp_path / "data"
+    for number, name in itertools.product(range(24), ("cross", "square")):
+        split = "train" if number < 20 else "val"
+        (data / split / name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(shapes / name / f"{number:03d}.png", data / split / name)
+    steady = [
+        "epochs=3",
+        "keep=last",
+        "head.dropout=0",
+        "optimizer={name='sgd', momentum=0.9, learning_rate=0.05}",
+        "gradient_clipping=1.0",
+    ]
+    large = retrain(data, tmp_path / "large", *steady, "batch_size=10")
+    small = retrain(data, tmp_path / "small", *steady, "batch_size=5", "accumulation=2")
+    one, other = (np.load(run.path / "weights.npz") for run in (large, small))
+    for name in one.files:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-5)

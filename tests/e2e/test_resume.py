@@ -14,7 +14,14 @@ import pytest
 import transferkit
 from transferkit.errors import UserError
 
-SETTINGS = ["epochs=40", "batch_size=4", "data.test=0.2", "data.validation=0.2", "early_stopping=false"]
+SETTINGS = [
+    "epochs=40",
+    "batch_size=4",
+    "accumulation=3",
+    "data.test=0.2",
+    "data.validation=0.2",
+    "early_stopping=false",
+]
 
 
 def command(data, run, *more):

@@ -57,6 +57,19 @@ class TracedGraph(func_graph.FuncGraph):
         self.on_watch: Any = None
         self.find_variable: Any = None
 
+    @property
+    def _add_control_dependencies(self) -> bool:
+        """Whether branches and loops that are made now run all that they assign, asked for or not.
+
+        In a session's graph only what is asked for runs. Keras counts on a function's rule: an optimizer that
+        accumulates gradients, scales losses or overwrites weights by their average assigns within a branch.
+        """
+        return _called_by_keras()
+
+    @_add_control_dependencies.setter
+    def _add_control_dependencies(self, value: bool) -> None:
+        """TensorFlow sets what holds for a graph as a whole; here it depends on who asks."""
+
     def _create_op_internal(self, op_type: str, *args: Any, **kwargs: Any) -> Any:
         op = super()._create_op_internal(op_type, *args, **kwargs)
         if op_type not in READS and op_type != "Placeholder" and resources(op) and _called_by_keras():

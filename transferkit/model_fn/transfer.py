@@ -12,6 +12,7 @@ from transferkit.keras3 import keras
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
+from transferkit.optimizers import batches_seen
 
 __all__ = ["make_model_fn"]
 
@@ -50,7 +51,7 @@ def make_model_fn(
             total = tf.add_n([loss, *network.penalties()])
         gradients = tape.gradient(total, [variable.value for variable in variables])
         if train_loss is not None:
-            train_loss.update(total, tf.shape(labels)[0], optimizer.iterations.value)
+            train_loss.update(total, tf.shape(labels)[0], batches_seen(optimizer).value)
         train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return EstimatorSpec(mode, loss=total, train_op=train_op)
 

@@ -9,7 +9,15 @@ from transferkit.errors import UserError, fault, near
 from transferkit.optimizers.groups import grouped
 from transferkit.vocabulary import import_dotted
 
-__all__ = ["make_optimizer"]
+__all__ = ["batches_seen", "make_optimizer"]
+
+
+def batches_seen(optimizer: Any) -> Any:
+    """The Keras variable that counts the batches that an optimizer was given.
+
+    Keras's public ``iterations`` counts updates: no variable, and fewer, where gradients are accumulated.
+    """
+    return optimizer._iterations
 
 
 def make_optimizer(

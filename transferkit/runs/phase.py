@@ -17,7 +17,7 @@ from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConf
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
-from transferkit.optimizers import Slots
+from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.runs.history import History
 from transferkit.runs.optimizer import Rate, phase_steps
@@ -199,8 +199,7 @@ class _Following(tf.compat.v1.train.SessionRunHook):
 
 
 def _steps(optimizer: Any) -> int:
-    """Batches that the optimizer has seen, those included whose gradients are still being accumulated."""
-    return int(optimizer._iterations.numpy())
+    return int(batches_seen(optimizer).numpy())
 
 
 def _take_over(estimator: Estimator, data: PhaseData, variables: list[Any]) -> None:
