@@ -165,12 +165,12 @@ def opaque(tmp_path_factory):
 
         @tf.function(input_signature=[tf.TensorSpec([None, 40, 40, 3], tf.float32)])
         def __call__(self, images):
-            maps = tf.nn.relu(tf.nn.conv2d(images / 255.0, self.kernel, 2, "SAME"))
+            maps = tf.nn.relu(tf.nn.conv2d(images, self.kernel, 2, "SAME"))
             return tf.reduce_mean(maps, [1, 2])
 
     folder = tmp_path_factory.mktemp("theirs")
     tf.saved_model.save(Theirs(), str(folder))
-    return make_small(f"saved_model:{folder}")
+    return make_small(f"hub:{folder}")
 
 
 @pytest.mark.parametrize("name", [name for name in format_names() if not load_format(name).FUNCTIONAL])
