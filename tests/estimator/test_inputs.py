@@ -56,6 +56,40 @@ def test_every_batch_is_seen_once(input_fn):
     assert estimator.get_variable_value("global_step") == 3
 
 
+def sparse():
+    def pack(features, labels):
+        return {"x": tf.sparse.from_dense(features["x"])}, labels
+
+    return dataset().map(pack)
+
+
+def ragged():
+    def pack(features, labels):
+        return {"x": tf.RaggedTensor.from_row_lengths(features["x"], [1, 1])}, labels
+
+    return dataset().map(pack)
+
+
+def with_nothing():
+    return dataset().map(lambda features, labels: ({**features, "nothing": None}, labels))
+
+
+@pytest.mark.parametrize("input_fn", [sparse, ragged, with_nothing])
+def test_elements_that_are_no_plain_tensors_are_seen_once_too(input_fn):
+    def model_fn(features, labels, mode):
+        x = features["x"]
+        if isinstance(x, tf.SparseTensor):
+            x = tf.sparse.to_dense(x)
+        elif isinstance(x, tf.RaggedTensor):
+            x = x.flat_values
+        assert features.get("nothing") is None
+        return counting({"x": x}, labels, mode)
+
+    result = Estimator(model_fn).evaluate(input_fn)
+    np.testing.assert_allclose(result["sum"], [5.0, 50.0])
+    assert Estimator(model_fn).train(input_fn).get_variable_value("global_step") == 3
+
+
 def test_features_and_labels_as_they_are_go_on_for_ever():
     estimator = Estimator(counting).train(lambda: ({"x": tf.ones([2])}, tf.ones([2])), steps=5)
     assert estimator.get_variable_value("global_step") == 5

@@ -12,6 +12,8 @@ from transferkit.estimator.traced import Traced
 
 __all__ = ["Batches", "GraphLoop"]
 
+_END = object()
+
 
 class Batches:
     """Batches of a dataset, as flat tensors; under a strategy one for each replica.
@@ -28,6 +30,12 @@ class Batches:
         self.iterator: Any = iter(quick_to_open(dataset))
         self.replicas = replicas
         self._leaves_nothing = leaves_nothing(dataset)
+        specs = tf.nest.flatten(dataset.element_spec)
+        # Plain tensors need no packing into the element's structure, which takes longer than getting them.
+        self._plain: dict[str, Any] | None = None
+        if all(type(spec) is tf.TensorSpec for spec in specs):
+            shapes = [spec.shape for spec in specs]
+            self._plain = {"output_types": [spec.dtype for spec in specs], "output_shapes": shapes}
 
     def close(self) -> None:
         """Ends the iterator; nothing that follows has to wait for its threads."""
@@ -39,26 +47,35 @@ class Batches:
         """The next step's tensors, or None at the end of the data; an incomplete set counts as it."""
         flat: list[Any] = []
         for _ in range(self.replicas):
-            try:
-                batch = next(self.iterator)
-            except StopIteration:
+            batch = self._next()
+            if batch is None:
                 return None
-            flat.extend(flatten(batch))
+            flat.extend(batch)
         return flat
 
     def take_padded(self) -> tuple[list[Any] | None, int]:
         """As :meth:`take`, but fills an incomplete set with empty batches; and how many are real."""
         flat: list[Any] = []
         for number in range(self.replicas):
-            try:
-                batch = next(self.iterator)
-            except StopIteration:
+            batch = self._next()
+            if batch is None:
                 if number == 0:
                     return None, 0
                 empty = [t[:0] for t in flat[: len(flat) // number]]
                 return flat + empty * (self.replicas - number), number
-            flat.extend(flatten(batch))
+            flat.extend(batch)
         return flat, self.replicas
+
+    def _next(self) -> list[Any] | None:
+        """The tensors of the next batch, or None at the end of the data."""
+        if self._plain is None:
+            batch = next(self.iterator, _END)
+            return None if batch is _END else flatten(batch)
+        source = self.iterator._iterator_resource
+        try:
+            return list(tf.raw_ops.IteratorGetNext(iterator=source, **self._plain))
+        except tf.errors.OutOfRangeError:
+            return None
 
 
 def flatten(batch: Any) -> list[Any]:
