@@ -97,6 +97,37 @@ def test_what_keras_assigns_within_a_branch_is_assigned(optimizer, steps_per_loo
     assert {"kernel", "bias", "seen"} <= names
 
 
+def _in_a_branch(apply):
+    return tf.cond(tf.constant(1.0) > 0, lambda: (apply(), tf.constant(1))[1], lambda: tf.constant(0))
+
+
+def _in_a_loop(apply):
+    return tf.while_loop(lambda i: i < 1, lambda i: [(apply(), i + 1)[1]], [0])[0]
+
+
+@pytest.mark.parametrize("where", [_in_a_branch, _in_a_loop])
+def test_an_optimizer_that_is_called_within_a_branch_trains(where, tmp_path):
+    """As those do that leave out a step whose gradients are not finite."""
+    layer, optimizer = keras.layers.Dense(1), keras.optimizers.SGD(0.1)
+    layer.build((None, 1))
+    optimizer.build(layer.trainable_variables)
+
+    def model_fn(features, labels, mode):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((layer(features["x"]) - labels) ** 2)
+        gradients = tape.gradient(loss, [one.value for one in layer.trainable_variables])
+
+        def apply():
+            optimizer.apply_gradients(zip(gradients, layer.trainable_variables, strict=True))
+
+        return EstimatorSpec(mode, loss=loss, train_op=where(apply))
+
+    estimator = Estimator(model_fn, str(tmp_path)).train(batches, steps=40)
+    assert int(optimizer.iterations) == estimator.get_variable_value("global_step") == 40
+    assert float(layer.bias[0]) == pytest.approx(0.5, abs=0.05)
+    assert float(layer.kernel[0, 0]) == pytest.approx(2.0, abs=0.2)
+
+
 def test_layers_made_inside_model_fn_are_shared_between_modes(tmp_path):
     def model_fn(features, labels, mode):
         value = keras.layers.Dense(1)(keras.layers.Dense(3)(features["x"]))

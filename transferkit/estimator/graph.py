@@ -49,6 +49,10 @@ class TracedGraph(func_graph.FuncGraph):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, collections={})
+        # Branches and loops run all that they assign, as in a function. In a session's graph only what is
+        # asked for runs; but Keras, called in one or making one itself (accumulated gradients, loss scales,
+        # averages that overwrite weights), assigns without giving anything to ask for.
+        self._add_control_dependencies = True
         self.keras_writes: list[Any] = []
         # Tensors of random operations, by name, and what stands for them now.
         self.replaced: dict[str, Any] = {}
@@ -56,19 +60,6 @@ class TracedGraph(func_graph.FuncGraph):
         self._reads: dict[int, Any] = {}
         self.on_watch: Any = None
         self.find_variable: Any = None
-
-    @property
-    def _add_control_dependencies(self) -> bool:
-        """Whether branches and loops that are made now run all that they assign, asked for or not.
-
-        In a session's graph only what is asked for runs. Keras counts on a function's rule: an optimizer that
-        accumulates gradients, scales losses or overwrites weights by their average assigns within a branch.
-        """
-        return _called_by_keras()
-
-    @_add_control_dependencies.setter
-    def _add_control_dependencies(self, value: bool) -> None:
-        """TensorFlow sets what holds for a graph as a whole; here it depends on who asks."""
 
     def _create_op_internal(self, op_type: str, *args: Any, **kwargs: Any) -> Any:
         op = super()._create_op_internal(op_type, *args, **kwargs)
