@@ -177,8 +177,7 @@ def load_card(reference: str | Path) -> Card:
         path = folder / f"{text}.toml"
         if path.is_file():
             return _read(path)
-    expected, mend = no_card(text) or ("the name of a card", "its file cannot be read")
-    raise UserError(fault("backbone", text, expected, mend))
+    raise UserError(fault("backbone", text, "the name of a card", no_card(text) or "its file cannot be read"))
 
 
 def card_of(reference: str) -> Card | None:
@@ -205,12 +204,12 @@ def card_of(reference: str) -> Card | None:
     return load_card(reference)
 
 
-def no_card(name: str) -> tuple[str, str] | None:
-    """What is expected instead of ``name``, and the mend, where no card has this name; else None."""
+def no_card(name: str) -> str | None:
+    """The mend where no card has this name: those that are near; else None."""
     names = _found()
     if name in names:
         return None
-    return "the name of a card", near(name, names) or "see `transferkit backbones`"
+    return near(name, names) or "see `transferkit backbones`"
 
 
 def list_cards() -> list[Card]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.optimizers.make import batches_seen
 from transferkit.whole_file import whole_file
 
 __all__ = ["Slots"]
@@ -51,7 +52,7 @@ class Slots:
             optimizer.build(self.variables)
         finally:
             del optimizer.add_variable_from_reference
-        known = {id(one) for one in (*self._slots.values(), *apart, optimizer._iterations)}
+        known = {id(one) for one in (*self._slots.values(), *apart, batches_seen(optimizer))}
         rate = getattr(optimizer, "_learning_rate", None)
         rest = [one for one in optimizer.variables if id(one) not in known and one is not rate]
         if rest or hasattr(optimizer, "_u_product"):

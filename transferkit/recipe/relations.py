@@ -79,9 +79,9 @@ def check_card(recipe: Recipe) -> None:
 
 def unknown_card(name: str) -> list[Fault]:
     """That no card has this name, where it is one and no path or handle."""
-    if any(sign in name for sign in ":/\\.") or not (found := no_card(name)):
+    if any(sign in name for sign in ":/\\.") or not (mend := no_card(name)):
         return []
-    return [Fault(("backbone", "name"), shown(name), *found)]
+    return [Fault(("backbone", "name"), shown(name), "the name of a card", mend)]
 
 
 def check_with(
