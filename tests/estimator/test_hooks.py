@@ -55,6 +55,46 @@ def test_the_life_cycle_of_a_users_hook(tf1_model, train_input, tmp_path):
     assert estimator.trace_counts == {"train": 1}
 
 
+class Diary(v1.train.SessionRunHook):
+    """Notes what happens around a step."""
+
+    def __init__(self):
+        self.calls = []
+
+    def before_run(self, run_context):
+        self.calls.append("before")
+
+    def after_run(self, run_context, run_values):
+        self.calls.append("after")
+
+    def end(self, session):
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize("call", ["train", "evaluate", "predict"])
+def test_a_steps_data_are_taken_between_the_hooks(call, tf1_model, arrays, tmp_path):
+    diary = Diary()
+
+    def noted(x):
+        diary.calls.append("read")
+        return x
+
+    def data():
+        def read(x, y):
+            return {"x": tf.ensure_shape(tf.numpy_function(noted, [x], tf.float32), x.shape)}, y
+
+        rows = tf.data.Dataset.from_tensor_slices(arrays).batch(8).take(2).map(read)
+        one_by_one = tf.data.Options()
+        one_by_one.experimental_optimization.apply_default_optimizations = False
+        return rows.with_options(one_by_one)
+
+    estimator = Estimator(tf1_model, str(tmp_path), params={})
+    result = getattr(estimator, call)(data, hooks=[diary])
+    assert call != "predict" or len(list(result)) == 16
+    # A hook that times steps sees the wait for data; where they have ended it is asked in vain.
+    assert diary.calls == ["before", "read", "after"] * 2 + ["before", "end"]
+
+
 def test_what_depends_on_a_batch_is_refused_between_steps(tf1_model, train_input):
     class Curious(v1.train.SessionRunHook):
         def after_run(self, run_context, run_values):
@@ -151,3 +191,26 @@ def test_hooks_of_evaluation_and_prediction(tf1_model, eval_input):
     assert Sums.total == 4
     assert len(list(estimator.predict(eval_input, hooks=[Sums()]))) == 24
     assert Sums.total == 28
+
+
+@pytest.mark.parametrize("call", ["evaluate", "predict"])
+def test_hooks_see_the_weights_of_the_checkpoint_that_is_named(call, tf1_model, train_input, tmp_path):
+    class Reader(v1.train.SessionRunHook):
+        seen = ()
+
+        def before_run(self, run_context):
+            self.seen = (*self.seen, run_context.session.run("weight:0")[0])
+
+        def after_run(self, run_context, run_values):
+            self.seen = (*self.seen, run_context.session.run("weight:0")[0])
+            run_context.request_stop()
+
+    estimator = Estimator(tf1_model, str(tmp_path), params={})
+    first = estimator.train(train_input, steps=1).latest_checkpoint()
+    named = estimator.get_variable_value("weight")[0]
+    estimator.train(train_input, steps=3)
+    assert estimator.get_variable_value("weight")[0] != named
+    hook = Reader()
+    result = getattr(estimator, call)(train_input, hooks=[hook], checkpoint_path=first)
+    assert call != "predict" or next(result)
+    assert hook.seen == (named, named)

@@ -9,8 +9,8 @@ import weakref
 import pytest
 import tensorflow as tf
 
-from transferkit.estimator import Estimator
-from transferkit.estimator.releasing import leaves_nothing, quick_to_open, release
+from transferkit.estimator import Estimator, releasing
+from transferkit.estimator.releasing import as_it_is, leaves_nothing, opened, release
 from transferkit.estimator.stepping import Batches
 
 Dataset = tf.data.Dataset
@@ -93,30 +93,47 @@ def test_an_unfinished_cache_in_a_file_can_be_opened_by_the_next_call(tf1_model,
     assert list(tmp_path.glob("cache.index"))
 
 
-def rewritten(dataset):
-    return dataset.options().experimental_optimization.apply_default_optimizations
+def options_of(variant):
+    """The options that the pipeline itself has."""
+    options = tf.data.Options()
+    serialized = tf.raw_ops.GetOptions(input_dataset=variant).numpy()
+    message = options._to_proto()
+    message.ParseFromString(serialized)
+    options._from_proto(message)
+    return options
 
 
 def test_a_pipeline_without_functions_is_opened_as_it_is():
     dataset = PLAIN["slices"]()
-    assert rewritten(dataset) is None
-    opened = quick_to_open(dataset)
-    assert rewritten(opened) is False
-    assert sorted(value for batch in opened.take(2) for value in batch.numpy()) == [1, 1, 2, 2]
+    assert options_of(dataset._variant_tensor).experimental_optimization.apply_default_optimizations is None
+    options = options_of(as_it_is(dataset))
+    assert options.experimental_optimization.apply_default_optimizations is False
+    batches = opened(dataset)
+    assert sorted(value for _ in range(2) for value in next(batches).numpy()) == [1, 1, 2, 2]
+    assert batches.element_spec == dataset.element_spec
+
+
+def test_the_end_of_a_pipeline_that_is_opened_as_it_is():
+    assert [int(value) for value in opened(Dataset.range(3))] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["mapped", "interleaved"])
-def test_functions_of_users_are_optimised_as_ever(name):
+def test_functions_of_users_are_optimised_as_ever(name, monkeypatch):
+    monkeypatch.setattr(releasing, "as_it_is", lambda dataset: pytest.fail("told not to be rewritten"))
     dataset = PLAIN[name]()
-    assert quick_to_open(dataset) is dataset
+    assert [int(value) for value in opened(dataset)] == [int(value) for value in dataset]
 
 
-def test_what_a_user_has_said_of_optimisation_and_all_else_stays():
+def test_what_a_user_has_said_of_optimisation_stays(monkeypatch):
+    monkeypatch.setattr(releasing, "as_it_is", lambda dataset: pytest.fail("told not to be rewritten"))
     asked = tf.data.Options()
     asked.experimental_optimization.apply_default_optimizations = True
-    assert rewritten(quick_to_open(PLAIN["slices"]().with_options(asked))) is True
+    assert next(opened(PLAIN["slices"]().with_options(asked))).shape == [2]
+
+
+def test_a_user_s_other_options_stay():
     threads = tf.data.Options()
     threads.threading.private_threadpool_size = 3
-    opened = quick_to_open(PLAIN["slices"]().with_options(threads))
-    assert rewritten(opened) is False
-    assert opened.options().threading.private_threadpool_size == 3
+    options = options_of(as_it_is(PLAIN["slices"]().with_options(threads)))
+    assert options.experimental_optimization.apply_default_optimizations is False
+    assert options.threading.private_threadpool_size == 3

@@ -143,7 +143,8 @@ class Engine:
         writer: CheckpointWriter = self.once(
             ("writer", folder), lambda: CheckpointWriter(folder, config.keep_checkpoint_max, hours)
         )
-        prefix = writer.save(self.step(), self.values(), self.frozen())
+        values = self.values()
+        prefix = writer.save(int(values["global_step"]), values, self.frozen())
         if folder == self.model_dir:
             self.source = prefix
             self._checked.add(prefix)

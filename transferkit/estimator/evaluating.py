@@ -74,12 +74,13 @@ def _run(
     runner.created()
     total, count, number = 0.0, 0, 0
     while steps is None or number < steps:
+        asked = runner.ask(traced.losses)
         # The last batches of the data count, also where they do not suffice for all replicas.
         batch, present = batches.take_padded()
         if batch is None:
             break
         place = tf.constant(number, tf.int64)
-        losses = runner.run(traced.losses, [place, *batch], engine.config.jit_compile)[:present]
+        losses = runner.run(asked, [place, *batch], engine.config.jit_compile)[:present]
         total += sum(float(loss) for loss in losses)
         count += len(losses)
         number += 1

@@ -7,7 +7,7 @@ costs no trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -164,6 +164,54 @@ class GraphSession:
         return False
 
 
+class AskedStep:
+    """A step of which it is known what is wanted of it.
+
+    Args:
+        traced: the graph.
+        default: what the loop itself fetches.
+
+    Attributes:
+        context: what the hooks are given; None where there are none.
+    """
+
+    def __init__(self, traced: Traced, default: list[Any]) -> None:
+        self._traced, self.default = traced, default
+        self.context: Any = None
+        self._wanted: list[tuple[Any, Fetches | None, int, Any]] = []
+        self._tensors: list[Any] = []
+        self._operations: list[Any] = []
+        self._feeds: list[tuple[Any, Any]] = []
+
+    def add(self, hook: Any, request: Any) -> None:
+        """Takes what ``hook`` asks for: ``SessionRunArgs``, or None."""
+        if request is None:
+            self._wanted.append((hook, None, 0, None))
+            return
+        parsed = Fetches(self._traced.graph, request.fetches)
+        self._wanted.append((hook, parsed, len(self._tensors), request.options))
+        self._tensors.extend(parsed.tensors)
+        self._operations.extend(parsed.operations)
+        self._feeds.extend(parse_feeds(self._traced.graph, request.feed_dict))
+
+    def run(self, inputs: Sequence[Any], jit_compile: bool) -> list[Any]:
+        """The values of ``default``, then of what was asked for."""
+        fed = [tensor for tensor, _ in self._feeds]
+        function = self._traced.function(
+            [*self.default, *self._tensors], self._operations, fed, jit_compile=jit_compile
+        )
+        return function(*inputs, *(tf.convert_to_tensor(value, dtype=t.dtype) for t, value in self._feeds))
+
+    def answers(self, values: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        """Each hook, and what it is told of ``values``: those of all that was asked for."""
+        for hook, asked, start, options in self._wanted:
+            results = None if asked is None else asked.pack(values[start : start + len(asked.tensors)])
+            yield (
+                hook,
+                v1.train.SessionRunValues(results=results, options=options, run_metadata=None),
+            )
+
+
 class HookRunner:
     """Calls hooks around steps, with the model's graph as default.
 
@@ -190,49 +238,43 @@ class HookRunner:
                 for hook in self.hooks:
                     hook.after_create_session(self.session, coordinator)
 
-    def run(self, default: Sequence[Any], inputs: Sequence[Any], jit_compile: bool = False) -> list[Any]:
-        """One step: asks the hooks, runs it, tells the hooks.
+    def ask(self, default: Sequence[Any]) -> AskedStep:
+        """Asks the hooks what they want of the next step, before its data are taken.
+
+        A session takes the data within the step: a hook that measures steps measures the wait for data too,
+        and is asked once more where the data have ended.
 
         Args:
             default: what the loop itself fetches.
+        """
+        step = AskedStep(self._traced, list(default))
+        if self.hooks:
+            args = v1.train.SessionRunArgs(step.default)
+            step.context = v1.train.SessionRunContext(original_args=args, session=self.session)
+            with self._traced.graph.without_building():
+                for hook in self.hooks:
+                    step.add(hook, hook.before_run(step.context))
+        return step
+
+    def run(self, step: AskedStep, inputs: Sequence[Any], jit_compile: bool = False) -> list[Any]:
+        """Runs a step, and tells the hooks.
+
+        Args:
+            step: what :meth:`ask` gave.
             inputs: values of the traced inputs.
             jit_compile: whether XLA compiles the step.
 
         Returns:
-            The values of ``default``.
+            The values of the step's ``default``.
         """
-        traced = self._traced
-        if not self.hooks:
-            return traced.function(default, jit_compile=jit_compile)(*inputs)
-        context = v1.train.SessionRunContext(
-            original_args=v1.train.SessionRunArgs(list(default)), session=self.session
-        )
-        wanted: list[tuple[Any, Fetches | None, int, Any]] = []
-        tensors: list[Any] = []
-        operations: list[Any] = []
-        feeds: list[tuple[Any, Any]] = []
-        with traced.graph.without_building():
-            for hook in self.hooks:
-                request = hook.before_run(context)
-                if request is None:
-                    wanted.append((hook, None, 0, None))
-                    continue
-                parsed = Fetches(traced.graph, request.fetches)
-                wanted.append((hook, parsed, len(tensors), request.options))
-                tensors.extend(parsed.tensors)
-                operations.extend(parsed.operations)
-                feeds.extend(parse_feeds(traced.graph, request.feed_dict))
-        function = traced.function([*default, *tensors], operations, [t for t, _ in feeds], jit_compile)
-        outputs = function(*inputs, *(tf.convert_to_tensor(value, dtype=t.dtype) for t, value in feeds))
-        values = [to_numpy(tensor) for tensor in outputs[len(default) :]]
-        with traced.graph.without_building():
-            for hook, asked, start, options in wanted:
-                results = None if asked is None else asked.pack(values[start : start + len(asked.tensors)])
-                hook.after_run(
-                    context, v1.train.SessionRunValues(results=results, options=options, run_metadata=None)
-                )
-        self.stop = self.stop or context.stop_requested
-        return outputs[: len(default)]
+        outputs = step.run(inputs, jit_compile)
+        if self.hooks:
+            values = [to_numpy(tensor) for tensor in outputs[len(step.default) :]]
+            with self._traced.graph.without_building():
+                for hook, told in step.answers(values):
+                    hook.after_run(step.context, told)
+            self.stop = self.stop or step.context.stop_requested
+        return outputs[: len(step.default)]
 
     def end(self) -> None:
         if self.hooks:

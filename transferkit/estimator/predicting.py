@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
 from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
+from transferkit.estimator.stepping import Batches
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["predict"]
@@ -39,14 +41,16 @@ def predict(
         runner.begin()
         runner.created()
     with seeded(config.tf_random_seed):
-        iterator = iter(dataset)
-    for number, batch in enumerate(iterator):
-        values = tf.nest.flatten(batch, expand_composites=True)
-        place = tf.constant(number, tf.int64)
+        batches = Batches(dataset)
+    for number in itertools.count():
         # The weights are the named checkpoint's while a batch is computed, and no longer: between two
         # batches the caller may train.
         with engine.weights_of(checkpoint_path):
-            outputs = runner.run(flat, [place, *values])
+            asked = runner.ask(flat)
+            batch = batches.take()
+            if batch is None:
+                break
+            outputs = runner.run(asked, [tf.constant(number, tf.int64), *batch])
         arrays = [t.numpy() for t in outputs[: len(flat)]]
         if not yield_single_examples:
             yield tf.nest.pack_sequence_as(predictions, arrays)
@@ -54,6 +58,7 @@ def predict(
             yield from _examples(predictions, arrays)
         if runner.stop:
             break
+    batches.close()
     runner.end()
 
 

@@ -15,8 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 
-__all__ = ["leaves_nothing", "quick_to_open", "release"]
+from transferkit.estimator.functions import GraphFunction
+from transferkit.estimator.graph import TracedGraph
+
+__all__ = ["as_it_is", "leaves_nothing", "opened", "release"]
 
 # Datasets and operations with something outside: files they write, Python code, other processes.
 _OUTSIDE = re.compile(r"Cache|Generator|Iterator|Py|Save|Service|Snapshot|Sql")
@@ -44,20 +48,39 @@ def leaves_nothing(dataset: tf.data.Dataset) -> bool:
     return True
 
 
-def quick_to_open(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """``dataset``, told not to have its graph rewritten where there is nothing to gain.
+def opened(dataset: tf.data.Dataset) -> Any:
+    """An iterator of ``dataset``, whose graph is not rewritten where there is nothing to gain.
 
     Rewriting takes 1 to 3 ms of each new iterator; beside fusing shuffle with repeat, what it improves is how
     a pipeline calls functions of users.
     """
+    if not _nothing_to_gain(dataset):
+        return iter(dataset)
+    types, shapes = dataset._flat_types, dataset._flat_shapes
+    resource = tf.raw_ops.AnonymousIteratorV3(output_types=types, output_shapes=shapes)
+    tf.raw_ops.MakeIterator(dataset=as_it_is(dataset), iterator=resource)
+    iterator = OwnedIterator(components=[resource], element_spec=dataset.element_spec)
+    # As TensorFlow's own: what the pipeline made (seeds of a shuffle, a cache) lives as long.
+    iterator._dataset = dataset
+    return iterator
+
+
+def as_it_is(dataset: tf.data.Dataset) -> Any:
+    """The variant of ``dataset`` with the option not to be rewritten beside its own options.
+
+    In a function, whose kernels TensorFlow keeps: those of datasets that are called one by one it makes anew.
+    """
+    (variant,) = _told(tuple(dataset._flat_types), tuple(dataset._flat_shapes))(dataset._variant_tensor)
+    return variant
+
+
+def _nothing_to_gain(dataset: tf.data.Dataset) -> bool:
     try:
         if any(one._functions() for one in _stages(dataset)):
-            return dataset
-        if dataset.options().experimental_optimization.apply_default_optimizations is not None:
-            return dataset
+            return False
+        return dataset.options().experimental_optimization.apply_default_optimizations is None
     except _SILENT:
-        return dataset
-    return dataset.with_options(_as_it_is())
+        return False
 
 
 def _stages(dataset: tf.data.Dataset) -> Iterator[Any]:
@@ -69,10 +92,21 @@ def _stages(dataset: tf.data.Dataset) -> Iterator[Any]:
 
 
 @functools.cache
-def _as_it_is() -> tf.data.Options:
+def _told(types: tuple[Any, ...], shapes: tuple[Any, ...]) -> GraphFunction:
+    """The function from one variant to the other, for datasets of such elements."""
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
-    return options
+    with tf.init_scope():
+        graph = TracedGraph("not_rewritten")
+        with graph.as_default():
+            variant = tf.compat.v1.placeholder(tf.variant, [])
+            told = tf.raw_ops.OptionsDataset(
+                input_dataset=variant,
+                serialized_options=options._to_proto().SerializeToString(),
+                output_types=types,
+                output_shapes=shapes,
+            )
+        return GraphFunction(graph, [variant], [told])
 
 
 def _operation_types(graph: Any) -> set[str]:

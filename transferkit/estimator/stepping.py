@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.releasing import leaves_nothing, quick_to_open, release
+from transferkit.estimator.releasing import leaves_nothing, opened, release
 from transferkit.estimator.traced import Traced
 
 __all__ = ["Batches", "GraphLoop"]
@@ -27,7 +27,7 @@ class Batches:
     """
 
     def __init__(self, dataset: tf.data.Dataset, replicas: int = 1) -> None:
-        self.iterator: Any = iter(quick_to_open(dataset))
+        self.iterator: Any = opened(dataset)
         self.replicas = replicas
         self._leaves_nothing = leaves_nothing(dataset)
         specs = tf.nest.flatten(dataset.element_spec)

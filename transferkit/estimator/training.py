@@ -127,7 +127,7 @@ class Training:
                     loop = loop or self._engine.loop(self._traced, self._batches)
                     more = self._looped(loop, self._allowed(length))
                 else:
-                    more = self._one(self._batches.take())
+                    more = self._one(self._batches.take)
                 if not more:
                     break
                 self._after()
@@ -147,10 +147,8 @@ class Training:
             if termination.asked:
                 raise SystemExit(termination.status)
 
-    def _one(self, batch: list[Any] | None) -> bool:
-        """One step on ``batch``; False at the end of the data."""
-        if batch is None:
-            return False
+    def _one(self, take: Callable[[], list[Any] | None]) -> bool:
+        """One step on the batch that ``take`` gives; False at the end of the data."""
         traced, position = self._traced, self._position
         fetches = [traced.step, traced.loss]
         summing = self._first or self._due(self._config.save_summary_steps, self._summed)
@@ -158,8 +156,12 @@ class Training:
             # Summaries are strings, which XLA cannot compile.
             summary = None if self._config.jit_compile else self._summary
             fetches += [t for t in (self._rate.tensor, summary) if t is not None]
+        asked = self._runner.ask(fetches)
+        batch = take()
+        if batch is None:
+            return False
         number = tf.constant(position.start + position.batches, tf.int64)
-        outputs = self._runner.run(fetches, [number, *batch], self._config.jit_compile)
+        outputs = self._runner.run(asked, [number, *batch], self._config.jit_compile)
         position.batches += 1
         step, self._loss = int(outputs[0]), outputs[1].numpy()
         self._increment, self._step = step - self._step, step
@@ -181,7 +183,7 @@ class Training:
             self._check_loss()
             if batch is not None:
                 self._speed.count(done * _examples(batch))
-        return self._one(batch)
+        return self._one(lambda: batch)
 
     def _allowed(self, length: int) -> int:
         """How many steps may pass until Python has something to do."""

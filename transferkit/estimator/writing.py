@@ -59,7 +59,6 @@ class CheckpointWriter:
         self._folder, self._keep = folder, keep
         self._hours, self._next_kept = keep_hours, time.time() + keep_hours * 3600
         self._still: dict[str, Any] = {}
-        self._places: dict[str, int] = {}
         self._shard: str | None = None
         self._worth: dict[frozenset[str], bool] = {}
         # What the state file names, as long as it is the one written here.
@@ -177,13 +176,20 @@ class CheckpointWriter:
             self._worth[frozen] = here and sum(map(_size, candidates.values())) >= _WORTH
         if not self._worth[frozen]:
             return frozenset()
-        places = {name: _place(tensor) for name, tensor in candidates.items()}
-        if self._shard is None or places != self._places or not os.path.exists(f"{self._shard}{_INDEX}"):
+        buffers = {name: np.asarray(tensor) for name, tensor in candidates.items()}
+        if self._shard is None or not self._holds(buffers) or not os.path.exists(f"{self._shard}{_INDEX}"):
             self._forget_shard()
             shard = os.path.join(self._folder, f"{TEMPORARY}frozen-{os.getpid()}-{id(self)}")
             _write(shard, candidates)
-            self._shard, self._still, self._places = shard, candidates, places
+            self._shard, self._still = shard, buffers
         return frozenset(candidates)
+
+    def _holds(self, buffers: Mapping[str, Any]) -> bool:
+        """Whether all of ``buffers`` are those that are held, and no others are."""
+        held = self._still
+        return held.keys() == buffers.keys() and all(
+            np.may_share_memory(held[name], buffer) or not buffer.size for name, buffer in buffers.items()
+        )
 
     def _write_merged(self, temporary: str, tensors: Mapping[str, Any], still: frozenset[str]) -> None:
         """Writes the changing part, links the frozen shard, and makes one checkpoint of both."""
@@ -204,7 +210,7 @@ class CheckpointWriter:
             for end in (_INDEX, _WHOLE):
                 with contextlib.suppress(OSError):
                     os.unlink(f"{self._shard}{end}")
-        self._shard, self._still, self._places = None, {}, {}
+        self._shard, self._still = None, {}
 
     def close(self) -> None:
         """Removes the shard that later checkpoints would have been linked to."""
@@ -228,11 +234,6 @@ def _size(tensor: Any) -> int:
     return (
         int(tensor.shape.num_elements() * size) if size and tensor.dtype not in (tf.variant, tf.string) else 0
     )
-
-
-def _place(tensor: Any) -> int:
-    array = np.asarray(tensor)
-    return int(array.__array_interface__["data"][0])
 
 
 def _signature(folder: str) -> tuple[int, int, int] | None:
