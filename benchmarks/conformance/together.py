@@ -243,6 +243,15 @@ def _(E: Any, folder: str) -> Any:
     return [number(result["mean"]), wrong]
 
 
+@shows("add_metrics", "the warm start stays")
+def _(E: Any, folder: str) -> Any:
+    E.Estimator(linear(E), folder + "/old").train(four(), steps=5)
+    warm = E.Estimator(linear(E), folder + "/new", warm_start_from=folder + "/old")
+    made = E.add_metrics(warm, lambda predictions: {"mean": v1.metrics.mean(predictions["value"])})
+    made.train(four(), steps=1)
+    return [number(made.get_variable_value("weight"), 5), int(made.get_variable_value("global_step"))]
+
+
 _NAMES = (
     "BestExporter",
     "CheckpointSaverHook",

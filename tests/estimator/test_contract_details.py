@@ -122,3 +122,25 @@ def test_names_stand_where_tf_estimator_had_them():
     assert tke.experimental.stop_if_lower_hook is tke.stop_if_lower_hook
     assert tke.export.PredictOutput is tke.PredictOutput
     assert tke.LoggingTensorHook is v1.train.LoggingTensorHook
+
+
+def test_added_metrics_leave_params_config_and_warm_start_as_they_are(tmp_path):
+    seen = []
+
+    def data(params):
+        seen.append(params)
+        return lines()
+
+    def model_fn(features, labels, mode, params):
+        start = params["start"]
+        weight = v1.get_variable("weight", [], initializer=v1.constant_initializer(start))
+        return spec(mode, tf.reduce_mean(features["x"] * weight))
+
+    old = tke.Estimator(model_fn, str(tmp_path / "old"), params={"start": 5.0}).train(lines, steps=1)
+    config = tke.RunConfig(save_checkpoints_steps=3)
+    warm = tke.Estimator(model_fn, str(tmp_path / "new"), config, {"start": 0.0}, old.model_dir)
+    made = tke.add_metrics(warm, lambda labels: {"mean_label": v1.metrics.mean(labels)})
+    assert made.train(data, steps=1).get_variable_value("weight") == 5.0
+    assert made.evaluate(data, steps=1)["mean_label"] == 5.0
+    assert seen == [{"start": 0.0}] * 2
+    assert made.config.save_checkpoints_steps == 3

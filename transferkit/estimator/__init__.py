@@ -15,7 +15,8 @@ What is other than there:
   on), as in a session; what Keras code assigns runs always, in program order. A step reads every variable
   before it writes it, where nothing says otherwise. Where nothing moves the global step, it is moved by one.
 * ``RunConfig`` takes besides: ``steps_per_loop`` (steps run inside the graph between two looks of Python, of
-  which hooks see the last, its data taken already), ``jit_compile``, ``mixed_precision``, names for ``train_distribute``, and ``tpu``.
+  which hooks see the last, its data taken already), ``jit_compile``, ``mixed_precision``, names for
+  ``train_distribute``, and ``tpu``.
 * Random operations of the model, those inside ``tf.cond``, ``tf.case``, ``tf.while_loop`` and ``tf.map_fn``
   among them, draw by seed and step. What a ``tf.function`` draws keeps a count that no checkpoint holds; a
   warning names it. Use ``tf.random.stateless_*`` there.

@@ -18,6 +18,8 @@ _TAKEN = ("features", "labels", "predictions", "config")
 def add_metrics(estimator: Estimator, metric_fn: Callable[..., Any]) -> Estimator:
     """An Estimator like ``estimator`` whose evaluations have ``metric_fn``'s metrics besides.
 
+    It has the same model_dir, config, params (its ``input_fn`` gets them too) and warm start.
+
     Args:
         estimator: the one to extend.
         metric_fn: takes any of ``features, labels, predictions, config`` and gives what
@@ -31,7 +33,8 @@ def add_metrics(estimator: Estimator, metric_fn: Callable[..., Any]) -> Estimato
     if unknown:
         raise ValueError(fault("metric_fn", unknown, "no arguments but " + ", ".join(_TAKEN)))
 
-    def model_fn(features: Any, labels: Any, mode: str, config: Any) -> EstimatorSpec:
+    # ``params`` are the estimator's own, which its model_fn takes with it.
+    def model_fn(features: Any, labels: Any, mode: str, params: Any, config: Any) -> EstimatorSpec:
         spec: EstimatorSpec = estimator.model_fn(features, labels, mode, config)
         if mode != ModeKeys.EVAL:
             return spec
@@ -40,4 +43,6 @@ def add_metrics(estimator: Estimator, metric_fn: Callable[..., Any]) -> Estimato
         fields = {**spec._asdict(), "eval_metric_ops": {**spec.eval_metric_ops, **added}}
         return EstimatorSpec(**fields)
 
-    return Estimator(model_fn, estimator.model_dir, estimator.config)
+    return Estimator(
+        model_fn, estimator.model_dir, estimator.config, estimator.params, estimator._engine.warm_start
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -64,8 +65,11 @@ def trace(
         tf.variable_creator_scope(outer_creator),
         tracing_keras(config.tf_random_seed, config.mixed_precision),
         tracker as resources,
+        warnings.catch_warnings(),
         contextlib.ExitStack() as stack,
     ):
+        # They are merged and written by the training loop, without TF 2's default writer.
+        warnings.filterwarnings("ignore", "Cannot activate TF2 compatibility support for TF1 summary ops")
         traced.position = v1.placeholder(tf.int64, [], "position")
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
