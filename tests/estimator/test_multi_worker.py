@@ -30,14 +30,17 @@ def free_ports(count):
     return ports
 
 
-def start(folder, other, steps, pause=0.0):
-    """Two tasks, each told a folder of its own: what the second one writes is seen."""
+def start(folder, other, steps, pause=0.0, strategy="itself"):
+    """Two tasks, each told a folder of its own: what the second one writes is seen.
+
+    ``strategy`` is a name, or ``"itself"`` for the object.
+    """
     workers = [f"localhost:{port}" for port in free_ports(2)]
     tasks = []
     for index in range(2):
         part = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         environment = {**os.environ, "TF_CONFIG": json.dumps(part), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        command = [sys.executable, SCRIPT, str((folder, other)[index]), str(steps), str(pause)]
+        command = [sys.executable, SCRIPT, str((folder, other)[index]), str(steps), str(pause), strategy]
         tasks.append(
             subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -57,10 +60,20 @@ def values(folder):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
+@pytest.mark.parametrize("strategy", ["multi_worker", "auto"])
+def test_a_cluster_is_joined_by_the_strategy_s_name(strategy, tmp_path):
+    tasks = start(tmp_path / "two", tmp_path / "other", 2, strategy=strategy)
+    for task in tasks:
+        out, error = task.communicate(timeout=180)
+        assert "done" in out, error[-2000:]
+    assert int(tf.train.load_variable(str(tmp_path / "two"), "global_step")) == 2
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.slow
 def test_two_workers_train_as_one_device_and_go_on_after_a_death(tf1_model, arrays, tmp_path):
     other = tmp_path / "other"
-    tasks = start(tmp_path / "two", other, 40, 0.2)
+    tasks = start(tmp_path / "two", other, 40, 0.2, "multi_worker")
     while not list((tmp_path / "two").glob("model.ckpt-1*.index")):
         assert all(task.poll() is None for task in tasks), [
             task.stderr.read()[-2000:] for task in tasks if task.poll()

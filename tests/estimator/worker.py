@@ -1,4 +1,4 @@
-"""One task of a cluster: ``worker.py MODEL_DIR MAX_STEPS [SLEEP]``, its part in TF_CONFIG."""
+"""One task of a cluster: ``worker.py MODEL_DIR MAX_STEPS SLEEP STRATEGY``, its part in TF_CONFIG."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ import tensorflow as tf
 from transferkit.estimator import Estimator, RunConfig
 
 if __name__ == "__main__":
-    pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+    pause, strategy = float(sys.argv[3]), sys.argv[4]
     # The strategy has to be there before anything else of TensorFlow runs.
-    config = RunConfig(
-        train_distribute=tf.distribute.MultiWorkerMirroredStrategy(),
-        save_checkpoints_steps=5,
-        save_summary_steps=1,
-    )
+    if strategy == "itself":
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    config = RunConfig(train_distribute=strategy, save_checkpoints_steps=5, save_summary_steps=1)
     import conftest
 
     class Slow(tf.compat.v1.train.SessionRunHook):

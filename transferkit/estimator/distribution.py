@@ -40,19 +40,20 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
     if name == "multi_worker" and getattr(config, "task_type", None) == "evaluator":
         # An evaluator stands beside the workers and is alone.
         return None
-    gpus = tf.config.list_logical_devices("GPU")
+    # Before any device is looked for: that starts TensorFlow, which must know of its cluster then.
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "tpu":
+        return _tpu(getattr(config, "tpu", None))
     if name == "cpu":
         return tf.distribute.OneDeviceStrategy("/cpu:0")
+    gpus = tf.config.list_logical_devices("GPU")
     if name == "gpu":
         if not gpus:
             raise ValueError(fault("train_distribute", "gpu", None, "this machine shows TensorFlow no GPU"))
         return tf.distribute.OneDeviceStrategy("/gpu:0")
-    if name == "mirrored":
-        devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
-    if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    return _tpu(getattr(config, "tpu", None))
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def _automatic(config: Any) -> str:
