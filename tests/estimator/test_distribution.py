@@ -49,6 +49,34 @@ def test_replicas_in_loops_inside_the_graph():
     np.testing.assert_allclose(several["losses"], [expected[i] for i in (4, 9, 11)], rtol=1e-5)
 
 
+def test_modes_share_weights_whichever_strategy_they_have_and_whichever_comes_first():
+    cases = [
+        ("mirrored", None, "tete"),
+        ("mirrored", None, "etete"),
+        ("mirrored", None, "ptepte"),
+        ("mirrored", "mirrored", "etete"),
+        ("mirrored", "cpu", "etete"),
+        ("cpu", None, "petete"),
+        (None, None, "petete"),
+        (None, "mirrored", "etete"),
+        (None, "mirrored", "tete"),
+    ]
+    script = str(Path(__file__).with_name("mode_strategies.py"))
+    command = [sys.executable, script, json.dumps([*cases, ("cpu", "mirrored", "te")])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    *found, refused = json.loads(done.stdout.splitlines()[-1])
+    # Two replicas see twice the batch; on one device each order trains alike.
+    for number, results in enumerate(found):
+        expected = found[0] if number < 5 else found[5]
+        assert len(results) == 2
+        for one, other in zip(results, expected, strict=True):
+            assert one.keys() == {"mae", "mean", "loss", "global_step"}
+            values, wanted = list(one.values()), list(other.values())
+            np.testing.assert_allclose(values, wanted, rtol=1e-4, err_msg=str(cases[number]))
+    assert "expected the devices of train_distribute" in refused
+
+
 @pytest.mark.parametrize("name", ["auto", "cpu"])
 def test_names_of_one_device(name, tf1_model, train_input):
     estimator = Estimator(tf1_model, config=RunConfig(train_distribute=name), params={})

@@ -44,7 +44,6 @@ class Engine:
         self.model_dir = model_dir
         self.params = params
         self.config = config
-        self.store = VariableStore(config.tf_random_seed)
         self.trace_counts: collections.Counter[str] = collections.Counter()
         self.live = False
         self.warm_start = settings_of(start)
@@ -54,6 +53,9 @@ class Engine:
         self._initialized = False
         self._kept: dict[Any, Any] = {}
         self._traces: dict[Any, Traced] = {}
+        # A cluster's or a TPU's strategy has to be there before anything else of TensorFlow runs.
+        home, _ = self.strategy(ModeKeys.TRAIN), self.strategy(ModeKeys.EVAL)
+        self.store = VariableStore(config.tf_random_seed, home)
 
     def traced(self, mode: str, signature: Any, strategy: Any = None) -> Traced:
         """The graph for ``mode`` and ``signature``, made on first asking, its variables filled."""
@@ -70,11 +72,36 @@ class Engine:
         return made
 
     def strategy(self, mode: str) -> tf.distribute.Strategy | None:
-        """The strategy of ``mode``; predictions and exports run on one device."""
+        """The strategy of ``mode``; predictions and exports run on one device.
+
+        Raises:
+            ValueError: where evaluation names other devices than training.
+        """
         if mode == ModeKeys.PREDICT:
             return None
-        name = "train_distribute" if mode == ModeKeys.TRAIN else "eval_distribute"
-        return self.once(("strategy", name), lambda: strategy_of(getattr(self.config, name), self.config))
+        train = self._strategy("train_distribute")
+        if mode == ModeKeys.TRAIN:
+            return train
+        own = self._strategy("eval_distribute")
+        if own is None or train is None or own is train:
+            return own
+        # All modes share the weights, and these live in the training strategy.
+        if own.extended.worker_devices == train.extended.worker_devices:
+            return train
+        if own.num_replicas_in_sync == 1:
+            return None
+        raise ValueError(
+            fault(
+                "RunConfig.eval_distribute",
+                own.extended.worker_devices,
+                f"the devices of train_distribute {train.extended.worker_devices}, one device, or None",
+            )
+        )
+
+    def _strategy(self, name: str) -> tf.distribute.Strategy | None:
+        given = getattr(self.config, name)
+        # One for both modes where both name the same.
+        return self.once(("strategy", given), lambda: strategy_of(given, self.config))
 
     def _wider(self, key: Any) -> Traced | None:
         """A trace whose signature takes this one too: the same, with unknown lengths."""

@@ -16,7 +16,6 @@ from transferkit.estimator.calling import call_model_fn, check_model_fn
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import check_hooks
 from transferkit.estimator.run_config import RunConfig
-from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["Estimator"]
 
@@ -63,8 +62,6 @@ class Estimator:
         self._params = copy.deepcopy(params or {})
         self._model_fn = model_fn
         self._engine = Engine(model_fn, model_dir, self._params, self._config, warm_start_from)
-        # A cluster's or a TPU's strategy has to be there before anything else of TensorFlow runs.
-        self._engine.strategy(ModeKeys.TRAIN)
 
     @property
     def model_dir(self) -> str:

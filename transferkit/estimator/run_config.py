@@ -55,7 +55,8 @@ class RunConfig(ClusterTask):
             ``mirrored``, ``multi_worker``, ``tpu``.
         device_fn: a function from operation to device, or None.
         protocol: kept for compatibility; the cluster's protocol is the strategy's business.
-        eval_distribute: as ``train_distribute``, for evaluation; None evaluates on one device.
+        eval_distribute: as ``train_distribute``, for evaluation; None evaluates on one device. Weights live
+            in the training strategy: beside one, only its devices or a single one can be named.
         experimental_distribute: kept for compatibility; not supported.
         experimental_max_worker_delay_secs: kept for compatibility.
         session_creation_timeout_secs: kept for compatibility.

@@ -4,6 +4,9 @@ A TensorFlow-1 model_fn makes its variables anew in each mode and expects to mee
 variable is known by the name its graph gives it, and the second trace gets the first one's variable. A Keras
 variable is known by its path. Variables made outside model_fn and captured by it need no help to be shared;
 they are found in the graph's captures, so that checkpoints hold them too.
+
+Weights live in the training strategy, whichever mode is traced first: it alone can train them, and every
+other mode can read them. A metric's variables are each strategy's own, as they are written there.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.estimator.functions import GraphFunction
 from transferkit.estimator.graph import TracedGraph
@@ -26,6 +30,9 @@ __all__ = ["VariableStore", "is_local"]
 
 v1 = tf.compat.v1
 _KEYS = v1.GraphKeys
+# Of what variable creators are told, what every variable takes.
+_GIVEN = {"initial_value", "trainable", "name", "dtype", "shape"}
+_GIVEN |= {"constraint", "synchronization", "aggregation"}
 
 
 def is_local(variable: Any, store: VariableStore) -> bool:
@@ -36,16 +43,21 @@ def is_local(variable: Any, store: VariableStore) -> bool:
 class VariableStore:
     """Variables by name, over all traces of one Estimator.
 
+    Args:
+        seed: of initial values; None draws them anew.
+        home: the distribution strategy that trains, or None.
+
     Attributes:
         saved: checkpoint name -> variable, of all that checkpoints hold, in the order they were met.
         local: id -> (variable, initial value) of those that each evaluation resets.
         initial: checkpoint name -> a value to begin with instead of the variable's own (warm start).
     """
 
-    def __init__(self, seed: int | None) -> None:
+    def __init__(self, seed: int | None, home: tf.distribute.Strategy | None = None) -> None:
         self.saved: dict[str, Any] = {}
         self.local: dict[int, tuple[Any, Any]] = {}
-        self._made: dict[str, Any] = {}
+        self._home = home
+        self._made: dict[Any, Any] = {}
         self._names: dict[int, str] = {}
         self._keras: dict[int, Any] = {}
         self._seed = seed
@@ -86,17 +98,20 @@ class VariableStore:
             with tf.name_scope(kwargs.get("name") or "Variable") as scope:
                 name = scope.rstrip("/")
             taken.add(name)
-        variable = self._made.get(name)
+        collections_given = kwargs.get("collections")
+        local = of_metric or bool(collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
+        here = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+        key = (name, id(here)) if local else name
+        variable = self._made.get(key)
         if variable is None:
             kwargs["initial_value"] = self._value(graph, name, kwargs.get("initial_value"))
             kwargs.pop("use_resource", None)
-            collections_given = kwargs.get("collections")
+            make = next_creator if local or here is self._home else self._at_home
             with tf.init_scope(), v1.name_scope(None):
-                variable = next_creator(**{**kwargs, "name": name})
+                variable = make(**{**kwargs, "name": name})
             if owner is None:
                 name_operation(variable)
-            self._made[name] = variable
-            local = of_metric or (collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
+            self._made[key] = variable
             if owner is not None:
                 self._keras[id(variable)] = owner
             if local:
@@ -111,6 +126,15 @@ class VariableStore:
         keys = kwargs.get("collections") or [_KEYS.GLOBAL_VARIABLES]
         self._collect(graph, variable, list(keys))
         return variable
+
+    def _at_home(self, **kwargs: Any) -> Any:
+        """A variable of the training strategy, made where another mode is traced."""
+        given = {name: value for name, value in kwargs.items() if name in _GIVEN}
+        if self._home is None:
+            # By its class: tf.Variable would be asked for from the strategy that is traced.
+            return resource_variable_ops.ResourceVariable(**given)
+        with self._home.scope():
+            return tf.Variable(**given)
 
     def _enter(self, name: str, variable: Any) -> None:
         unique, number = name, 0

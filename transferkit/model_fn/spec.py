@@ -152,7 +152,9 @@ def _train_op(train_op: Any, mode: str) -> Any:
         if mode == ModeKeys.TRAIN:
             raise ValueError(fault("EstimatorSpec.train_op", None, None, "Missing train_op."))
         return None
-    if not _is_tensor(train_op):
+    # Made in an evaluation beside the training strategy it is one a replica's copy; nothing runs it.
+    unused = mode != ModeKeys.TRAIN and isinstance(train_op, tf.distribute.DistributedValues)
+    if not unused and not _is_tensor(train_op):
         raise TypeError(fault("EstimatorSpec.train_op", train_op, "an operation or a tensor"))
     return train_op
 
