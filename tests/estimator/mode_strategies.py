@@ -1,7 +1,8 @@
 """Modes with strategies of their own, called in several orders: ``mode_strategies.py CASES``; prints JSON.
 
 CASES is a list in JSON of ``[train_distribute, eval_distribute, order]``; ``order`` holds a letter a call:
-t(rain), e(valuate), p(redict). Answered are the evaluations after the first training, or the error.
+t(rain), e(valuate), p(redict), s(top early, as the evaluations before it demand), and x where XLA compiles.
+Answered are the evaluations after the first training, or the error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import keras
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, RunConfig
+from transferkit.estimator.experimental import stop_if_lower_hook
 
 v1 = tf.compat.v1
 
@@ -43,7 +45,7 @@ def make_model_fn(careless):
 
 
 def evaluations(train, evaluate, order):
-    config = RunConfig(train_distribute=train, eval_distribute=evaluate)
+    config = RunConfig(train_distribute=train, eval_distribute=evaluate, jit_compile="x" in order)
     # TensorFlow's optimizers want the strategy that the weights live in, or none.
     estimator = Estimator(make_model_fn(careless=train is not None or evaluate is None), config=config)
     found, trained = [], False
@@ -54,7 +56,10 @@ def evaluations(train, evaluate, order):
         elif call == "e":
             result = estimator.evaluate(lambda: data().batch(4))
             found += [{name: float(value) for name, value in result.items()}] if trained else []
-        else:
+        elif call == "s":
+            stop = stop_if_lower_hook(estimator, "loss", 1e9, run_every_secs=None, run_every_steps=1)
+            estimator.train(lambda: data().repeat().batch(4), hooks=[stop], steps=50)
+        elif call == "p":
             list(estimator.predict(lambda: data().batch(4)))
     return found
 

@@ -49,32 +49,52 @@ def test_replicas_in_loops_inside_the_graph():
     np.testing.assert_allclose(several["losses"], [expected[i] for i in (4, 9, 11)], rtol=1e-5)
 
 
-def test_modes_share_weights_whichever_strategy_they_have_and_whichever_comes_first():
-    cases = [
-        ("mirrored", None, "tete"),
-        ("mirrored", None, "etete"),
-        ("mirrored", None, "ptepte"),
-        ("mirrored", "mirrored", "etete"),
-        ("mirrored", "cpu", "etete"),
-        ("cpu", None, "petete"),
-        (None, None, "petete"),
-        (None, "mirrored", "etete"),
-        (None, "mirrored", "tete"),
-    ]
+ALIKE = [
+    ("mirrored", None, "tete"),
+    ("mirrored", None, "etete"),
+    ("mirrored", None, "ptepte"),
+    ("mirrored", "mirrored", "etete"),
+    ("mirrored", "cpu", "etete"),
+]
+ALIKE_ON_ONE_DEVICE = [
+    (None, None, "petete"),
+    ("cpu", None, "petete"),
+    (None, "mirrored", "etete"),
+    (None, "mirrored", "tete"),
+]
+STOPPED, ELSEWHERE, COMPILED = ("mirrored", None, "tese"), ("cpu", "mirrored", "te"), ("mirrored", None, "xt")
+
+
+@functools.cache
+def answers():
+    """Case -> the evaluations that ``mode_strategies.py`` made, or the error."""
+    cases = [*ALIKE, *ALIKE_ON_ONE_DEVICE, STOPPED, ELSEWHERE, COMPILED]
     script = str(Path(__file__).with_name("mode_strategies.py"))
-    command = [sys.executable, script, json.dumps([*cases, ("cpu", "mirrored", "te")])]
+    command = [sys.executable, script, json.dumps(cases)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    *found, refused = json.loads(done.stdout.splitlines()[-1])
-    # Two replicas see twice the batch; on one device each order trains alike.
-    for number, results in enumerate(found):
-        expected = found[0] if number < 5 else found[5]
+    return dict(zip(cases, json.loads(done.stdout.splitlines()[-1]), strict=True))
+
+
+@pytest.mark.parametrize("cases", [ALIKE, ALIKE_ON_ONE_DEVICE], ids=["replicas", "one device"])
+def test_modes_share_weights_whichever_strategy_they_have_and_whichever_comes_first(cases):
+    expected = answers()[cases[0]]
+    for case in cases:
+        results = answers()[case]
         assert len(results) == 2
         for one, other in zip(results, expected, strict=True):
             assert one.keys() == {"mae", "mean", "loss", "global_step"}
             values, wanted = list(one.values()), list(other.values())
-            np.testing.assert_allclose(values, wanted, rtol=1e-4, err_msg=str(cases[number]))
-    assert "expected the devices of train_distribute" in refused
+            np.testing.assert_allclose(values, wanted, rtol=1e-4, err_msg=str(case))
+
+
+def test_early_stopping_ends_the_training_of_replicas():
+    assert [result["global_step"] for result in answers()[STOPPED]] == [3, 4]
+
+
+def test_what_replicas_cannot_do_is_refused():
+    assert "expected the devices of train_distribute" in answers()[ELSEWHERE]
+    assert "a step over 2 devices is not compiled as a whole" in answers()[COMPILED]
 
 
 @pytest.mark.parametrize("name", ["auto", "cpu"])

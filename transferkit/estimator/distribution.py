@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault, near
 
-__all__ = ["STRATEGIES", "input_context", "replicas_here", "strategy_of"]
+__all__ = ["STRATEGIES", "check_compilable", "input_context", "replicas_here", "strategy_of"]
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu")
 
@@ -74,6 +74,19 @@ def _tpu(name: str | None) -> tf.distribute.Strategy:
     except (ValueError, tf.errors.OpError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(fault("train_distribute", "tpu", "a TPU that can be reached", text)) from error
+
+
+def check_compilable(strategy: tf.distribute.Strategy | None, config: Any) -> None:
+    """Raises ValueError where XLA is to compile a step of several devices: it compiles for one.
+
+    On TPUs TensorFlow compiles each replica's part by itself.
+    """
+    if not config.jit_compile or strategy is None or isinstance(strategy, tf.distribute.TPUStrategy):
+        return
+    devices = strategy.extended.worker_devices
+    if len(devices) > 1:
+        mend = f"leave it out: a step over {len(devices)} devices is not compiled as a whole"
+        raise ValueError(fault("RunConfig.jit_compile", True, "False under this strategy", mend))
 
 
 def input_context(strategy: tf.distribute.Strategy | None) -> tf.distribute.InputContext:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints
-from transferkit.estimator.distribution import strategy_of
+from transferkit.estimator.distribution import check_compilable, strategy_of
 from transferkit.estimator.functions import GraphFunction, reader_of
 from transferkit.estimator.hooks import GraphSession
 from transferkit.estimator.stepping import Batches, GraphLoop
@@ -101,7 +101,9 @@ class Engine:
     def _strategy(self, name: str) -> tf.distribute.Strategy | None:
         given = getattr(self.config, name)
         # One for both modes where both name the same.
-        return self.once(("strategy", given), lambda: strategy_of(given, self.config))
+        made = self.once(("strategy", given), lambda: strategy_of(given, self.config))
+        check_compilable(made, self.config)
+        return made
 
     def _wider(self, key: Any) -> Traced | None:
         """A trace whose signature takes this one too: the same, with unknown lengths."""
