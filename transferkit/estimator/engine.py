@@ -100,10 +100,14 @@ class Engine:
 
     def _strategy(self, name: str) -> tf.distribute.Strategy | None:
         given = getattr(self.config, name)
+
+        def make() -> tf.distribute.Strategy | None:
+            made = strategy_of(given, self.config)
+            check_compilable(made, self.config)
+            return made
+
         # One for both modes where both name the same.
-        made = self.once(("strategy", given), lambda: strategy_of(given, self.config))
-        check_compilable(made, self.config)
-        return made
+        return self.once(("strategy", given), make)
 
     def _wider(self, key: Any) -> Traced | None:
         """A trace whose signature takes this one too: the same, with unknown lengths."""

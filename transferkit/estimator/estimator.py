@@ -35,7 +35,8 @@ class Estimator:
             take first values from.
 
     Raises:
-        ValueError: where ``model_fn`` has the wrong arguments, or model_dir differs from ``config``'s.
+        ValueError: where ``model_fn`` has the wrong arguments, or model_dir differs from ``config``'s, or
+            its strategies are no strategies, have no devices here, or cannot share the weights.
         TypeError: where ``config`` or ``params`` have the wrong type.
     """
 
