@@ -16,15 +16,18 @@ import tensorflow as tf
 from transferkit.estimator import Estimator, RunConfig
 from transferkit.estimator.distribution import STRATEGIES, strategy_of
 
-SCRIPT = str(Path(__file__).with_name("replicas.py"))
+
+def printed(script, *arguments):
+    """What ``script``, which sets up its devices by itself, prints last."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @functools.cache
 def run(count, style, name, loop=""):
-    command = [sys.executable, SCRIPT, str(count), style, name, *([loop] if loop else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return printed("replicas.py", str(count), style, name, *([loop] if loop else []))
 
 
 @pytest.mark.parametrize("style", ["tf1", "keras"])
@@ -69,11 +72,7 @@ STOPPED, ELSEWHERE, COMPILED = ("mirrored", None, "tese"), ("cpu", "mirrored", "
 def answers():
     """Case -> the evaluations that ``mode_strategies.py`` made, or the error."""
     cases = [*ALIKE, *ALIKE_ON_ONE_DEVICE, STOPPED, ELSEWHERE, COMPILED]
-    script = str(Path(__file__).with_name("mode_strategies.py"))
-    command = [sys.executable, script, json.dumps(cases)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(cases, json.loads(done.stdout.splitlines()[-1]), strict=True))
+    return dict(zip(cases, printed("mode_strategies.py", json.dumps(cases)), strict=True))
 
 
 @pytest.mark.parametrize("cases", [ALIKE, ALIKE_ON_ONE_DEVICE], ids=["replicas", "one device"])

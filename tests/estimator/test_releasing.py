@@ -95,12 +95,7 @@ def test_an_unfinished_cache_in_a_file_can_be_opened_by_the_next_call(tf1_model,
 
 def options_of(variant):
     """The options that the pipeline itself has."""
-    options = tf.data.Options()
-    serialized = tf.raw_ops.GetOptions(input_dataset=variant).numpy()
-    message = options._to_proto()
-    message.ParseFromString(serialized)
-    options._from_proto(message)
-    return options
+    return Dataset._options_tensor_to_options(tf.raw_ops.GetOptions(input_dataset=variant))
 
 
 def test_a_pipeline_without_functions_is_opened_as_it_is():

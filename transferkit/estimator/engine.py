@@ -53,7 +53,8 @@ class Engine:
         self._initialized = False
         self._kept: dict[Any, Any] = {}
         self._traces: dict[Any, Traced] = {}
-        # A cluster's or a TPU's strategy has to be there before anything else of TensorFlow runs.
+        # A cluster's or a TPU's strategy has to be there before anything else of TensorFlow runs; and where
+        # evaluation's does not fit, nothing has been trained yet.
         home, _ = self.strategy(ModeKeys.TRAIN), self.strategy(ModeKeys.EVAL)
         self.store = VariableStore(config.tf_random_seed, home)
 

@@ -51,7 +51,7 @@ def predict(
             if batch is None:
                 break
             outputs = runner.run(asked, [tf.constant(number, tf.int64), *batch])
-        arrays = [t.numpy() for t in outputs[: len(flat)]]
+        arrays = [t.numpy() for t in outputs]
         if not yield_single_examples:
             yield tf.nest.pack_sequence_as(predictions, arrays)
         else:
