@@ -24,7 +24,7 @@ def made(images):
 
 def splits_of(images, **options):
     dataset, hashes = made(images)
-    ledger = split_dataset(dataset, hashes, **{"validation": 0.3, "test": 0.2, "minimum": 0, **options})
+    ledger = split_dataset(dataset, hashes, **{"validation": 0.3, "test": 0.2, "fill": False, **options})
     return {row.name: row.split for row in ledger.rows}
 
 

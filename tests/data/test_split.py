@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transferkit.data.source import DataSet, Item
-from transferkit.data.split import Ledger, ShortSplitError, split_dataset, split_of
+from transferkit.data.split import Ledger, split_dataset, split_of
 from transferkit.errors import UserError
 
 
@@ -80,31 +80,19 @@ def test_splits_that_the_user_brings_are_kept_and_only_val_is_drawn():
     assert all(row.split == names[row.name] for row in ledger.rows)
 
 
-def test_small_classes_are_named_with_a_seed_that_serves_them_all():
-    images = [(f"{label}/{i}.jpg", label, f"{label}{i}") for label in "abcd" for i in range(8)]
-    data, hashes = dataset_of(images)
-    short = [seed for seed in range(20) if not _serves(data, hashes, seed)]
-    assert 0 < len(short) < 20, "every seed, or none, left a class short: the test proves nothing"
-    with pytest.raises(ShortSplitError, match=r"image\(s\) in val") as error:
-        split_dataset(data, hashes, validation=0.2, test=0.0, seed=short[0])
-    offered = error.value.working_seed
-    assert f"data.split_seed={offered}" in str(error.value)
-    assert _serves(data, hashes, offered)
-    assert not any(_serves(data, hashes, seed) for seed in range(offered))
-
-
-def _serves(data, hashes, seed) -> bool:
-    try:
-        split_dataset(data, hashes, validation=0.2, test=0.0, seed=seed)
-    except ShortSplitError:
-        return False
-    return True
-
-
-def test_a_class_of_one_image_cannot_be_split_by_any_seed():
-    data, hashes = dataset_of([*IMAGES, ("c/only.jpg", "c", "only")])
-    with pytest.raises(UserError, match="add images"):
+def test_a_class_that_is_only_evaluated_is_refused():
+    names = {name: ("val" if name.startswith("b") else "train") for name, _, _ in IMAGES}
+    data, hashes = dataset_of(IMAGES, names)
+    with pytest.raises(UserError, match=r"class 'b'.*200 image\(s\).*none of them in train"):
         split_dataset(data, hashes, validation=0.2, test=0.0)
+
+
+def test_images_to_validate_on_are_wanted_and_there_are_none():
+    data, hashes = dataset_of([(f"{label}/1.jpg", label, label) for label in "abc"])
+    with pytest.raises(UserError, match="no class with two"):
+        split_dataset(data, hashes, validation=0.2, test=0.2)
+    alone = split_dataset(data, hashes, validation=0.0, test=0.0)
+    assert {row.split for row in alone.rows} == {"train"}
 
 
 def test_the_ledger_is_read_as_it_was_written(tmp_path):

@@ -1,37 +1,24 @@
-"""Splits by content: which split an image is in depends on its bytes and a seed, and on nothing else.
+"""Splits by content: which split an image is in depends on its bytes and a seed.
 
-So a split survives adding, moving and renaming files, and exact duplicates are always on one side. The price
-is that shares hold only on average: a small class may miss a split. That is refused, with a seed that gives
-every class its share, rather than mended by moving single images, which would move back on another day.
+So a split survives adding, moving and renaming files, and exact duplicates are always on one side. Shares
+hold on average only: where a small class would miss a split, a few of its images fill it
+(:mod:`transferkit.data.fill`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from transferkit.data.earlier import fixed_splits
+from transferkit.data.fill import fill_splits
 from transferkit.data.groups import split_keys
 from transferkit.data.ledger import Ledger, Row
 from transferkit.data.source import DataSet
 from transferkit.errors import UserError, fault
 
-__all__ = ["Ledger", "Row", "ShortSplitError", "split_dataset", "split_of"]
-
-_SEEDS_TRIED = 100
-
-
-class ShortSplitError(UserError):
-    """Some class has too few images in some split, by the chance of this seed.
-
-    Attributes:
-        working_seed: the least seed with which every class has enough.
-    """
-
-    def __init__(self, working_seed: int, *faults: str) -> None:
-        super().__init__(*faults)
-        self.working_seed = working_seed
+__all__ = ["Ledger", "Row", "missed_splits", "split_dataset", "split_of"]
 
 
 def split_of(sha256: str, validation: float, test: float, seed: int = 0) -> str:
@@ -46,8 +33,16 @@ def split_of(sha256: str, validation: float, test: float, seed: int = 0) -> str:
     Returns:
         ``"train"``, ``"val"`` or ``"test"``.
     """
-    digest = hashlib.sha256(f"{seed}:{sha256}".encode()).digest()
-    place = int.from_bytes(digest[:8], "big") / 2**64
+    return _split_at(_place(sha256, seed), validation, test)
+
+
+def _place(key: str, seed: int) -> float:
+    """Where a hash or a group lies in [0, 1)."""
+    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _split_at(place: float, validation: float, test: float) -> str:
     if place < test:
         return "test"
     return "val" if place < test + validation else "train"
@@ -60,15 +55,14 @@ def split_dataset(
     validation: float,
     test: float,
     seed: int = 0,
-    minimum: int = 1,
+    fill: bool = True,
     earlier: Ledger | None = None,
 ) -> Ledger:
     """Gives every image its split: an earlier ledger's, else the source's own, else one by content hash.
 
     A source with ``train`` alone has its validation images drawn from there; one with ``train`` and ``val``
     is taken as it is. Unreadable files (hash None) stay out of the ledger. Groups are never divided
-    (:func:`transferkit.data.groups.split_keys`). An image with several classes counts in each of them, so
-    that the rarest label decides whether a seed serves.
+    (:func:`transferkit.data.groups.split_keys`). An image with several classes counts in each of them.
 
     Args:
         dataset: the images.
@@ -76,14 +70,14 @@ def split_dataset(
         validation: share of validation images, in [0, 1).
         test: share of test images, in [0, 1).
         seed: seed of the split.
-        minimum: images that each class needs in train and in val.
+        fill: move a few images of classes that would miss a split; without, hashes alone decide.
         earlier: the splits of another run, which stand for every image that is in them. Images that it does
             not know go to the splits that it has.
 
     Raises:
-        ShortSplitError: classes with fewer images in a split than needed, each named, which another seed
-            would serve.
-        UserError: such classes, and no seed serves them; or the earlier ledger is of other data.
+        UserError: a class has no image to train on, since those that it has are all brought as validation or
+            test images; validation images are wanted and no class has an image to spare; or the earlier
+            ledger is of other data.
     """
     brought = dataset.splits
     keys = split_keys(dataset, hashes)
@@ -96,56 +90,71 @@ def split_dataset(
         there = {row.split for row in earlier.rows}
         validation = validation if "val" in there else 0.0
         test = test if "test" in there else 0.0
-
-    def split_by(seed: int) -> list[Row]:
-        def split(sha256: str, own: str | None) -> str:
-            if keys[sha256] in fixed:
-                return fixed[keys[sha256]]
-            return own if own not in (None, "train") else split_of(keys[sha256], validation, test, seed)
-
-        return [
-            Row(sha256, item.name, dataset.label_text(item), split(sha256, item.split))
-            for item, sha256 in readable
-        ]
-
     readable = [
         (item, sha256) for item, sha256 in zip(dataset.items, hashes, strict=True) if sha256 is not None
     ]
-    members = [dataset.names_of(item) for item, _ in readable]
-    wanted = ["train"] + (["val"] if "val" in brought or validation else []) + (["test"] if test else [])
-    rows = split_by(seed)
-    short = _short(rows, members, dataset.classes, wanted, minimum)
-    # A split that the user brought may lack a class; one that is drawn here may not.
-    drawn = {"train"} if fixed else {"train", *(() if "val" in brought else ("val",)), "test"}
-    faults = [
-        fault(f"data: class {name!r}", f"{count} of {total} image(s) in {split}", f"at least {minimum}")
-        for name, split, count, total in short
-        if split in drawn
+    # Either a row's split stands, or its unit (hash or group) is drawn.
+    stands = [
+        fixed.get(keys[sha256]) or (item.split if item.split not in (None, "train") else None)
+        for item, sha256 in readable
     ]
-    if faults:
-        mend = "add images to these classes, remove their folders, or bring train/, val/ and test/ folders"
-        for other in range(_SEEDS_TRIED) if not (brought or fixed) else ():
-            if not _short(split_by(other), members, dataset.classes, wanted, minimum):
-                raise ShortSplitError(
-                    other, *faults, fault("data", mend=f"--set data.split_seed={other} serves all")
-                )
-        raise UserError(*faults, fault("data", mend=mend))
-    return Ledger(tuple(rows), dataset.multi_label)
+    classes: dict[str, set[str]] = defaultdict(set)
+    held = []
+    for (item, sha256), split in zip(readable, stands, strict=True):
+        names = dataset.names_of(item)
+        if split is None:
+            classes[keys[sha256]].update(names)
+        else:
+            held += [(name, split) for name in names]
+    places = {key: _place(key, seed) for key in classes}
+    drawn = {key: _split_at(place, validation, test) for key, place in places.items()}
+    if fill:
+        wanted = ("train", *(("val",) if validation else ()), *(("test",) if test else ()))
+        drawn.update(fill_splits(drawn, places, classes, wanted, held))
+    rows = tuple(
+        Row(sha256, item.name, dataset.label_text(item), split or drawn[keys[sha256]])
+        for (item, sha256), split in zip(readable, stands, strict=True)
+    )
+    if fill:
+        _check(dataset, rows, [dataset.names_of(item) for item, _ in readable], validation)
+    return Ledger(rows, dataset.multi_label)
 
 
-def _short(
-    rows: Sequence[Row],
-    members: Sequence[tuple[str, ...]],
-    classes: Sequence[str],
-    wanted: Sequence[str],
-    minimum: int,
-) -> list[tuple[str, str, int, int]]:
-    """Class, split, images there and images in all, wherever there are too few."""
-    count = Counter((name, row.split) for row, names in zip(rows, members, strict=True) for name in names)
+def _check(
+    dataset: DataSet, rows: Sequence[Row], members: Sequence[tuple[str, ...]], validation: float
+) -> None:
+    trained = {
+        name for row, names in zip(rows, members, strict=True) if row.split == "train" for name in names
+    }
     total = Counter(name for names in members for name in names)
-    return [
-        (name, split, count[name, split], total[name])
-        for name in classes
-        for split in wanted
-        if count[name, split] < minimum
+    faults = [
+        fault(
+            f"data: class {name!r}",
+            f"{total[name]} image(s) that can be read, none of them in train",
+            "an image to train on",
+            "move some from val or test to train, or remove the class"
+            if total[name]
+            else "add images, or remove it",
+        )
+        for name in dataset.classes
+        if name not in trained
     ]
+    if not faults and validation and rows and not any(row.split == "val" for row in rows):
+        faults = [
+            fault(
+                "data",
+                f"{len(rows)} image(s), no class with two that may be separated",
+                "images to validate on",
+                "add images, or bring a folder val/ beside train/",
+            )
+        ]
+    if faults:
+        raise UserError(*faults)
+
+
+def missed_splits(ledger: Ledger, classes: Sequence[str]) -> dict[str, list[str]]:
+    """Split to the classes that have no image in it, for the splits that there are."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in ledger.rows:
+        found[row.split].update(ledger.names(row))
+    return {split: [name for name in classes if name not in there] for split, there in found.items()}

@@ -47,7 +47,7 @@ class Data(Section):
     max_unreadable: Share = Field(
         0.05, description="share of images that may be unreadable; they are set aside and listed"
     )
-    min_per_class: int = Field(3, ge=1, description="images that each class must have at least")
+    min_per_class: int = Field(1, ge=1, description="images that each class must have at least")
     max_bytes: int = Field(100_000_000, gt=0, description="larger files are set aside unopened")
     max_pixels: int = Field(
         100_000_000,

@@ -14,7 +14,7 @@ from transferkit.data.earlier import read_earlier
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import read_source
-from transferkit.data.split import Ledger, Row, ShortSplitError, split_dataset
+from transferkit.data.split import Ledger, Row, missed_splits, split_dataset
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe, check_labels, check_with
 from transferkit.runs.progress import Progress
@@ -34,7 +34,6 @@ class Images:
             any number of labels.
         unreadable: ``(name, reason)`` of files that could not be read at all.
         notes: what the source left out, for the log.
-        split_seed: the seed that the splits were drawn with.
     """
 
     classes: tuple[str, ...]
@@ -43,7 +42,6 @@ class Images:
     labels: np.ndarray
     unreadable: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    split_seed: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,7 +106,6 @@ class Images:
             self.labels[kept],
             unreadable,
             self.notes,
-            self.split_seed,
         )
         pairs = zip(self.classes, self.train_counts, left.train_counts, strict=True)
         bare = [name for name, before, after in pairs if before and not after]
@@ -136,7 +133,14 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
     earlier = None if data.ledger is None else read_earlier(data.ledger)
     read = _read(found, Limits.of(data), progress)
-    ledger, seed = _split(found, read.hashes, recipe, earlier, progress)
+    ledger = split_dataset(
+        found,
+        read.hashes,
+        validation=data.validation,
+        test=data.test,
+        seed=data.split_seed,
+        earlier=earlier,
+    )
     # Readable items and the ledger's rows are in one order.
     splits = iter(row.split for row in ledger.rows)
     of_item = [None if sha256 is None else next(splits) for sha256 in read.hashes]
@@ -146,7 +150,8 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         known = {row.sha256 for row in earlier.rows}
         there = sum(row.sha256 in known for row in ledger.rows)
         notes.append(f"{data.ledger}: gives {there} of {len(ledger.rows)} images their split")
-    return read.images(ledger.rows, (*notes, *_warnings(findings)), seed)
+    notes += _small_classes(ledger, found.classes)
+    return read.images(ledger.rows, (*notes, *_warnings(findings)))
 
 
 @dataclass(frozen=True)
@@ -163,11 +168,11 @@ class _Read:
         pairs = zip(self.found.items, self.hashes, strict=True)
         return [(item, sha256) for item, sha256 in pairs if sha256 is not None]
 
-    def images(self, rows: tuple[Row, ...], notes: tuple[str, ...] = (), seed: int = 0) -> Images:
+    def images(self, rows: tuple[Row, ...], notes: tuple[str, ...] = ()) -> Images:
         items = [item for item, _ in self.readable]
         targets = self.found.targets(items)
         paths = tuple(str(item.path) for item in items)
-        return Images(self.found.classes, rows, paths, targets, self.refused, notes, seed)
+        return Images(self.found.classes, rows, paths, targets, self.refused, notes)
 
 
 def _source(recipe: Recipe, path: str, minimum_classes: int = 2) -> DataSet:
@@ -208,30 +213,16 @@ def _warnings(findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def _split(
-    found: DataSet,
-    hashes: Sequence[str | None],
-    recipe: Recipe,
-    earlier: Ledger | None,
-    progress: Progress,
-) -> tuple[Ledger, int]:
-    """The ledger and its seed: the recipe's, or the least that serves every class if none was asked for."""
-    data = recipe.data
-
-    def with_seed(seed: int) -> Ledger:
-        return split_dataset(
-            found, hashes, validation=data.validation, test=data.test, seed=seed, earlier=earlier
-        )
-
-    try:
-        return with_seed(data.split_seed), data.split_seed
-    except ShortSplitError as error:
-        if ("data", "split_seed") in recipe.origins:
-            raise
-        progress.say(
-            f"split_seed {error.working_seed}: with {data.split_seed} a small class would miss a split"
-        )
-        return with_seed(error.working_seed), error.working_seed
+def _small_classes(ledger: Ledger, classes: Sequence[str], most: int = 5) -> list[str]:
+    """One line for each split that lacks classes: nothing is known of these there."""
+    lines = []
+    for split, missing in sorted(missed_splits(ledger, classes).items()):
+        if missing:
+            shown = ", ".join(missing[:most]) + (", …" if len(missing) > most else "")
+            lines.append(
+                f"{split}: no image of {len(missing)} of {len(classes)} classes, which have too few ({shown})"
+            )
+    return lines
 
 
 def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress) -> Images:

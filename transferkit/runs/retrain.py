@@ -70,10 +70,6 @@ def retrain(
     progress = Progress(quiet)
     images = prepare(resolved, progress)
     gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under, images.classes)
-    if images.split_seed != resolved.data.split_seed:
-        # The seed goes into the run's recipe, so that running that again gives this very split.
-        data = resolved.data.model_copy(update={"split_seed": images.split_seed})
-        resolved = resolved.model_copy(update={"data": data})
     for note in images.notes:
         progress.say(note)
 
