@@ -2,20 +2,30 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What the environment is made of, for every Python from the lowest to the newest; empty: the newest of everything.
+CONSTRAINTS ?= constraints.txt
 # A file's tests stay in one process: they share what they made.
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all test-newest lint lock bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/transferkit demo
 
-test: lint
-	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
+# The tests run also where lint fails: what a newer tool has to say hides no broken behaviour.
+test: $(VENV)/.installed
+	@$(MAKE) --no-print-directory lint; linted=$$?; \
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL) && exit $$linted
 
-test-all: lint
-	$(BIN)/python -m pytest $(PARALLEL)
+test-all: $(VENV)/.installed
+	@$(MAKE) --no-print-directory lint; linted=$$?; \
+	$(BIN)/python -m pytest $(PARALLEL) && exit $$linted
+
+# The same checks with the newest version of everything that setup.cfg allows, in an environment made anew.
+test-newest:
+	rm -rf .venv-newest
+	$(MAKE) VENV=.venv-newest CONSTRAINTS= test
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -23,14 +33,21 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Writes the newest versions of what runs, tests and checks need into constraints.txt.
+lock:
+	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
+	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+		--no-header --no-annotate --output-file constraints.txt setup.cfg
+	sed -i.bak '1i # Made by `make lock`; used by `make test` and `make demo`.' constraints.txt && rm constraints.txt.bak
+
 bench: $(VENV)/.installed
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # The environment is made again when what it is made from changes.
-$(VENV)/.installed: setup.cfg setup.py pyproject.toml
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --editable ".[dev]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-* build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,6 @@ def observe(python: Path, module: str, only: str) -> dict[str, Any]:
 
 def explanations() -> dict[str, dict[str, str]]:
     """``area: text`` -> why ours differs there, and what it does."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     return tomllib.loads((HERE / "conformance" / "differences.toml").read_text())
 
 

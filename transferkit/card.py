@@ -11,7 +11,7 @@ A user's own ``./backbones/NAME.toml`` is found before the shipped card of that 
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,11 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from transferkit.errors import UserError, fault, near
 from transferkit.resources import shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 __all__ = [
     "HANDLES",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.backbones import load_backbone
+from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
 from transferkit.errors import UserError
 
 
@@ -146,7 +149,7 @@ def test_tf1_formats_are_called_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cache", [None, "/somewhere"])
 def test_handle_without_network(cache: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tensorflow_hub as hub
+    hub = import_tensorflow_hub()
 
     def refuse(handle: str) -> str:
         raise OSError("<urlopen error [Errno -2] Name or service not known>")
@@ -158,7 +161,7 @@ def test_handle_without_network(cache: str | None, monkeypatch: pytest.MonkeyPat
     with pytest.raises(UserError) as caught:
         load_backbone("hub:https://tfhub.dev/google/imagenet/x/1")
     text = str(caught.value)
-    assert "https://tfhub.dev/google/imagenet/x/1 could not be had" in text
+    assert "https://tfhub.dev/google/imagenet/x/1 is unavailable" in text
     assert "Name or service not known" in text
     assert ("TFHUB_CACHE_DIR is /somewhere" if cache else "TFHUB_CACHE_DIR is not set") in text
     assert "hub:PATH" in text
@@ -170,7 +173,7 @@ def test_handle_from_the_cache(
     """A module that lies in TFHUB_CACHE_DIR needs no network."""
     import hashlib
 
-    import tensorflow_hub as hub
+    hub = import_tensorflow_hub()
 
     handle = "https://tfhub.dev/google/imagenet/small/1"
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
@@ -180,3 +183,17 @@ def test_handle_from_the_cache(
     backbone = load_backbone(f"hub:{handle}")
     local = load_backbone(f"hub:{hub_folder}")
     np.testing.assert_array_equal(backbone.features(images), local.features(images))
+
+
+def test_tensorflow_hub_is_imported_where_setuptools_brings_no_pkg_resources() -> None:
+    script = """
+import importlib.util, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "pkg_resources" else found(name, *more)
+from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
+hub = import_tensorflow_hub()
+assert hub is import_tensorflow_hub() and callable(hub.load)
+assert "pkg_resources" not in sys.modules, "the stand-in is taken away"
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+import tomllib
 from typing import Any
 
 import pytest
 
 from transferkit.recipe import load, recipe_files
 from transferkit.recipe.schema import json_schema
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
 from transferkit.backbones.digest import of_path
 from transferkit.backbones.opaque import OpaqueBackbone
 from transferkit.card import NORMALISATIONS, Card
@@ -42,10 +43,8 @@ def load_hub(
         return load_saved_model(
             handle, reference=reference, input_size=input_size, normalisation=normalisation, card=card
         )
-    # Only here: it imports the legacy Keras, and takes seconds.
-    import tensorflow_hub as hub
-
     try:
+        hub = import_tensorflow_hub()
         folder = Path(hub.resolve(handle))
         _check_format(folder, reference)
         module = hub.load(handle)
@@ -264,7 +263,7 @@ def _unreachable(handle: str, reference: str, error: Exception) -> str:
         "backbone",
         reference,
         "a module that can be fetched or is cached",
-        f"{handle} could not be had ({_first(error)[:160]}; {where}). Fetch it where there is a network with "
+        f"{handle} is unavailable ({_first(error)[:160]}; {where}). Fetch it where there is a network with "
         "TFHUB_CACHE_DIR set and bring that folder here, or unpack it and name the folder: hub:PATH",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,6 @@ from transferkit.errors import UserError, fault, near
 from transferkit.recipe.merge import Layer, Origin, expand
 from transferkit.recipe.places import places
 from transferkit.resources import shipped
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 __all__ = ["DEFAULT", "NoParentError", "chain", "find", "recipe_files"]
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
 from transferkit.errors import UserError, fault
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 __all__ = ["nest", "parse_value", "plain", "split_override"]
 
