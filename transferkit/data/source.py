@@ -10,9 +10,44 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["SPLITS", "DataSet", "Item"]
+__all__ = ["SPLITS", "DataSet", "Item", "LeftOut", "left_out_notes"]
 
 SPLITS = ("train", "val", "test")
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file, or a folder with all that is in it, that a source found and did not take.
+
+    Attributes:
+        name: the path below the data folder, as :attr:`Item.name`; a folder's name ends with a slash.
+        reason: why, in words that fit every file left out for the same reason.
+        files: how many files it stands for; 0 where they were not counted.
+    """
+
+    name: str
+    reason: str
+    files: int = 1
+
+
+def left_out_notes(left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+    """One line for each reason, with the count and the first names.
+
+    >>> left_out_notes([LeftOut("to_sort/", "no split folder", 6), LeftOut("a.txt", "no picture")])
+    ('left out 6 files: no split folder (to_sort/)', 'left out 1 file: no picture (a.txt)')
+    """
+    reasons: dict[str, list[LeftOut]] = {}
+    for one in left_out:
+        reasons.setdefault(one.reason, []).append(one)
+    lines = []
+    for reason, found in reasons.items():
+        files = sum(one.files for one in found)
+        number, unit = (files, "file") if files else (len(found), "folder")
+        count = f"{number} {unit}{'s' * (number != 1)}"
+        more = ", …" if len(found) > _SHOWN else ""
+        lines.append(f"left out {count}: {reason} ({', '.join(one.name for one in found[:_SHOWN])}{more})")
+    return tuple(lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +56,8 @@ class Item:
 
     Attributes:
         path: where the file lies.
-        name: the path below the data folder, with forward slashes: what reports and ledgers show.
+        name: the path below the data folder, with forward slashes: what reports and ledgers show. Bytes that
+            are no UTF-8 stand as backslash escapes (:func:`transferkit.data.names.shown`).
         label: index into :attr:`DataSet.classes`.
         split: ``"train"``, ``"val"`` or ``"test"`` where the source says so, else None.
         labels: indices into the classes where images may have any number of them, also none; ``label`` is
@@ -43,15 +79,18 @@ class DataSet:
 
     Attributes:
         root: the folder or file that the user named.
-        classes: class names in the order of their label indices: sorted by code point, never normalised.
+        classes: class names in the order of their label indices
+            (:func:`transferkit.data.names.class_order`, or the recipe's own order), never normalised.
         items: the files, sorted by name.
-        notes: what the source left out and why, for the log (hidden files, stray files at the top).
+        notes: what is to be said of the source, for the log; what it left out among it.
+        left_out: every file and folder that the source found and did not take.
     """
 
     root: Path
     classes: tuple[str, ...]
     items: tuple[Item, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -71,8 +110,10 @@ class DataSet:
         return any(item.labels is not None for item in self.items)
 
     def names_of(self, item: Item) -> tuple[str, ...]:
-        """The classes of an item: one, or where images may have several, any number, sorted."""
-        return tuple(self.classes[label] for label in ((item.label,) if item.labels is None else item.labels))
+        """The classes of an item: one, or where images may have several, any number, sorted by name."""
+        if item.labels is None:
+            return (self.classes[item.label],)
+        return tuple(sorted(self.classes[label] for label in item.labels))
 
     def label_text(self, item: Item) -> str:
         """What ledgers say of an item: its class, or where images may have several, a JSON list."""
