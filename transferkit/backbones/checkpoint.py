@@ -15,6 +15,7 @@ from typing import Any
 
 from transferkit.backbones.compare import Entry, shown
 from transferkit.errors import UserError, fault
+from transferkit.plain_path import plain_path
 
 __all__ = ["checkpoint_files", "find_checkpoint", "load_checkpoint"]
 
@@ -36,9 +37,10 @@ def find_checkpoint(path: Path) -> Path | None:
         return stem if stem.with_name(f"{stem.name}.index").is_file() else None
     import tensorflow as tf
 
-    latest = tf.train.latest_checkpoint(str(path))
-    if latest is not None:
-        return Path(latest)
+    # Not ``latest_checkpoint``, which takes the folder's name for a pattern.
+    state = tf.train.get_checkpoint_state(str(path))
+    if state is not None and Path(f"{state.model_checkpoint_path}.index").is_file():
+        return Path(state.model_checkpoint_path)
     held = sorted(path.glob("*.index"))
     return held[0].with_suffix("") if len(held) == 1 else None
 
@@ -62,7 +64,7 @@ def load_checkpoint(model: Any, checkpoint: Path) -> None:
     import tensorflow as tf
 
     try:
-        reader = tf.train.load_checkpoint(str(checkpoint))
+        reader = tf.train.load_checkpoint(plain_path(checkpoint))
         held = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         mend = f"it cannot be read, perhaps cut short: {str(error).splitlines()[0]}"

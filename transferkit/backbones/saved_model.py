@@ -20,6 +20,7 @@ from transferkit.backbones.digest import of_path
 from transferkit.backbones.opaque import OpaqueBackbone
 from transferkit.card import NORMALISATIONS, Card
 from transferkit.errors import UserError, fault, near
+from transferkit.plain_path import is_pattern, plain_path
 
 __all__ = ["load_hub", "load_saved_model"]
 
@@ -47,7 +48,7 @@ def load_hub(
         hub = import_tensorflow_hub()
         folder = Path(hub.resolve(handle))
         _check_format(folder, reference)
-        module = hub.load(handle)
+        module = hub.load(plain_path(folder) if is_pattern(folder) else handle)
     except UserError:
         raise
     except Exception as error:
@@ -72,7 +73,7 @@ def load_saved_model(
     folder = Path(path).expanduser()
     _check_format(folder, reference)
     try:
-        module = tf.saved_model.load(str(folder))
+        module = tf.saved_model.load(plain_path(folder))
     # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
     except Exception as error:
         mend = f"it cannot be read, perhaps cut short: {_first(error)}"

@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import UserError, fault
+from transferkit.plain_path import plain_path
 
 __all__ = [
     "CheckpointError",
@@ -91,7 +92,7 @@ def read(prefix: str) -> Any:
         CheckpointError: where it is missing, short or damaged.
     """
     try:
-        return tf.train.load_checkpoint(prefix)
+        return tf.train.load_checkpoint(plain_path(prefix))
     except Exception as error:
         raise DamagedCheckpointError(
             fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")

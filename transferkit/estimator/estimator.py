@@ -174,11 +174,11 @@ class Estimator:
 
     def get_variable_names(self) -> list[str]:
         """Names of the variables in the newest checkpoint."""
-        return sorted(name for name, _ in tf.train.list_variables(self._newest()))
+        return sorted(checkpoints.read(self._newest()).get_variable_to_shape_map())
 
     def get_variable_value(self, name: str) -> Any:
         """A variable's value in the newest checkpoint."""
-        return tf.train.load_variable(self._newest(), name)
+        return checkpoints.read(self._newest()).get_tensor(name)
 
     def eval_dir(self, name: str | None = None) -> str:
         """The folder of evaluation's event files."""

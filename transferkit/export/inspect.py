@@ -12,6 +12,7 @@ from transferkit.export.formats import find_artefacts, format_names, load_format
 from transferkit.export.formats._base import Tensor
 from transferkit.export.subject import About
 from transferkit.export.versions import versions
+from transferkit.plain_path import is_pattern
 
 __all__ = ["Inspected", "inspect_export"]
 
@@ -98,8 +99,17 @@ def _inspect(name: str, path: Path) -> Inspected:
         opened.labels,
         opened.signatures,
         _parity(name, path if path.is_dir() else path.parent),
-        one.USAGE.format(path=str(path), height=height, width=width),
+        _usage(one, path, height, width),
     )
+
+
+def _usage(one: Any, path: Path, height: int, width: int) -> str:
+    text = str(path)
+    if path.is_dir() and is_pattern(text):
+        # As it stands TensorFlow would look for what the name matches.
+        lines = one.USAGE.format(path=path.name, height=height, width=width)
+        return f"import os\nos.chdir({str(path.parent)!r})  # in a path its brackets are a pattern\n{lines}"
+    return one.USAGE.format(path=text, height=height, width=width)
 
 
 def _parity(name: str, version: Path) -> dict[str, Any] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 
+from transferkit.plain_path import is_pattern
 from transferkit.report.facts import ExportFacts
 
 __all__ = ["python_usage", "serving_usage"]
@@ -13,10 +16,7 @@ def python_usage(export: ExportFacts, version: int = 1) -> str:
     """Python with TensorFlow alone: neither transferkit nor Keras is needed."""
     said = ', "yes" if present[number] else "no"' if export.multi_label else ""
     return (
-        "import tensorflow as tf\n"
-        "\n"
-        f"model = tf.saved_model.load({_quoted(f'{export.path}/{version}')})\n"
-        'photo = tf.io.read_file("photo.jpg")\n'
+        f"{_load(f'{export.path}/{version}')}"
         'answer = model.signatures["serving_default"](bytes=photo[None])\n'
         'probabilities = answer["probabilities"][0].numpy()  # in class order\n'
         + ('present = answer["present"][0].numpy()  # which classes apply\n' if export.multi_label else "")
@@ -31,7 +31,8 @@ def serving_usage(export: ExportFacts) -> str:
 
     The photo goes through a pipe: as an argument it would be too long for most shells.
     """
-    name = shlex.quote(export.name)
+    # A name of the server's own: it takes brackets for a pattern, as TensorFlow does.
+    name = re.sub(r"[^\w.-]+", "_", export.name, flags=re.ASCII)
     # Docker takes no relative path.
     folder = shlex.quote(export.path) if export.path.startswith("/") else f'"$PWD"/{shlex.quote(export.path)}'
     return (
@@ -40,6 +41,19 @@ def serving_usage(export: ExportFacts) -> str:
         "\n"
         "(printf '{\"instances\": [{\"b64\": \"'; base64 < photo.jpg | tr -d '\\n'; printf '\"}]}') |\n"
         f"  curl -s -d @- http://localhost:8501/v1/models/{name}:predict\n"
+    )
+
+
+def _load(path: str) -> str:
+    """Lines that load an export and a photo."""
+    photo = 'photo = tf.io.read_file("photo.jpg")\n'
+    if not is_pattern(path):
+        return f"import tensorflow as tf\n\nmodel = tf.saved_model.load({_quoted(path)})\n{photo}"
+    folder, version = os.path.split(path)
+    return (
+        f"import os\nimport tensorflow as tf\n\n{photo}"
+        "# TensorFlow takes brackets, * and ? in a path for a pattern: load from inside the folder.\n"
+        f'os.chdir({_quoted(folder)})\nmodel = tf.saved_model.load("{version}")\n'
     )
 
 

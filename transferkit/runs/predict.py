@@ -15,6 +15,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.export.subject import About
 from transferkit.export.versions import versions
+from transferkit.plain_path import plain_path
 from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Exported:
         self.folder = folder
         self.about: About = read_about(folder)
         self.labels = list(self.about.classes)
-        self._model = tf.saved_model.load(str(folder))
+        self._model = tf.saved_model.load(plain_path(folder))
         self._serve = self._model.signatures["serving_default"]
         self.engine = "saved_model"
 

@@ -29,6 +29,7 @@ from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import EXACT, Opened, Tensor
 from transferkit.export.formats._zipped import ABOUT, LABELS
 from transferkit.export.subject import About, Subject, labels_text
+from transferkit.plain_path import plain_path
 
 __all__ = [
     "EXTRA",
@@ -133,7 +134,7 @@ def read(path: Path) -> Opened:
     """
     about = read_about(path)
     try:
-        model = tf.saved_model.load(str(path))
+        model = tf.saved_model.load(plain_path(path))
     # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
     except Exception as error:
         first = str(error).strip().splitlines()
