@@ -16,6 +16,7 @@ from transferkit.runs.start import start_tensorflow
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.kept import Kept
     from transferkit.runs.look import Mistake
     from transferkit.runs.predict import Exported, Prediction
 
@@ -63,6 +64,13 @@ class Run:
     def thresholds(self) -> dict[str, float] | None:
         """Label to the probability from which it counts; None where an image has one label."""
         return self._facts.get("thresholds")
+
+    @property
+    def kept(self) -> list[Kept]:
+        """Which epoch's state each phase ended with; empty for a head that is found at once."""
+        from transferkit.runs.kept import Kept
+
+        return [Kept.from_dict(one) for one in self._facts.get("kept", [])]
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -112,17 +120,21 @@ class Run:
         seconds = facts["seconds"]
         stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
         rule = "all labels right" if self.thresholds else "accuracy"
-        epochs = facts["epochs"]
-        how = f"best of {epochs} epoch(s)" if epochs else "the head found at once"
+        several = len(self.kept) > 1
+        how = [f"{one.phase}: {one.describe()}" if several else one.describe() for one in self.kept]
+        trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
         lines = [
             f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
             f"{facts['held_out']} images, {len(self.classes)} classes",
-            f"trained on {images['train']} images, {how}; {facts['frozen']}",
+            f"{trained}; {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
             f"run     {self.path}",
         ]
         if "saved_model" not in self.refused:
             lines.append(f"export  {self.export_folder}")
+        fine = [one for one in self.kept if one.trains_backbone]
+        if fine and all(one.discarded for one in fine):
+            lines.insert(2, "fine-tuning was discarded: the backbone's weights are those it began with")
         lines[2:2] = self.calibrated.describe()
         if self.thresholds:
             single = self.metrics["hamming_accuracy"]
