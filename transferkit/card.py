@@ -28,6 +28,8 @@ __all__ = [
     "Normalisation",
     "Weights",
     "card_of",
+    "hides_shipped",
+    "is_shipped",
     "list_cards",
     "load_card",
 ]
@@ -205,6 +207,21 @@ def no_card(name: str) -> str | None:
     if name in names:
         return None
     return near(name, names) or "see `transferkit backbones`"
+
+
+def is_shipped(card: Card) -> bool:
+    """Whether a card ships with transferkit."""
+    return card.path.resolve().parent == shipped("cards").resolve()
+
+
+def hides_shipped(name: str) -> Path | None:
+    """The card in ``./backbones`` that stands in for the shipped one of its name; None where none does."""
+    if not name or any(sign in name for sign in ":/\\"):
+        return None
+    own, ours = (folder / f"{name}.toml" for folder in _folders())
+    if not (own.is_file() and ours.is_file()) or own.resolve() == ours.resolve():
+        return None
+    return own
 
 
 def list_cards() -> list[Card]:

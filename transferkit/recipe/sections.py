@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from transferkit.recipe._model import Named, Section
 
@@ -80,6 +80,17 @@ class Backbone(Section):
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+
+    @field_validator("options")
+    @classmethod
+    def _allows_no_code(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in ("trust", "allow_code"):
+            if name in value:
+                raise ValueError(
+                    f"received {name} = {value[name]!r}, expected no permission to run code in a recipe; "
+                    "leave it out and say --allow-code on the command line"
+                )
+        return value
 
     @property
     def size(self) -> tuple[int, int] | None:

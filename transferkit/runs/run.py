@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe, load
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Run:
         split: str | None = None,
         fail_under: str | float | None = None,
         quiet: bool = True,
+        allow_code: bool = False,
     ) -> Evaluation:
         """Evaluates the run's network anew.
 
@@ -159,6 +161,7 @@ class Run:
                 everything of another folder.
             fail_under: gates, such as ``"accuracy=0.9"``.
             quiet: show no progress.
+            allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
 
         Raises:
             UserError: the images are not to be had or have classes that the run does not know.
@@ -167,7 +170,13 @@ class Run:
         start_tensorflow()
         from transferkit.runs.reopen import evaluate_run
 
-        return evaluate_run(self, data, split, fail_under, quiet)
+        with allowing(allow_code):
+            self._admit_code()
+            return evaluate_run(self, data, split, fail_under, quiet)
+
+    def _admit_code(self) -> None:
+        """From here on the recipe has been checked by the code that it names, which was said to run."""
+        self.__dict__["recipe"] = admit_code(self.recipe)
 
     @property
     def calibrated(self) -> Calibrated:
@@ -190,6 +199,7 @@ class Run:
         parity: bool | int | None = None,
         agreement: float | None = None,
         quiet: bool = True,
+        allow_code: bool = False,
     ) -> Path:
         """Exports the run's network anew, as the next numbered version.
 
@@ -200,6 +210,7 @@ class Run:
             parity: False leaves the check out, a number says how many images; the recipe's by default.
             agreement: least share of images that a quantised format answers as the model does.
             quiet: show no progress.
+            allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
 
         Returns:
             The version's folder.
@@ -211,7 +222,9 @@ class Run:
         start_tensorflow()
         from transferkit.runs.reexport import export_run
 
-        return export_run(self, to, formats, data, parity, agreement, quiet)
+        with allowing(allow_code):
+            self._admit_code()
+            return export_run(self, to, formats, data, parity, agreement, quiet)
 
     def predict(self, paths: Iterable[str | os.PathLike[str]], top: int = 3) -> list[Prediction]:
         """Names what is on images, with the run's export.
