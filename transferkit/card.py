@@ -34,7 +34,7 @@ __all__ = [
     "load_card",
 ]
 
-Normalisation = Literal["tf", "torch", "caffe", "unit", "none"]
+Normalisation = Literal["tf", "torch", "caffe", "unit", "lite", "none"]
 
 # What each normalisation makes of a pixel of 0..255: the range of the values, and in words.
 NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
@@ -42,6 +42,7 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
     "torch": ((-2.118, 2.64), "RGB, x / 255, less the ImageNet mean, by the ImageNet deviation"),
     "caffe": ((-123.68, 151.061), "BGR, less the ImageNet mean"),
     "unit": ((0.0, 1.0), "RGB, x / 255"),
+    "lite": ((-127 / 128, 1.0), "RGB, (x - 127) / 128"),
     "none": ((0.0, 255.0), "RGB, unchanged (the network rescales inside)"),
 }
 
@@ -58,8 +59,9 @@ class _Strict(BaseModel):
 class Weights(_Strict):
     """Where the pretrained weights come from.
 
-    ``file`` names a file beside the card; without it a ``keras.applications`` constructor gets its
-    ImageNet weights from ``source`` through Keras's own cache.
+    ``file`` names a file beside the card, or with ``package`` a file that this installed package brings.
+    Without it a ``keras.applications`` constructor gets its ImageNet weights from ``source`` through Keras's
+    own cache.
     """
 
     source: str = Field(description="web address or, for weights made here, the script that makes them")
@@ -67,7 +69,10 @@ class Weights(_Strict):
     cached_as: str | None = Field(
         None, description="name in Keras's cache, where it is not source's last part"
     )
-    file: str | None = Field(None, description="weights file beside the card (.weights.h5, .h5)")
+    file: str | None = Field(None, description="weights file beside the card, or below the package's folder")
+    package: str | None = Field(None, description="name of the distribution that brings the file")
+    extra: str | None = Field(None, description="extra of transferkit that installs the package")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of the file, compared before use")
     data: str = Field("ImageNet-1k", description="what the weights were trained on")
 
 
@@ -134,7 +139,7 @@ class Card(_Strict):
     @property
     def weights_file(self) -> Path | None:
         """The weights file beside the card, where the card names one."""
-        if self.weights is None or self.weights.file is None:
+        if self.weights is None or self.weights.file is None or self.weights.package is not None:
             return None
         return self._path.parent / self.weights.file
 

@@ -67,7 +67,7 @@ def _from_constructor(
 
     path = find_weights(weights, card, fixed=not options)
     model = build(card, input_size, options, seed)
-    digest = load_weights(model, path)
+    digest = load_weights(model, path, card)
     return FunctionalBackbone(
         finish(model, card),
         name=card.name,
