@@ -186,14 +186,14 @@ def train_phase(
             started = time.perf_counter()
             last = history.rows[-1]
             stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
-    last = phase.keep == "last" and not diverged
-    read_weights(last_file if last else best_file, network.state_variables)
+    keeps_last = phase.keep == "last" and not diverged
+    read_weights(last_file if keeps_last else best_file, network.state_variables)
     if not trained_here or diverged:
         # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
         judge = _fresh(network, folder)
     exact = not on_accelerator() and not phase.mixed_precision
     backbone = network.cut.trainable_variables
-    kept = prove(phase.name, history, last, judge.evaluate(data.validation), exact, backbone)
+    kept = prove(phase.name, history, keeps_last, judge.evaluate(data.validation), exact, backbone)
     return history.rows, kept
 
 
