@@ -55,7 +55,16 @@ class Data(Section):
         description="width times height by the header; larger images are set aside undecoded",
     )
     max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
-    follow_links: bool = Field(False, description="take symbolic links that lead out of the data folder")
+    follow_links: bool = Field(
+        False,
+        description="take symbolic links, of files and of folders, that lead out of the data folder; those "
+        "that stay within it are always taken",
+    )
+    classes: tuple[str, ...] | str | None = Field(
+        None,
+        description="the classes in their order: a list, or a file with a name a line; by default they are "
+        "sorted by name, integers as numbers",
+    )
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:

@@ -54,7 +54,7 @@ def test_one_file_without_texts_and_splits(tmp_path, record):
     found = read_source(
         record(tmp_path / "pets.tfrecord", [(0, 7, None), (1, 12, None)]), unpack_to=tmp_path / "to"
     )
-    assert found.classes == ("12", "7")
+    assert found.classes == ("7", "12")
     assert found.splits == ()
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from transferkit.data.names import class_order
 from transferkit.data.source import DataSet, Item
 from transferkit.errors import UserError, fault, near
 
@@ -62,7 +63,7 @@ def read_manifest(path: str | Path) -> DataSet:
 
 def _dataset(path: Path, rows: list[dict[str, Any]]) -> DataSet:
     multi = any("labels" in row for row in rows)
-    classes = tuple(sorted({name for row in rows for name in row.get("labels", (row.get("label"),))}))
+    classes = class_order(name for row in rows for name in row.get("labels", (row.get("label"),)))
     if len(classes) < (1 if multi else 2):
         raise UserError(fault("data", list(classes), "at least two classes in the manifest"))
     place = {name: i for i, name in enumerate(classes)}
