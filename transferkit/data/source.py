@@ -84,6 +84,7 @@ class DataSet:
         items: the files, sorted by name.
         notes: what is to be said of the source, for the log; what it left out among it.
         left_out: every file and folder that the source found and did not take.
+        missing_hint: where files that are listed and missing may be, in words.
     """
 
     root: Path
@@ -91,6 +92,7 @@ class DataSet:
     items: tuple[Item, ...]
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    missing_hint: str = ""
 
     def __len__(self) -> int:
         return len(self.items)

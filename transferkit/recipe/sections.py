@@ -44,6 +44,19 @@ class Data(Section):
         "stretch",
         description="how an image comes to the input size: whole but distorted, cut, or with borders",
     )
+    encoding: str | None = Field(
+        None, min_length=1, description='of a manifest that is not UTF-8, such as "cp1252" or "gb18030"'
+    )
+    columns: dict[Literal["path", "label", "labels", "split", "group"], str] = Field(
+        default_factory=dict,
+        description='names of a manifest\'s columns, where they are others: { path = "id", label = "breed" }',
+    )
+    root: str | None = Field(
+        None, min_length=1, description="folder that a manifest's paths start from; by default its own"
+    )
+    path_suffix: str | None = Field(
+        None, min_length=1, description='what is added to a manifest\'s paths, such as ".jpg"'
+    )
     max_unreadable: Share = Field(
         0.05, description="share of images that may be unreadable; they are set aside and listed"
     )
@@ -55,16 +68,17 @@ class Data(Section):
         description="width times height by the header; larger images are set aside undecoded",
     )
     max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
-    follow_links: bool = Field(
-        False,
-        description="take symbolic links, of files and of folders, that lead out of the data folder; those "
-        "that stay within it are always taken",
-    )
-    classes: tuple[str, ...] | str | None = Field(
-        None,
-        description="the classes in their order: a list, or a file with a name a line; by default they are "
-        "sorted by name, integers as numbers",
-    )
+    follow_links: bool = Field(False, description="take symbolic links that lead out of the data folder")
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_encoding(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                "".encode(name)  # codecs of bytes, such as hex, do not take it
+            except LookupError:
+                raise ValueError(f"received {name!r}, expected an encoding that Python knows") from None
+        return name
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:
@@ -89,17 +103,6 @@ class Backbone(Section):
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
-
-    @field_validator("options")
-    @classmethod
-    def _allows_no_code(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for name in ("trust", "allow_code"):
-            if name in value:
-                raise ValueError(
-                    f"received {name} = {value[name]!r}, expected no permission to run code in a recipe; "
-                    "leave it out and say --allow-code on the command line"
-                )
-        return value
 
     @property
     def size(self) -> tuple[int, int] | None:

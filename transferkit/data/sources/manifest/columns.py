@@ -1,0 +1,170 @@
+"""Which column says what: by the names that tools and people give them, or as the user says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from transferkit.data.sources.manifest.table import Table
+from transferkit.errors import UserError, fault, near
+
+__all__ = ["ROLES", "Columns", "find_columns", "known_columns"]
+
+ROLES = ("path", "label", "labels", "split", "group")
+Columns = dict[str, int]
+
+# Role to names, the surest first; of equally sure ones only one may be there. Written without case, spaces
+# and signs: "Image Path", "image_path" and "imagePath" are one.
+_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "path": (
+        ("path",),
+        ("filepath", "filename", "file", "fname", "imagepath", "imagefile", "imagefilename",
+         "imagefilepath", "imagename", "imgpath", "imgname", "imgfile", "relativepath", "relpath", "fullpath",
+         "files", "paths", "filenames"),
+        ("image", "img", "images", "picture", "photo"),
+        ("imageid", "imgid", "imageindex", "idcode", "id"),
+    ),
+    "label": (
+        ("label",),
+        ("class", "target", "category", "classname", "labelname", "categoryname", "classlabel", "targetname",
+         "groundtruth"),
+        ("y", "classid", "labelid", "categoryid", "targetid", "breed", "species", "diagnosis", "choice",
+         "dx"),
+    ),
+    "labels": (("labels",), ("tags", "classes", "categories", "targets", "choices")),
+    "split": (("split",), ("subset", "partition", "datasplit", "set", "fold", "usage")),
+    "group": (("group",),),
+}  # fmt: skip
+
+
+def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None) -> tuple[Columns, list[str]]:
+    """Role to the number of its column, and notes on what was inferred.
+
+    Args:
+        table: the manifest.
+        name: the manifest's name, for messages.
+        said: role to the name of its column, where the user says it.
+
+    Raises:
+        UserError: a column that is named is not there, or a path or label cannot be found.
+    """
+    found = _said(table.columns, said or {})
+    if found and "label" not in found and "labels" not in found and "path" not in found:
+        said_roles: set[str] = set()
+    else:
+        said_roles = set(found)
+    taken = set(found.values())
+    faults: list[str] = []
+    notes = []
+    for role in ROLES:
+        if role in said_roles or (role in ("label", "labels") and {"label", "labels"} & set(found)):
+            continue
+        numbers = [i for i in _candidates(table.columns, role) if i not in taken]
+        if len(numbers) > 1:
+            shown = ", ".join(table.columns[i] for i in numbers)
+            hint = f"say which is the {role}: data.columns = {{ {role} = {table.columns[numbers[0]]!r} }}"
+            if len({table.columns[i] for i in numbers}) == 1:
+                hint = "each column needs a name of its own"
+            faults.append(fault(f"{name}:1", shown, f"one column for the {role}", hint.replace("'", '"')))
+        if numbers:
+            found[role] = numbers[0]
+            taken.add(numbers[0])
+    plain = [_plain(one) for one in table.columns]
+    if not said and "label" in plain and "labels" in plain:
+        expected = "the columns path and label (or labels), not both label and labels"
+        raise UserError(fault(f"{name}:1", ",".join(table.columns), expected))
+    if faults:
+        raise UserError(*faults)
+    if "path" in found and not {"label", "labels"} & set(found):
+        notes += _marks(table, name, found)
+    if "path" not in found or not ({"label", "labels", "marks"} & set(found)):
+        raise UserError(_missing(table.columns, name, found))
+    inferred = [
+        f"{role} = {table.columns[number]!r}"
+        for role, number in found.items()
+        if role not in (said or {}) and role != "marks" and _plain(table.columns[number]) != role
+    ]
+    if inferred:
+        notes.insert(0, f"{name}: columns {', '.join(inferred)}; data.columns names others")
+    return found, notes
+
+
+def known_columns(columns: Sequence[str], said: Mapping[str, str] | None = None) -> int:
+    """How many roles these columns have a name for."""
+    named = {name.strip().casefold() for name in (said or {}).values()}
+    here = sum(1 for one in columns if one.strip().casefold() in named)
+    return here + sum(1 for role in ROLES if _candidates(columns, role))
+
+
+def _said(columns: Sequence[str], said: Mapping[str, str]) -> Columns:
+    found: Columns = {}
+    faults = []
+    for role, column in said.items():
+        same = [i for i, one in enumerate(columns) if one == column.strip()]
+        same = same or [i for i, one in enumerate(columns) if one.casefold() == column.strip().casefold()]
+        if len(same) == 1:
+            found[role] = same[0]
+            continue
+        expected = f"one of the manifest's columns ({', '.join(columns[:20])})"
+        hint = near(column, columns) if not same else "several columns have this name"
+        faults.append(fault(f"data.columns.{role}", column, expected, hint))
+    if faults:
+        raise UserError(*faults)
+    return found
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _candidates(columns: Sequence[str], role: str) -> list[int]:
+    """The columns of the surest names that there are."""
+    plain = [_plain(one) for one in columns]
+    for names in _NAMES[role]:
+        here = [i for i, one in enumerate(plain) if one in names]
+        if here:
+            return here
+    return []
+
+
+def _marks(table: Table, name: str, found: Columns) -> list[str]:
+    """Takes a column a class, of 0 and 1, as labels; the table then has one column of lists more."""
+    others = [
+        i
+        for i, column in enumerate(table.columns)
+        if i not in found.values() and column and not column.startswith("Unnamed:")
+    ]
+    marks = [i for i in others if table.rows and all(_mark(cells[i]) is not None for _, cells in table.rows)]
+    if len(marks) < 2 or len(marks) < len(others) or len({table.columns[i] for i in marks}) < len(marks):
+        return []
+    each = [[table.columns[i] for i in marks if _mark(cells[i])] for _, cells in table.rows]
+    single = all(len(names) == 1 for names in each)
+    for (_, cells), names in zip(table.rows, each, strict=True):
+        cells.append(names[0] if single else names)
+    found["label" if single else "labels"] = len(table.columns)
+    table.columns.append("label" if single else "labels")
+    shown = ", ".join(table.columns[i] for i in marks[:5]) + (", …" if len(marks) > 5 else "")
+    return [f"{name}: {len(marks)} columns of 0 and 1 are read as labels ({shown})"]
+
+
+def _mark(cell: object) -> bool | None:
+    text = str(cell).strip()
+    if text in ("0", "0.0", "1", "1.0"):
+        return text.startswith("1")
+    return None
+
+
+def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
+    expected = "the columns path and label (or labels), optionally split and group"
+    if len(columns) > 1 and re.search(r"\.\w{3,4}$", columns[0]):
+        hint: str | None = "the first line is no header: put path,label above it"
+    elif "path" in found and len(columns) == 1:
+        hint = "there are no labels in it; transferkit predict takes images without labels"
+    else:
+        wrong = [near(one, ROLES) for one in columns if _plain(one) not in ROLES]
+        hint = next((one for one in wrong if one), None)
+        if hint is None and len(columns) > 1:
+            role = "label" if "path" in found else "path"
+            example = columns[-1 if role == "label" else 0]
+            hint = f"name the column: --set 'data.columns={{{role}=\"{example}\"}}'"
+    return fault(f"{name}:1", ",".join(columns)[:120], expected, hint)
