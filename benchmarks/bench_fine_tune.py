@@ -90,7 +90,8 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     data = work(network, parts.backbone.input_size, recipe, images, phase, place)
     optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
     quiet = Progress(quiet=True)
-    return train_phase(network, phase, data, optimizer, rate, place / "phase", recipe.seed, quiet)[-1]
+    rows, _ = train_phase(network, phase, data, optimizer, rate, place / "phase", recipe.seed, quiet)
+    return rows[-1]
 
 
 def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, place: Path) -> Any:

@@ -28,11 +28,13 @@ __all__ = [
     "Normalisation",
     "Weights",
     "card_of",
+    "hides_shipped",
+    "is_shipped",
     "list_cards",
     "load_card",
 ]
 
-Normalisation = Literal["tf", "torch", "caffe", "unit", "none"]
+Normalisation = Literal["tf", "torch", "caffe", "unit", "lite", "none"]
 
 # What each normalisation makes of a pixel of 0..255: the range of the values, and in words.
 NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
@@ -40,6 +42,7 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
     "torch": ((-2.118, 2.64), "RGB, x / 255, less the ImageNet mean, by the ImageNet deviation"),
     "caffe": ((-123.68, 151.061), "BGR, less the ImageNet mean"),
     "unit": ((0.0, 1.0), "RGB, x / 255"),
+    "lite": ((-127 / 128, 1.0), "RGB, (x - 127) / 128"),
     "none": ((0.0, 255.0), "RGB, unchanged (the network rescales inside)"),
 }
 
@@ -56,8 +59,9 @@ class _Strict(BaseModel):
 class Weights(_Strict):
     """Where the pretrained weights come from.
 
-    ``file`` names a file beside the card; without it a ``keras.applications`` constructor gets its
-    ImageNet weights from ``source`` through Keras's own cache.
+    ``file`` names a file beside the card, or with ``package`` a file that this installed package brings.
+    Without it a ``keras.applications`` constructor gets its ImageNet weights from ``source`` through Keras's
+    own cache.
     """
 
     source: str = Field(description="web address or, for weights made here, the script that makes them")
@@ -65,7 +69,10 @@ class Weights(_Strict):
     cached_as: str | None = Field(
         None, description="name in Keras's cache, where it is not source's last part"
     )
-    file: str | None = Field(None, description="weights file beside the card (.weights.h5, .h5)")
+    file: str | None = Field(None, description="weights file beside the card, or below the package's folder")
+    package: str | None = Field(None, description="name of the distribution that brings the file")
+    extra: str | None = Field(None, description="extra of transferkit that installs the package")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="of the file, compared before use")
     data: str = Field("ImageNet-1k", description="what the weights were trained on")
 
 
@@ -132,7 +139,7 @@ class Card(_Strict):
     @property
     def weights_file(self) -> Path | None:
         """The weights file beside the card, where the card names one."""
-        if self.weights is None or self.weights.file is None:
+        if self.weights is None or self.weights.file is None or self.weights.package is not None:
             return None
         return self._path.parent / self.weights.file
 
@@ -205,6 +212,21 @@ def no_card(name: str) -> str | None:
     if name in names:
         return None
     return near(name, names) or "see `transferkit backbones`"
+
+
+def is_shipped(card: Card) -> bool:
+    """Whether a card ships with transferkit."""
+    return card.path.resolve().parent == shipped("cards").resolve()
+
+
+def hides_shipped(name: str) -> Path | None:
+    """The card in ``./backbones`` that stands in for the shipped one of its name; None where none does."""
+    if not name or any(sign in name for sign in ":/\\"):
+        return None
+    own, ours = (folder / f"{name}.toml" for folder in _folders())
+    if not (own.is_file() and ours.is_file()) or own.resolve() == ours.resolve():
+        return None
+    return own
 
 
 def list_cards() -> list[Card]:

@@ -8,9 +8,18 @@ of transferkit's own and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["GateError", "UserError", "fault", "near"]
+__all__ = ["GateError", "UserError", "fault", "near", "one_line", "printable"]
+
+# A name of this length is no slip of the hand, and comparing it takes long.
+_LONGEST_NAME = 100
+# What a terminal takes as an order, or what changes the order in which text is read; also halves of
+# characters, which stand for the bytes of a file name that is no UTF-8.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class UserError(Exception):
@@ -46,6 +55,7 @@ def fault(
     >>> fault("head.kind", "linaer", "one of linear, mlp", "did you mean 'linear'?")
     "head.kind: received 'linaer', expected one of linear, mlp; did you mean 'linear'?"
     """
+    place = one_line(place)
     parts = []
     if received is not None:
         parts.append(f"received {received!r}")
@@ -63,9 +73,38 @@ def near(name: str, known: Iterable[str], most: int = 3) -> str | None:
     >>> near("mobilenet_v4", ["mobilenet_v2", "resnet50"])
     "did you mean 'mobilenet_v2'?"
     """
+    if len(name) > _LONGEST_NAME:
+        return None
     # Case is folded for the comparison only: the answer keeps the known spelling.
     folded = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=0.6)
     if not found:
         return None
     return "did you mean " + " or ".join(f"'{folded[one]}'" for one in found) + "?"
+
+
+def printable(text: str) -> str:
+    r"""Text as a terminal may have it: escape sequences and the like are shown, not sent.
+
+    Line ends and tabs stay.
+
+    >>> print(printable("\x1b[2Jrose"))
+    \x1b[2Jrose
+    """
+    return _UNPRINTABLE.sub(lambda found: _shown(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    r"""A name as part of a line: line ends and tabs are shown as well.
+
+    >>> print(one_line("a\nb"))
+    a\nb
+    """
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"  # a byte that is no UTF-8
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

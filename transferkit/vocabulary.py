@@ -5,6 +5,9 @@ its fields are the arguments that a recipe may give. Being in the folder is all 
 word of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder counts),
 or is offered by an installed package under the entry point group ``transferkit.heads``.
 
+A dotted path is imported only once it was admitted (:func:`transferkit.recipe.code.admit_code` does that for
+the verbs that need it): to look it up, :func:`transferkit.locate.locate` reads its file and runs nothing.
+
 Words import neither TensorFlow nor Keras when they are imported, so that a recipe is checked in a moment.
 """
 
@@ -23,10 +26,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from transferkit.errors import UserError, fault, near
+from transferkit.locate import current_folder_counts, locate
 
-__all__ = ["Vocabulary", "Word", "import_dotted", "vocabulary"]
+__all__ = ["Vocabulary", "Word", "admit", "import_dotted", "is_admitted", "is_dotted", "vocabulary"]
 
 _PACKAGE = Path(__file__).resolve().parent
+# Dotted paths whose code may run in this process, each with the file that was announced.
+_ADMITTED: dict[str, Path | None] = {}
 
 
 class Word(BaseModel):
@@ -67,6 +73,7 @@ class Vocabulary:
             return self._own(name, place)
         offered = self._offered()
         if name in offered:
+            # Code that somebody installed, like our own: a file cannot bring it along.
             return self._checked(offered[name].load(), name, place)
         names = self.names()
         if name not in names:
@@ -98,8 +105,16 @@ class Vocabulary:
 
 @functools.cache
 def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> dict[str, metadata.EntryPoint]:
-    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 words."""
-    return {point.name: point for point in metadata.entry_points(group=group)}
+    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 words.
+
+    What the current folder offers is left out: `python -m` looks there first, and nobody installed it.
+    """
+    here = Path.cwd().resolve()
+    return {point.name: point for point in metadata.entry_points(group=group) if _home(point) != here}
+
+
+def _home(point: metadata.EntryPoint) -> Path | None:
+    return Path(str(point.dist.locate_file(""))).resolve() if point.dist is not None else None
 
 
 def _changed(place: str) -> int:
@@ -107,6 +122,21 @@ def _changed(place: str) -> int:
         return os.stat(place or ".").st_mtime_ns
     except OSError:
         return 0
+
+
+def is_dotted(name: object) -> bool:
+    """Whether a name is a dotted path ``package.module:Name``, and no word's."""
+    return isinstance(name, str) and ":" in name
+
+
+def is_admitted(path: str) -> bool:
+    """Whether a dotted path may be imported in this process."""
+    return path in _ADMITTED
+
+
+def admit(path: str, file: Path | None) -> None:
+    """Lets a dotted path be imported in this process, from this file alone."""
+    _ADMITTED[path] = file
 
 
 def import_dotted(path: str, place: str) -> Any:
@@ -117,18 +147,20 @@ def import_dotted(path: str, place: str) -> Any:
         place: where it stands, for the error.
 
     Raises:
-        UserError: it leads nowhere.
+        UserError: it leads nowhere, or was not admitted.
     """
+    if not is_admitted(path):
+        mend = "its code was not admitted; transferkit.recipe.admit_code(recipe) does that"
+        raise UserError(fault(place, path, mend=mend))
     module_name, _, attribute = path.partition(":")
-    # The console script's path lacks the current folder, where a module beside the recipe stands.
-    sys.path.insert(0, "")
     try:
-        importlib.invalidate_caches()
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, SyntaxError, ValueError, TypeError) as error:
+        # Between its announcement and now the file could have come to be another.
+        if locate(path).file != _ADMITTED[path]:
+            raise ValueError(f"it is no longer that of {_ADMITTED[path]}")
+        with current_folder_counts():
+            return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, SyntaxError, ValueError, TypeError, OSError) as error:
         raise UserError(fault(place, path, "package.module:Name", str(error))) from None
-    finally:
-        sys.path.remove("")
 
 
 def vocabulary(kind: str) -> Vocabulary:

@@ -47,7 +47,7 @@ def test_entries_say_what_is_there_used_last_first(filled):
         ("compiled", 100, 0),
         ("activations", 160, 10),
     ]
-    assert entries[0].about == {"label": "new", "cut": "new", "shape": [4], "dtype": "float32"}
+    assert entries[0].about == {"label": "new", "cut": "new", "layout": 2, "shape": [4], "dtype": "float32"}
     assert filled.bytes() == 420
 
 

@@ -199,9 +199,9 @@ def test_a_killed_writer_leaves_every_row_that_it_committed_and_nothing_wrong(tm
     assert store.verify() == 0
 
 
-@pytest.mark.parametrize("mapped_bytes", [0, 1 << 30])
-def test_indexing_is_that_of_an_array(tmp_path, small_segments, monkeypatch, mapped_bytes):
-    monkeypatch.setattr(array_rows, "MAPPED_BYTES", mapped_bytes)
+@pytest.mark.parametrize("in_memory", [0, 1 << 30])
+def test_indexing_is_that_of_an_array(tmp_path, small_segments, monkeypatch, in_memory):
+    monkeypatch.setattr(array_rows, "IN_MEMORY_BYTES", in_memory)
     store = Store(tmp_path / "s", SHAPE, "float32")
     store.add(digests(range(9)), rows(range(9)))
     array = store.rows(digests(range(9)))

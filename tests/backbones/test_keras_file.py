@@ -136,8 +136,8 @@ def test_lambda_is_refused_unless_trusted(tmp_path: Path, suffix: str) -> None:
     text = str(caught.value)
     assert "Lambda layer" in text
     assert "Python code which would run on this machine" in text
-    assert "--set backbone.options.trust=true" in text
-    assert load_backbone(f"keras_file:{file}", trust=True).feature_width == 4
+    assert "--allow-code" in text
+    assert load_backbone(f"keras_file:{file}", allow_code=True).feature_width == 4
 
 
 @pytest.mark.parametrize("name", ["plain.keras", "plain.h5"])

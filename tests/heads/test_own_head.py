@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+import transferkit.vocabulary as registry
 from transferkit.errors import UserError
 from transferkit.heads import make_head
-from transferkit.recipe import load
+from transferkit.recipe import admit_code, load
 
 MODULE = '''
 from transferkit.heads import Head
@@ -37,6 +38,7 @@ class Other:
 def own_module(tmp_path, monkeypatch):
     (tmp_path / "own_head_module.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_ADMITTED", {})
     yield "own_head_module"
     sys.modules.pop("own_head_module", None)
 
@@ -44,6 +46,10 @@ def own_module(tmp_path, monkeypatch):
 def test_by_dotted_path_from_the_current_folder(own_module):
     before = list(sys.path)
     recipe = load(overrides=[f"head.kind={own_module}:Scaled", "head.factor=3.0"])
+    assert own_module not in sys.modules
+    with pytest.raises(UserError, match="not admitted"):
+        make_head(recipe.head, 4, ("a", "b"))
+    recipe = admit_code(recipe)
     assert sys.path == before
     assert recipe.head.options["factor"] == 3.0
     head = make_head(recipe.head, 4, ("a", "b"))
@@ -52,7 +58,7 @@ def test_by_dotted_path_from_the_current_folder(own_module):
 
 def test_its_arguments_are_checked_like_any_other(own_module):
     with pytest.raises(UserError, match="did you mean 'factor'"):
-        load(overrides=[f"head.kind={own_module}:Scaled", "head.facter=3.0"])
+        admit_code(load(overrides=[f"head.kind={own_module}:Scaled", "head.facter=3.0"]))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_its_arguments_are_checked_like_any_other(own_module):
 )
 def test_what_is_no_head(own_module, path):
     with pytest.raises(UserError, match=r"head\.kind"):
-        load(overrides=[f"head.kind={path}"])
+        admit_code(load(overrides=[f"head.kind={path}"]))
 
 
 def test_by_entry_point(own_module, monkeypatch):

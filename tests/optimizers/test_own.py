@@ -8,7 +8,7 @@ import pytest
 
 from transferkit.errors import UserError
 from transferkit.optimizers import make_optimizer
-from transferkit.recipe import load
+from transferkit.recipe import admit_code, load
 from transferkit.schedules import Span, make_schedule, rates
 
 MODULE = '''
@@ -51,7 +51,7 @@ def test_an_optimizer_of_ones_own_takes_its_arguments_schedule_and_groups(own):
     from transferkit.keras3 import keras
 
     text = "optimizer={name='own_words:Halved', learning_rate=0.1, share=0.25}"
-    (phase,) = load(overrides=[text, "gradient_clipping=1.0"]).resolved_phases
+    (phase,) = admit_code(load(overrides=[text, "gradient_clipping=1.0"])).resolved_phases
     variable = keras.Variable(1.0, name="moved")
     optimizer = make_optimizer(phase, multipliers={variable.path: 0.5})
     optimizer.build([variable])
@@ -61,11 +61,11 @@ def test_an_optimizer_of_ones_own_takes_its_arguments_schedule_and_groups(own):
 
 
 def test_a_schedule_of_ones_own(own):
-    recipe = load(overrides=["schedule={kind='own_words:Sawtooth', length=2}", "steps=4"])
+    recipe = admit_code(load(overrides=["schedule={kind='own_words:Sawtooth', length=2}", "steps=4"]))
     found = rates(make_schedule(recipe.schedule), Span(0.1, 4, 2))
     assert found.tolist() == pytest.approx([0.1, 0.05, 0.1, 0.05])
     with pytest.raises(UserError, match=r"schedule\.length"):
-        load(overrides=["schedule={kind='own_words:Sawtooth', length=-1}"])
+        admit_code(load(overrides=["schedule={kind='own_words:Sawtooth', length=-1}"]))
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,12 @@ def test_a_schedule_of_ones_own(own):
     ],
 )
 def test_what_is_none_is_said(own, name, part):
-    (phase,) = load(overrides=[f"optimizer.name='{name}'"]).resolved_phases
     with pytest.raises(UserError, match=part):
-        make_optimizer(phase)
+        make_optimizer(admit_code(load(overrides=[f"optimizer.name='{name}'"])).resolved_phases[0])
 
 
 def test_arguments_that_it_does_not_take_are_said(own):
-    (phase,) = load(overrides=["optimizer={name='own_words:Halved', shrae=1.0}"]).resolved_phases
+    (phase,) = admit_code(load(overrides=["optimizer={name='own_words:Halved', shrae=1.0}"])).resolved_phases
     with pytest.raises(UserError, match="shrae"):
         make_optimizer(phase)
     with pytest.raises(UserError, match="say it with gradient_clipping"):

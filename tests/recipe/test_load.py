@@ -55,11 +55,22 @@ def test_the_default_is_retrain():
 
 def test_the_users_own_recipe_comes_first_and_may_extend_the_shipped_one():
     write("recipes/retrain.toml", 'extends = "retrain"\nbatch_size = 7\n')
-    recipe = load()
+    recipe = load("retrain")
     assert recipe.batch_size == 7
+    (note,) = recipe.notes
+    assert note == "recipes/retrain.toml is used instead of the shipped recipe retrain"
     assert (
         recipe.optimizer.learning_rate == load(Path("recipes/retrain.toml")).optimizer.learning_rate == 3e-4
     )
+
+
+def test_no_file_here_replaces_the_default_or_a_parent_of_a_shipped_recipe():
+    plain, tuned = load(), load("finetune_top")
+    write("recipes/retrain.toml", "batch_size = 7\n")
+    assert load() == plain
+    assert load("finetune_top") == tuned
+    assert "recipes/retrain.toml is not used" in load().notes[0]
+    assert not load("finetune_top").notes
 
 
 def test_values_lie_over_the_file_and_overrides_over_both():

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.activations.location import cache_folder, default_max_bytes
-from transferkit.activations.lock import locked
 from transferkit.activations.store import Store, segments_of
 from transferkit.errors import UserError, fault
+from transferkit.file_lock import locked
 
 __all__ = ["Cache", "Entry"]
+
+# Of a store's files; part of its name, so that a version with another one never meets them.
+_LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,8 @@ class Cache:
         Raises:
             UserError: the folder cannot be written.
         """
-        described = {**identity, "shape": list(shape), "dtype": dtype}
-        text = json.dumps(described, sort_keys=True)
-        key = hashlib.sha256(text.encode()).hexdigest()[:32]
+        identity = {**identity, "layout": _LAYOUT}
+        key = _key({**identity, "shape": list(shape), "dtype": dtype})
         try:
             return Store(self.stores / key, shape, dtype, {"label": label, **identity})
         except OSError as error:
@@ -173,6 +175,24 @@ class Cache:
                 yield _Unit(folder, number, status.st_size, status.st_mtime)
         for folder in _folders(self.compiled):
             yield _Unit(folder, None, _size(folder), folder.stat().st_mtime)
+
+
+def _key(identity: dict[str, Any]) -> str:
+    """The name of the store that is described so."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _open(folder: Path) -> Store:
+    """A store, whose description must be that which it is named by.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: what ``store.json`` says is damaged, or the folder holds something else.
+    """
+    store = Store.open(folder)
+    if _key({name: value for name, value in store.about().items() if name != "label"}) != folder.name:
+        raise ValueError(f"{folder} is not the store that its store.json describes")
+    return store
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -4,13 +4,16 @@
 
     result = compute(cut, items, size=(224, 224), resize="stretch", progress=bar)
     result.rows        # int64 [len(items)]: where each item's activations stand, -1 where it is unreadable
-    result.array       # [M, *cut.shape], read only, memory-mapped; index it with rows
+    result.array       # [M, *cut.shape], read only, in the cache; index it with rows
     result.take(some)  # float32 [len(some), *cut.shape] of items by their index
     result.failures    # what could not be read: index, path, reason
     result.stats       # images computed and found, seconds, engine, bytes
 
 With ``views`` the rows are ``[len(items), K]``, one a view. ``cut`` is anything like
 :class:`transferkit.activations.engine.CutLike`.
+
+Every row that is found is checked against the index's checksum before it is handed out; what is damaged is
+computed again.
 
 Decoding runs in threads beside the engine, writing in one more. A run that is killed loses what it computed
 in the last two seconds. Two processes that need the same images share the work: the second begins at the end.
@@ -19,11 +22,12 @@ in the last two seconds. Two processes that need the same images share the work:
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +35,6 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose import choose_engine
 from transferkit.activations.engine import CutLike, Engine
-from transferkit.activations.lock import locked
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.views import Views
@@ -40,11 +43,17 @@ from transferkit.activations.writer import HalfOverflow, Writer
 from transferkit.data.decode import DECODER_VERSION
 from transferkit.data.reader import Unreadable, read_images
 from transferkit.errors import UserError, fault
+from transferkit.file_lock import locked
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "CutLike", "Stats", "compute"]
 
 # Pixels that are decoded ahead: while engines are made and compared, decoding goes on beside that.
 _AHEAD_BYTES = 128 * 1024**2
+
+# How often what another process removed meanwhile is computed again.
+_TRIES = 3
+
+_log = logging.getLogger("transferkit.activations")
 
 # ``dtype = "auto"`` keeps rows that take more than this in float32 as float16. Pooled features stay below.
 HALF_FROM_BYTES = 64 * 1024
@@ -58,6 +67,7 @@ class Stats:
         distinct: distinct images asked for.
         computed: of these, how many were decoded and went through the prefix now.
         found: of these, how many were in the cache.
+        damaged: how many rows in the cache were not what had been written, and were computed again.
         seconds: wall-clock time of all of it.
         engine: name of the engine that ran, or None where nothing was computed.
         dtype: what the activations are kept in.
@@ -67,6 +77,7 @@ class Stats:
     distinct: int
     computed: int
     found: int
+    damaged: int
     seconds: float
     engine: str | None
     dtype: str
@@ -79,7 +90,7 @@ class Activations:
 
     Attributes:
         rows: int64 ``[N]``, or ``[N, K]`` with views: row of each item in :attr:`array`, -1 where unreadable.
-        array: ``[M, *shape]``, indexed like an array; read only and memory-mapped.
+        array: ``[M, *shape]``, indexed like an array; read only.
         failures: the items that could not be read.
         stats: what it took.
     """
@@ -117,6 +128,7 @@ def compute(
     views: Views | None = None,
     label: str = "",
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = _log.warning,
 ) -> Activations:
     """Computes the activations of images, or finds them.
 
@@ -134,6 +146,7 @@ def compute(
         views: augmented views to compute instead of the images themselves.
         label: what ``transferkit cache info`` shows for these activations.
         progress: receives (distinct images done, distinct images in all).
+        say: receives a line where the cache is damaged, or was removed meanwhile.
 
     Returns:
         The activations of every readable image, and the failures.
@@ -155,46 +168,34 @@ def compute(
         **(views.identity() if views else {}),
     }
     store = cache.store(identity, tuple(cut.shape), kept, label)
-    found = wanted.found(store)
-    missing = np.flatnonzero(~found.all(1))
-    computed = 0
-    reasons: dict[str, str] = {}
-    engine_name = None
-    if len(missing):
-        _check_room(cache, wanted.count * width * np.dtype(kept).itemsize)
-        job = _Job(cut, cache, store, wanted, size, resize, engine, batch_size, threads, progress)
-        try:
-            computed, reasons, engine_name = job.run(missing)
-        except HalfOverflow as error:
-            if dtype != "auto":
-                mend = "set activations.dtype to float32"
-                raise UserError(
-                    fault("activations.dtype", dtype, f"a range that holds {error}", mend)
-                ) from None
-            return compute(
-                cut, items, size=size, resize=resize, engine=engine, batch_size=batch_size, threads=threads,
-                cache_dir=cache_dir, max_bytes=max_bytes, dtype="float32", views=views, label=label,
-                progress=progress,
-            )  # fmt: skip
-    elif progress is not None:
-        progress(wanted.count, wanted.count)
-    good = np.array([sha256 not in reasons for sha256 in wanted.hashes], bool)
-    array = store.rows(wanted.digests[good].reshape(-1))
+    job = _Job(cut, cache, store, wanted, size, resize, engine, batch_size, threads, progress, say)
+    try:
+        array = job.rows(wanted.count * width * np.dtype(kept).itemsize)
+    except HalfOverflow as error:
+        if dtype != "auto":
+            mend = "set activations.dtype to float32"
+            raise UserError(fault("activations.dtype", dtype, f"a range that holds {error}", mend)) from None
+        return compute(
+            cut, items, size=size, resize=resize, engine=engine, batch_size=batch_size, threads=threads,
+            cache_dir=cache_dir, max_bytes=max_bytes, dtype="float32", views=views, label=label,
+            progress=progress, say=say,
+        )  # fmt: skip
     stats = Stats(
-        distinct=len(wanted.hashes),
-        computed=computed,
-        found=int(good.sum()) - computed,
+        distinct=wanted.count,
+        computed=job.computed,
+        found=max(0, int(job.good.sum()) - job.computed),
+        damaged=job.damaged,
         seconds=time.perf_counter() - started,
-        engine=engine_name,
+        engine=job.made.name if job.made else None,
         dtype=kept,
         bytes=array.nbytes,
     )
-    return Activations(wanted.rows(good), array, wanted.failures(reasons), stats)
+    return Activations(wanted.rows(job.good), array, wanted.failures(job.reasons), stats)
 
 
 @dataclass
 class _Job:
-    """One pass over the images that are missing."""
+    """The rows of one computation: those that are found, and passes over the images that are missing."""
 
     cut: CutLike
     cache: Cache
@@ -206,31 +207,100 @@ class _Job:
     batch_size: int
     threads: int | None
     progress: Callable[[int, int], None] | None
+    say: Callable[[str], None]
     made: Engine | None = None
+    computed: int = 0
+    damaged: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
 
-    def run(self, missing: np.ndarray) -> tuple[int, dict[str, str], str | None]:
-        """Computes what is missing: images computed, reasons of the unreadable by hash, the engine's name."""
-        computed = 0
-        reasons: dict[str, str] = {}
+    @property
+    def good(self) -> np.ndarray:
+        """bool ``[D]``: which of the distinct images could be read."""
+        return np.array([sha256 not in self.reasons for sha256 in self.wanted.hashes], bool)
+
+    def rows(self, needed: int) -> Rows:
+        """All rows of the readable images, found or computed.
+
+        Args:
+            needed: the bytes that they take.
+        """
+        checked = np.zeros(self.wanted.digests.shape, bool)
+        for tries in range(_TRIES):
+            found = self._found(checked)
+            missing = np.flatnonzero(~found.all(1) & self.good)
+            if len(missing):
+                if tries:
+                    self.say(f"cache: {len(missing)} images were removed meanwhile: computing them again")
+                else:
+                    _check_room(self.cache, needed)
+                self._compute(missing)
+            elif self.progress is not None:
+                self.progress(self.wanted.count, self.wanted.count)
+            # What this process wrote need not be read to be checked.
+            checked = np.ones_like(checked)
+            try:
+                return self.store.rows(self.wanted.digests[self.good].reshape(-1))
+            except (KeyError, OSError):
+                continue  # removed or evicted beside this process
+        mend = "another process removes what this one writes: raise activations.max_bytes, or name another"
+        raise UserError(fault("activations.cache_dir", str(self.cache.folder), "a cache that stays", mend))
+
+    def _found(self, checked: np.ndarray) -> np.ndarray:
+        """bool ``[D, K]``: which rows are there; what is damaged of those not yet ``checked`` is dropped."""
+        found = self.wanted.found(self.store)
+        asked = found & ~checked
+        if not asked.any():
+            return found
+        digests = self.wanted.digests[asked]
+        there, damaged = self.store.check(digests)
+        if damaged.any():
+            self.damaged = int(damaged.sum())
+            self.say(
+                f"cache: {self.damaged} of {len(digests)} activations are damaged: computing them again "
+                f"({self.store.folder})"
+            )
+            try:
+                self.store.drop(digests[damaged])
+            except OSError as error:
+                raise self._unwritable(error) from None
+        found[asked] = there & ~damaged
+        return found
+
+    def _compute(self, missing: np.ndarray) -> None:
+        """Computes what is missing.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         done = self.wanted.count - len(missing)
         self._tell(done)
-        # Its own view of the index: the writer's is busy in another thread.
-        watched = Store(self.store.folder, self.store.layout.shape, self.store.layout.dtype)
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(locked(self.store.folder / "work", wait=False))
-            writer = stack.enter_context(Writer(self.store, self.cache.make_room))
-            # Whoever comes second begins at the end, and both take over what the other has written.
-            order = missing if first else missing[::-1]
-            for start, images, unreadable in self._read(order):
-                part = order[start : start + self.batch_size]
-                failed = {one.index for one in unreadable}
-                for one in unreadable:
-                    reasons[self.wanted.hashes[part[one.index - start]]] = one.reason
-                readable = part[[start + place not in failed for place in range(len(part))]]
-                computed += self._pass(readable, images, watched, writer, len(missing))
-                done += len(part)
-                self._tell(done)
-        return computed, reasons, self.made.name if self.made else None
+        try:
+            # Its own view of the index: the writer's is busy in another thread.
+            watched = Store(self.store.folder, self.store.layout.shape, self.store.layout.dtype)
+            with contextlib.ExitStack() as stack:
+                first = stack.enter_context(locked(self.store.folder / "work", wait=False))
+                writer = stack.enter_context(Writer(self.store, self.cache.make_room))
+                # Whoever comes second begins at the end, and both take over what the other has written.
+                order = missing if first else missing[::-1]
+                for start, images, unreadable in self._read(order):
+                    part = order[start : start + self.batch_size]
+                    failed = {one.index for one in unreadable}
+                    for one in unreadable:
+                        self.reasons[self.wanted.hashes[part[one.index - start]]] = one.reason
+                    readable = part[[start + place not in failed for place in range(len(part))]]
+                    self.computed += self._pass(readable, images, watched, writer, len(missing))
+                    done += len(part)
+                    self._tell(done)
+        except OSError as error:
+            # Only the cache: what cannot be read of an image is one of the reasons.
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> UserError:
+        mend = "make room there, or name another folder with --set activations.cache_dir=DIR"
+        reason = f"{error.strerror or error}; {mend}; what was computed is kept"
+        return UserError(
+            fault("activations.cache_dir", str(self.cache.folder), "a folder to write in", reason)
+        )
 
     def _read(self, order: np.ndarray) -> Iterator[tuple[int, np.ndarray, tuple[Unreadable, ...]]]:
         files = ((self.wanted.hashes[index], self.wanted.paths[index]) for index in order)

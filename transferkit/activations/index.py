@@ -2,7 +2,8 @@
 
 The file opens with :data:`HEADER` (mark, first segment number not yet used) and goes on with :data:`RECORD`.
 A record is appended after the row that it names is on disk: it is the commit. What a killed process leaves is
-at worst a torn last record, whose check sum is wrong; it is not read, and the next writer cuts it off.
+at worst a torn last record, whose checksum is wrong; it is not read, and the next writer cuts it off. A
+damaged record among sound ones is passed over, and its row is computed again.
 Segment numbers are never used twice, so an index read earlier never names another row's place.
 """
 
@@ -16,13 +17,14 @@ import numpy as np
 
 __all__ = ["HEADER", "NOWHERE", "RECORD", "Index", "digests_of"]
 
-_MARK = b"TKACTIV1"
-HEADER = np.dtype([("mark", "S8"), ("next_segment", "<u4"), ("unused", "<u4")])
+_MARK = b"TKACTIV2"
+HEADER = np.dtype([("mark", "S8"), ("next_segment", "<u4"), ("crc", "<u4")])
 RECORD = np.dtype(
     [("digest", "S32"), ("segment", "<u4"), ("slot", "<u4"), ("row_crc", "<u4"), ("crc", "<u4")]
 )
 NOWHERE = -1
-_CHECKED = RECORD.itemsize - 4  # bytes of a record that its check sum covers
+# Bytes that the checksum at the end of each covers.
+_CHECKED, _CHECKED_HEADER = RECORD.itemsize - 4, HEADER.itemsize - 4
 
 
 def digests_of(hashes: list[str]) -> np.ndarray:
@@ -61,17 +63,20 @@ class Index:
             # Another process evicted rows: the file is a new one.
             self.records, offset = np.empty(0, RECORD), 0
         with open(self.path, "rb") as file:
+            inode = os.fstat(file.fileno()).st_ino
             if offset == 0:
-                header = np.frombuffer(file.read(HEADER.itemsize).ljust(HEADER.itemsize, b"\0"), HEADER)[0]
-                self.next_segment = int(header["next_segment"]) if header["mark"] == _MARK else 0
+                readable, self.next_segment = _read_header(file.read(HEADER.itemsize))
+                if not readable:
+                    # Of another version: the next writer starts the file anew.
+                    self._seen = (inode, 0)
+                    return True
                 offset = HEADER.itemsize
             file.seek(offset)
             data = file.read()
-            inode = os.fstat(file.fileno()).st_ino
-        fresh = _sound(data)
+        fresh, length = _sound(data)
         self.records = np.concatenate([self.records, fresh])
         # Bytes after the last sound record stay unread until they are one.
-        self._seen = (inode, offset + len(fresh) * RECORD.itemsize)
+        self._seen = (inode, offset + length)
         if len(self.records):
             self.next_segment = max(self.next_segment, int(self.records["segment"].max()) + 1)
         self._order = np.argsort(self.records["digest"], kind="stable")
@@ -114,7 +119,16 @@ class Index:
 
 
 def _header(next_segment: int) -> bytes:
-    return np.array([(_MARK, next_segment, 0)], HEADER).tobytes()
+    start = np.array([(_MARK, next_segment, 0)], HEADER).tobytes()[:_CHECKED_HEADER]
+    return start + np.array([zlib.crc32(start)], "<u4").tobytes()
+
+
+def _read_header(data: bytes) -> tuple[bool, int]:
+    """Whether records of this version follow, and the first segment number that was never used."""
+    header = np.frombuffer(data.ljust(HEADER.itemsize, b"\0"), HEADER)[0]
+    if zlib.crc32(data[:_CHECKED_HEADER]) != header["crc"]:
+        return True, 0  # damaged: the records have checksums of their own
+    return header["mark"] == _MARK, int(header["next_segment"])
 
 
 def _sealed(records: np.ndarray) -> np.ndarray:
@@ -123,12 +137,10 @@ def _sealed(records: np.ndarray) -> np.ndarray:
     return records
 
 
-def _sound(data: bytes) -> np.ndarray:
-    """The records before the first that is torn or whose check sum is wrong."""
+def _sound(data: bytes) -> tuple[np.ndarray, int]:
+    """The records whose checksum is right, and the length of ``data`` up to the end of the last of them."""
     records = np.frombuffer(data, RECORD, count=len(data) // RECORD.itemsize)
-    view = memoryview(data)
-    for position, crc in enumerate(records["crc"].tolist()):
-        start = position * RECORD.itemsize
-        if zlib.crc32(view[start : start + _CHECKED]) != crc:
-            return records[:position].copy()
-    return records.copy()
+    view, size = memoryview(data), RECORD.itemsize
+    sums = [zlib.crc32(view[start : start + _CHECKED]) for start in range(0, len(records) * size, size)]
+    sound = np.flatnonzero(records["crc"] == np.array(sums, np.uint32))
+    return records[sound], (int(sound[-1]) + 1) * size if len(sound) else 0

@@ -1,25 +1,26 @@
 """Rows of several segment files, read as if they were one array, in flat memory.
 
-Small arrays are memory-mapped and stay so. Pages of a map that were read count as the process's memory, and
-the system maps sixteen or more around each that is touched: over a large file, scattered reading soon holds
-all of it. Giving pages back costs more than it saves (measured on 100 000 rows of 5 kB in random order, CPU
-time: mapped 0.09 s with 500 MB resident, given back every 4 MB 0.24 s with up to 440 MB, positioned reads
-0.16 s with none). So large arrays are read by position through the same page cache.
+Small arrays are read into memory at once. Large ones are read by position through the system's page cache:
+pages of a memory map that were read count as the process's memory, and the system maps sixteen or more
+around each that is touched, so scattered reading soon holds the whole file; giving pages back costs more than
+it saves (measured on 100 000 rows of 5 kB in random order, CPU time: mapped 0.09 s with 500 MB resident,
+given back every 4 MB 0.24 s with up to 440 MB, positioned reads 0.16 s with none). And a map of a file that
+is cut short beside the reader ends the process.
 """
 
 from __future__ import annotations
 
 import io
-import mmap
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["MAPPED_BYTES", "Rows", "Segment"]
+__all__ = ["IN_MEMORY_BYTES", "Rows", "Segment"]
 
-MAPPED_BYTES = 64 * 1024**2  # arrays up to this size are mapped, and may be resident whole
+IN_MEMORY_BYTES = 64 * 1024**2  # arrays up to this size are held in memory whole
 
 
 class Segment:
@@ -36,25 +37,29 @@ class Segment:
 
     def __init__(self, path: Path, rows: int, row_bytes: int) -> None:
         self._file = io.FileIO(path)
+        self._turn = threading.Lock()
         self.bytes = rows * row_bytes
         if os.fstat(self._file.fileno()).st_size < self.bytes:
             raise OSError(f"{path} is shorter than its index says")
-
-    def mapped(self) -> mmap.mmap:
-        """The rows as a memory map."""
-        return mmap.mmap(self._file.fileno(), self.bytes, access=mmap.ACCESS_READ)
 
     def read_into(self, target: memoryview, offset: int) -> None:
         """Fills ``target`` from the bytes at ``offset``.
 
         Raises:
-            OSError: the file was cut short meanwhile.
+            OSError: the file was cut short meanwhile, or cannot be read there.
         """
         while target:
-            count = os.preadv(self._file.fileno(), [target], offset)
+            count = self._read(target, offset)
             if not count:
                 raise OSError(f"{self._file.name!r} was cut short")
             target, offset = target[count:], offset + count
+
+    def _read(self, target: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [target], offset)
+        with self._turn:  # Windows has none: the place is the file's own
+            self._file.seek(offset)
+            return self._file.readinto(target) or 0
 
 
 class Rows:
@@ -88,13 +93,9 @@ class Rows:
         self._numbers = numbers
         self._slots = slots
         self._row_bytes = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize
-        self._views: dict[int, np.ndarray] | None = None
-        small = sum(segment.bytes for segment in segments.values()) <= MAPPED_BYTES
-        if small or not hasattr(os, "preadv"):  # Windows has none
-            self._views = {
-                number: np.frombuffer(segment.mapped(), self.dtype).reshape(-1, *shape)
-                for number, segment in segments.items()
-            }
+        self._whole: np.ndarray | None = None
+        if self.nbytes <= IN_MEMORY_BYTES:
+            self._whole = self._gather(np.arange(len(self)))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -123,13 +124,10 @@ class Rows:
         return self._gather(flat).reshape(*rows.shape, *self.shape[1:])
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
+        if self._whole is not None:
+            return self._whole[rows]
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         numbers, slots = self._numbers[rows], self._slots[rows]
-        if self._views is not None:
-            for number in np.unique(numbers):
-                here = np.flatnonzero(numbers == number)
-                out[here] = self._views[int(number)][slots[here]]
-            return out
         if not out.nbytes:
             return out
         target = memoryview(out.data).cast("B")

@@ -3,7 +3,8 @@
 A folder with ``index`` (:mod:`transferkit.activations.index`), ``store.json``, ``lock``, and segments
 ``00000000.seg`` of some 128 MB each: plain rows, one after the other. Writing is done under the lock: rows
 first, to disk, then their records. Reading needs no lock. Whole segments are evicted, those unused for
-longest first; a reader that has one open keeps it.
+longest first; a reader that has one open keeps it. Each record holds its row's checksum; whoever uses rows
+asks for those that are :meth:`~Store.damaged` first.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import json
 import os
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +20,19 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.activations.checksums import row_checksums, sound_rows
 from transferkit.activations.index import NOWHERE, RECORD, Index
-from transferkit.activations.lock import locked
 from transferkit.activations.rows import Rows, Segment
 from transferkit.activations.whole_file import write_whole_file
+from transferkit.file_lock import locked
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
 # Evicted as a whole, and one open file each in a run that reads them.
 SEGMENT_BYTES = 128 * 1024**2
 _ABOUT = "store.json"
+# A cache folder may be removed by hand while it is written; what is removed once more is given up.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,8 @@ class Store:
     ) -> None:
         self.folder = folder
         self.layout = _Layout(tuple(int(length) for length in shape), dtype)
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / _ABOUT).exists():
-            facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
-            write_whole_file(folder / _ABOUT, (json.dumps(facts, indent=2) + "\n").encode())
+        self._facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
+        self._make_folder(mend=about is not None)
         self._index = Index(folder / "index")
         self._index.refresh()
         self._used: set[int] = set()
@@ -78,9 +79,12 @@ class Store:
             ValueError: its ``store.json`` is not one.
         """
         facts = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        if not isinstance(facts, dict) or not {"shape", "dtype"} <= facts.keys():
+        shape = facts.get("shape") if isinstance(facts, dict) else None
+        if not isinstance(shape, list) or not all(isinstance(one, int) and one > 0 for one in shape):
             raise ValueError(f"{folder / _ABOUT} describes no store")
-        return cls(folder, tuple(facts["shape"]), facts["dtype"])
+        if facts.get("dtype") not in ("float16", "float32"):
+            raise ValueError(f"{folder / _ABOUT} describes no store")
+        return cls(folder, tuple(facts["shape"]), np.dtype(facts["dtype"]).name)
 
     def about(self) -> dict[str, Any]:
         """What ``store.json`` says."""
@@ -133,6 +137,17 @@ class Store:
             rows: ``[n, *shape]`` of the store's dtype.
             room: called with the bytes that are about to be written, before they are.
         """
+        for tries in range(_TRIES):
+            try:
+                self._add(digests, rows, room)
+                return
+            except FileNotFoundError:
+                # Removed by hand beside this process: what it had is computed again when it is asked for.
+                if tries == _TRIES - 1:
+                    raise
+                self._make_folder()
+
+    def _add(self, digests: np.ndarray, rows: np.ndarray, room: Callable[[int], None] | None) -> None:
         with locked(self.folder / "lock"):
             fresh = ~self.has(digests)
             digests, rows = digests[fresh], np.ascontiguousarray(rows[fresh])
@@ -144,8 +159,7 @@ class Store:
             records["digest"] = digests
             records["segment"], records["slot"] = self._places(len(digests))
             data = memoryview(rows.data).cast("B")
-            size = self.layout.row_bytes
-            records["row_crc"] = [zlib.crc32(data[at * size : (at + 1) * size]) for at in range(len(rows))]
+            records["row_crc"] = row_checksums(self.folder.name, digests, data, self.layout.row_bytes)
             for number in np.unique(records["segment"]):
                 here = np.flatnonzero(records["segment"] == number)
                 self._write(int(number), int(records["slot"][here[0]]), rows[here])
@@ -167,7 +181,8 @@ class Store:
             for number in np.unique(records["segment"]).tolist():
                 last = int(records["slot"][records["segment"] == number].max())
                 opened[number] = Segment(self.segment_path(number), last + 1, self.layout.row_bytes)
-                os.utime(self.segment_path(number), (now, now))
+                with contextlib.suppress(OSError):  # on a disk that cannot be written
+                    os.utime(self.segment_path(number), (now, now))
         return Rows(
             opened,
             records["segment"].astype(np.int64),
@@ -195,33 +210,76 @@ class Store:
         self._used -= numbers
         return freed
 
-    def verify(self) -> int:
-        """Reads every row, drops those whose check sum is wrong, and returns how many those were."""
+    def check(self, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which rows are there, and which of these are not what was written. Reads them all.
+
+        Args:
+            digests: ``S32`` ``[n]``.
+
+        Returns:
+            bool ``[n]`` twice: found (damaged ones included), damaged.
+        """
+        opened: dict[int, Segment] = {}
+        with locked(self.folder / "lock"):
+            found = self.has(digests)
+            records = self._index.records[self._index.find(digests[found])]
+            # Once open, a segment stays readable, so that nobody has to wait for the reading.
+            for number in np.unique(records["segment"]).tolist():
+                with contextlib.suppress(OSError):
+                    opened[number] = Segment(self.segment_path(number), 0, self.layout.row_bytes)
+        damaged = np.zeros(len(digests), bool)
+        damaged[found] = ~sound_rows(self.folder.name, records, opened, self.layout.row_bytes)
+        return found, damaged
+
+    def drop(self, digests: np.ndarray) -> None:
+        """Takes rows out of the index, so that they are computed again."""
         with locked(self.folder / "lock"):
             self._index.refresh()
             records = self._index.records
-            good = self._readable(records, self.segments())
-            size = self.layout.row_bytes
-            for number in np.unique(records["segment"][good]).tolist():
-                with open(self.segment_path(number), "rb") as file:
-                    for at in np.flatnonzero(good & (records["segment"] == number)):
-                        file.seek(int(records["slot"][at]) * size)
-                        good[at] = zlib.crc32(file.read(size)) == records["row_crc"][at]
-            if not good.all():
-                self._index.rewrite(records[good])
-            return int((~good).sum())
+            self._index.rewrite(records[~np.isin(records["digest"], digests)])
+
+    def verify(self, repair: bool = True) -> int:
+        """Reads every row; returns how many are damaged or missing, and drops them with ``repair``."""
+        self._index.refresh()
+        digests = np.unique(self._index.records["digest"])
+        found, damaged = self.check(digests)
+        wrong = digests[damaged | ~found]
+        if repair and len(wrong):
+            self.drop(wrong)
+        return len(wrong)
+
+    def _make_folder(self, mend: bool = False) -> None:
+        """Makes the folder and ``store.json``; with ``mend`` also writes that anew where it is damaged."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / _ABOUT
+        facts = json.loads(json.dumps(self._facts))
+        try:
+            there = json.loads(file.read_text(encoding="utf-8"))
+            if not mend or {**there, "label": None} == {**facts, "label": None}:
+                return
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError):
+            if not mend:
+                return
+        write_whole_file(file, (json.dumps(facts, indent=2) + "\n").encode())
 
     def _places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Segment and slot of new rows: after the last one written, in a new segment where that is full."""
         records, full = self._index.records, self.layout.rows_per_segment
+        if not len(records):
+            # The index may be lost, or of another version: no file that is there is written over.
+            return self._spread(max([self._index.next_segment - 1, *self.segments()]) + 1, 0, count)
         number, slot = self._index.next_segment, 0
-        if len(records):
-            last = int(records["segment"].max())
-            used = int(records["slot"][records["segment"] == last].max()) + 1
-            if last == self._index.next_segment - 1 and used < full and self.segment_path(last).exists():
-                number, slot = last, used
+        last = int(records["segment"].max())
+        used = int(records["slot"][records["segment"] == last].max()) + 1
+        if last == self._index.next_segment - 1 and used < full and self.segment_path(last).exists():
+            number, slot = last, used
+        return self._spread(number, slot, count)
+
+    def _spread(self, number: int, slot: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         places = np.arange(slot, slot + count)
-        return number + places // full, places % full
+        return number + places // self.layout.rows_per_segment, places % self.layout.rows_per_segment
 
     def _write(self, number: int, slot: int, rows: np.ndarray) -> None:
         path = self.segment_path(number)

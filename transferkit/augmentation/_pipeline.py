@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from transferkit.augmentation._base import Augmentation
-from transferkit.vocabulary import vocabulary
+from transferkit.vocabulary import is_admitted, is_dotted, vocabulary
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -106,10 +106,16 @@ class Pipeline:
 
 
 def make_augmentation(section: Any) -> Pipeline | None:
-    """What a recipe's ``[augmentation]`` asks for, or None where it is off."""
+    """What a recipe's ``[augmentation]`` asks for, or None where it is off.
+
+    In the place of one of the user's own that is not admitted stands one that changes single images: enough
+    to plan with, and none that can be carried out.
+    """
     words = vocabulary("augmentation")
     made = [
-        cast(Augmentation, words.get(name).model_validate(options))
+        Augmentation()
+        if is_dotted(name) and not is_admitted(name)
+        else cast(Augmentation, words.get(name).model_validate(options))
         for name, options in section.options.items()
     ]
     return Pipeline(made) if made else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras, own_names, seeded
@@ -13,8 +14,9 @@ from transferkit.errors import UserError, fault, near
 
 __all__ = ["build", "finish"]
 
-# A card is data: it can name what Keras and transferkit bring, and cannot make arbitrary code run.
-_HOMES = ("keras.applications.", "transferkit.backbones.")
+# A card is data: it can name a network that Keras or transferkit brings, and cannot make other code run.
+_HOMES = ("keras.applications.", "transferkit.backbones.embedded.")
+_TAKES = {"include_top", "weights", "input_tensor", "input_shape", "pooling"}
 
 
 def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], seed: int = 0) -> Any:
@@ -49,9 +51,12 @@ def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], see
                 **{**card.arguments, **options},
             )
         except (TypeError, ValueError) as error:
-            if not options:
-                raise
-            raise UserError(fault("backbone.options", options, mend=_first_line(error))) from error
+            if options:
+                raise UserError(fault("backbone.options", options, mend=_first_line(error))) from error
+            if card.arguments:
+                place = f"{card.path.name}: arguments"
+                raise UserError(fault(place, card.arguments, mend=_first_line(error))) from error
+            raise
         # The constructor lists its inputs; here there is one, and it is the raw images.
         return keras.Model(images, model.output, name=card.name)
 
@@ -100,12 +105,17 @@ def _find(card: Card) -> Any:
     except ModuleNotFoundError:
         raise UserError(fault(f"{card.path.name}: constructor", path, mend=f"no module {module}")) from None
     found = getattr(home, name, None)
-    if not callable(found):
-        known = [one for one in dir(home) if callable(getattr(home, one)) and not one.startswith("_")]
+    if not _builds(found):
+        known = [one for one in dir(home) if _builds(getattr(home, one)) and not one.startswith("_")]
         raise UserError(
             fault(f"{card.path.name}: constructor", path, f"a function of {module}", near(name, known))
         )
     return found
+
+
+def _builds(thing: Any) -> bool:
+    """Whether it builds a network as those of ``keras.applications`` do, and is no class or helper."""
+    return inspect.isfunction(thing) and set(inspect.signature(thing).parameters) >= _TAKES
 
 
 def _first_line(error: Exception) -> str:

@@ -22,6 +22,7 @@ from transferkit.backbones.stages import stages_of
 from transferkit.backbones.unnest import flat, flat_operations, free_name
 from transferkit.card import NORMALISATIONS, Card, list_cards
 from transferkit.errors import UserError, fault, near
+from transferkit.permission import allowed
 
 __all__ = ["load_keras_file"]
 
@@ -37,7 +38,6 @@ def load_keras_file(
     input_size: tuple[int, int] | None = None,
     normalisation: str | None = None,
     features: str | None = None,
-    trust: bool = False,
     card: Card | None = None,
 ) -> FunctionalBackbone:
     """Loads a whole model from a file.
@@ -49,14 +49,13 @@ def load_keras_file(
         normalisation: what the model's pixels are (a key of :data:`transferkit.card.NORMALISATIONS`); None
             takes it from the layers in the file, or from the card of the same network.
         features: the layer whose output are the features; None leaves out a classification top.
-        trust: lets code in the file run (Lambda layers).
         card: the facts, where a card names the file.
 
     Raises:
         UserError: the file cannot be read, holds code, takes no image, or does not tell its pixels.
     """
     file = Path(path).expanduser()
-    model = _read(file, reference, trust)
+    model = _read(file, reference)
     _check_input(model, reference)
     card = card or _recognised(model)
     kind = _normalisation(model, normalisation, card, reference)
@@ -83,7 +82,7 @@ def load_keras_file(
     )
 
 
-def _read(file: Path, reference: str, trust: bool) -> Any:
+def _read(file: Path, reference: str) -> Any:
     if not file.is_file():
         raise UserError(fault("backbone", reference, "a .keras or .h5 file", "no such file"))
     if file.suffix not in (".keras", ".h5", ".hdf5"):
@@ -97,7 +96,7 @@ def _read(file: Path, reference: str, trust: bool) -> Any:
             fault("backbone", reference, "a whole model file", f"it is cut short or no model ({size} bytes)")
         )
     try:
-        return keras.saving.load_model(file, compile=False, safe_mode=not trust)
+        return keras.saving.load_model(file, compile=False, safe_mode=not allowed())
     except Exception as error:
         text = str(error)
         if "Lambda" in text or "safe_mode" in text or "unsafe" in text.lower():
@@ -107,7 +106,7 @@ def _read(file: Path, reference: str, trust: bool) -> Any:
                     reference,
                     "a model without code in it",
                     "it holds a Lambda layer, that is Python code which would run on this machine; if you "
-                    "trust who made the file, allow it with --set backbone.options.trust=true",
+                    "trust who made the file, allow it with --allow-code",
                 )
             ) from error
         mend = f"Keras cannot load it: {_first(error)}"

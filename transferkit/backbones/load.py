@@ -9,6 +9,7 @@ from typing import Any
 from transferkit.backbones.backbone import Backbone, Stage
 from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, fault, near
+from transferkit.permission import allowing
 
 __all__ = ["load_backbone"]
 
@@ -22,6 +23,7 @@ def load_backbone(
     input_size: tuple[int, int] | None = None,
     *,
     seed: int = 0,
+    allow_code: bool | None = None,
     **options: Any,
 ) -> Backbone:
     """Loads a backbone.
@@ -34,17 +36,20 @@ def load_backbone(
             None where the values do not matter: random, or the module's own where it needs them.
         input_size: height and width in pixels; the backbone's own if None.
         seed: of random weights.
+        allow_code: let Lambda layers in a ``keras_file:`` run; by default where the user said so (see
+            :func:`transferkit.permission.allowing`). No file can say it.
         **options: arguments of the card's constructor, such as ``alpha=0.25``; for the other references
-            those of their adapter: ``normalisation``, and for ``keras_file:`` ``features`` and ``trust``.
+            those of their adapter: ``normalisation``, and for ``keras_file:`` ``features``.
 
     Raises:
         UserError: no such backbone (near names are offered), or it cannot be had, read or used.
     """
     card = card_of(reference)
-    if card is None:
-        return _from_handle(reference, reference, weights, input_size, options, None)
-    if card.handle is not None:
-        return _from_handle(_beside(card), reference, weights, input_size, options, card)
+    with allowing(bool(allow_code)):
+        if card is None:
+            return _from_handle(reference, reference, weights, input_size, options, None)
+        if card.handle is not None:
+            return _from_handle(_beside(card), reference, weights, input_size, options, card)
     return _from_constructor(card, reference, weights or "random", input_size, seed, options)
 
 
@@ -62,7 +67,7 @@ def _from_constructor(
 
     path = find_weights(weights, card, fixed=not options)
     model = build(card, input_size, options, seed)
-    digest = load_weights(model, path)
+    digest = load_weights(model, path, card)
     return FunctionalBackbone(
         finish(model, card),
         name=card.name,

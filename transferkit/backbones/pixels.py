@@ -39,6 +39,8 @@ class Pixels(keras.layers.Layer):
             return (x / 255.0 - mean) / keras.ops.array(TORCH_DEVIATION, "float32")
         if self.normalisation == "caffe":
             return x[..., ::-1] - keras.ops.array(CAFFE_MEAN_BGR, "float32")
+        if self.normalisation == "lite":
+            return (x - 127.0) / 128.0
         if self.normalisation == "unit":
             return x / 255.0
         return x

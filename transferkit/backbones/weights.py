@@ -13,6 +13,8 @@ from transferkit.backbones._keras import keras
 from transferkit.backbones.checkpoint import checkpoint_files, find_checkpoint, load_checkpoint
 from transferkit.backbones.compare import difference
 from transferkit.backbones.digest import of_files, of_path, of_variables
+from transferkit.backbones.packaged import packaged_file
+from transferkit.backbones.torch_weights import load_torch_weights
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
@@ -27,7 +29,8 @@ def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
 
     Args:
         weights: ``"imagenet"`` (or ``"pretrained"``: those that the card names), ``"random"``, or a path
-            (``.weights.h5``, ``.h5``, a TensorFlow checkpoint or a folder with one).
+            (``.weights.h5``, ``.h5``, ``.pth`` where the card's network has a map for it, a TensorFlow
+            checkpoint or a folder with one).
         card: says where the pretrained weights are.
         fixed: the model has the card's own arguments, which the pretrained weights need.
 
@@ -45,18 +48,22 @@ def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
     return pretrained_file(card)
 
 
-def load_weights(model: Any, path: Path | None) -> str:
+def load_weights(model: Any, path: Path | None, card: Card) -> str:
     """Loads weights into a model built with random ones, and gives the SHA-256 of what it loaded.
 
     Args:
         model: the flat model.
         path: from :func:`find_weights`; with None the model's random values are what is hashed.
+        card: its constructor's module knows how tensors of PyTorch lie in the model's layers.
 
     Raises:
         UserError: the weights cannot be read, or do not fit the model; shows wherein they differ.
     """
     if path is None:
         return of_variables(model.weights)
+    if _is_torch(path):
+        load_torch_weights(model, path, card)
+        return of_path(path)
     _load(model, path)
     return of_path(path) if _is_hdf5(path) else of_files(checkpoint_files(path), path.parent)
 
@@ -74,6 +81,8 @@ def pretrained_file(card: Card) -> Path:
                 "backbone.weights", "imagenet", "'random' or a path", f"the card {card.name} names no weights"
             )
         )
+    if card.weights.package is not None:
+        return packaged_file(card)
     beside = card.weights_file
     if beside is not None:
         if not beside.is_file():
@@ -119,7 +128,7 @@ def given_path(weights: str) -> Path:
         UserError: there is none, or its kind is not known.
     """
     path = Path(weights).expanduser()
-    if _is_hdf5(path):
+    if _is_hdf5(path) or _is_torch(path):
         return path
     checkpoint = find_checkpoint(path)
     if checkpoint is not None:
@@ -137,6 +146,10 @@ def given_path(weights: str) -> Path:
 
 def _is_hdf5(path: Path) -> bool:
     return path.suffix == ".h5" and path.is_file()
+
+
+def _is_torch(path: Path) -> bool:
+    return path.suffix in (".pth", ".pt") and path.is_file()
 
 
 def _load(model: Any, path: Path) -> None:

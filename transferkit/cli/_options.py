@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 __all__ = [
+    "allow_code_option",
     "as_json",
     "backbone_option",
     "data_option",
@@ -36,6 +37,11 @@ set_option = click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
 )
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print the summary as JSON on stdout.")
+allow_code_option = click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Let code run that a file outside the current project names, and Lambda layers in model files.",
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 
 

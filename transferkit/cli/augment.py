@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from transferkit.cli._options import backbone_option, data_option, recipe_option
+from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
 
 __all__ = ["command"]
 
@@ -34,6 +34,7 @@ def command() -> None:
 )
 @click.option("--to", default="preview.png", show_default=True, metavar="FILE", help="The PNG to write.")
 @click.option("--images", default=5, show_default=True, help="Rows: training images, each class in turn.")
+@allow_code_option
 @click.option("--views", default=6, show_default=True, help="Columns: views beside the original.")
 def preview(
     data: str | None,
@@ -43,6 +44,7 @@ def preview(
     to: str,
     images: int,
     views: int,
+    allow_code: bool,
 ) -> None:
     """Write a contact sheet: images as they are, views of each, and mixtures where the recipe mixes.
 
@@ -57,5 +59,7 @@ def preview(
 
     given = {"data.path": data, "backbone.name": backbone}
     overrides: list[str | tuple[str, Any]] = [(key, one) for key, one in given.items() if one is not None]
-    path = preview_augmentation(recipe, to=to, overrides=[*overrides, *settings], images=images, views=views)
+    path = preview_augmentation(
+        recipe, to=to, overrides=[*overrides, *settings], images=images, views=views, allow_code=allow_code
+    )
     click.echo(path)

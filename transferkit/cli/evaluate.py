@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, quiet_option, table
+from transferkit.cli._options import allow_code_option, as_json, data_option, json_option, quiet_option, table
 
 __all__ = ["command"]
 
@@ -19,9 +19,16 @@ __all__ = ["command"]
 )
 @click.option("--fail-under", metavar="GATES", help="Exit 1 when the result falls short, e.g. accuracy=0.9.")
 @quiet_option
+@allow_code_option
 @json_option
 def command(
-    run: str, data: str | None, split: str | None, fail_under: str | None, quiet: bool, as_json_: bool
+    run: str,
+    data: str | None,
+    split: str | None,
+    fail_under: str | None,
+    quiet: bool,
+    as_json_: bool,
+    allow_code: bool,
 ) -> None:
     """Evaluate a run on the images it held out, or on other images.
 
@@ -33,7 +40,9 @@ def command(
     """
     from transferkit.runs.run import load_run
 
-    evaluation = load_run(run).evaluate(data=data, split=split, fail_under=fail_under, quiet=quiet)
+    evaluation = load_run(run).evaluate(
+        data=data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code
+    )
     if as_json_:
         as_json(evaluation.metrics)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import quiet_option
+from transferkit.cli._options import allow_code_option, quiet_option
 
 __all__ = ["command"]
 
@@ -26,6 +26,7 @@ __all__ = ["command"]
 )
 @click.option("--agreement", metavar="SHARE", type=click.FloatRange(0, 1, min_open=True),
               help="Least agreement of a quantised format with the model.")  # fmt: skip
+@allow_code_option
 @quiet_option
 def command(
     run: str,
@@ -35,6 +36,7 @@ def command(
     parity: bool | None,
     agreement: float | None,
     quiet: bool,
+    allow_code: bool,
 ) -> None:
     """Export a run's model as a SavedModel that answers on raw image bytes, and in other formats.
 
@@ -51,6 +53,6 @@ def command(
     from transferkit.runs.run import load_run
 
     done = load_run(run).export(
-        to, formats=formats, data=data, parity=parity, agreement=agreement, quiet=quiet
+        to, formats=formats, data=data, parity=parity, agreement=agreement, quiet=quiet, allow_code=allow_code
     )
     click.echo(done)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from transferkit.cli._options import (
+    allow_code_option,
     as_json,
     backbone_option,
     data_option,
@@ -32,6 +33,7 @@ __all__ = ["command"]
 @click.option("--steps", type=int, default=150, show_default=True, help="From the one to the other.")
 @click.option("--to", default="lr-find", show_default=True, metavar="DIR", help="For picture and numbers.")
 @quiet_option
+@allow_code_option
 @json_option
 def command(
     data: str | None,
@@ -45,6 +47,7 @@ def command(
     to: str,
     quiet: bool,
     as_json_: bool,
+    allow_code: bool,
 ) -> None:
     """Find how high a learning rate a phase bears: raise it step by step and watch the loss.
 
@@ -68,6 +71,7 @@ def command(
         high=high,
         steps=steps,
         quiet=quiet,
+        allow_code=allow_code,
         **{key: value for key, value in values.items() if value is not None},
     )
     folder = found.write(to)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from transferkit.cli._options import (
+    allow_code_option,
     as_json,
     backbone_option,
     data_option,
@@ -26,6 +27,7 @@ __all__ = ["command"]
 @set_option
 @click.option("--layers", is_flag=True, help="All layers instead of stages.")
 @click.option("--no-measure", is_flag=True, help="Leave out the short measurement of this machine.")
+@allow_code_option
 @json_option
 def command(
     data: str | None,
@@ -35,6 +37,7 @@ def command(
     layers: bool,
     no_measure: bool,
     as_json_: bool,
+    allow_code: bool,
 ) -> None:
     """Show what a retraining would train, and what it would cost, without training.
 
@@ -56,6 +59,7 @@ def command(
         settings,
         data=data,
         measure=not no_measure,
+        allow_code=allow_code,
         **{key: value for key, value in values.items() if value is not None},
     )
     if as_json_:

@@ -32,6 +32,16 @@ def command() -> None:
     """
 
 
+def _load(reference: str | None, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Reads a recipe, which runs none of the code that it names; says what stands in for a shipped file."""
+    from transferkit.recipe import load
+
+    recipe = load(reference, overrides)
+    for note in recipe.notes:
+        click.echo(f"note: {note}", err=True)
+    return recipe
+
+
 @command.command(name="list")
 @click.option("--json", "as_json_", is_flag=True, help="Print the list as JSON.")
 def list_(as_json_: bool) -> None:
@@ -43,10 +53,14 @@ def list_(as_json_: bool) -> None:
       transferkit recipes list --json
     """
     from transferkit.recipe import load, recipe_files
+    from transferkit.recipe.find import hiding
 
     rows = []
     for name, path in recipe_files().items():
         recipe = load(path)
+        own = hiding(name)
+        if own is not None:
+            click.echo(f"note: {own} is used instead of the shipped recipe {name}", err=True)
         phases = [phase.name for phase in recipe.resolved_phases]
         rows.append({"name": name, "phases": phases, "description": recipe.description, "file": str(path)})
     if as_json_:
@@ -68,9 +82,9 @@ def show(recipe: str, resolved: bool, overrides: tuple[str, ...]) -> None:
       transferkit recipes show linear_probe
       transferkit recipes show mine.toml --resolved --set epochs=5
     """
-    from transferkit.recipe import find, load
+    from transferkit.recipe import find
 
-    resolved_recipe = load(recipe, overrides)
+    resolved_recipe = _load(recipe, overrides)
     if resolved or overrides:
         click.echo(resolved_recipe.to_toml(), nl=False)
     else:
@@ -115,12 +129,11 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
       transferkit recipes validate recipes/*.toml
     """
     from transferkit.errors import UserError
-    from transferkit.recipe import load
 
     faults: list[str] = []
     for reference in recipes:
         try:
-            _check_run(load(reference, overrides))
+            _check_run(_load(reference, overrides))
             click.echo(f"{reference}: valid")
         except UserError as error:
             faults += error.faults
@@ -156,8 +169,8 @@ def _check_backbone(recipe: Recipe) -> None:
         card = card_of(recipe.backbone.name)
     except UserError:
         return  # said already
-    if card is None:
-        return
+    if card is None or card.handle is not None:
+        return  # building it could run its code: that is left to the verbs that need it
     stages = list(card.stages)
     if all(name is None or name in stages for name in named):
         return
@@ -196,11 +209,10 @@ def explain(recipe: str | None, overrides: tuple[str, ...], as_json_: bool) -> N
       transferkit recipes explain finetune_top
       transferkit recipes explain mine.toml --set optimizer.learning_rate=1e-5
     """
-    from transferkit.recipe import load
     from transferkit.recipe.explain import as_text
     from transferkit.recipe.explain import explain as explained
 
-    rows = explained(load(recipe, overrides))
+    rows = explained(_load(recipe, overrides))
     if as_json_:
         as_json([{"key": row.key, "value": row.value, "origin": row.origin} for row in rows])
         return
@@ -219,11 +231,10 @@ def diff(one: str, other: str, as_json_: bool) -> None:
       transferkit recipes diff linear_probe finetune_top
       transferkit recipes diff runs/a/recipe.toml runs/b/recipe.toml
     """
-    from transferkit.recipe import load
     from transferkit.recipe.explain import as_text
     from transferkit.recipe.explain import diff as differences
 
-    rows = differences(load(one), load(other))
+    rows = differences(_load(one), _load(other))
     if as_json_:
         as_json([{"key": row.key, "one": row.one, "other": row.other} for row in rows])
     elif not rows:

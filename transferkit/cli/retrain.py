@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from transferkit.cli._options import (
+    allow_code_option,
     as_json,
     backbone_option,
     data_option,
@@ -34,6 +35,7 @@ __all__ = ["command"]
     help="Exit 1 when the result falls short, e.g. 0.9 or accuracy=0.9,recall.roses=0.8.",
 )
 @quiet_option
+@allow_code_option
 @json_option
 def command(
     data: str | None,
@@ -46,6 +48,7 @@ def command(
     fail_under: str | None,
     quiet: bool,
     as_json_: bool,
+    allow_code: bool,
 ) -> None:
     """Retrain a backbone on your images, evaluate it and export it.
 
@@ -74,6 +77,7 @@ def command(
         overwrite=overwrite,
         fail_under=fail_under,
         quiet=quiet,
+        allow_code=allow_code,
         **{key: value for key, value in values.items() if value is not None},
     )
     results = read_results(run.path)

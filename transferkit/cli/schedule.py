@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option, recipe_option, set_option, table
+from transferkit.cli._options import (
+    allow_code_option,
+    as_json,
+    data_option,
+    json_option,
+    recipe_option,
+    set_option,
+    table,
+)
 
 __all__ = ["command"]
 
@@ -20,6 +28,7 @@ def command() -> None:
 @click.option("--images", type=int, metavar="N", help="Training images, instead of --data.")
 @set_option
 @click.option("--to", default="schedule.png", show_default=True, metavar="FILE", help="The PNG to write.")
+@allow_code_option
 @json_option
 def plot(
     data: str | None,
@@ -28,6 +37,7 @@ def plot(
     settings: tuple[str, ...],
     to: str,
     as_json_: bool,
+    allow_code: bool,
 ) -> None:
     """Draw the learning rate by step across a recipe's phases, and write the numbers beside the picture.
 
@@ -42,7 +52,7 @@ def plot(
 
     if not to.lower().endswith(".png"):
         raise UserError(fault("--to", to, "a file that ends in .png"))
-    phases = schedule_rates(recipe, settings, data=data, images=images)
+    phases = schedule_rates(recipe, settings, data=data, images=images, allow_code=allow_code)
     picture, numbers = write_rates(phases, to, f"learning rate of {recipe or 'retrain'}")
     if as_json_:
         as_json([phase.to_dict() for phase in phases])

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from transferkit.cli._options import as_json, data_option, json_option
+from transferkit.cli._options import allow_code_option, as_json, data_option, json_option
 
 __all__ = ["command"]
 
@@ -14,8 +14,9 @@ __all__ = ["command"]
 @click.command(name="verify")
 @click.argument("run", metavar="RUN")
 @data_option
+@allow_code_option
 @json_option
-def command(run: str, data: str | None, as_json_: bool) -> None:
+def command(run: str, data: str | None, as_json_: bool, allow_code: bool) -> None:
     """Say what has changed since a run was made: images, labels, split, weights, packages.
 
     Compares the run's lock.json with what is there now. Exits 1 where anything differs.
@@ -28,7 +29,7 @@ def command(run: str, data: str | None, as_json_: bool) -> None:
     from transferkit.runs.run import load_run
     from transferkit.runs.verify import verify_run
 
-    changes = verify_run(load_run(run), data)
+    changes = verify_run(load_run(run), data, allow_code)
     if as_json_:
         as_json(changes)
     else:

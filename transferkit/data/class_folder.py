@@ -1,145 +1,233 @@
-"""Class folders: one folder a class, or ``train/``, ``val/`` and ``test/`` with one folder a class each."""
+"""Class folders: one folder a class, or ``train/``, ``val/`` and ``test/`` with one folder a class each.
+
+Where the classes are is found by :mod:`transferkit.data.layout`; what is an image, by
+:mod:`transferkit.data.tree`.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from transferkit.data.source import DataSet, Item
-from transferkit.errors import UserError, fault
+from transferkit.data.layout import NO_CLASS, Layout, find_layout, look_through
+from transferkit.data.names import class_order, shown
+from transferkit.data.source import DataSet, Item, left_out_notes
+from transferkit.data.split_words import split_names
+from transferkit.data.tree import Tree
+from transferkit.errors import UserError, fault, near
 
 __all__ = ["read_class_folder"]
 
-# Spellings of the splits' folders that users bring.
-_SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-# Left by file managers beside the photos: no image, no class and no fault.
-_CLUTTER = {"thumbs.db", "desktop.ini"}
 
-
-def read_class_folder(root: str | Path, minimum_classes: int = 2) -> DataSet:
+def read_class_folder(
+    root: str | Path,
+    minimum_classes: int = 2,
+    *,
+    follow_links: bool = False,
+    known: Collection[str] = (),
+) -> DataSet:
     """Lists the images of a folder of class folders.
 
-    Every file that is not hidden counts as an image of its class; whether it is one shows when it is decoded.
-    Folders below a class folder belong to that class. The class list is that of the training folder, sorted,
-    so a class that a later split lacks shifts no label.
+    Every file that is not hidden, and not named like something else than a picture, counts as an image of its
+    class; whether it is one shows when it is decoded. Folders below a class folder belong to that class. The
+    class list is that of the training folder, so a class that a later split lacks shifts no label.
 
     Args:
-        root: a folder with class folders, or with ``train`` (and ``val``, ``test``) that hold class folders.
+        root: a folder with class folders, or with ``train`` (and ``val``, ``test``) that hold class folders;
+            also below folders that only wrap them.
         minimum_classes: fewer are refused; 1 where the images are only evaluated.
+        follow_links: take links that lead out of the folder.
+        known: names that are classes for certain, whatever else they might mean.
 
     Raises:
-        UserError: the folder is missing, empty, has one class only, or a split has classes unknown to train.
+        UserError: the folder is missing, empty, has one class only, can be read in two ways, or a split has
+            classes unknown to train.
     """
     root = Path(root)
     if not root.exists():
         raise UserError(fault("data", str(root), "a folder of class folders", "there is no such folder"))
     if not root.is_dir():
         raise UserError(fault("data", str(root), "a folder of class folders", "this is a file"))
-    folders, stray = _children(root)
-    splits = _split_folders(folders)
-    notes = []
-    if stray:
-        shown = ", ".join(path.name for path in stray[:3])
-        notes.append(f"{root}: {len(stray)} file(s) beside the class folders left out ({shown})")
-    if not splits:
-        classes = [folder.name for folder in folders]
-        _check_classes(root, classes, minimum_classes)
-        items = [
-            Item(path, path.relative_to(root).as_posix(), label)
-            for label, folder in enumerate(folders)
-            for path in _files(folder)
+    tree = Tree(root, follow_links)
+    try:
+        layout = find_layout(tree, minimum_classes, known)
+        reader = _Reader(tree, layout, minimum_classes, known)
+        items = reader.splits() if layout.splits else reader.classes_at(layout.top)
+    except UserError as error:
+        # What was left out is often why the rest makes no sense.
+        links = [one for one in tree.left_out if "symbolic link" in one.reason]
+        raise UserError(*error.faults, *(f"data: {note}" for note in left_out_notes(links))) from None
+    notes = (*layout.notes, *reader.notes, *left_out_notes(tree.left_out))
+    return DataSet(
+        root, reader.classes, tuple(sorted(items, key=lambda item: item.name)), notes, tree.left_out
+    )
+
+
+class _Reader:
+    """Makes items of the class folders that a layout names."""
+
+    def __init__(self, tree: Tree, layout: Layout, minimum: int, known: Collection[str]) -> None:
+        self._tree = tree
+        self._layout = layout
+        self._minimum = minimum
+        self._known = known
+        self.classes: tuple[str, ...] = ()
+        self.notes: list[str] = []
+
+    def classes_at(self, top: str) -> list[Item]:
+        """Items of classes that bring no splits, or have split folders each."""
+        self.classes = self._class_names(top)
+        tree, items = self._tree, []
+        inner = self._divided_classes(top)
+        for label, name in enumerate(self.classes):
+            folder = os.path.join(top, name)
+            if inner:
+                for part, split in inner[name].items():
+                    items += self._items(os.path.join(folder, part), label, split)
+                tree.leave_bare(folder)
+                tree.leave_files(folder)
+            else:
+                items += self._items(folder, label, None)
+        return items
+
+    def splits(self) -> list[Item]:
+        """Items of the split folders; train says which classes there are."""
+        tops = {}
+        train = self._layout.splits.get("train")
+        if train is not None:
+            tops["train"] = look_through(self._tree, train, self._known)
+            self.classes = self._class_names(tops["train"])
+        known = {*self._known, *self.classes}
+        for split, folder in self._layout.splits.items():
+            if split != "train":
+                tops[split] = look_through(self._tree, folder, known)
+        if train is None:  # images that are only evaluated
+            self.classes = class_order(name for top in tops.values() for name in self._tree.folders(top))
+        faults: list[str] = []
+        items: list[Item] = []
+        for split, top in tops.items():
+            items += self._split(split, top, faults)
+        if faults:
+            raise UserError(*faults)
+        return items
+
+    def _split(self, split: str, top: str, faults: list[str]) -> list[Item]:
+        tree = self._tree
+        here = tree.folders(top)
+        pictures = tree.entries(top).pictures
+        shown_top = tree.name(top)
+        if not here and pictures and split != "test":
+            hint = f"sort them into a folder a class, or move {shown_top}/ out of the data folder"
+            faults.append(
+                fault(
+                    f"data: {shown_top}",
+                    f"{len(pictures)} pictures and no class folders",
+                    "a folder a class",
+                    hint,
+                )
+            )
+            return []
+        reason = NO_CLASS if here else f"{NO_CLASS}; `transferkit predict` takes them"
+        tree.leave_pictures(top, reason)
+        if split != "train":
+            tree.leave_bare(top)
+        label_of = {name: label for label, name in enumerate(self.classes)}
+        items: list[Item] = []
+        there = set()
+        for name in here:
+            own = self._own_name(name, label_of, f"{shown_top}/{shown(name)}", faults)
+            if own is not None:
+                there.add(own)
+                items += self._items(os.path.join(top, name), label_of[own], split)
+        lacking = [shown(name) for name in self.classes if name not in there]
+        if lacking and here:
+            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            self.notes.append(f"{shown_top}/ has no images of {', '.join(lacking[:3])}{more}")
+        return items
+
+    def _own_name(self, name: str, label_of: Collection[str], place: str, faults: list[str]) -> str | None:
+        """The class of train that a folder of another split means."""
+        if name in label_of:
+            return name
+        # One disk stores "ö" as one sign, another as two: to people that is one name.
+        same = [one for one in label_of if _composed(one) == _composed(name)]
+        if same:
+            self.notes.append(f"{place}: the class {same[0]}, whose accents are stored in another form")
+            return same[0]
+        hint = near(shown(name), label_of) or "add it to train or remove it"
+        faults.append(fault(f"data: {place}", shown(name), "a class of train", hint))
+        return None
+
+    def _class_names(self, top: str) -> tuple[str, ...]:
+        """The class folders in a folder; one without pictures is refused, or left out if it is no class."""
+        tree, faults = self._tree, []
+        names = tree.folders(top)
+        for name in tree.entries(top).folders:
+            folder = os.path.join(top, name)
+            if name in names:
+                continue
+            data = tree.data_files(folder)
+            if data:
+                example = tree.name(data[0])
+                received = f"no images, but {len(data)} other files ({example})"
+                faults.append(fault(f"data: class '{shown(name)}'", received, "images"))
+            elif tree.is_empty(folder) or name in self._known:
+                faults.append(
+                    fault(f"data: class '{shown(name)}'", 0, "images", "add some or remove the folder")
+                )
+        if faults:
+            raise UserError(*faults)
+        self._check_number(top, names)
+        tree.leave_bare(top)
+        tree.leave_pictures(top, NO_CLASS)
+        return class_order(names)
+
+    def _check_number(self, top: str, names: Sequence[str]) -> None:
+        if len(names) >= max(1, self._minimum):
+            return
+        entries = self._tree.entries(top)
+        if names:
+            hint = f"put the images that are not {shown(names[0])!r} into a folder of their own"
+            raise UserError(
+                fault(
+                    "data", [shown(name) for name in names], f"at least {self._minimum} class folders", hint
+                )
+            )
+        lists = [*entries.beside, *entries.data]
+        count = len(entries.pictures)
+        hint = f"there are {count} pictures and no folders in it" if count else "there are no folders in it"
+        if lists:
+            hint += f"; is one of these the data: {', '.join(map(shown, lists[:3]))}?"
+        raise UserError(fault("data", shown(top), "a folder a class with its images", hint))
+
+    def _divided_classes(self, top: str) -> dict[str, dict[str, str]]:
+        """Class to its folder a split, where every class is divided so: ``cat/train``, ``cat/test``."""
+        tree, found = self._tree, {}
+        for name in self.classes:
+            folder = os.path.join(top, name)
+            words = split_names(tree.folders(folder))
+            if "train" in words.values() and len(set(words.values())) == len(words) > 1:
+                found[name] = words
+        whole = [
+            name
+            for name in found
+            if len(found[name]) == len(tree.folders(os.path.join(top, name)))
+            and not tree.entries(os.path.join(top, name)).pictures
         ]
-    else:
-        classes, items = _read_splits(root, splits, minimum_classes)
-    empty = set(range(len(classes))) - {item.label for item in items}
-    if empty:
-        raise UserError(
-            *(fault(f"data: class {classes[label]!r}", 0, "images", "add some or remove the folder")
-              for label in sorted(empty))
-        )  # fmt: skip
-    return DataSet(root, tuple(classes), tuple(sorted(items, key=lambda item: item.name)), tuple(notes))
+        if found and len(whole) == len(self.classes):
+            return found
+        if found:
+            name = next(iter(found))
+            parts = ", ".join(f"{shown(name)}/{shown(part)}" for part in found[name])
+            self.notes.append(f"{parts} are read as images of {shown(name)}: not every class is divided so")
+        return {}
+
+    def _items(self, folder: str, label: int, split: str | None) -> list[Item]:
+        tree = self._tree
+        return [Item(Path(path), tree.name(path), label, split) for path in tree.pictures(folder)]
 
 
-def _read_splits(root: Path, splits: dict[str, list[Path]], minimum: int) -> tuple[list[str], list[Item]]:
-    if "train" not in splits:
-        raise UserError(
-            fault("data", str(root), "a folder train beside val and test", "add train/ with class folders")
-        )
-    faults = [
-        fault(f"data: {split}", [folder.name for folder in folders], "one folder a split", "join them")
-        for split, folders in splits.items()
-        if len(folders) > 1
-    ]
-    if faults:
-        raise UserError(*faults)
-    classes = [folder.name for folder in _children(splits["train"][0])[0]]
-    _check_classes(splits["train"][0], classes, minimum)
-    label_of = {name: label for label, name in enumerate(classes)}
-    items = []
-    for split, (folder,) in splits.items():
-        for class_folder in _children(folder)[0]:
-            if class_folder.name not in label_of:
-                place = f"data: {folder.name}/{class_folder.name}"
-                mend = "add it to train or remove it"
-                faults.append(fault(place, class_folder.name, "a class of train", mend))
-                continue
-            label = label_of[class_folder.name]
-            items += [
-                Item(path, path.relative_to(root).as_posix(), label, split) for path in _files(class_folder)
-            ]
-    if faults:
-        raise UserError(*faults)
-    return classes, items
-
-
-def _check_classes(place: Path, classes: list[str], minimum: int) -> None:
-    if not classes:
-        raise UserError(
-            fault("data", str(place), "a folder a class with its images", "there are no folders in it")
-        )
-    if len(classes) < minimum:
-        mend = f"put the images that are not {classes[0]!r} into a folder of their own"
-        raise UserError(fault("data", classes, f"at least {minimum} class folders", mend))
-
-
-def _split_folders(folders: list[Path]) -> dict[str, list[Path]]:
-    """The splits' folders by split, or nothing where the folders are classes."""
-    found: dict[str, list[Path]] = {}
-    for folder in folders:
-        split = _SPLIT_FOLDERS.get(folder.name.casefold())
-        if split is None:
-            return {}
-        found.setdefault(split, []).append(folder)
-    return found
-
-
-def _children(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Folders and files of a folder that are not hidden, sorted by name."""
-    folders: list[Path] = []
-    files: list[Path] = []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if _is_clutter(entry.name):
-                continue
-            (folders if entry.is_dir() else files).append(Path(entry.path))
-    return folders, files
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_clutter(name))
-        for name in sorted(files):
-            if not _is_clutter(name):
-                yield Path(parent, name)
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith((".", "__MACOSX")) or name.casefold() in _CLUTTER
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

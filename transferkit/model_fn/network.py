@@ -85,6 +85,20 @@ class Network:
         return [*self.cut.trainable_variables, *self.layer.trainable_variables]
 
     @property
+    def state_variables(self) -> list[Any]:
+        """All that training changes, in a fixed order: first what it trains, then the rest.
+
+        The rest are statistics of normalisation that are not frozen, and the states of random numbers. A
+        state of the network that is kept to be returned to consists of all of them.
+        """
+        found = {id(variable): variable for variable in self.trainable_variables}
+        frozen = {id(variable) for variable in self.cut.frozen_variables}
+        for variable in (*self.cut.suffix_variables, *self.layer.variables):
+            if id(variable) not in frozen:
+                found.setdefault(id(variable), variable)
+        return list(found.values())
+
+    @property
     def variables(self) -> list[Any]:
         """Every variable that an answer depends on, each once, in a fixed order."""
         found: dict[int, Any] = {}

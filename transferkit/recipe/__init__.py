@@ -1,9 +1,20 @@
 """Recipes: files that say a whole run. Reads, checks, explains and writes them; imports no TensorFlow."""
 
+from transferkit.recipe.code import admit_code
 from transferkit.recipe.find import find, recipe_files
 from transferkit.recipe.load import load
 from transferkit.recipe.phases import Phase
 from transferkit.recipe.recipe import Recipe
 from transferkit.recipe.relations import check_card, check_labels, check_with
 
-__all__ = ["Phase", "Recipe", "check_card", "check_labels", "check_with", "find", "load", "recipe_files"]
+__all__ = [
+    "Phase",
+    "Recipe",
+    "admit_code",
+    "check_card",
+    "check_labels",
+    "check_with",
+    "find",
+    "load",
+    "recipe_files",
+]

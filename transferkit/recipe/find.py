@@ -12,7 +12,7 @@ from transferkit.recipe.merge import Layer, Origin, expand
 from transferkit.recipe.places import places
 from transferkit.resources import shipped
 
-__all__ = ["DEFAULT", "NoParentError", "chain", "find", "recipe_files"]
+__all__ = ["DEFAULT", "NoParentError", "chain", "default", "find", "hiding", "is_shipped", "recipe_files"]
 
 DEFAULT = "retrain"
 # A recipe is a page of text; anything of this size was named by mistake.
@@ -27,6 +27,25 @@ def recipe_files() -> dict[str, Path]:
         for path in sorted(folder.glob("*.toml")):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
+
+
+def default() -> Path:
+    """The recipe of a run that names none: the shipped one, which no file in the current folder replaces."""
+    return shipped("recipes") / f"{DEFAULT}.toml"
+
+
+def hiding(name: str) -> Path | None:
+    """The file in ``./recipes`` that stands in for the shipped recipe of its name; None where none does."""
+    own, ours = Path("recipes") / f"{name}.toml", shipped("recipes") / f"{name}.toml"
+    if not (own.is_file() and ours.is_file()) or own.resolve() == ours.resolve():
+        return None
+    return own
+
+
+def is_shipped(file: str) -> bool:
+    """Whether a file, named as origins name it, ships with transferkit."""
+    path = Path(file)
+    return path.parent == Path() and not path.is_file() and (shipped("recipes") / file).is_file()
 
 
 def find(reference: str | os.PathLike[str], place: str = "recipe", beside: Path | None = None) -> Path:
@@ -130,6 +149,9 @@ def chain(path: Path) -> list[Layer]:
             following = find(parent, place, path.parent if named else None)
         except UserError as error:
             raise NoParentError(layers, *error.faults) from None
+        # What ships with transferkit is made of what ships with it.
+        if path.resolve().parent == shipped("recipes").resolve():
+            following = shipped("recipes") / following.name
         # ./recipes/retrain.toml may extend the shipped recipe of its own name.
         if following.resolve() == path.resolve() and not named:
             following = shipped("recipes") / f"{parent}.toml"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from transferkit.card import hides_shipped
 from transferkit.errors import UserError
+from transferkit.permission import in_project
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
-from transferkit.recipe.find import DEFAULT, NoParentError, chain, find
+from transferkit.recipe.find import DEFAULT, NoParentError, chain, default, find, hiding, is_shipped
 from transferkit.recipe.merge import Layer, Origin, expand, merge
 from transferkit.recipe.overrides import nest, plain, split_key, split_override
 from transferkit.recipe.phases import Phase, Training
@@ -36,7 +38,7 @@ def load(
 
     Args:
         reference: the name of a recipe (``./recipes/NAME.toml`` before the shipped ones) or the path of a
-            file; the recipe ``retrain`` by default.
+            file; the shipped recipe ``retrain`` by default, whatever the current folder holds.
         overrides: ``"key=value"`` with a TOML value, as ``--set`` has them, or pairs of a dotted key and a
             value.
         **values: top-level keys, as a call from Python has them; ``None`` says nothing. They lie over the
@@ -51,7 +53,7 @@ def load(
     >>> load(overrides=["batch_size=8"], backbone="resnet50").batch_size
     8
     """
-    path = find(reference if reference is not None else DEFAULT)
+    path = find(reference) if reference is not None else default()
     lost: NoParentError | None = None
     try:
         layers = chain(path)
@@ -68,7 +70,28 @@ def load(
         # How values go together is not to be judged without those of the parent.
         _, faults = _each(_switched(merged))
         raise UserError(*lost.faults, *lines(faults, origins))
-    return check(merged, origins)
+    recipe = check(merged, origins)
+    read = [layer.origin.file for layer in layers if layer.origin.file is not None]
+    recipe._foreign = frozenset(one for one in read if not is_shipped(one) and not in_project(one))
+    recipe._notes = tuple(_notes(reference, read, recipe))
+    return recipe
+
+
+def _notes(reference: object, read: Sequence[str], recipe: Recipe) -> Iterator[str]:
+    """What stands in for something that ships with transferkit, or could be taken to."""
+    local = hiding(DEFAULT)
+    if reference is None and local is not None:
+        yield f"{local} is not used: it stands in for the shipped recipe only with --recipe {DEFAULT}"
+    for file in read:
+        name = os.path.splitext(os.path.basename(file))[0]
+        # A file that was named by its path hides nothing.
+        if reference == name or file != read[-1]:
+            local = hiding(name)
+            if local is not None and str(local) == file:
+                yield f"{local} is used instead of the shipped recipe {name}"
+    card = hides_shipped(recipe.backbone.name)
+    if card is not None:
+        yield f"{card} is used instead of the shipped card {recipe.backbone.name}"
 
 
 def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:

@@ -42,6 +42,7 @@ class Recipe(Training):
 
     Attributes:
         origins: where each given value came from; a value that is not in it is a default.
+        notes: files of the current folder that stand in for shipped ones, a line each.
     """
 
     name: str = Field("recipe", min_length=1, description="what the run is called")
@@ -62,10 +63,17 @@ class Recipe(Training):
     sweep: Sweep | None = Field(None, description="without it, one run")
 
     _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)
+    # Files that were read and lie outside the current project, as origins name them.
+    _foreign: frozenset[str] = PrivateAttr(default=frozenset())
+    _notes: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def origins(self) -> Mapping[Path, Origin]:
         return self._origins
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._notes
 
     @cached_property
     def resolved_phases(self) -> tuple[Phase, ...]:

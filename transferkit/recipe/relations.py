@@ -11,7 +11,7 @@ from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault
 from transferkit.recipe.phases import Last, Phase, Until
 from transferkit.recipe.places import Path
-from transferkit.vocabulary import vocabulary
+from transferkit.vocabulary import is_admitted, is_dotted, vocabulary
 
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
@@ -202,6 +202,8 @@ def _augmentation_faults(recipe: Recipe, multi_label: bool) -> list[Fault]:
         mend = "switch one on, or leave views out"
         faults.append(Fault(("activations", "views"), str(views), "1 without augmentation", mend))
     for name, options in words.items():
+        if is_dotted(name) and not is_admitted(name):
+            continue
         word = vocabulary("augmentation").get(name).model_validate(options)
         mixes_images = getattr(word, "way", "") == "mix" and options.get("at", "images") == "images"
         if views > 1 and mixes_images:
@@ -225,7 +227,9 @@ def _label_faults(recipe: Recipe, several_labels: bool) -> list[Fault]:
     if multi_label and not several_labels:
         mend = "the data has one class an image: folders are classes, a manifest may list several labels"
         # Said of the key that asks for it: the kind of head where it always does, else its switch.
-        always = vocabulary("heads").get(recipe.head.kind).model_fields["multi_label"].default
+        kind = recipe.head.kind
+        known = not is_dotted(kind) or is_admitted(kind)
+        always = known and vocabulary("heads").get(kind).model_fields["multi_label"].default
         key, value = ("kind", recipe.head.kind) if always else ("multi_label", True)
         faults.append(Fault(("head", key), shown(value), "images with lists of labels", mend))
     return faults

@@ -68,7 +68,16 @@ class Data(Section):
         description="width times height by the header; larger images are set aside undecoded",
     )
     max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
-    follow_links: bool = Field(False, description="take symbolic links that lead out of the data folder")
+    follow_links: bool = Field(
+        False,
+        description="take symbolic links, of files and of folders, that lead out of the data folder; those "
+        "that stay within it are always taken",
+    )
+    classes: tuple[str, ...] | str | None = Field(
+        None,
+        description="the classes in their order: a list, or a file with a name a line; by default they are "
+        "sorted by name, integers as numbers",
+    )
 
     @field_validator("encoding")
     @classmethod
@@ -103,6 +112,17 @@ class Backbone(Section):
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+
+    @field_validator("options")
+    @classmethod
+    def _allows_no_code(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in ("trust", "allow_code"):
+            if name in value:
+                raise ValueError(
+                    f"received {name} = {value[name]!r}, expected no permission to run code in a recipe; "
+                    "leave it out and say --allow-code on the command line"
+                )
+        return value
 
     @property
     def size(self) -> tuple[int, int] | None:

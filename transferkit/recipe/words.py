@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from transferkit.errors import UserError, near
+from transferkit.locate import locate
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.places import Path
-from transferkit.vocabulary import Word, vocabulary
+from transferkit.vocabulary import Word, is_admitted, is_dotted, vocabulary
 
 __all__ = ["check_augmentation", "check_optimizer", "check_word"]
 
@@ -43,10 +44,13 @@ def check_word(
         tag: the key that holds the name.
 
     Returns:
-        The arguments with all defaults filled in, and the faults.
+        The arguments with all defaults filled in, and the faults. What only code of the user's own knows is
+        neither filled in nor checked before that code is admitted.
     """
     if not isinstance(name, str):
         return options, []  # the recipe's own model says so
+    if is_dotted(name) and not is_admitted(name):
+        return options, _dotted_faults(name, (*path, tag))
     try:
         word = vocabulary(kind).get(name)
     except UserError as error:
@@ -61,6 +65,11 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
     faults: list[Fault] = []
     for name, value in table.items():
         path: Path = ("augmentation", name)
+        if is_dotted(name) and not is_admitted(name):
+            faults += _dotted_faults(name, path)
+            if value is not False:
+                made[name] = {} if value is True else value
+            continue
         try:
             word = words.get(name)
         except UserError:
@@ -90,7 +99,8 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
         return options, []
     if ":" in name:
         # A class of the user's own: it is imported with Keras, and checks its arguments when it is made.
-        return _own_optimizer(options, path)
+        filled, faults = _own_optimizer(options, path)
+        return filled, [*faults, *_dotted_faults(name, (*path, "name"))]
     known = constructors()
     if name not in known:
         expected = f"one of {', '.join(known)}"
@@ -110,6 +120,15 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
     # An argument whose default is None is left out: TOML has no word for it, and Keras fills it in.
     defaults = {key: value for key, value in arguments.items() if value is not None and value is not UNSET}
     return {**defaults, **options}, faults
+
+
+def _dotted_faults(name: str, path: Path) -> list[Fault]:
+    """Why a dotted path leads nowhere, found without importing it."""
+    try:
+        locate(name)
+    except (ValueError, OSError) as error:
+        return [Fault(path, shown(name), "package.module:Name", str(error))]
+    return []
 
 
 def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:

@@ -73,14 +73,18 @@ class PlanFacts:
     """What was frozen, what was trained, and in which phases.
 
     Attributes:
-        rows: the model's parts from input to output.
+        rows: the model's parts from input to output, as ``phase`` trained them.
         phases: in order.
+        phase: the last phase whose training the model carries; empty where there is only one.
+        discarded: a sentence for each phase whose training was undone, as no epoch improved on its start.
         facts: anything else, label to text: backbone, cut, head, optimizer.
     """
 
     rows: Sequence[PlanRow] = ()
     phases: Sequence[Phase] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    phase: str = ""
+    discarded: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

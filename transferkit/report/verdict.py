@@ -106,7 +106,7 @@ def _judge(facts: ReportFacts, accuracy: float, base: float) -> tuple[Level, lis
 
 
 def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
-    remarks = []
+    remarks = [*facts.plan.discarded] if facts.plan is not None else []
     interval = found.interval("accuracy")
     if interval and interval[1] - interval[0] > 0.1:
         remarks.append(

@@ -148,6 +148,7 @@ def pass_through(
                 views=views,
                 label=f"{recipe.backbone.name} at {cut.at or 'features'}",
                 progress=lambda done, total: stage.update(done),
+                say=progress.say,
             )
 
     chosen = np.arange(len(images))

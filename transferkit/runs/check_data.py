@@ -43,7 +43,8 @@ def check_data(
     Raises:
         UserError: no such data, or no such backbone.
     """
-    dataset = read_source(path, unpack_to=cache_folder() / "sources")
+    follow = limits is not None and limits.follow_links
+    dataset = read_source(path, unpack_to=cache_folder() / "sources", follow_links=follow)
     with _Stages(progress or Progress(quiet=True)) as report:
         features = None if backbone is None else _features_by(backbone, weights, dataset, report)
         result = check_dataset(dataset, features=features, limits=limits, progress=report)

@@ -19,7 +19,8 @@ from typing import Any, cast
 import numpy as np
 
 from transferkit.errors import UserError, fault, near
-from transferkit.recipe import load
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.folder import write_whole
 from transferkit.runs.progress import Progress
 from transferkit.runs.start import start_tensorflow
@@ -102,6 +103,7 @@ def find_rate(
     high: float = 1.0,
     steps: int = 150,
     quiet: bool = True,
+    allow_code: bool = False,
     **values: Any,
 ) -> RateTest:
     """Tests rising learning rates on one phase of a recipe.
@@ -117,6 +119,7 @@ def find_rate(
             minimum, or is no number.
         steps: from the one to the other.
         quiet: show no progress.
+        allow_code: as of :func:`transferkit.retrain`.
         **values: top-level keys of the recipe.
 
     Raises:
@@ -128,7 +131,12 @@ def find_rate(
         raise UserError(fault("--steps", steps, f"{2 * _WARM} or more"))
     if data is not None:
         overrides = [("data.path", os.fspath(data)), *overrides]
-    resolved = load(recipe, overrides, **values)
+    with allowing(allow_code):
+        resolved = admit_code(load(recipe, overrides, **values))
+        return _find(resolved, phase, low, high, steps, quiet)
+
+
+def _find(resolved: Recipe, phase: str | None, low: float, high: float, steps: int, quiet: bool) -> RateTest:
     names = [one.name for one in resolved.resolved_phases]
     if phase is not None and phase not in names:
         raise UserError(fault("--phase", phase, f"one of {', '.join(names)}", near(phase, names)))

@@ -1,4 +1,9 @@
-"""One phase of a run: an Estimator trains what is above the cut; the best state is kept."""
+"""One phase of a run: an Estimator trains what is above the cut; the best state is kept.
+
+A kept state is all that training changes (:attr:`Network.state_variables`), in one file. It is written before
+the row of the history that names it: after a kill between the two the evaluation is repeated, with the same
+outcome.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,9 @@ from transferkit.model_fn.transfer import make_model_fn
 from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.runs.history import History
+from transferkit.runs.kept import Kept, prove
 from transferkit.runs.optimizer import Rate, phase_steps
+from transferkit.runs.parity import on_accelerator
 from transferkit.runs.progress import Progress
 from transferkit.runs.validation import Measure
 from transferkit.runs.weights import read_weights, write_weights
@@ -62,7 +69,7 @@ def train_phase(
     slots: Slots | None = None,
     summary_every: int = 100,
     tell: Callable[[dict[str, Any]], None] | None = None,
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], Kept]:
     """Trains one phase, or continues it, and leaves its best state in the network.
 
     The state before the phase counts among those to choose from, so a phase never ends below its start.
@@ -81,7 +88,11 @@ def train_phase(
         tell: is given every new row of the history.
 
     Returns:
-        The rows of the phase's history, one an evaluation, the first being the state before it.
+        The rows of the phase's history, one an evaluation, the first being the state before it; and which of
+        them the network is left in.
+
+    Raises:
+        KeptStateError: the network, measured again, is not in that state.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stopping = phase.early_stopping
@@ -96,7 +107,7 @@ def train_phase(
     total = phase_steps(phase, data.steps_per_epoch)
     epochs = -(-total // data.steps_per_epoch)
     began = time.monotonic()
-    diverged = False
+    diverged = trained_here = False
 
     judge = estimator
 
@@ -118,15 +129,13 @@ def train_phase(
             row["learning_rate"] = rate.value(step - 1, history)
         if data.measure is not None:
             row.update({f"val_{name}": value for name, value in data.measure(_predicted()).items()})
-        # The weights are on disk before the row that names them: a kill between the two repeats the
-        # evaluation, and its outcome is the same.
         improved = history.improves(row)
         if slots is not None and (improved or phase.keep == "last"):
             slots.write(folder / MOMENTS)
         if improved:
-            write_weights(best_file, network.trainable_variables)
+            write_weights(best_file, network.state_variables)
         if phase.keep == "last":
-            write_weights(last_file, network.trainable_variables)
+            write_weights(last_file, network.state_variables)
         history.append(row)
         if tell is not None:
             tell(row)
@@ -167,20 +176,25 @@ def train_phase(
             if _steps(optimizer) < until:
                 # An earlier process trained this epoch and was killed before it had evaluated it: there was
                 # nothing to train, so nothing has been read yet.
-                _take_over(estimator, data, [*optimizer.variables, *train_loss.variables])
-                judge = Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+                _take_over(estimator, data, network, [*optimizer.variables, *train_loss.variables])
+                judge = _fresh(network, folder)
             else:
-                hooks, judge = [], estimator
+                hooks, judge, trained_here = [], estimator, True
             if epoch % phase.evaluate_every and until < total:
                 continue
             evaluate(epoch, time.perf_counter() - started)
             started = time.perf_counter()
             last = history.rows[-1]
             stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
-    read_weights(
-        last_file if phase.keep == "last" and not diverged else best_file, network.trainable_variables
-    )
-    return history.rows
+    keeps_last = phase.keep == "last" and not diverged
+    read_weights(last_file if keeps_last else best_file, network.state_variables)
+    if not trained_here or diverged:
+        # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
+        judge = _fresh(network, folder)
+    exact = not on_accelerator() and not phase.mixed_precision
+    backbone = network.cut.trainable_variables
+    kept = prove(phase.name, history, keeps_last, judge.evaluate(data.validation), exact, backbone)
+    return history.rows, kept
 
 
 class _Following(tf.compat.v1.train.SessionRunHook):
@@ -202,20 +216,32 @@ def _steps(optimizer: Any) -> int:
     return int(batches_seen(optimizer).numpy())
 
 
-def _take_over(estimator: Estimator, data: PhaseData, variables: list[Any]) -> None:
-    """Reads the newest checkpoint where no training does it: the network's weights, then these variables.
+def _fresh(network: Network, folder: Path) -> Estimator:
+    """An Estimator for the network as it is: it finds no checkpoint to read."""
+    return Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+
+
+def _take_over(estimator: Estimator, data: PhaseData, network: Network, variables: list[Any]) -> None:
+    """Reads the newest checkpoint where no training does it: the network's state, then these variables.
 
     After this another Estimator must evaluate, which finds the weights as they are: this one would read its
     checkpoint again, over any averages that stand in the weights' place.
     """
     estimator.evaluate(data.validation)
-    for variable in variables:
+    # What an evaluation has no use for, such as the state of dropout's random numbers; a layer that draws
+    # nothing in training has none in the checkpoint.
+    saved = set(estimator.get_variable_names())
+    drawn = [one for one in network.state_variables if getattr(one, "path", None) in saved]
+    for variable in [*drawn, *variables]:
         variable.assign(estimator.get_variable_value(variable.path))
 
 
 @contextmanager
 def _averaged(phase: Phase, optimizer: Any, network: Network) -> Iterator[None]:
-    """With ``ema``, the running averages stand in the weights' place while they are evaluated and kept."""
+    """With ``ema``, the running averages stand in the weights' place while they are evaluated and kept.
+
+    Statistics of normalisation are running averages already: they are kept as they were evaluated.
+    """
     if phase.ema is None or not _steps(optimizer):
         yield
         return

@@ -9,7 +9,8 @@ from typing import Any
 
 from transferkit.backbones.backbone import Cut
 from transferkit.freezing import FreezePlan
-from transferkit.recipe import Phase, load
+from transferkit.permission import allowing
+from transferkit.recipe import Phase, Recipe, admit_code, load
 from transferkit.runs.start import start_tensorflow
 from transferkit.runs.supported import check_supported
 
@@ -160,6 +161,7 @@ def make_plan(
     *,
     data: str | None = None,
     measure: bool = True,
+    allow_code: bool = False,
     **values: Any,
 ) -> list[PhaseForecast]:
     """Plans every phase of a recipe.
@@ -168,17 +170,22 @@ def make_plan(
         recipe: a recipe's name or file.
         overrides: as of :func:`transferkit.retrain`.
         data: a folder of images to count; not needed.
+        allow_code: as of :func:`transferkit.retrain`; of the recipe's code only its backbone is needed.
         measure: time the frozen prefix on this machine for a second or two.
         **values: top-level keys of the recipe.
 
     Raises:
         UserError: recipe, backbone or data cannot be used.
     """
-    from transferkit.runs.progress import Progress
-
     if data is not None:
         overrides = [("data.path", data), *overrides]
-    resolved = load(recipe, overrides, **values)
+    with allowing(allow_code):
+        return _make_plan(admit_code(load(recipe, overrides, **values), components=False), measure)
+
+
+def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
+    from transferkit.runs.progress import Progress
+
     check_supported(resolved)
     images = None
     if resolved.data.path is not None:

@@ -124,7 +124,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     data = recipe.data
     if data.path is None:
         raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
-    found = _source(recipe, data.path)
+    found = _source(recipe, data.path, stated=data.classes)
     # What else the recipe and the data demand of each other is said together with the backbone's part of it.
     check_labels(recipe, found.multi_label)
     few = {name: count for name, count in found.counts().items() if count < data.min_per_class}
@@ -175,10 +175,21 @@ class _Read:
         return Images(self.found.classes, rows, paths, targets, self.refused, notes)
 
 
-def _source(recipe: Recipe, path: str, minimum_classes: int = 2) -> DataSet:
-    unpacked = cache_folder(recipe.activations.cache_dir) / "sources"
+def _source(
+    recipe: Recipe,
+    path: str,
+    minimum_classes: int = 2,
+    stated: Sequence[str] | str | None = None,
+    known: Sequence[str] = (),
+) -> DataSet:
     return read_source(
-        path, unpack_to=unpacked, minimum_classes=minimum_classes, manifest=ManifestOptions.of(recipe.data)
+        path,
+        unpack_to=cache_folder(recipe.activations.cache_dir) / "sources",
+        minimum_classes=minimum_classes,
+        follow_links=recipe.data.follow_links,
+        classes=stated,
+        known=known,
+        manifest=ManifestOptions.of(recipe.data),
     )
 
 
@@ -240,7 +251,7 @@ def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress
         UserError: the source cannot be read, has classes that the run does not know, or has several labels
             an image where the run has one, or the other way round.
     """
-    found = _source(recipe, path, minimum_classes=1)
+    found = _source(recipe, path, minimum_classes=1, known=classes)
     unknown = [name for name in found.classes if name not in classes]
     if unknown:
         known = f"one of the run's classes: {', '.join(classes)}"
@@ -249,7 +260,7 @@ def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress
     place = {name: number for number, name in enumerate(classes)}
 
     def placed(item: Item) -> Item:
-        numbers = tuple(place[name] for name in found.names_of(item))
+        numbers = tuple(sorted(place[name] for name in found.names_of(item)))
         if item.labels is None:
             return replace(item, label=numbers[0])
         return replace(item, label=numbers[0] if numbers else -1, labels=numbers)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe, load
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.prepare import Images, prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.start import start_tensorflow
@@ -30,6 +31,7 @@ def preview_augmentation(
     images: int = 5,
     views: int = 6,
     quiet: bool = True,
+    allow_code: bool = False,
     **values: Any,
 ) -> Path:
     """Draws what training would see of a few images.
@@ -44,6 +46,7 @@ def preview_augmentation(
         images: rows: training images, one of each class in turn.
         views: columns beside the original.
         quiet: show no progress.
+        allow_code: as of :func:`transferkit.retrain`.
         **values: top-level keys of the recipe, such as ``data="photos/"``.
 
     Returns:
@@ -57,7 +60,11 @@ def preview_augmentation(
     for name, count in (("images", images), ("views", views)):
         if not 1 <= count <= 50:
             raise UserError(fault(name, count, "a number from 1 to 50"))
-    resolved = load(recipe, overrides, **values)
+    with allowing(allow_code):
+        return _preview(admit_code(load(recipe, overrides, **values)), Path(to), images, views, quiet)
+
+
+def _preview(resolved: Recipe, to: Path, images: int, views: int, quiet: bool) -> Path:
     if not resolved.augmentation.options:
         mend = "name a recipe that augments (--recipe robust), or what to do (--set augmentation.flip=true)"
         raise UserError(fault("augmentation", "nothing", "at least one change", mend))
@@ -71,7 +78,6 @@ def preview_augmentation(
     mixed = _mixed_rows(resolved, found, chosen, rows, views)
     words = ", ".join(_words(name, options) for name, options in resolved.augmentation.options.items())
     sheet = draw_sheet(f"{resolved.name}: {words}", header, [*rows, *mixed])
-    to = Path(to)
     with whole_file(to) as beside:
         sheet.save(beside, "PNG")
     return to

@@ -91,6 +91,7 @@ def write_outcome(
         },
         "epochs": sum(1 for row in trained.history if row["epoch"]),
         "frozen": trained.frozen,
+        "kept": [one.to_dict() for one in trained.kept],
         "thresholds": trained.thresholds,
         "calibration": trained.calibrated.to_dict(),
         "refused": {one.format: one.reason for one in trained.verdict.refused},

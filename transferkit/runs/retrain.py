@@ -10,7 +10,8 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
-from transferkit.recipe import Recipe, load
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.prepare import prepare
@@ -33,6 +34,7 @@ def retrain(
     overwrite: bool = False,
     fail_under: str | float | None = None,
     quiet: bool = False,
+    allow_code: bool = False,
     **values: Any,
 ) -> Run:
     """Retrains a backbone on a folder of images, evaluates and exports it.
@@ -48,6 +50,7 @@ def retrain(
         overwrite: replace a run at this place.
         fail_under: gates on the evaluation, such as ``0.9`` or ``"accuracy=0.9,recall.roses=0.8"``.
         quiet: show no progress.
+        allow_code: let code run that a file outside the current project names, and Lambda layers.
         **values: top-level keys of the recipe, such as ``backbone="mobilenet_v2"``, ``data="photos/"`` or
             ``epochs=5``.
 
@@ -58,6 +61,20 @@ def retrain(
         UserError: what the user gave cannot be run; nothing was written.
         GateError: the run is finished and in its place, but misses a gate.
     """
+    with allowing(allow_code):
+        return _retrain(recipe, run, overrides, resume, overwrite, fail_under, quiet, values)
+
+
+def _retrain(
+    recipe: str | os.PathLike[str] | None,
+    run: str | os.PathLike[str] | None,
+    overrides: Sequence[str | tuple[str, Any]],
+    resume: bool,
+    overwrite: bool,
+    fail_under: str | float | None,
+    quiet: bool,
+    values: dict[str, Any],
+) -> Run:
     began = time.perf_counter()
     if isinstance(values.get("data"), str | os.PathLike):
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
@@ -98,7 +115,7 @@ def _resolve(
     if resume and run is None:
         raise UserError(fault("--resume", mend="say which run to continue with --run DIR"))
     if not resume:
-        recipe = load(reference, overrides, **values)
+        recipe = admit_code(load(reference, overrides, **values))
         return RunFolder(run if run is not None else _default_place(recipe)), recipe
     assert run is not None  # noqa: S101 -- for the type checker: refused above
     place = RunFolder(run)
@@ -110,9 +127,9 @@ def _resolve(
     kept = place.partial / "sweep.toml"
     if not kept.exists():
         kept = place.partial / "recipe.toml"
-    stored = load(kept)
+    stored = admit_code(load(kept))
     if reference is not None or overrides or any(value is not None for value in values.values()):
-        given = load(reference if reference is not None else kept, overrides, **values)
+        given = admit_code(load(reference if reference is not None else kept, overrides, **values))
         if given != stored:
             mend = (
                 f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe, load
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.kept import Kept
     from transferkit.runs.look import Mistake
     from transferkit.runs.predict import Exported, Prediction
 
@@ -63,6 +65,13 @@ class Run:
     def thresholds(self) -> dict[str, float] | None:
         """Label to the probability from which it counts; None where an image has one label."""
         return self._facts.get("thresholds")
+
+    @property
+    def kept(self) -> list[Kept]:
+        """Which epoch's state each phase ended with; empty for a head that is found at once."""
+        from transferkit.runs.kept import Kept
+
+        return [Kept.from_dict(one) for one in self._facts.get("kept", [])]
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -112,17 +121,21 @@ class Run:
         seconds = facts["seconds"]
         stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
         rule = "all labels right" if self.thresholds else "accuracy"
-        epochs = facts["epochs"]
-        how = f"best of {epochs} epoch(s)" if epochs else "the head found at once"
+        several = len(self.kept) > 1
+        how = [f"{one.phase}: {one.describe()}" if several else one.describe() for one in self.kept]
+        trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
         lines = [
             f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
             f"{facts['held_out']} images, {len(self.classes)} classes",
-            f"trained on {images['train']} images, {how}; {facts['frozen']}",
+            f"{trained}; {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
             f"run     {self.path}",
         ]
         if "saved_model" not in self.refused:
             lines.append(f"export  {self.export_folder}")
+        fine = [one for one in self.kept if one.trains_backbone]
+        if fine and all(one.discarded for one in fine):
+            lines.insert(2, "fine-tuning was discarded: the backbone's weights are those it began with")
         lines[2:2] = self.calibrated.describe()
         if self.thresholds:
             single = self.metrics["hamming_accuracy"]
@@ -138,6 +151,7 @@ class Run:
         split: str | None = None,
         fail_under: str | float | None = None,
         quiet: bool = True,
+        allow_code: bool = False,
     ) -> Evaluation:
         """Evaluates the run's network anew.
 
@@ -147,6 +161,7 @@ class Run:
                 everything of another folder.
             fail_under: gates, such as ``"accuracy=0.9"``.
             quiet: show no progress.
+            allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
 
         Raises:
             UserError: the images are not to be had or have classes that the run does not know.
@@ -155,7 +170,13 @@ class Run:
         start_tensorflow()
         from transferkit.runs.reopen import evaluate_run
 
-        return evaluate_run(self, data, split, fail_under, quiet)
+        with allowing(allow_code):
+            self._admit_code()
+            return evaluate_run(self, data, split, fail_under, quiet)
+
+    def _admit_code(self) -> None:
+        """From here on the recipe has been checked by the code that it names, which was said to run."""
+        self.__dict__["recipe"] = admit_code(self.recipe)
 
     @property
     def calibrated(self) -> Calibrated:
@@ -178,6 +199,7 @@ class Run:
         parity: bool | int | None = None,
         agreement: float | None = None,
         quiet: bool = True,
+        allow_code: bool = False,
     ) -> Path:
         """Exports the run's network anew, as the next numbered version.
 
@@ -188,6 +210,7 @@ class Run:
             parity: False leaves the check out, a number says how many images; the recipe's by default.
             agreement: least share of images that a quantised format answers as the model does.
             quiet: show no progress.
+            allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
 
         Returns:
             The version's folder.
@@ -199,7 +222,9 @@ class Run:
         start_tensorflow()
         from transferkit.runs.reexport import export_run
 
-        return export_run(self, to, formats, data, parity, agreement, quiet)
+        with allowing(allow_code):
+            self._admit_code()
+            return export_run(self, to, formats, data, parity, agreement, quiet)
 
     def predict(self, paths: Iterable[str | os.PathLike[str]], top: int = 3) -> list[Prediction]:
         """Names what is on images, with the run's export.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.recipe import Phase, Recipe, check_with, load
+from transferkit.permission import allowing
+from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
 from transferkit.runs.folder import write_whole
 from transferkit.schedules import Span, make_schedule, rates
 
@@ -52,6 +53,7 @@ def schedule_rates(
     *,
     data: str | os.PathLike[str] | None = None,
     images: int | None = None,
+    allow_code: bool = False,
     **values: Any,
 ) -> list[PhaseRates]:
     """The learning rates of a recipe's phases, exactly those that reach the optimizer.
@@ -61,6 +63,7 @@ def schedule_rates(
         overrides: as of :func:`transferkit.retrain`.
         data: images to count; only their training split matters.
         images: the number of training images, instead of ``data``.
+        allow_code: as of :func:`transferkit.retrain`.
         **values: top-level keys of the recipe.
 
     Raises:
@@ -69,7 +72,8 @@ def schedule_rates(
     """
     if data is not None:
         overrides = [("data.path", os.fspath(data)), *overrides]
-    resolved = load(recipe, overrides, **values)
+    with allowing(allow_code):
+        resolved = admit_code(load(recipe, overrides, **values))
     if images is None and resolved.data.path is not None:
         from transferkit.runs.prepare import prepare
         from transferkit.runs.progress import Progress

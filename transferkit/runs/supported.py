@@ -7,7 +7,7 @@ from typing import Any, cast
 from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe, check_card
-from transferkit.vocabulary import vocabulary
+from transferkit.vocabulary import is_admitted, is_dotted, vocabulary
 
 __all__ = ["check_supported"]
 
@@ -28,7 +28,9 @@ def check_supported(recipe: Recipe) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
 
     pipeline = make_augmentation(recipe.augmentation)
-    head = cast(Any, vocabulary("heads").get(recipe.head.kind))
+    kind = recipe.head.kind
+    known = kind if not is_dotted(kind) or is_admitted(kind) else "linear"  # its own code will tell
+    head = cast(Any, vocabulary("heads").get(known))
     if pipeline is not None and head.closed_form:
         faults += _without_epochs(recipe, pipeline)
     thresholds = recipe.head.options.get("thresholds", head.model_fields["thresholds"].default)

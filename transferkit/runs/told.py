@@ -23,6 +23,7 @@ from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.calibrate import Calibrated
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.heat import Heat
+from transferkit.runs.kept import Kept
 from transferkit.runs.network import Parts
 from transferkit.runs.parity import ParityResult
 from transferkit.runs.prepare import Images
@@ -43,6 +44,7 @@ class Trained:
         parts: backbone and head.
         plans: what each phase trained, in order.
         history: a row an epoch of each phase, with the phase's name.
+        kept: which state each phase ended with.
         frozen: the proof's line.
         thresholds: label to the probability from which it counts; None where an image has one label.
         calibrated: temperature and abstention.
@@ -54,6 +56,7 @@ class Trained:
     parts: Parts
     plans: list[tuple[Phase, FreezePlan]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
     frozen: str = ""
     thresholds: dict[str, float] | None = None
     calibrated: Calibrated = field(default_factory=Calibrated)
@@ -175,7 +178,11 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
 
 
 def _plan_facts(trained: Trained) -> PlanFacts:
-    _, last = trained.plans[-1]
+    kept = {one.phase: one for one in trained.kept}
+    undone = [name for name, one in kept.items() if one.discarded]
+    # The model is what the last phase made of it that was not undone.
+    lasting = [(phase, plan) for phase, plan in trained.plans if phase.name not in undone]
+    phase, last = (lasting or trained.plans)[-1]
     rows: list[PlanRow] = []
     for state, group in groupby(last.stages, key=lambda stage: stage.state):
         rows += _plan_rows(state, list(group))
@@ -183,7 +190,18 @@ def _plan_facts(trained: Trained) -> PlanFacts:
     rows.append(PlanRow(f"head ({trained.recipe.head.kind})", "trained", head))
     phases = [_phase_facts(trained, phase, plan) for phase, plan in trained.plans]
     cut = f"after {last.at}" if last.at else "above the features"
-    return PlanFacts(rows, phases, {"Cut": cut, "Kept per image": f"{last.bytes_per_image} bytes"})
+    facts = {"Cut": cut, "Kept per image": f"{last.bytes_per_image} bytes"}
+    several = len(trained.plans) > 1
+    if several:
+        facts = {f"Phase {name}": one.describe() for name, one in kept.items()} | facts
+    elif kept:
+        facts = {"Epoch": kept[phase.name].describe()} | facts
+    discarded = [
+        f"The training of phase {name} was discarded: none of its {kept[name].epochs} epochs improved on its "
+        f"start{'; the backbone keeps the weights that it had before' if kept[name].trains_backbone else ''}."
+        for name in undone
+    ]
+    return PlanFacts(rows, phases, facts, phase.name if several else "", discarded)
 
 
 def _plan_rows(state: str, stages: list[StagePlan]) -> list[PlanRow]:
@@ -210,7 +228,8 @@ def _phase_facts(trained: Trained, phase: Phase, plan: FreezePlan) -> PhaseFacts
     if not steps:
         return PhaseFacts(phase.name, steps, f"{what}, found at once")
     how = f"{phase.optimizer.name}, learning rate {phase.optimizer.learning_rate:g}, {phase.schedule.kind}"
-    return PhaseFacts(phase.name, steps, f"{what}: {how}, batches of {phase.batch_size}")
+    kept = next((f"; {one.describe()}" for one in trained.kept if one.phase == phase.name), "")
+    return PhaseFacts(phase.name, steps, f"{what}: {how}, batches of {phase.batch_size}{kept}")
 
 
 def _machine() -> str:

@@ -130,7 +130,7 @@ def train(
             instead(Begun(phase, network, data, optimizer))
             break
         with at_cut.direct.watched() if at_cut.direct is not None else nullcontext():
-            rows = train_phase(
+            rows, kept = train_phase(
                 network,
                 phase,
                 data,
@@ -143,6 +143,7 @@ def train(
                 summary_every=recipe.tracking.every,
                 tell=_telling(tell, phase.name, steps),
             )
+        trained.kept.append(kept)
         trained.history += [{"phase": phase.name, **row} for row in rows]
         steps += rows[-1]["step"]
         before = own / MOMENTS, network.trainable_variables

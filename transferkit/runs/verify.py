@@ -9,7 +9,8 @@ from typing import Any
 
 from transferkit.data.earlier import earlier_file
 from transferkit.errors import UserError, fault
-from transferkit.recipe import load
+from transferkit.permission import allowing
+from transferkit.recipe import admit_code, load
 from transferkit.runs.lock import differences, make_lock
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
@@ -18,12 +19,13 @@ from transferkit.runs.start import start_tensorflow
 __all__ = ["verify_run"]
 
 
-def verify_run(run: Any, data: str | os.PathLike[str] | None = None) -> list[str]:
+def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code: bool = False) -> list[str]:
     """Compares a run's lock file with what is there now.
 
     Args:
         run: a finished run.
         data: where the images lie now, if they moved; a move alone is no change.
+        allow_code: as of :func:`transferkit.retrain`; of the run's code only its backbone is needed.
 
     Returns:
         One line for each fact that changed; empty where running the recipe again would give this run.
@@ -47,10 +49,16 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None) -> list[str
     left_out = _quarantined(run)
     failed = [(index, "as in the run") for index, row in enumerate(images.rows) if row.name in left_out]
     images = images.without(failed, most=1.0)
-    start_tensorflow()
-    from transferkit.runs.network import open_parts
+    with allowing(allow_code):
+        recipe = admit_code(recipe, components=False)
+        start_tensorflow()
+        from transferkit.backbones import load_backbone
 
-    weights = open_parts(recipe, images.classes).backbone.weights_sha256
+        section = recipe.backbone
+        backbone = load_backbone(
+            section.name, section.weights, section.input_size, seed=recipe.seed, **section.options
+        )
+        weights = backbone.weights_sha256
     return differences(then, make_lock(recipe, images.ledger, images.classes, weights))
 
 

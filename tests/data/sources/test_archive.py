@@ -49,9 +49,9 @@ def files(picture):
 def test_class_folders_come_out(tmp_path, files, name, write):
     found = read_source(write(tmp_path / name, files), unpack_to=tmp_path / "to")
     assert found.classes == ("a", "b")
-    assert [item.name for item in found] == sorted(name.removeprefix("photos/") for name in files)
+    assert [item.name for item in found] == sorted(files)
     for item in found:
-        assert item.path.read_bytes() == files[f"photos/{item.name}"]
+        assert item.path.read_bytes() == files[item.name]
 
 
 def test_splits_come_out_too(tmp_path, picture):
@@ -117,8 +117,8 @@ def test_links_devices_and_giants_are_left_out_and_named(tmp_path, files):
     )
     found = read_archive(path, tmp_path / "to", ArchiveLimits(entry_bytes=4000))
     assert len(found) == 6
-    assert len(found.notes) == 4
-    assert any("giant.jpg: 5,000 bytes" in note for note in found.notes)
+    assert len(found.left_out) == 4
+    assert any("larger than 4,000 bytes (photos/a/giant.jpg)" in note for note in found.notes)
     again = read_archive(path, tmp_path / "to", ArchiveLimits(entry_bytes=4000))
     assert again.notes == found.notes
     assert not any(p.is_symlink() for p in (tmp_path / "to").rglob("*"))
@@ -138,3 +138,36 @@ def test_broken_archives_are_refused(tmp_path, files, name):
 def test_an_empty_archive(tmp_path):
     with pytest.raises(UserError, match="no folders"):
         read_archive(zipped(tmp_path / "p.zip", {}), tmp_path / "to")
+
+
+def test_a_name_that_the_disk_cannot_hold_costs_that_file_alone(tmp_path, files, picture):
+    long, deep = "photos/a/" + "x" * 300 + ".jpg", "photos/" + "y" * 300 + "/1.jpg"
+    beside = {"photos/a/0.jpg/inside.jpg": picture(1)}  # a file cannot be a folder as well
+    more = {**files, long: picture(2), deep: picture(3), **beside}
+    for path in (zipped(tmp_path / "p.zip", more), tarred(tmp_path / "p.tar.gz", more)):
+        found = read_archive(path, tmp_path / "to")
+        assert [item.name for item in found] == sorted(files)
+        assert {one.name for one in found.left_out} == {long, deep, *beside}
+        assert any("cannot be kept on this disk" in note for note in found.notes)
+
+
+def test_names_of_macos_archives_are_read_as_what_they_are(tmp_path, picture):
+    path = zipped(tmp_path / "p.zip", {f"{name}/1.jpg": picture(1) for name in ("Löwenzahn", "Rose")})
+    # Its Archive Utility writes UTF-8 without the flag that says so.
+    content = path.read_bytes()
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = content.index(mark)
+        content = content[: start + place] + bytes(2) + content[start + place + 2 :]
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).infolist()[0].filename != "Löwenzahn/1.jpg"
+    assert read_archive(path, tmp_path / "to").classes == ("Löwenzahn", "Rose")
+
+
+def test_archives_are_looked_through_as_deep_as_they_wrap(tmp_path, picture):
+    files = {
+        f"archive/data/{split}/{name}/1.jpg": picture(1) for split in ("Training", "Testing") for name in "ab"
+    }
+    found = read_archive(zipped(tmp_path / "p.zip", {**files, "archive/README.md": b"x"}), tmp_path / "to")
+    assert found.classes == ("a", "b")
+    assert found.splits == ("train", "test")
+    assert [one.name for one in found.left_out] == ["archive/README.md"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 
+from transferkit.data.names import shown
+from transferkit.data.tree import LINK_OUT, is_below
 from transferkit.recipe.sections import Data
 
 __all__ = ["Limits", "refusal"]
@@ -47,16 +49,17 @@ def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: 
         limits: what is allowed.
     """
     try:
-        if os.path.islink(path):
-            target = Path(path).resolve()
-            if not target.exists():
-                return f"a symbolic link to nothing ({os.readlink(path)})"
-            if not limits.follow_links and not target.is_relative_to(Path(root).resolve()):
-                return "a symbolic link out of the data folder"
+        if os.path.islink(path) and not os.path.exists(path):
+            os.stat(path)
+        if not limits.follow_links and _led_out(os.path.abspath(path), os.path.abspath(root)):
+            return LINK_OUT
         state = os.stat(path)
-    except (OSError, RuntimeError) as error:
-        # RuntimeError is how older Pythons say that links lead in a circle.
-        return getattr(error, "strerror", None) or "a symbolic link in a circle"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a symbolic link in a circle"
+        if error.errno == errno.ENOENT and os.path.islink(path):
+            return f"a symbolic link to nothing ({shown(os.readlink(path))})"
+        return error.strerror or type(error).__name__
     if not stat.S_ISREG(state.st_mode):
         # Opening a pipe would wait for ever.
         return "not a regular file"
@@ -65,3 +68,13 @@ def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: 
     if state.st_size > limits.bytes:
         return f"{state.st_size:,} bytes, above the limit of {limits.bytes:,}"
     return None
+
+
+def _led_out(path: str, root: str) -> bool:
+    """Whether a link, of the file or of a folder on the way to it, leads out of the data folder.
+
+    A manifest may name files anywhere: where a path itself says so, no link leads there.
+    """
+    if is_below(path, root):
+        return not is_below(os.path.realpath(path), os.path.realpath(root))
+    return os.path.islink(path) and not is_below(os.path.realpath(path), os.path.realpath(root))

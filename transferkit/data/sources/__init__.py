@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from transferkit.data.class_folder import read_class_folder
+from transferkit.data.names import class_name_faults
+from transferkit.data.ordering import in_order_of, stated_classes
 from transferkit.data.source import DataSet
 from transferkit.data.sources.archive import is_archive, read_archive
 from transferkit.data.sources.manifest import ManifestOptions, read_manifest
 from transferkit.data.sources.tfds import read_tfds
 from transferkit.data.sources.tfrecord import read_tfrecord, tfrecord_files
+from transferkit.data.tree import Tree
 from transferkit.errors import UserError, fault
 
 __all__ = ["ManifestOptions", "read_archive", "read_manifest", "read_source", "read_tfds", "read_tfrecord"]
@@ -22,6 +26,9 @@ def read_source(
     *,
     unpack_to: str | Path,
     minimum_classes: int = 2,
+    follow_links: bool = False,
+    classes: Sequence[str] | str | None = None,
+    known: Collection[str] = (),
     manifest: ManifestOptions | None = None,
 ) -> DataSet:
     """Reads whatever the user named.
@@ -31,27 +38,43 @@ def read_source(
             manifest; a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``.
         unpack_to: folder where images that do not lie as files are written out, once.
         minimum_classes: data with fewer classes is refused.
+        follow_links: take links that lead out of a folder of class folders.
+        classes: the classes in their order, or a file with a name a line; None leaves the source's own.
+        known: names that are classes for certain, in folders where they might be something else.
         manifest: what a manifest does not say itself.
 
     Raises:
-        UserError: as the source says; or it is none of these.
+        UserError: as the source says; or it is none of these; or its classes are not those stated.
     """
-    text = str(reference)
+    stated = stated_classes(classes)
+    text, certain = str(reference), (*known, *(stated or ()))
+    if not text.startswith("tfds:") and _is_manifest(Path(text)):
+        found = read_manifest(text, manifest, minimum_classes)
+    else:
+        found = _read(text, Path(unpack_to), minimum_classes, follow_links, certain)
+    faults = class_name_faults(found.classes)
+    if faults:
+        raise UserError(*faults)
+    return found if stated is None else in_order_of(found, stated)
+
+
+def _is_manifest(path: Path) -> bool:
+    return path.suffix.lower() in _MANIFESTS and path.is_file()
+
+
+def _read(text: str, unpack_to: Path, minimum: int, follow_links: bool, known: Collection[str]) -> DataSet:
     if text.startswith("tfds:"):
-        return read_tfds(text.removeprefix("tfds:"), Path(unpack_to))
-    path = Path(reference)
+        return read_tfds(text.removeprefix("tfds:"), unpack_to)
+    path = Path(text)
     if path.is_dir():
-        holds_folders = any(child.is_dir() and not child.name.startswith(".") for child in path.iterdir())
-        if not holds_folders and tfrecord_files(path):
-            return read_tfrecord(path, Path(unpack_to))
-        return read_class_folder(path, minimum_classes)
+        if tfrecord_files(path) and not Tree(path, follow_links).holds_pictures(str(path)):
+            return read_tfrecord(path, unpack_to)
+        return read_class_folder(path, minimum, follow_links=follow_links, known=known)
     if path.is_file():
-        if path.suffix.lower() in _MANIFESTS:
-            return read_manifest(path, manifest, minimum_classes)
         if is_archive(path):
-            return read_archive(path, Path(unpack_to))
+            return read_archive(path, unpack_to, minimum_classes=minimum, known=known)
         if tfrecord_files(path):
-            return read_tfrecord(path, Path(unpack_to))
+            return read_tfrecord(path, unpack_to)
         expected = (
             "a folder, a manifest (.csv, .tsv, .jsonl, .json), an archive (.zip, .tar) or a .tfrecord file"
         )

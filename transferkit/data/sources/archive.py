@@ -2,23 +2,27 @@
 
 Refused as a whole: names that lead out of the folder, encryption, more entries or bytes than allowed, and
 contents that are far larger than the file that holds them. Left out and named: links, devices, single entries
-that are too large.
+that are too large, names that the disk cannot hold.
 """
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from transferkit.data.class_folder import read_class_folder
 from transferkit.data.hashing import hash_file
-from transferkit.data.source import DataSet
+from transferkit.data.names import shown
+from transferkit.data.source import DataSet, LeftOut, left_out_notes
 from transferkit.data.sources.unpacked import unpack
 from transferkit.errors import UserError, fault
 
@@ -26,7 +30,9 @@ __all__ = ["ArchiveLimits", "is_archive", "read_archive"]
 
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _BLOCK = 1 << 20
-_LEFT_OUT = "left-out.txt"
+_LEFT_OUT = "left-out.json"
+# A member whose name this file system cannot hold, alone or beside the others.
+_NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL}
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,22 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(_SUFFIXES)
 
 
-def read_archive(path: str | Path, unpack_to: Path, limits: ArchiveLimits | None = None) -> DataSet:
-    """Reads an archive of class folders, also of ``train/``, ``val/`` and ``test/``, also below one folder.
+def read_archive(
+    path: str | Path,
+    unpack_to: Path,
+    limits: ArchiveLimits | None = None,
+    *,
+    minimum_classes: int = 2,
+    known: Collection[str] = (),
+) -> DataSet:
+    """Reads an archive of what :func:`~transferkit.data.class_folder.read_class_folder` reads.
 
     Args:
         path: the archive.
         unpack_to: folder of unpacked sources; a second run finds it there.
         limits: what it may hold.
+        minimum_classes: fewer are refused.
+        known: names that are classes for certain.
 
     Raises:
         UserError: it is refused, broken, or holds no class folders.
@@ -77,25 +92,26 @@ def read_archive(path: str | Path, unpack_to: Path, limits: ArchiveLimits | None
     if digest is None:
         raise UserError(fault("data", str(path), "an archive", "it cannot be read"))
     folder = unpack(
-        f"archive-{digest[:32]}", unpack_to, lambda to: _extract(path, to, limits or ArchiveLimits())
+        f"archive2-{digest[:32]}", unpack_to, lambda to: _extract(path, to, limits or ArchiveLimits())
     )
-    left_out = (folder / _LEFT_OUT).read_text(encoding="utf-8").splitlines()
-    found = read_class_folder(_top(folder / "files"))
-    notes = (*found.notes, *(f"{path.name}: left out {line}" for line in left_out))
-    return DataSet(found.root, found.classes, found.items, notes)
-
-
-def _top(folder: Path) -> Path:
-    """Below the one folder that many archives put everything into."""
-    inside = [child for child in folder.iterdir() if not child.name.startswith((".", "__MACOSX"))]
-    if len(inside) == 1 and inside[0].is_dir() and any(child.is_dir() for child in inside[0].iterdir()):
-        return inside[0]
-    return folder
+    left_out = [LeftOut(*one) for one in json.loads((folder / _LEFT_OUT).read_text(encoding="utf-8"))]
+    try:
+        found = read_class_folder(folder / "files", minimum_classes, known=known)
+    except UserError as error:
+        place = str(folder / "files")
+        raise UserError(*(line.replace(place, path.name) for line in error.faults)) from None
+    notes = (*found.notes, *left_out_notes(left_out))
+    return replace(found, notes=notes, left_out=(*found.left_out, *left_out))
 
 
 def _extract(path: Path, to: Path, limits: ArchiveLimits) -> None:
-    root, left_out, total = to / "files", [], 0
+    root, total = to / "files", 0
+    left_out: list[tuple[str, str]] = []
     root.mkdir()
+
+    def leave_out(entry: _Entry, reason: str) -> None:
+        left_out.append((shown(entry.name), reason))
+
     most = min(limits.bytes, max(int(limits.ratio * path.stat().st_size), 100_000_000))
     try:
         for count, entry in enumerate(_entries(path), 1):
@@ -103,13 +119,14 @@ def _extract(path: Path, to: Path, limits: ArchiveLimits) -> None:
                 raise UserError(fault("data", path.name, f"at most {limits.entries:,} files in an archive"))
             target = root.joinpath(*_parts(path, entry.name))
             if entry.source is None:
-                left_out.append(f"{entry.name}: a link or device")
+                leave_out(entry, "a link or device in the archive")
             elif entry.size > limits.entry_bytes:
-                left_out.append(f"{entry.name}: {entry.size:,} bytes, above {limits.entry_bytes:,}")
-            elif target.exists():
-                left_out.append(f"{entry.name}: a second file of this name")
+                leave_out(entry, f"larger than {limits.entry_bytes:,} bytes")
+            elif os.path.exists(target):
+                leave_out(entry, "a second file of this name")
+            elif reason := _opened(target):
+                leave_out(entry, f"its name cannot be kept on this disk: {reason}")
             else:
-                target.parent.mkdir(parents=True, exist_ok=True)
                 total = _copy(entry, target, path, total, most)
     except (
         zipfile.BadZipFile,
@@ -122,13 +139,25 @@ def _extract(path: Path, to: Path, limits: ArchiveLimits) -> None:
         raise UserError(fault("data", str(path), "a whole archive", f"{error}")) from error
     except RuntimeError as error:  # what zipfile raises for encryption
         raise UserError(fault("data", str(path), "an archive without a password", str(error))) from error
-    (to / _LEFT_OUT).write_text("\n".join(left_out), encoding="utf-8")
+    (to / _LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
+
+
+def _opened(target: Path) -> str | None:
+    """Makes the empty file; the reason where the disk cannot hold one of this name."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        open(target, "xb").close()
+    except OSError as error:
+        if error.errno not in _NAME_ERRORS:
+            raise
+        return error.strerror
+    return None
 
 
 def _copy(entry: _Entry, target: Path, path: Path, total: int, most: int) -> int:
     """Copies what is really there, whatever the header says of its size; returns the new total."""
     assert entry.source is not None  # noqa: S101 -- for the type checker: the caller looked
-    with entry.source as source, open(target, "xb") as file:
+    with entry.source as source, open(target, "wb") as file:
         while block := source.read(_BLOCK):
             total += len(block)
             if total > most:
@@ -148,6 +177,16 @@ def _parts(path: Path, name: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member. macOS writes UTF-8 without saying so; read as the old code page it is garbled."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
 def _entries(path: Path) -> Iterator[_Entry]:
     if path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
@@ -156,7 +195,7 @@ def _entries(path: Path) -> Iterator[_Entry]:
                     continue
                 mode = info.external_attr >> 16
                 plain = not stat.S_IFMT(mode) or stat.S_ISREG(mode)
-                yield _Entry(info.filename, info.file_size, archive.open(info) if plain else None)
+                yield _Entry(_zip_name(info), info.file_size, archive.open(info) if plain else None)
         return
     with tarfile.open(path, "r|*") as archive:
         for member in archive:

@@ -120,7 +120,8 @@ def _run_trial(
     score = figure(evaluation, recipe.sweep.metric)
     history = fitted.trained.history
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
-    write_whole(folder / "metrics.json", json.dumps({"val": evaluation.metrics}, indent=2) + "\n")
+    facts = {"val": evaluation.metrics, "kept": [one.to_dict() for one in fitted.trained.kept]}
+    write_whole(folder / "metrics.json", json.dumps(facts, indent=2) + "\n")
     trackers.finish(evaluation.metrics, [folder / "recipe.toml", folder / "history.jsonl"])
     return Trial(
         number,

@@ -1,0 +1,56 @@
+"""What the metadata, the README, the tools and the locked environment say of versions is one and the same."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
+
+
+def requirements(text: str) -> list[Requirement]:
+    return [Requirement(line) for line in text.strip().splitlines()]
+
+
+def test_one_range_of_pythons() -> None:
+    named = re.findall(r"Python :: (3\.\d+)", SETUP["metadata"]["classifiers"])
+    lowest, highest = named[0], named[-1]
+    assert SETUP["options"]["python_requires"] == f">={lowest}"
+    assert f"Python {lowest} to {highest}" in (ROOT / "README.md").read_text("utf-8")
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]
+    assert tools["ruff"]["target-version"] == f"py{lowest.replace('.', '')}"
+    assert f"--python-version {lowest}" in (ROOT / "Makefile").read_text("utf-8"), "`make lock` begins there"
+
+
+def test_the_locked_environment_is_one_that_the_metadata_allows() -> None:
+    locked: dict[str, list[Version]] = {}
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        one = Requirement(line)
+        (pinned,) = one.specifier
+        assert pinned.operator == "=="
+        locked.setdefault(canonicalize_name(one.name), []).append(Version(pinned.version))
+    asked = requirements(SETUP["options"]["install_requires"])
+    asked += requirements(SETUP["options.extras_require"]["dev"])
+    assert len(asked) > 25
+    for one in asked:
+        versions = locked.get(canonicalize_name(one.name))
+        assert versions, f"constraints.txt lacks {one.name}; renew it with `make lock`"
+        for version in versions:
+            assert version in one.specifier, f"{one.name} {version} in constraints.txt, {one} in setup.cfg"
+
+
+def test_every_requirement_has_a_bound() -> None:
+    sections = SETUP["options.extras_require"]
+    for text in (SETUP["options"]["install_requires"], *(sections[name] for name in sections)):
+        for one in requirements(text):
+            assert one.specifier, f"{one.name}: any version is no promise"

@@ -1,0 +1,95 @@
+"""The words that people name splits with, in names of folders and files.
+
+``eval``, ``evaluation`` and ``holdout`` name the test split, or the validation split where a test stands
+beside them; ``dev`` names the validation split.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+__all__ = ["split_in_name", "split_names", "split_word"]
+
+_WORDS = {
+    "train": "train", "training": "train", "trn": "train", "trainset": "train", "trainingset": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val", "devel": "val", "valset": "val",
+    "validset": "val", "validationset": "val", "devset": "val",
+    "test": "test", "testing": "test", "tst": "test", "testset": "test", "testingset": "test",
+    "holdout": "test", "eval": "test", "evaluation": "test", "evalset": "test",
+}  # fmt: skip
+# Those of them that may stand for either.
+_EITHER = {"holdout", "eval", "evaluation", "evalset"}
+# Words beside a split's that say nothing: train_images, test-set, "Training Data".
+_NEUTRAL = {
+    "set", "sets", "data", "dataset", "images", "image", "imgs", "img", "photos", "pictures", "pics", "split",
+    "folder", "dir", "files", "samples", "input", "inputs",
+}  # fmt: skip
+_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+
+
+def split_word(name: str) -> str | None:
+    """The split that a name is the word for, in any case: ``train``, ``val``, ``test`` or None.
+
+    >>> split_word("Validation"), split_word("hold-out"), split_word("trainer")
+    ('val', 'test', None)
+    """
+    return _WORDS.get(_plain(name))
+
+
+def split_in_name(name: str) -> str | None:
+    """The split that one word within a name tells, or None where none or several do.
+
+    >>> split_in_name("flowers_train_00000-of-00005.tfrecord"), split_in_name("train_test.tfrecord")
+    ('train', None)
+    """
+    found = {_WORDS[token] for token in _tokens(name) if token in _WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str, str]:
+    """Which of some names that stand beside each other name splits, with the split of each.
+
+    Names with more than a split's word in them (``seg_train``, ``train_images``, ``val2017``) count only
+    together: what is left of each must be the same, and ``train`` and another split among them.
+
+    Args:
+        names: of the folders in one folder.
+        classes: names that are known to be classes'.
+
+    >>> split_names(["seg_train", "seg_test", "seg_pred"])
+    {'seg_train': 'train', 'seg_test': 'test'}
+    >>> split_names(["test_tube", "train_station"])
+    {}
+    """
+    names = [name for name in names if name not in classes]
+    found = {name: word for name in names if (word := split_word(name))}
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for name in names:
+        tokens = _tokens(name)
+        split = split_in_name(name)
+        if split is not None:
+            rest = tuple(token for token in tokens if token not in _WORDS and token not in _NEUTRAL)
+            groups.setdefault(rest, {})[name] = split
+    for group in groups.values():
+        splits = set(group.values())
+        if "train" in splits and len(splits) > 1:
+            found.update(group)
+    return _settled({name: found[name] for name in names if name in found})
+
+
+def _settled(found: dict[str, str]) -> dict[str, str]:
+    """Moves a word that stands for either split to the one that nothing else names."""
+    tests = [name for name, split in found.items() if split == "test"]
+    either = [name for name in tests if _EITHER & {_plain(name), *_tokens(name)}]
+    if len(tests) == 2 and len(either) == 1 and "val" not in found.values():
+        return {name: "val" if name in either else split for name, split in found.items()}
+    return found
+
+
+def _tokens(name: str) -> list[str]:
+    return [token.casefold() for token in _TOKEN.findall(name)]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.-]", "", name).casefold()

@@ -1,0 +1,157 @@
+"""Which code a recipe asks for, and whether it may run.
+
+Reading a recipe runs nothing. A verb that trains or builds calls :func:`admit_code` first: it says whose code
+will run, and refuses what a file from outside the current project asks for unless ``--allow-code`` was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from transferkit.card import card_of, is_shipped
+from transferkit.errors import UserError, fault
+from transferkit.locate import locate
+from transferkit.permission import allowed, announce, in_project, project
+from transferkit.recipe.faults import dotted
+from transferkit.recipe.load import check
+from transferkit.recipe.merge import Origin, expand, merge
+from transferkit.recipe.overrides import nest, split_key
+from transferkit.recipe.places import Path
+from transferkit.recipe.recipe import NAMED, Recipe
+from transferkit.recipe.sections import Range
+from transferkit.vocabulary import admit, is_dotted
+
+__all__ = ["Code", "admit_code", "code_of"]
+
+# A SavedModel is a program: its operations read and write files. So is what the Hub holds.
+_PROGRAMS = ("saved_model", "hub")
+
+
+@dataclass(frozen=True)
+class Code:
+    """One piece of code that a recipe names.
+
+    Attributes:
+        place: the key, with file and line where a file has it.
+        name: what stands there.
+        what: whose code runs, for people: a file or a SavedModel.
+        by_file: a file names it, and not the command line or a call.
+        foreign: the file that names it lies outside the current project.
+        file: the file that is imported; None for a SavedModel and for what is built into Python.
+        dotted: it is a dotted path, which is imported.
+    """
+
+    place: str
+    name: str
+    what: str
+    by_file: bool
+    foreign: bool
+    file: FilePath | None = None
+    dotted: bool = False
+
+
+def code_of(recipe: Recipe) -> list[Code]:
+    """All code that a recipe, or a trial of its sweep, names; found without running any of it."""
+    found = [*_components(recipe), *_programs(recipe)]
+    return list({(one.place, one.name): one for one in found}.values())
+
+
+def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
+    """Admits the code that a recipe names, after one line on stderr for each piece that says whose it is.
+
+    Args:
+        recipe: as :func:`transferkit.recipe.load` gives it.
+        components: its components are needed, and not only its backbone.
+
+    Files of the current folder that stand in for shipped ones are said too.
+
+    Returns:
+        The recipe with the arguments of its components checked by their own code, and filled in.
+
+    Raises:
+        UserError: a file outside the current project names code, and ``--allow-code`` was not said (see
+            :func:`transferkit.permission.allowing`); or the components refuse their arguments.
+    """
+    for note in recipe.notes:
+        announce(f"note: {note}")
+    wanted = [one for one in code_of(recipe) if components or not one.dotted]
+    refused = [one for one in wanted if one.foreign]
+    if refused and not allowed():
+        root = project()
+        where = f"the current project ({root})" if root else "any project (a home folder or /tmp is none)"
+        mend = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
+        raise UserError(*(fault(one.place, one.name, "no code", f"{one.what}: {mend}") for one in refused))
+    for one in wanted:
+        if one.by_file or one.dotted:
+            announce(f"code: {one.place} = {one.name!r} runs {one.what}")
+        if one.dotted:
+            admit(one.name, one.file)
+    if not any(one.dotted for one in wanted):
+        return recipe
+    made = check(recipe.values(), dict(recipe.origins))
+    made._foreign = recipe._foreign
+    return made
+
+
+def _components(recipe: Recipe) -> Iterator[Code]:
+    for path, name in _named(recipe):
+        yield _component(recipe, path, name)
+    for key, values in recipe.sweep.values.items() if recipe.sweep is not None else ():
+        for value in () if isinstance(values, Range) else values:
+            for _, name in _named(_trial(recipe, key, value)):
+                if name not in {known for _, known in _named(recipe)}:
+                    yield _component(recipe, ("sweep", "values", key), name)
+
+
+def _named(recipe: Recipe) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = [(("head", "kind"), recipe.head.kind)]
+    for number, phase in enumerate(recipe.resolved_phases):
+        for key, (tag, _) in NAMED.items():
+            own = bool(recipe.phases) and key in recipe.phases[number].model_fields_set
+            path: Path = ("phases", number, key, tag) if own else (key, tag)
+            found.append((path, getattr(getattr(phase, key), tag)))
+    found += [(("augmentation", name), name) for name in recipe.augmentation.options]
+    return [(path, name) for path, name in found if is_dotted(name)]
+
+
+def _trial(recipe: Recipe, key: str, value: object) -> Recipe:
+    base = {one: held for one, held in recipe.values().items() if one != "sweep"}
+    layer = expand(nest([(split_key(key), value)]))
+    return check(merge(base, layer, {}, lambda path: Origin("sweep")), {})
+
+
+def _component(recipe: Recipe, path: Path, name: str) -> Code:
+    try:
+        file = locate(name).file
+    except (ValueError, OSError) as error:
+        raise UserError(fault(dotted(path), name, "package.module:Name", str(error))) from None
+    place, by_file, foreign = _said(recipe, path)
+    return Code(place, name, str(file or "code built into Python"), by_file, foreign, file, dotted=True)
+
+
+def _programs(recipe: Recipe) -> Iterator[Code]:
+    """The backbone, where it is a SavedModel; a card may name it."""
+    name = recipe.backbone.name
+    card = card_of(name)
+    reference = name if card is None else str(card.handle or "")
+    if reference.partition(":")[0] not in _PROGRAMS:
+        return
+    place, by_file, foreign = _said(recipe, ("backbone", "name"))
+    what = f"the SavedModel {reference}"
+    if card is not None:
+        by_file = True
+        foreign = foreign or not (is_shipped(card) or in_project(card.path))
+        what += f" of the card {card.path}"
+    yield Code(place, name, what, by_file, foreign)
+
+
+def _said(recipe: Recipe, path: Path) -> tuple[str, bool, bool]:
+    """Where a value was said, whether a file said it, and whether that file lies outside the project."""
+    for end in range(len(path), 0, -1):
+        origin = recipe.origins.get(path[:end])
+        if origin is not None:
+            return origin.place(dotted(path)), origin.file is not None, origin.file in recipe._foreign
+    # Nobody said it here: what a default names is ours.
+    return dotted(path), False, False
