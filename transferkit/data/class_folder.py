@@ -198,6 +198,11 @@ class _Reader:
         lists = [*entries.beside, *entries.data]
         count = len(entries.pictures)
         hint = f"there are {count} pictures and no folders in it" if count else "there are no folders in it"
+        if entries.folders:
+            hint = "none of its folders holds pictures"
+            lists += [
+                self._tree.name(path) for path in self._tree.data_files(top) if os.path.dirname(path) != top
+            ]
         if lists:
             hint += f"; is one of these the data: {', '.join(map(shown, lists[:3]))}?"
         raise UserError(fault("data", shown(top), "a folder a class with its images", hint))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-__all__ = ["split_in_name", "split_names", "split_word"]
+__all__ = ["split_in_name", "split_names", "split_word", "splits_of_files"]
 
 _WORDS = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train", "trainingset": "train",
@@ -43,8 +43,19 @@ def split_in_name(name: str) -> str | None:
     >>> split_in_name("flowers_train_00000-of-00005.tfrecord"), split_in_name("train_test.tfrecord")
     ('train', None)
     """
-    found = {_WORDS[token] for token in _tokens(name) if token in _WORDS}
-    return found.pop() if len(found) == 1 else None
+    word = _word_in(name)
+    return None if word is None else _WORDS[word]
+
+
+def splits_of_files(names: Iterable[str]) -> dict[str, str]:
+    """The split of each of some files that stand beside each other, where the name tells one.
+
+    >>> splits_of_files(["train-0.tfrecord", "test-0.tfrecord", "eval.tfrecord", "more.tfrecord"])
+    {'train-0.tfrecord': 'train', 'test-0.tfrecord': 'test', 'eval.tfrecord': 'val'}
+    """
+    words = {name: word for name in names if (word := _word_in(name))}
+    meant = _settled({word: _WORDS[word] for word in words.values()})
+    return {name: meant[word] for name, word in words.items()}
 
 
 def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str, str]:
@@ -76,6 +87,12 @@ def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str
         if "train" in splits and len(splits) > 1:
             found.update(group)
     return _settled({name: found[name] for name in names if name in found})
+
+
+def _word_in(name: str) -> str | None:
+    """The one word for a split within a name."""
+    words = [token for token in _tokens(name) if token in _WORDS]
+    return words[0] if len({_WORDS[word] for word in words}) == 1 else None
 
 
 def _settled(found: dict[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from transferkit.data.names import shown
 from transferkit.data.source import LeftOut
 
-__all__ = ["LINK_OUT", "NOT_A_PICTURE", "Entries", "Tree", "is_below"]
+__all__ = ["LINK_OUT", "NOT_A_PICTURE", "Entries", "Tree", "is_below", "is_record"]
 
 LINK_OUT = "a symbolic link out of the data folder; data.follow_links = true takes it"
 NOT_A_PICTURE = "no picture by the name"
@@ -35,11 +36,13 @@ _BESIDE = {
 # Endings of what may hold data, but is no picture of ours. What has another ending, or none, is tried.
 _OTHER_DATA = {
     ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".parquet", ".arrow", ".feather",
-    ".lmdb", ".mdb", ".db", ".sqlite", ".tfrecord", ".tfrecords", ".rec", ".zip", ".tar", ".gz", ".tgz",
+    ".lmdb", ".mdb", ".db", ".sqlite", ".rec", ".zip", ".tar", ".gz", ".tgz",
     ".bz2", ".xz", ".7z", ".rar", ".mp4", ".avi", ".mov", ".mkv", ".webm", ".mp3", ".wav", ".dcm",
     ".nii", ".pt", ".pth", ".onnx", ".tflite", ".pb", ".keras", ".ckpt", ".bin", ".exe", ".dll", ".so",
     ".psd", ".svg", ".ai", ".eps",
 }  # fmt: skip
+# TFRecord files by their usual endings, or named as a shard: train-00000-of-00008.
+_RECORD = re.compile(r"\.tfrec|\.tfr$|\.records?$|-\d{5}-of-\d{5}(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +204,8 @@ class Tree:
                 elif ending not in _BESIDE and ending:
                     self.leave_out(entry.path, _HIDDEN)
             elif not _is_folder(entry):
-                kind = beside if ending in _BESIDE else data if ending in _OTHER_DATA else pictures
-                kind.append(entry.name)
+                other = ending in _OTHER_DATA or is_record(entry.name)
+                (beside if ending in _BESIDE else data if other else pictures).append(entry.name)
             elif self._enter(folder, entry):
                 written = _written_by_us(entry.path)
                 if written:
@@ -227,6 +230,11 @@ class Tree:
         self._real[entry.path] = real
         self._chain[entry.path] = self._chain[parent] | {real}
         return True
+
+
+def is_record(name: str) -> bool:
+    """Whether a file's name is that of a TFRecord file."""
+    return _RECORD.search(name) is not None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -66,7 +66,7 @@ def test_a_prepared_data_set_comes_through_undecoded(tmp_path, monkeypatch, pict
     features = {"image": None, "label": types.SimpleNamespace(names=["good", "bad"])}
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", library(Builder(examples, features)))
     found = read_source("tfds:beans", unpack_to=tmp_path)
-    assert found.classes == ("bad", "good")
+    assert found.classes == ("good", "bad"), "label k of the library is output k"
     assert found.splits == ("train", "val")
     assert {item.path.read_bytes() for item in found} == {
         e["image"] for part in examples.values() for e in part

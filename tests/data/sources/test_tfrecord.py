@@ -40,7 +40,7 @@ def test_a_folder_with_splits(tmp_path, record, picture):
     record(folder / "train-00001-of-00002.tfrecord", [(2, 1, "cat")])
     record(folder / "test.tfrecord", [(3, 0, "dog")])
     found = read_source(folder, unpack_to=tmp_path / "to")
-    assert found.classes == ("cat", "dog")
+    assert found.classes == ("dog", "cat"), "label k is output k"
     rows = sorted((item.path.read_bytes(), found.classes[item.label], item.split) for item in found)
     kinds = {0: "JPEG", 1: "PNG", 2: "JPEG", 3: "PNG"}
     expected = [(0, "cat", "train"), (1, "dog", "train"), (2, "cat", "train"), (3, "dog", "test")]

@@ -45,11 +45,12 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
         raise UserError(fault("data", f"tfds:{name}", mend=reason)) from error
     identity = f"{builder.info.full_name} {sorted(builder.info.splits)}"
-    fingerprint = "tfds-" + hashlib.sha256(identity.encode()).hexdigest()[:32]
+    fingerprint = "tfds2-" + hashlib.sha256(identity.encode()).hexdigest()[:32]
 
     def write(writer: Writer) -> None:
         # The encoded bytes go through as they are: decoding is the same for every source.
         keep: Any = {"image": tfds.decode.SkipDecoding()}
+        writer.order = names  # label k of the library is output k
         known = {split: _SPLITS[split] for split in builder.info.splits if split in _SPLITS}
         for split in known or builder.info.splits:
             for example in tfds.as_numpy(builder.as_dataset(split=split, decoders=keep)):

@@ -10,16 +10,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from transferkit.data.ordering import in_order_of
 from transferkit.data.source import DataSet
 from transferkit.data.sources.manifest import read_manifest
 
 __all__ = ["Writer", "unpack"]
 
 _MANIFEST = "manifest.jsonl"
+_ABOUT = "about.json"
 _SUFFIXES = (
     (b"\xff\xd8\xff", "jpg"),
     (b"\x89PNG", "png"),
@@ -32,12 +35,19 @@ _A_FOLDER = 1000
 
 
 class Writer:
-    """Takes encoded images one by one and writes each with its row of the manifest."""
+    """Takes encoded images one by one and writes each with its row of the manifest.
+
+    Attributes:
+        order: the classes in the source's own order; those that it does not name are sorted.
+        notes: what is to be said of the source.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._manifest = open(folder / _MANIFEST, "w", encoding="utf-8")  # noqa: SIM115 -- closed by close()
         self._count = 0
+        self.order: Sequence[str] = ()
+        self.notes: Sequence[str] = ()
 
     def add(self, encoded: bytes, label: str, split: str | None = None) -> None:
         """Writes one image file as it is."""
@@ -53,8 +63,10 @@ class Writer:
         self._count += 1
 
     def close(self) -> None:
-        """Ends the manifest."""
+        """Ends the manifest, and writes down the order of the classes and what is to be said of them."""
         self._manifest.close()
+        about = {"classes": list(self.order), "notes": list(self.notes)}
+        (self._folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
 def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None]) -> Path:
@@ -93,5 +105,9 @@ def unpacked_dataset(fingerprint: str, folder: Path, write: Callable[[Writer], N
         finally:
             writer.close()
 
-    found = read_manifest(unpack(fingerprint, folder, fill) / _MANIFEST)
-    return DataSet(found.root, found.classes, found.items, (f"{root}: written out to {found.root.parent}",))
+    written = unpack(fingerprint, folder, fill)
+    found = read_manifest(written / _MANIFEST)
+    about = json.loads((written / _ABOUT).read_text(encoding="utf-8"))
+    if about["classes"]:
+        found = in_order_of(found, [name for name in about["classes"] if name in found.classes])
+    return replace(found, notes=(f"{root}: written out to {written}", *about["notes"]))
