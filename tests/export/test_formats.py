@@ -94,7 +94,11 @@ def test_the_usage_that_is_shown_works_when_it_is_pasted(name, artefacts, tmp_pa
     code = one.USAGE.format(path=str(find_artefacts(artefacts)[name]), height=128, width=128)
     with contextlib.redirect_stdout(io.StringIO()) as said:
         exec(compile(code, name, "exec"), {})
-    assert said.getvalue().rsplit(" ", 1)[0] in CLASSES
+    lines = [line.rsplit(" ", 1) for line in said.getvalue().splitlines()]
+    assert len(lines) == (3 if name == "saved_model" else 1)
+    assert {label for label, _ in lines} <= set(CLASSES)
+    scores = [float(score) for _, score in lines]
+    assert scores == sorted(scores, reverse=True)
 
 
 ALONE = """

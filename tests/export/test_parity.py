@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,8 @@ from PIL import Image
 
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import EXACT, Tolerance
-from transferkit.export.parity import Checker, Reference, judge
+from transferkit.export.parity import Checker, Reference, judge, save_answers
+from transferkit.export.subject import About
 from transferkit.export.variants import VARIANTS, write_variants
 
 CLASSES = ("a", "b")
@@ -26,14 +28,15 @@ COUNTED = Tolerance(None, 0.98)
 def judged(
     given, wanted, tolerance=EXACT, labels=None, tmp_path=None, classes=CLASSES, thresholds=(), inside=None
 ):
-    np.save(tmp_path / "answers.npy", np.asarray(given, np.float32))
+    answered = [("serving_default", "files", {"probabilities": np.asarray(given, np.float32)})]
+    save_answers(tmp_path / "answers.npz", answered)
     wanted = np.asarray(wanted, np.float32)
-    reference = Reference([str(number) for number in range(len(wanted))], wanted, labels, thresholds)
-    return judge(
-        "tflite", "f", tolerance, reference, CLASSES,
-        {"labels": list(classes), "thresholds": list(inside or thresholds), "seconds": 1.5},
-        tmp_path / "answers.npy",
-    )  # fmt: skip
+    reference = Reference([str(number) for number in range(len(wanted))], wanted, labels)
+    about = About(CLASSES, (8, 8), multi_label=bool(thresholds), thresholds=tuple(thresholds))
+    said = {**json.loads(about.to_json()), "thresholds": list(inside or thresholds), "transferkit": "0.0"}
+    said["classes"] = list(classes)
+    reply = {"labels": list(classes), "about": said, "all_outputs": False, "seconds": 1.5}
+    return judge("tflite", "f", tolerance, reference, about, reply, tmp_path / "answers.npz")
 
 
 def test_a_difference_above_the_tolerance_is_refused_and_one_below_it_is_not(tmp_path):
@@ -87,7 +90,7 @@ def test_with_several_labels_an_image_agrees_when_all_its_decisions_do(tmp_path)
 
 def test_an_artefact_with_other_thresholds_is_refused(tmp_path):
     found = judged([[0.9, 0.1]], [[0.9, 0.1]], tmp_path=tmp_path, thresholds=(0.5, 0.3), inside=(0.5, 0.5))
-    assert "the thresholds inside are [0.5, 0.5], the run's [0.5, 0.3]" in found.reason
+    assert "thresholds inside is [0.5, 0.5], the run's is [0.5, 0.3]" in found.reason
 
 
 def test_answers_that_are_no_numbers_or_of_another_shape_are_refused(tmp_path):
@@ -232,6 +235,7 @@ def test_files_in_the_working_folder_stand_in_for_no_library(artefacts, photos, 
     (tmp_path / "numpy.py").write_text("raise RuntimeError('not the library')")
     monkeypatch.chdir(tmp_path)
     with Checker(["tflite"]) as checker:
-        checker.order("tflite", artefacts / "model.tflite", [str(photos[0])], tmp_path / "answers.npy")
+        checker.order("tflite", artefacts / "model.tflite", [str(photos[0])], tmp_path / "answers.npz")
         assert "error" not in checker.reply()
-    assert np.load(tmp_path / "answers.npy").shape == (1, 3)
+    with np.load(tmp_path / "answers.npz") as answers:
+        assert answers["serving_default|files|probabilities"].shape == (1, 3)

@@ -17,7 +17,7 @@ pytest.importorskip("tensorflow_serving.apis", reason="needs the messages of ten
 from .conftest import CLASSES
 from .serving import Server
 
-OUTPUTS = {"probabilities", "class_ids", "labels", "confident"}
+OUTPUTS = {"labels", "scores", "class_ids", "classes", "probabilities", "confident"}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,8 @@ def test_rest_rows(named, server, encoded, wanted):
     for row in answer["predictions"]:
         assert set(row["labels"]) == set(CLASSES)
         assert row["labels"] == [CLASSES[index] for index in row["class_ids"]]
+        assert row["classes"] == list(CLASSES)
+        assert row["scores"] == sorted(row["probabilities"], reverse=True)
         assert isinstance(row["confident"], bool)
 
 
@@ -99,7 +101,7 @@ def test_rest_bytes_that_are_no_image_are_an_error_and_the_server_goes_on(server
 
 
 def test_no_output_is_a_string_that_rest_would_encode(wanted):
-    assert {name for name, value in wanted.items() if value.dtype == object} == {"labels"}
+    assert {name for name, value in wanted.items() if value.dtype == object} == {"labels", "classes"}
     assert not any(name.endswith("_bytes") for name in wanted)
 
 

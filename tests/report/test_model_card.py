@@ -98,7 +98,7 @@ class Export(tf.Module):
         n = tf.shape(bytes)[0]
         labels, ids = tf.tile([["dog", "cat"]], [n, 1]), tf.tile([[1, 0]], [n, 1])
         probabilities = tf.tile([[0.25, 0.75]], [n, 1])
-        answer = {"probabilities": probabilities, "labels": labels, "class_ids": ids}
+        answer = {"scores": tf.tile([[0.75, 0.25]], [n, 1]), "labels": labels, "class_ids": ids}
         return {**answer, "present": probabilities > 0.5}
 export = Export()
 tf.saved_model.save(export, "my export/1", signatures={"serving_default": export.answer})

@@ -44,6 +44,8 @@ def command(export: str, as_json_: bool) -> None:
 
 
 def _described(one: Inspected) -> str:
+    from transferkit.export.outputs import order_of
+
     about = one.about
     lines = [f"{one.title}  {one.path}  {one.bytes / 1e6:.1f} MB"]
     facts = {
@@ -60,7 +62,7 @@ def _described(one: Inspected) -> str:
     for name, (inputs, outputs) in sorted(one.signatures.items()):
         lines.append(f"  signature     {name}")
         lines += [f"    in   {_tensor(tensor)}" for tensor in inputs]
-        lines += [f"    out  {_tensor(tensor)}" for tensor in outputs]
+        lines += [f"    out  {_tensor(tensor)}  {order_of(tensor.name)}".rstrip() for tensor in outputs]
     lines.append("  use")
     lines += [f"    {line}".rstrip() for line in one.usage.rstrip().splitlines()]
     return "\n".join(lines)

@@ -4,9 +4,10 @@ It is started while a run still trains, so that TensorFlow is imported by the ti
 check, and at low priority, so that it takes only time that nothing else wants. Orders come as lines of JSON
 on standard input and are answered on standard output, in order:
 
-* ``{"format": …, "path": …, "files": […], "answers": …}``: load ``path``, answer the images ``files`` from
-  their bytes, write the probabilities as float32 ``[N, classes]`` to ``answers`` (``.npy``);
-* the reply is ``{"labels": […], "thresholds": […], "seconds": …}``, or ``{"error": "…"}``.
+* ``{"format": …, "path": …, "files": […], "pictures": […], "answers": …}``: load ``path``, ask every
+  signature about the images ``files``, one that takes pixels of any size also about the PNG ``pictures``, and
+  write all outputs to ``answers`` (``.npz``, :func:`transferkit.export.parity.save_answers`);
+* the reply is ``{"labels": […], "about": {…}, "all_outputs": …, "seconds": …}``, or ``{"error": "…"}``.
 
 When standard input ends the process ends, in the middle of an order too: a run that is killed leaves nothing.
 """
@@ -88,15 +89,36 @@ def _listen(source: TextIO, orders: queue.SimpleQueue[str]) -> None:
 def _check(order: dict[str, Any]) -> dict[str, Any]:
     from transferkit.data.transcode import readable_in_graph
     from transferkit.export.formats import load_format
+    from transferkit.export.parity import save_answers
 
     opened = load_format(order["format"]).read(Path(order["path"]))
+    about = opened.about
     encoded = [readable_in_graph(Path(file).read_bytes()) for file in order["files"]]
-    if opened.from_bytes is not None:
-        answers = opened.from_bytes(encoded)
+    pixels = _decoded(encoded, about.input_size, about.resize)
+    answered: list[tuple[str, str, dict[str, np.ndarray]]] = []
+    if opened.call is not None:
+        answered.append(("serving_default", "files", opened.call("serving_default", encoded)))
+        answered.append(("images", "files", opened.call("images", pixels)))
+        if order["pictures"]:
+            parts = [opened.call("images", _opened(file)[np.newaxis]) for file in order["pictures"]]
+            together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            answered.append(("images", "pictures", together))
     else:
-        answers = opened.answer(_decoded(encoded, opened.about.input_size, opened.about.resize))
-    np.save(order["answers"], np.asarray(answers, np.float32))
-    return {"labels": list(opened.labels), "thresholds": list(opened.about.thresholds)}
+        (signature,) = opened.signatures
+        answers = opened.from_bytes(encoded) if opened.from_bytes is not None else opened.answer(pixels)
+        answered.append((signature, "files", {"probabilities": np.asarray(answers, np.float32)}))
+    save_answers(Path(order["answers"]), answered)
+    return {
+        "labels": list(opened.labels),
+        "about": json.loads(about.to_json()),
+        "all_outputs": opened.call is not None,
+    }
+
+
+def _opened(file: str) -> np.ndarray:
+    import tensorflow as tf
+
+    return tf.io.decode_png(tf.io.read_file(file), channels=3).numpy()
 
 
 def _decoded(encoded: list[bytes], size: tuple[int, int], resize: str) -> np.ndarray:

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -18,8 +18,10 @@ from typing import IO, Any
 import numpy as np
 
 from transferkit.export.formats._base import Tolerance
+from transferkit.export.outputs import check_outputs
+from transferkit.export.subject import About
 
-__all__ = ["Checker", "Finding", "Reference", "judge"]
+__all__ = ["Checker", "Finding", "Reference", "judge", "save_answers"]
 
 # What lies in the user's working folder must not stand in for a library. transferkit's own folder comes last:
 # it may be a checkout, or one full of packages that must not stand in for the standard library.
@@ -40,13 +42,18 @@ class Reference:
         files: encoded images.
         probabilities: float32 ``[N, classes]``, the evaluated model's.
         labels: int64 ``[N]``, what the images are, or None where nobody knows.
-        thresholds: of the labels, where an image may have several; else none.
+        pictures: float32 ``[P, classes]``, the same for images that are given as pixels of any size.
     """
 
     files: Sequence[str]
     probabilities: np.ndarray
     labels: np.ndarray | None = None
-    thresholds: Sequence[float] = ()
+    pictures: np.ndarray | None = None
+
+    def of(self, kind: str) -> np.ndarray:
+        """The probabilities that belong to what was asked: ``"files"`` or ``"pictures"``."""
+        wanted = self.pictures if kind == "pictures" else self.probabilities
+        return wanted if wanted is not None else np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Finding:
         tolerance: what it was held to.
         seconds: that the check took in its process.
         accuracy, accuracy_of_model: on these images, where their labels are known.
+        outputs: signature to the outputs that were compared.
         reason: why it is refused; None where it is not.
     """
 
@@ -76,6 +84,7 @@ class Finding:
     seconds: float
     accuracy: float | None = None
     accuracy_of_model: float | None = None
+    outputs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     reason: str | None = None
 
     @property
@@ -121,9 +130,25 @@ class Checker:
         """It lives and has answered all that it was asked."""
         return self._process.poll() is None and not self._open
 
-    def order(self, name: str, path: Path, files: Sequence[str], answers: Path) -> None:
-        """Asks for a check and returns at once; replies come in the order of the orders."""
-        order = {"format": name, "path": str(path), "files": list(files), "answers": str(answers)}
+    def order(
+        self, name: str, path: Path, files: Sequence[str], answers: Path, pictures: Sequence[str] = ()
+    ) -> None:
+        """Asks for a check and returns at once; replies come in the order of the orders.
+
+        Args:
+            name: of the format.
+            path: of the artefact.
+            files: images that it is asked about.
+            answers: where its outputs are to be written.
+            pictures: PNG files whose pixels are given to a signature that takes any size.
+        """
+        order = {
+            "format": name,
+            "path": str(path),
+            "files": list(files),
+            "pictures": list(pictures),
+            "answers": str(answers),
+        }
         pipe = self._process.stdin
         self._open += 1
         try:
@@ -133,7 +158,7 @@ class Checker:
             pass  # it ended; the reply says so
 
     def reply(self) -> dict[str, Any]:
-        """Waits for the next reply: ``labels``, ``thresholds`` and ``seconds``, or ``error``."""
+        """Waits for the next reply: ``labels``, ``about``, ``all_outputs`` and ``seconds``, or ``error``."""
         self._open -= 1
         try:
             line = self._replies.get(timeout=_PATIENCE)
@@ -179,61 +204,101 @@ def judge(
     file: str,
     tolerance: Tolerance,
     reference: Reference,
-    classes: Sequence[str],
+    about: About,
     reply: dict[str, Any],
     answers: Path,
 ) -> Finding:
-    """Holds what an artefact answered against the reference.
+    """Holds what an artefact answered against the reference: every output of every signature.
 
     Args:
         name: of the format.
         file: of the artefact.
         tolerance: how near it must come.
         reference: what it was asked, and what the model says.
-        classes: in label order.
+        about: what the artefact should say of itself.
         reply: of the checker.
-        answers: where it wrote the probabilities.
+        answers: where it wrote the outputs.
     """
     count, seconds = len(reference.files), float(reply.get("seconds", 0.0))
+    refused = Finding(name, file, count, 0.0, 1.0, False, tolerance, seconds)
     if "error" in reply:
-        reason = f"it cannot be loaded and run: {reply['error']}"
-        return Finding(name, file, count, 0.0, 1.0, False, tolerance, seconds, reason=reason)
-    given, wanted = np.load(answers, allow_pickle=False), reference.probabilities
-    order = reply["labels"] == list(classes)
-    if given.shape != wanted.shape or not np.isfinite(given).all():
-        reason = f"its answers have the shape {list(given.shape)} or are no numbers"
-        return Finding(name, file, count, 0.0, 1.0, order, tolerance, seconds, reason=reason)
-    difference = float(np.abs(given - wanted).max())
-    agreement = float(_agree(given, reference, tolerance).mean())
+        return replace(refused, reason=f"it cannot be loaded and run: {reply['error']}")
+    order = reply["labels"] == reply["about"]["classes"] == list(about.classes)
+    refused = replace(refused, class_order=order)
+    answered = _read_answers(answers)
+    if not answered:
+        return replace(refused, reason="it has no signature")
+    differences, agreements, reason = [], [], None
+    for signature, kind, outputs in answered:
+        given, wanted = outputs.get("probabilities"), reference.of(kind)
+        if given is None or given.shape != wanted.shape or not np.isfinite(given).all():
+            shape = None if given is None else list(given.shape)
+            return replace(refused, reason=f"its answers have the shape {shape} or are no numbers")
+        differences.append(float(np.abs(given - wanted).max()))
+        agreements.append(float(_agree(given, wanted, about.thresholds, tolerance).mean()))
+        wrong = check_outputs(outputs, about) if reply["all_outputs"] else None
+        reason = reason or (f"signature {signature}: {wrong}" if wrong else None)
+    given = answered[0][2]["probabilities"]
     accuracy = of_model = None
     if reference.labels is not None:
         accuracy = float((given.argmax(1) == reference.labels).mean())
-        of_model = float((wanted.argmax(1) == reference.labels).mean())
-    finding = Finding(
-        name, file, count, agreement, difference, order, tolerance, seconds, accuracy, of_model
-    )  # fmt: skip
-    if not _same(reply["thresholds"], reference.thresholds):
-        words = f"the thresholds inside are {reply['thresholds']}, the run's {list(reference.thresholds)}"
-        return replace(finding, reason=words)
-    return replace(finding, reason=_reason(finding))
+        of_model = float((reference.probabilities.argmax(1) == reference.labels).mean())
+    finding = replace(
+        refused,
+        agreement=min(agreements),
+        largest_difference=max(differences),
+        accuracy=accuracy,
+        accuracy_of_model=of_model,
+        outputs={signature: sorted(outputs) for signature, _, outputs in answered},
+    )
+    said = [_reason(finding), _other_facts(reply["about"], about), reason]
+    return replace(finding, reason="; ".join(one for one in said if one) or None)
 
 
-def _same(given: Sequence[float], wanted: Sequence[float]) -> bool:
-    return len(given) == len(wanted) and np.allclose(given, wanted, rtol=0, atol=1e-6)
+def save_answers(file: Path, answered: Iterable[tuple[str, str, Mapping[str, np.ndarray]]]) -> None:
+    """Writes what a checker's artefact answered: signature, what was asked, and the outputs by name."""
+    arrays: dict[str, Any] = {}
+    for signature, kind, outputs in answered:
+        for name, values in outputs.items():
+            # Strings come from TensorFlow as objects, which only pickle could hold.
+            kept = values.astype(np.bytes_) if values.dtype == object else values
+            arrays[f"{signature}|{kind}|{name}"] = kept
+    with open(file, "wb") as opened:
+        np.savez(opened, **arrays)
 
 
-def _agree(given: np.ndarray, reference: Reference, tolerance: Tolerance) -> np.ndarray:
+def _read_answers(file: Path) -> list[tuple[str, str, dict[str, np.ndarray]]]:
+    found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    with np.load(file, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            signature, kind, name = key.split("|")
+            found.setdefault((signature, kind), {})[name] = arrays[key]
+    return [(signature, kind, outputs) for (signature, kind), outputs in found.items()]
+
+
+def _other_facts(inside: dict[str, Any], about: About) -> str | None:
+    """What an artefact says of itself and should not: thresholds, temperature, size …"""
+    wanted = json.loads(about.to_json())
+    for key in wanted:
+        if key not in ("classes", "transferkit") and inside.get(key) != wanted[key]:
+            return f"{key} inside is {inside.get(key)}, the run's is {wanted[key]}"
+    return None
+
+
+def _agree(
+    given: np.ndarray, wanted: np.ndarray, thresholds: Sequence[float], tolerance: Tolerance
+) -> np.ndarray:
     """bool ``[N]``: the same most probable class, or the very same labels given where there may be several.
 
     A tie within the tolerance has two answers that are right.
     """
-    wanted, rows = reference.probabilities, np.arange(len(given))
+    rows = np.arange(len(given))
     close = 0.0 if tolerance.difference is None else tolerance.difference
-    if len(reference.thresholds):
+    if len(thresholds):
         # Images count, not decisions: nearly all of those say "absent" and agree by themselves.
-        thresholds = np.asarray(reference.thresholds, np.float32)
-        same = (given >= thresholds) == (wanted >= thresholds)
-        return (same | (np.abs(wanted - thresholds) < close)).all(axis=1)
+        least = np.asarray(thresholds, np.float32)
+        same = (given >= least) == (wanted >= least)
+        return (same | (np.abs(wanted - least) < close)).all(axis=1)
     short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
     return (given.argmax(1) == wanted.argmax(1)) | (short < close)
 

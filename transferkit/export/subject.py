@@ -14,7 +14,7 @@ import numpy as np
 
 from transferkit._version import __version__
 
-__all__ = ["About", "Subject", "labels_text"]
+__all__ = ["About", "Subject", "labels_text", "read_labels"]
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,9 @@ class Subject:
 def labels_text(classes: Sequence[str]) -> str:
     """The classes, a name a line."""
     return "".join(f"{name}\n" for name in classes)
+
+
+def read_labels(text: str | bytes) -> tuple[str, ...]:
+    """What :func:`labels_text` wrote. A name may hold what ``splitlines`` takes for the end of a line."""
+    text = text.decode("utf-8") if isinstance(text, bytes) else text
+    return tuple(text.removesuffix("\n").split("\n"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SIDE", "VARIANTS", "write_variants"]
+__all__ = ["SIDE", "VARIANTS", "write_colours", "write_variants"]
 
 SIDE = 512
 
@@ -63,3 +63,13 @@ def write_variants(photos: Sequence[str | Path], folder: Path) -> dict[str, Path
             change(images[number % len(images)]).save(file, **settings)
             written[name] = file
     return written
+
+
+def write_colours(file: Path) -> str:
+    """Writes a PNG of fields in strong colours, wider than high: turned channels or sides show."""
+    import numpy as np
+    from PIL import Image
+
+    fields = np.random.default_rng(0).choice([0, 96, 255], (5, 8, 3)).astype(np.uint8)
+    Image.fromarray(fields.repeat(23, axis=0).repeat(19, axis=1)).save(file)
+    return str(file)

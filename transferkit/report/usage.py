@@ -14,15 +14,19 @@ __all__ = ["python_usage", "serving_usage"]
 
 def python_usage(export: ExportFacts, version: int = 1) -> str:
     """Python with TensorFlow alone: neither transferkit nor Keras is needed."""
-    said = ', "yes" if present[number] else "no"' if export.multi_label else ""
-    return (
-        f"{_load(f'{export.path}/{version}')}"
-        'answer = model.signatures["serving_default"](bytes=photo[None])\n'
-        'probabilities = answer["probabilities"][0].numpy()  # in class order\n'
-        + ('present = answer["present"][0].numpy()  # which classes apply\n' if export.multi_label else "")
-        + "# The likeliest first.\n"
-        'for label, number in zip(answer["labels"][0].numpy(), answer["class_ids"][0].numpy()):\n'
-        f'    print(label.decode(), f"{{probabilities[number]:.3f}}"{said})\n'
+    lines = _load(f"{export.path}/{version}")
+    lines += 'answer = model.signatures["serving_default"](bytes=photo[None])\n'
+    if not export.multi_label:
+        return lines + (
+            "# The likeliest first; classes and probabilities are the same in class order.\n"
+            'for label, score in zip(answer["labels"][0].numpy(), answer["scores"][0].numpy()):\n'
+            '    print(label.decode(), f"{score:.3f}")\n'
+        )
+    return lines + (
+        'present = answer["present"][0].numpy()  # in class order, as classes and probabilities are\n'
+        'ranked = [answer[name][0].numpy() for name in ("labels", "scores", "class_ids")]\n'
+        "for label, score, number in zip(*ranked):  # the likeliest first\n"
+        '    print(label.decode(), f"{score:.3f}", "yes" if present[number] else "no")\n'
     )
 
 

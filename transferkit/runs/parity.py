@@ -18,7 +18,7 @@ from transferkit.export.formats import load_format
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.parity import Checker, Finding, Reference, judge
 from transferkit.export.subject import Subject
-from transferkit.export.variants import VARIANTS, write_variants
+from transferkit.export.variants import VARIANTS, write_colours, write_variants
 
 __all__ = ["HeldOut", "ParityGate", "ParityResult", "on_accelerator"]
 
@@ -112,6 +112,8 @@ class ParityGate:
         self._counted = asked.spread(images or _COUNTED)
         self._paths = [str(Path(path).resolve()) for path in paths]
         self._variants = write_variants([self._paths[index] for index in self._compared], place)
+        self._pictures = [write_colours(place / "colours.png")]
+        self._pictures += [str(self._variants[name]) for name in ("png",) if name in self._variants]
         self._least = least_agreement
         self._ordered: list[tuple[str, Tolerance, Path]] = []
 
@@ -120,8 +122,8 @@ class ParityGate:
         tolerance: Tolerance = load_format(name).TOLERANCE
         if self._least is not None and tolerance.agreement < 1:
             tolerance = replace(tolerance, agreement=self._least)
-        answers = Path(self._folder.name) / f"{name}.npy"
-        self._checker.order(name, path.resolve(), self._files(tolerance), answers)
+        answers = Path(self._folder.name) / f"{name}.npz"
+        self._checker.order(name, path.resolve(), self._files(tolerance), answers, self._pictures)
         self._ordered.append((name, tolerance, answers))
 
     def settle(self, subject: Subject, held_out: HeldOut) -> ParityResult:
@@ -134,12 +136,11 @@ class ParityGate:
         Returns:
             The verdict; nothing is removed yet.
         """
-        compared = self._reference(subject, held_out)
+        compared = self._reference(subject)
         counted = Reference(
             [self._paths[index] for index in self._counted],
             held_out.probabilities[self._counted],
             held_out.labels[self._counted] if held_out.labels.ndim == 1 else None,
-            subject.about.thresholds,
         )
         evaluated = self._against_evaluation(compared, held_out)
         verdict = ParityResult()
@@ -151,7 +152,7 @@ class ParityGate:
                 load_format(name).FILE or ".",
                 tolerance,
                 reference,
-                subject.about.classes,
+                subject.about,
                 reply,
                 answers,
             )
@@ -174,19 +175,11 @@ class ParityGate:
         ordered = [self._variants[name] for name, *_ in VARIANTS if name in self._variants]
         return [*(self._paths[index] for index in self._compared), *map(str, ordered)]
 
-    def _reference(self, subject: Subject, held_out: HeldOut) -> Reference:
+    def _reference(self, subject: Subject) -> Reference:
         """What the network says, in this process, to the very bytes that the artefacts are asked about."""
         files = self._files(Tolerance(0.0, 1.0))
-        about = subject.about
-        batches = list(read_images([(None, file) for file in files], about.input_size, about.resize))
-        unreadable = [one for batch in batches for one in batch.unreadable]
-        if unreadable:
-            raise UserError(*(fault(str(one.path), mend=one.reason) for one in unreadable))
-        images = np.concatenate([batch.images for batch in batches])
-        # On the CPU, as in the other process: an accelerator's shorter arithmetic is no fault of an export.
-        with tf.device("/CPU:0"):
-            answers = subject.probabilities(tf.constant(images)).numpy()
-        return Reference(files, answers, thresholds=about.thresholds)
+        answers = _answers(subject, [*files, *self._pictures])
+        return Reference(files, answers[: len(files)], pictures=answers[len(files) :])
 
     def _against_evaluation(self, compared: Reference, held_out: HeldOut) -> dict[str, Any]:
         """Whether the figures that were reported are those of the network that is exported."""
@@ -200,6 +193,19 @@ class ParityGate:
                 f"are {allowed:.0e}; run it with activations.engine=tensorflow and activations.dtype=float32"
             )
         return {"images": count, "largest_difference": largest, "tolerance": allowed, "reason": reason}
+
+
+def _answers(subject: Subject, files: Sequence[str]) -> np.ndarray:
+    """What the network says to files; float32 ``[N, classes]``."""
+    about = subject.about
+    batches = list(read_images([(None, file) for file in files], about.input_size, about.resize))
+    unreadable = [one for batch in batches for one in batch.unreadable]
+    if unreadable:
+        raise UserError(*(fault(str(one.path), mend=one.reason) for one in unreadable))
+    images = np.concatenate([batch.images for batch in batches])
+    # On the CPU, as in the other process: an accelerator's shorter arithmetic is no fault of an export.
+    with tf.device("/CPU:0"):
+        return subject.probabilities(tf.constant(images)).numpy()
 
 
 def on_accelerator() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,8 @@ class Opened:
         labels: the class names as they lie in the artefact itself.
         signatures: name to inputs and outputs.
         from_bytes: the same from encoded images, where the artefact decodes them itself; else None.
+        call: name of a signature and its input (encoded images, or uint8 ``[N, h, w, 3]``) to all its
+            outputs; None where ``probabilities`` is all that there is.
     """
 
     about: About
@@ -61,3 +64,4 @@ class Opened:
     labels: tuple[str, ...]
     signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     from_bytes: Callable[[Sequence[bytes]], np.ndarray] | None = None
+    call: Callable[[str, Any], dict[str, np.ndarray]] | None = None

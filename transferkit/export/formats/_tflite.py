@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import Opened, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.export.subject import Subject
@@ -27,7 +28,7 @@ import tensorflow as tf
 from PIL import Image
 
 interpreter = tf.lite.Interpreter({path!r})
-labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().splitlines()
+labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")
 photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
 answer = interpreter.get_signature_runner()(images=np.asarray(photo)[None])
 probabilities = answer["probabilities"][0]
@@ -95,6 +96,11 @@ def read(path: Path) -> Opened:
 
     with quiet():
         interpreter.allocate_tensors()
+    sides = list(interpreter.get_signature_list().values())
+    several = len(interpreter.get_input_details()) + len(interpreter.get_output_details()) > 2
+    if several or sides != [{"inputs": ["images"], "outputs": ["probabilities"]}]:
+        expected = "one signature from images to probabilities, as `transferkit export` writes it"
+        raise UserError(fault("export", str(path), expected))
     signatures = {
         name: ([_tensor(one["inputs"][0], source)], [_tensor(one["outputs"][0], target)])
         for name, one in interpreter.get_signature_list().items()

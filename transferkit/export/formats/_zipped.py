@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from transferkit.errors import UserError, fault
-from transferkit.export.subject import About, labels_text
+from transferkit.export.subject import About, labels_text, read_labels
 
 __all__ = ["ABOUT", "LABELS", "add_facts", "read_facts"]
 
@@ -35,8 +35,8 @@ def read_facts(file: Path) -> tuple[About, tuple[str, ...]]:
     try:
         with zipfile.ZipFile(file) as archive:
             about = About.from_json(archive.read(ABOUT))
-            labels = archive.read(LABELS).decode("utf-8").splitlines()
+            labels = read_labels(archive.read(LABELS))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         expected = f"a file that holds {LABELS} and {ABOUT}, as `transferkit export` writes it"
         raise UserError(fault("export", str(file), expected)) from None
-    return about, tuple(labels)
+    return about, labels

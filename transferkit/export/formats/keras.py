@@ -32,7 +32,7 @@ import numpy as np
 from PIL import Image
 
 model = keras.saving.load_model({path!r})
-labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().splitlines()
+labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")
 photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
 probabilities = model.predict(np.asarray(photo)[None], verbose=0)[0]
 print(labels[probabilities.argmax()], probabilities.max())
@@ -66,6 +66,10 @@ def read(path: Path) -> Opened:
         first = str(error).strip().splitlines()
         mend = f"Keras cannot load it: {first[0] if first else type(error).__name__}"
         raise UserError(fault("export", str(path), "a .keras file", mend)) from error
+
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        expected = "a model from images to probabilities, as `transferkit export` writes it"
+        raise UserError(fault("export", str(path), expected))
 
     def answer(images: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict(images, batch_size=_BATCH, verbose=0))

@@ -10,7 +10,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import EXACT, Opened, Tensor
-from transferkit.export.subject import About, Subject, labels_text
+from transferkit.export.subject import About, Subject, labels_text, read_labels
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -26,7 +26,7 @@ import onnxruntime
 from PIL import Image
 
 session = onnxruntime.InferenceSession({path!r})
-labels = session.get_modelmeta().custom_metadata_map["labels"].splitlines()
+labels = session.get_modelmeta().custom_metadata_map["labels"].split("\\n")
 photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
 probabilities = session.run(None, {{"images": np.asarray(photo)[None]}})[0][0]
 print(labels[probabilities.argmax()], probabilities.max())
@@ -72,6 +72,8 @@ def read(path: Path) -> Opened:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         found = session.get_modelmeta().custom_metadata_map
         about = About.from_json(found["transferkit"])
+        if [[one.name for one in side] for side in _sides(session)] != [["images"], ["probabilities"]]:
+            raise ValueError("it has other inputs or outputs than images and probabilities")
     except Exception as error:  # ONNX Runtime has an exception class for each status code
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         expected = "an ONNX model that `transferkit export` wrote"
@@ -81,8 +83,12 @@ def read(path: Path) -> Opened:
         parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
         return np.concatenate([session.run(["probabilities"], {"images": part})[0] for part in parts])
 
-    sides = [[_tensor(one) for one in side] for side in (session.get_inputs(), session.get_outputs())]
-    return Opened(about, answer, tuple(found["labels"].splitlines()), {"main": (sides[0], sides[1])})
+    sides = [[_tensor(one) for one in side] for side in _sides(session)]
+    return Opened(about, answer, read_labels(found["labels"]), {"main": (sides[0], sides[1])})
+
+
+def _sides(session: Any) -> tuple[Any, Any]:
+    return session.get_inputs(), session.get_outputs()
 
 
 def _name_tensors(model: Any, classes: int) -> None:

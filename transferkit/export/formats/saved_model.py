@@ -5,12 +5,10 @@ Signatures, both with the same outputs:
 * ``serving_default``: ``bytes``, string ``[N]``, encoded images (JPEG, PNG, GIF, BMP);
 * ``images``: ``images``, uint8 ``[N, H, W, 3]``, RGB images of any one size.
 
-Outputs: ``probabilities`` float32 ``[N, classes]`` in class order; ``class_ids`` int64 ``[N, classes]`` and
-``labels`` string ``[N, classes]``, both from the most to the least probable class. Where a precision was
-wanted, ``confident`` bool ``[N]``: whether the answer is sure enough to be given; where an image may have
-several labels, ``present`` bool ``[N, classes]``, in class order. The class order is also in
-``assets/labels.txt``, a name a line, and what the model says of itself, the threshold among it, in
-``assets/transferkit.json``. Plain TensorFlow loads it: neither transferkit nor Keras is needed.
+Outputs: ``labels``, ``scores`` and ``class_ids``, from the most to the least probable class; ``classes`` and
+``probabilities``, in class order; what else there may be is in :mod:`transferkit.export.outputs`. The class
+order is also in ``assets/labels.txt``, a name a line, and what the model says of itself, the threshold among
+it, in ``assets/transferkit.json``. Plain TensorFlow loads it: neither transferkit nor Keras is needed.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from transferkit.data.decode import decode, resize_image
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import EXACT, Opened, Tensor
 from transferkit.export.formats._zipped import ABOUT, LABELS
-from transferkit.export.subject import About, Subject, labels_text
+from transferkit.export.subject import About, Subject, labels_text, read_labels
 from transferkit.plain_path import plain_path
 
 __all__ = [
@@ -56,10 +54,12 @@ import tensorflow as tf
 model = tf.saved_model.load({path!r})
 photo = tf.io.read_file("photo.jpg")
 answer = model.signatures["serving_default"](bytes=photo[None])
-print(answer["labels"][0, 0].numpy().decode(), float(tf.reduce_max(answer["probabilities"][0])))
+for label, score in zip(answer["labels"][0, :3].numpy(), answer["scores"][0, :3].numpy()):
+    print(label.decode(), score)
 """
 
 _BATCH = 16
+_SIGNATURES = {"serving_default": ["bytes"], "images": ["images"]}
 
 
 class _Serving(tf.Module):
@@ -99,9 +99,11 @@ class _Serving(tf.Module):
         probabilities = self._subject.probabilities(images)
         class_ids = tf.argsort(probabilities, direction="DESCENDING", stable=True)
         outputs = {
-            "probabilities": tf.identity(probabilities, "probabilities"),
-            "class_ids": tf.cast(class_ids, tf.int64),
             "labels": tf.gather(self.labels, class_ids),
+            "scores": tf.gather(probabilities, class_ids, batch_dims=1),
+            "class_ids": tf.cast(class_ids, tf.int64),
+            "classes": tf.tile(self.labels[tf.newaxis], [tf.shape(probabilities)[0], 1]),
+            "probabilities": tf.identity(probabilities, "probabilities"),
         }
         if about.threshold is not None:
             outputs["confident"] = tf.reduce_max(probabilities, axis=-1) >= about.threshold
@@ -141,22 +143,25 @@ def read(path: Path) -> Opened:
         mend = f"it cannot be read, perhaps cut short: {first[0] if first else type(error).__name__}"
         raise UserError(fault("export", str(path), "a whole SavedModel", mend)) from error
     signatures = model.signatures
-    if "serving_default" not in signatures or "bytes" not in _inputs(signatures["serving_default"]):
-        expected = "a SavedModel with the signature serving_default(bytes), as `transferkit export` writes it"
-        raise UserError(fault("export", str(path), expected))
-    serve, take = signatures["serving_default"], signatures["images"]
+    if {name: list(_inputs(function)) for name, function in signatures.items()} != _SIGNATURES:
+        expected = "a SavedModel with the signatures serving_default(bytes) and images(images) and no others"
+        raise UserError(fault("export", str(path), expected, "`transferkit export` writes such"))
+
+    def call(name: str, batch: Any) -> dict[str, np.ndarray]:
+        (argument,) = _SIGNATURES[name]
+        parts = [batch[start : start + _BATCH] for start in range(0, len(batch), _BATCH)]
+        given = [signatures[name](**{argument: tf.constant(part)}) for part in parts]
+        return {key: np.concatenate([one[key].numpy() for one in given]) for key in given[0]}
 
     def from_bytes(encoded: Sequence[bytes]) -> np.ndarray:
-        parts = [list(encoded[start : start + _BATCH]) for start in range(0, len(encoded), _BATCH)]
-        return np.concatenate([serve(bytes=tf.constant(part))["probabilities"].numpy() for part in parts])
+        return call("serving_default", list(encoded))["probabilities"]
 
     def answer(images: np.ndarray) -> np.ndarray:
-        parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-        return np.concatenate([take(images=tf.constant(part))["probabilities"].numpy() for part in parts])
+        return call("images", images)["probabilities"]
 
     found = {name: _sides(function) for name, function in signatures.items()}
-    labels = tuple((path / "assets" / LABELS).read_text("utf-8").splitlines())
-    opened = Opened(about, answer, labels, found, from_bytes)
+    labels = read_labels((path / "assets" / LABELS).read_bytes())
+    opened = Opened(about, answer, labels, found, from_bytes, call)
     # The signatures' functions live only as long as what was loaded.
     object.__setattr__(opened, "model", model)
     return opened

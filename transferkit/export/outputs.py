@@ -1,0 +1,85 @@
+"""What the signatures of a SavedModel answer with: two groups of outputs, each in one order.
+
+* ranked, from the most to the least probable class: ``labels`` string, ``scores`` float32 and ``class_ids``
+  int64, each ``[N, classes]``;
+* in class order, the same for every image: ``classes`` string and ``probabilities`` float32, each
+  ``[N, classes]``, and ``present`` bool ``[N, classes]`` where an image may have several labels;
+* one an image: ``confident`` bool ``[N]``, where a precision was wanted.
+
+The other formats answer with ``probabilities`` alone and hold the class names beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from transferkit.export.subject import About
+
+__all__ = ["check_outputs", "order_of", "output_names"]
+
+_RANKED = ("labels", "scores", "class_ids")
+_VECTOR = ("classes", "probabilities", "present")
+
+
+def order_of(name: str) -> str:
+    """In which order an output stands, in words; empty for one that is not ours.
+
+    >>> order_of("scores")
+    'most probable first'
+    """
+    if name in _RANKED:
+        return "most probable first"
+    if name in _VECTOR:
+        return "class order"
+    return "one an image" if name == "confident" else ""
+
+
+def output_names(about: About) -> set[str]:
+    """The outputs that each signature of a SavedModel has."""
+    names = {*_RANKED, "classes", "probabilities"}
+    names |= {"confident"} if about.threshold is not None else set()
+    return names | ({"present"} if about.multi_label else set())
+
+
+def check_outputs(outputs: Mapping[str, np.ndarray], about: About) -> str | None:
+    """Whether outputs say the same as their ``probabilities``; those are compared with the model's elsewhere.
+
+    Args:
+        outputs: of one signature, for the same N images; strings as bytes.
+        about: the classes and thresholds that are meant.
+
+    Returns:
+        What is wrong, or None.
+    """
+    expected = output_names(about)
+    if set(outputs) != expected:
+        return f"its outputs are {', '.join(sorted(outputs))}, expected {', '.join(sorted(expected))}"
+    probabilities = outputs["probabilities"]
+    count, classes = probabilities.shape
+    names = np.array([name.encode("utf-8", "surrogateescape") for name in about.classes])
+    ids = outputs["class_ids"]
+    if ids.shape != (count, classes) or not (np.sort(ids, axis=1) == np.arange(classes)).all():
+        return "class_ids does not hold each class once"
+    ranked = np.take_along_axis(probabilities, ids, axis=1)
+    if (np.diff(ranked, axis=1) > 0).any():
+        return "class_ids is not in the order of the probabilities, the most probable first"
+    right = {
+        "classes": np.broadcast_to(names, (count, classes)),
+        "scores": ranked,
+        "labels": names[ids],
+        "present": probabilities >= np.asarray(about.thresholds, np.float32) if about.multi_label else None,
+        "confident": probabilities.max(1) >= np.float32(about.threshold or 0),
+    }
+    meant = {
+        "classes": "the class names in their order",
+        "scores": "the probabilities of class_ids",
+        "labels": "the names of class_ids",
+        "present": "the probabilities from their thresholds on",
+        "confident": "whether the largest probability reaches the threshold",
+    }
+    for name in sorted(expected & set(right)):
+        if not np.array_equal(outputs[name], right[name]):
+            return f"{name} is not {meant[name]}"
+    return None
