@@ -33,7 +33,7 @@ from embedded_teachers import LATE_WIDTH, Teachers
 from embedded_views import Views, read_photos, read_tfrecord
 from keras import layers
 
-from transferkit.backbones.embedded import embedded
+from transferkit.backbones.networks.embedded import embedded
 
 SIZE = 128
 LOSS_WEIGHTS = {"early": 0.1, "middle": 0.3, "late": 0.5, "pooled": 3.0, "classes": 0.5}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transferkit.backbones.efficientnet_lite import efficientnet_lite, tensors_of_layer
+from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, tensors_of_layer
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.torch_file import read_tensors
 from transferkit.card import load_card

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from transferkit.backbones.embedded import embedded
+from transferkit.backbones.networks.embedded import embedded
 from transferkit.card import load_card
 
 CARD = load_card("embedded")

@@ -70,7 +70,7 @@ def test_cards_normalisation_is_used(hub_folder: Path, images: np.ndarray, tmp_p
         ('handle = "{handle}"', 'handle = "hbu:x"', "did you mean 'hub'"),
         ('handle = "{handle}"', 'constructor = "os.system"', "a function of keras.applications"),
         ('handle = "{handle}"', 'constructor = "keras.applications.MobileNetV9"', "did you mean 'MobileNetV"),
-        ('handle = "{handle}"', 'constructor = "transferkit.backbones.none.net"', "no module"),
+        ('handle = "{handle}"', 'constructor = "transferkit.backbones.networks.none.net"', "no module"),
         (
             'handle = "{handle}"',
             'constructor = "keras.applications.MobileNet"\nfamly = "x"',

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from transferkit.backbones import load_backbone
-from transferkit.backbones.efficientnet_lite import efficientnet_lite, tensors_of_layer
+from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, tensors_of_layer
 from transferkit.backbones.torch_file import read_tensors
 from transferkit.errors import UserError
 

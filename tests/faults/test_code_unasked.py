@@ -317,8 +317,8 @@ def test_no_file_allows_lambda_layers(place, key, capsys):
         "keras.applications.imagenet_utils.preprocess_input",
         "keras.saving.load_model",
         "transferkit.backbones.load.load_backbone",
-        "transferkit.backbones.embedded.Any",
-        "transferkit.backbones.embedded.keras",
+        "transferkit.backbones.networks.embedded.Any",
+        "transferkit.backbones.networks.embedded.keras",
         "keras.applications.evil.Evil",
     ],
 )

@@ -15,7 +15,7 @@ from transferkit.errors import UserError, fault, near
 __all__ = ["build", "finish"]
 
 # A card is data: it can name a network that Keras or transferkit brings, and cannot make other code run.
-_HOMES = ("keras.applications.", "transferkit.backbones.embedded.")
+_HOMES = ("keras.applications.", "transferkit.backbones.networks.")
 _TAKES = {"include_top", "weights", "input_tensor", "input_shape", "pooling"}
 
 
