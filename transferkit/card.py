@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
+from transferkit.bounds import check_text, read_bounded
 from transferkit.errors import UserError, fault, near
 from transferkit.resources import shipped
 
@@ -172,12 +173,12 @@ def load_card(reference: str | Path) -> Card:
     text = str(reference)
     if text.endswith(".toml") or "/" in text or "\\" in text:
         path = Path(text).expanduser()
-        if not path.is_file():
+        if not _is_file(path):
             raise UserError(fault("backbone", text, "the path of a card file (.toml)", "no such file"))
         return _read(path)
     for folder in _folders():
         path = folder / f"{text}.toml"
-        if path.is_file():
+        if _is_file(path):
             return _read(path)
     raise UserError(fault("backbone", text, "the name of a card", no_card(text) or "its file cannot be read"))
 
@@ -224,7 +225,7 @@ def hides_shipped(name: str) -> Path | None:
     if not name or any(sign in name for sign in ":/\\"):
         return None
     own, ours = (folder / f"{name}.toml" for folder in _folders())
-    if not (own.is_file() and ours.is_file()) or own.resolve() == ours.resolve():
+    if not (_is_file(own) and ours.is_file()) or own.resolve() == ours.resolve():
         return None
     return own
 
@@ -251,6 +252,13 @@ def _folders() -> tuple[Path, ...]:
     return (Path("backbones"), shipped("cards"))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _found() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in _folders():
@@ -261,8 +269,10 @@ def _found() -> dict[str, Path]:
 
 def _read(path: Path) -> Card:
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = read_bounded(path, path.name).decode("utf-8")
+        check_text(text, path.name)
+        values = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(fault(path.name, mend=f"no valid TOML: {error}")) from None
     try:
         card = Card.model_validate(values)

@@ -14,6 +14,7 @@ import sys
 import click
 
 from transferkit._version import __version__
+from transferkit.cli._terminal import printable_streams
 from transferkit.errors import UserError
 
 __all__ = ["cli", "command", "main"]
@@ -49,12 +50,14 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's fault ends it with its lines on stderr and its exit code."""
-    try:
-        cli.main(args=arguments, prog_name="transferkit")
-    except UserError as error:
-        for line in error.faults:
-            click.echo(f"transferkit: {line}", err=True)
-        sys.exit(error.exit_code)
+    with printable_streams():
+        try:
+            # Without `color` click takes escape sequences away, and a name is another then.
+            cli.main(args=arguments, prog_name="transferkit", color=True)
+        except UserError as error:
+            for line in error.faults:
+                click.echo(f"transferkit: {line}", err=True, color=True)
+            sys.exit(error.exit_code)
 
 
 def command() -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import click
 
+from transferkit.errors import one_line, printable
+
 __all__ = [
     "allow_code_option",
     "as_json",
     "backbone_option",
     "data_option",
     "json_option",
+    "json_text",
     "quiet_option",
     "recipe_option",
     "set_option",
@@ -47,7 +50,15 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 
 def as_json(value: Any) -> None:
     """Prints JSON, numbers as they are, on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON in which what a terminal would obey is escaped; reading it gives the same value."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if printable(text) == text:
+        return text
+    return "".join(one if printable(one) == one else f"\\u{ord(one):04x}" for one in text)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
@@ -70,4 +81,4 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
 def _text(cell: object) -> str:
     if cell is None:
         return ""
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    return f"{cell:.4g}" if isinstance(cell, float) else one_line(str(cell))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
+
+from transferkit import csv_files
+from transferkit.cli._options import json_text
+from transferkit.errors import one_line
 
 if TYPE_CHECKING:
     from transferkit.runs.predict import Prediction
@@ -67,7 +69,7 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, engine: st
             done += 1
             if prediction.error is not None:
                 failed += 1
-                click.echo(f"transferkit: {prediction.path}: {prediction.error}", err=True)
+                click.echo(f"transferkit: {one_line(prediction.path)}: {prediction.error}", err=True)
             else:
                 yield prediction
 
@@ -88,7 +90,7 @@ def _print_table(answers: Iterable[Prediction]) -> None:
         said = "abstained: " if one.abstained else ""
         if one.present is not None:
             said = f"{', '.join(one.present) or 'none'}: "
-        click.echo(f"{one.path}  {said}{named}")
+        click.echo(one_line(f"{one.path}  {said}{named}"))
 
 
 def _print_json(answers: Iterable[Prediction]) -> None:
@@ -102,11 +104,11 @@ def _print_json(answers: Iterable[Prediction]) -> None:
         }
         if one.present is not None:
             line["labels"] = list(one.present)
-        click.echo(json.dumps(line, ensure_ascii=False))
+        click.echo(json_text(line))
 
 
 def _print_csv(answers: Iterable[Prediction]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv_files.Writer(sys.stdout)
     writer.writerow(["path", "rank", "label", "probability", "abstained"])
     for one in answers:
         for rank, (label, probability) in enumerate(one.top, 1):

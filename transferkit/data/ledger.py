@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from transferkit import csv_files
 from transferkit.data.source import SPLITS
 from transferkit.errors import UserError, fault
 
@@ -49,7 +50,7 @@ class Ledger:
     def write(self, path: Path) -> None:
         """Writes ``split.csv`` with the columns sha256, path, class (or classes), split."""
         with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
+            writer = csv_files.Writer(file)
             writer.writerow(_SEVERAL if self.multi_label else _COLUMNS)
             writer.writerows([row.sha256, row.name, row.label, row.split] for row in self.rows)
 
@@ -63,7 +64,7 @@ class Ledger:
         rows = []
         try:
             with open(path, newline="", encoding="utf-8") as file:
-                lines = csv.reader(file)
+                lines = csv_files.Reader(file)
                 header = tuple(next(lines, ()))
                 if header not in (_COLUMNS, _SEVERAL):
                     raise UserError(

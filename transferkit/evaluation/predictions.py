@@ -6,7 +6,6 @@ multi-label images ``labels`` and ``predicted`` hold JSON lists of class names.
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from transferkit import csv_files
 from transferkit.errors import UserError, fault
 from transferkit.whole_file import whole_file
 
@@ -54,7 +54,7 @@ def write_predictions(evaluation: Evaluation, path: str | Path) -> Path:
     multi = evaluation.kind == "multi"
     where = evaluation.paths or tuple(str(i) for i in range(len(evaluation.probabilities)))
     with whole_file(path) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+        writer = csv_files.Writer(file, "\r\n")
         head = ["path", "labels" if multi else "label", "predicted"]
         writer.writerow([*head, *(_PREFIX + name for name in names)])
         for i, name in enumerate(where):
@@ -84,7 +84,7 @@ def read_predictions(path: str | Path) -> Predictions:
             fault(str(path), expected="a predictions.csv of an evaluated run", mend="no such file")
         )
     with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.reader(file)
+        reader = csv_files.Reader(file)
         head = next(reader, [])
         if head[:1] != ["path"] or head[1:2] not in (["label"], ["labels"]) or head[2:3] != ["predicted"]:
             expected = f"the columns path, label, predicted, {_PREFIX}CLASS, …"

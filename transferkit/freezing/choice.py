@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferkit.errors import UserError, fault, near
+from transferkit.freezing.patterns import matches
 
 __all__ = ["Choice", "choose"]
 
@@ -122,21 +123,25 @@ def _nearest(pattern: str, names: Sequence[str]) -> str:
 
 def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
     names = [layer.name for layer in layers]
-    patterns = [re.compile(rule["match"]) for rule in rules]
     faults = []
-    for number, pattern in enumerate(patterns, start=1):
-        if not any(pattern.fullmatch(name) for name in names):
-            mend = _nearest(pattern.pattern, names)
+    matched = []
+    for number, rule in enumerate(rules, start=1):
+        try:
+            matched.append(matches(rule["match"], names, f"freeze rule {number}"))
+        except UserError as error:
+            faults += error.faults
+            continue
+        if not matched[-1].any():
+            mend = _nearest(rule["match"], names)
             faults.append(
-                fault(f"freeze rule {number}", pattern.pattern, "a pattern that matches a layer", mend)
+                fault(f"freeze rule {number}", rule["match"], "a pattern that matches a layer", mend)
             )
+    if faults:
+        raise UserError(*faults)
     choices: list[Choice] = []
     uncovered = []
-    for layer in layers:
-        found = next(
-            (rule for rule, pattern in zip(rules, patterns, strict=True) if pattern.fullmatch(layer.name)),
-            None,
-        )
+    for here, layer in enumerate(layers):
+        found = next((rule for rule, those in zip(rules, matched, strict=True) if those[here]), None)
         if found is not None:
             choices.append(Choice(bool(found["trainable"]), float(found.get("lr_multiplier", 1.0))))
             continue
@@ -144,15 +149,8 @@ def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
             uncovered.append(layer.name)
         # What has no weights goes with what it follows.
         choices.append(choices[-1] if choices else _FROZEN)
-    if uncovered and not faults:
+    if uncovered:
         more = f" and {len(uncovered) - 1} more" if len(uncovered) > 1 else ""
-        faults.append(
-            fault(
-                "freeze",
-                mend=f"no rule covers layer '{uncovered[0]}'{more}; let the last rule be "
-                "{ match = '.*', trainable = false }",
-            )
-        )
-    if faults:
-        raise UserError(*faults)
+        mend = f"no rule covers layer '{uncovered[0]}'{more}; let the last rule be "
+        raise UserError(fault("freeze", mend=mend + "{ match = '.*', trainable = false }"))
     return choices

@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from transferkit.bounds import MOST_FAULTS
 from transferkit.errors import fault, near
 from transferkit.recipe.merge import Origin
 from transferkit.recipe.places import Path
@@ -93,6 +94,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
     found: list[Fault] = []
     choices: dict[Path, list[Fault]] = {}  # by the place of a value that may have one of several types
     errors = error.errors(include_url=False)
+    more = len(errors) - MOST_FAULTS
+    errors = errors[:MOST_FAULTS]
     for one in errors:
         path, owner, choice = _walk(one["loc"], model)
         path = (*prefix, *path)
@@ -129,7 +132,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
             found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))
         if choice is not None:
             choices.setdefault((*prefix, *choice), []).append(found.pop())
-    return found + [one for place, tried in choices.items() for one in _of_choice(place, tried)]
+    found += [one for place, tried in choices.items() for one in _of_choice(place, tried)]
+    return [*found, Fault(prefix, mend=f"and {more:,} more faults")] if more > 0 else found
 
 
 def _of_choice(place: Path, tried: list[Fault]) -> list[Fault]:

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from transferkit.bounds import check_bounds, check_text, read_bounded
 from transferkit.errors import UserError, fault, near
 from transferkit.recipe.merge import Layer, Origin, expand
 from transferkit.recipe.places import places
@@ -15,8 +16,6 @@ from transferkit.resources import shipped
 __all__ = ["DEFAULT", "NoParentError", "chain", "default", "find", "hiding", "is_shipped", "recipe_files"]
 
 DEFAULT = "retrain"
-# A recipe is a page of text; anything of this size was named by mistake.
-MOST_BYTES = 1_000_000
 MOST_PARENTS = 16
 
 
@@ -87,9 +86,8 @@ def read(path: Path, kind: str = "file") -> tuple[Layer, str | None]:
     """
     name = _shown(path)
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(fault(name, mend=f"larger than {MOST_BYTES:,} bytes; this is no recipe"))
-        text = path.read_bytes().decode("utf-8")
+        text = read_bounded(path, name).decode("utf-8")
+        check_text(text, name)
         values = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise UserError(fault(name, mend=f"no text in UTF-8 (byte {error.start})")) from None
@@ -99,6 +97,7 @@ def read(path: Path, kind: str = "file") -> tuple[Layer, str | None]:
         raise UserError(fault(name, mend="no valid TOML: nested too deeply")) from None
     except ValueError as error:
         raise UserError(fault(name, mend=f"no valid TOML: {error}")) from None
+    check_bounds(values, name)
     # tomllib takes Windows's line ends for newlines, and so must whoever counts lines.
     lines = places(text.replace("\r\n", "\n"))
     origin = Origin(kind, name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from transferkit.bounds import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 from transferkit.card import hides_shipped
 from transferkit.errors import UserError
 from transferkit.permission import in_project
@@ -64,6 +66,8 @@ def load(
     layers += [_of_overrides(overrides)]
     merged: dict[str, Any] = {"name": path.stem}
     origins: dict[Path, Origin] = {}
+    for layer in layers[-2:]:
+        check_bounds(layer.values, str(layer.origin))
     for layer in layers:
         merged = merge(merged, layer.values, origins, layer.at)
     if lost is not None:
@@ -221,6 +225,15 @@ def _sweep_faults(recipe: Recipe) -> list[Fault]:
     """Values of a sweep that no run could have: every one of them is tried on the recipe by itself."""
     if recipe.sweep is None:
         return []
+    found = list(recipe.sweep.values.values())
+    tried = sum(1 if isinstance(one, Range) else len(one) for one in found)
+    if tried > MOST_VALUES_TRIED:
+        expected = f"at most {MOST_VALUES_TRIED} values in all"
+        return [Fault(("sweep", "values"), f"{tried:,} values", expected, "an interval { low, high } is one")]
+    combinations = math.prod(3 if isinstance(one, Range) else len(one) for one in found)
+    if recipe.sweep.method == "grid" and combinations > MOST_TRIALS:
+        mend = 'method = "random" tries as many as trials says'
+        return [Fault(("sweep", "values"), f"{combinations:,} trials", f"at most {MOST_TRIALS:,}", mend)]
     base = {key: value for key, value in recipe.values().items() if key != "sweep"}
     faults = []
     for key, values in recipe.sweep.values.items():

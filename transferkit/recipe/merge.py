@@ -155,8 +155,13 @@ def _phases(
 
 
 def _forget(made: dict[str, Any], key: str, origins: dict[Path, Origin], prefix: Path) -> None:
-    made.pop(key, None)
+    if key not in made:
+        return
+    old = made.pop(key)
     path = (*prefix, key)
+    if not isinstance(old, dict | list):
+        origins.pop(path, None)
+        return
     for known in [one for one in origins if one[: len(path)] == path]:
         del origins[known]
 

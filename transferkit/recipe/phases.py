@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from transferkit.bounds import MOST_PATTERN
 from transferkit.recipe._model import Named, Section
 
 __all__ = [
@@ -76,10 +77,19 @@ class Fraction(Section):
     fraction: float = Field(ge=0, le=1)
 
 
+# Sets, and escaped characters that could be taken for the beginning of one.
+_SET = re.compile(r"\\[^1-9Z]|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_NEEDS_TRYING = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9Z]|[*+?}]\+")
+
+
 class Rule(Section):
     """What happens to the layers whose whole name matches. The first rule that matches wins."""
 
-    match: str = Field(min_length=1, description="regular expression")
+    match: str = Field(
+        min_length=1,
+        max_length=MOST_PATTERN,
+        description="regular expression of RE2, which takes linear time: no look-around, no back-references",
+    )
     trainable: bool
     lr_multiplier: float = Field(1.0, ge=0)
 
@@ -90,6 +100,13 @@ class Rule(Section):
             re.compile(value)
         except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"expected a regular expression; {error}") from None
+        # Outside of a set in brackets, where these are characters like any other.
+        beyond = _NEEDS_TRYING.search(_SET.sub("x", value))
+        if beyond:
+            raise ValueError(
+                f"received {value!r}, expected a regular expression without look-around, back-references and "
+                f"possessive repetition, which may take forever; it has {beyond[0]!r}"
+            )
         return value
 
 

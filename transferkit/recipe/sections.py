@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from transferkit.bounds import MOST_TRIALS
 from transferkit.recipe._model import Named, Section
 
 __all__ = [
@@ -228,7 +229,7 @@ class Sweep(Section):
     """Many trials over one data pass: values for any keys, on a grid, at random, or as Optuna chooses."""
 
     method: Literal["grid", "random", "optuna"] = "grid"
-    trials: int = Field(20, ge=1, description="how many to draw (random, optuna)")
+    trials: int = Field(20, ge=1, le=MOST_TRIALS, description="how many to draw (random, optuna)")
     metric: str = Field(
         "accuracy", min_length=1, description="of the validation images: what orders the trials"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from transferkit.bounds import MOST_FAULTS
 from transferkit.errors import UserError, near
 from transferkit.locate import locate
 from transferkit.recipe.faults import Fault, from_pydantic, shown
@@ -65,6 +66,9 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
     faults: list[Fault] = []
     for name, value in table.items():
         path: Path = ("augmentation", name)
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault(("augmentation",), mend="and more faults"))
+            break
         if is_dotted(name) and not is_admitted(name):
             faults += _dotted_faults(name, path)
             if value is not False:
@@ -108,6 +112,9 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
     arguments = {key: value for key, value in known[name].items() if key not in ELSEWHERE}
     faults = []
     for key, value in options.items():
+        if len(faults) >= MOST_FAULTS:
+            faults.append(Fault(path, mend="and more faults"))
+            break
         if key in ELSEWHERE and key in known[name]:
             faults.append(Fault((*path, key), shown(value), "it elsewhere", f"say it with {ELSEWHERE[key]}"))
         elif key not in arguments:

@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any
 
+from transferkit.errors import printable
+
 __all__ = ["to_toml"]
 
 TOP = ("name", "description", "seed")
@@ -88,4 +90,6 @@ def _float(value: float) -> str:
 def _text(value: str) -> str:
     # JSON's escapes are TOML's, but for DEL, which JSON leaves as it is and TOML forbids, and for characters
     # beyond the basic plane, which are written as they are.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # What a terminal would obey is escaped too.
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(one if printable(one) == one else f"\\u{ord(one):04x}" for one in text)

@@ -6,7 +6,6 @@ arXiv:1506.01186). Only what is above the cut computes, on cached activations, s
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from transferkit import csv_files
 from transferkit.errors import UserError, fault, near
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
@@ -84,7 +84,7 @@ class RateTest:
         title = f"learning-rate range test, phase {self.phase}"
         draw_rate_test(to / "lr_find.png", self.rates, self.losses, self.smoothed, self.suggested, title)
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv_files.Writer(text)
         writer.writerow(["step", "learning_rate", "loss", "smoothed"])
         rows = zip(self.rates.tolist(), self.losses.tolist(), self.smoothed.tolist(), strict=True)
         writer.writerows([step, *row] for step, row in enumerate(rows))

@@ -12,6 +12,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from transferkit.errors import printable
+
 __all__ = ["Progress", "Stage"]
 
 _LOOK_SECONDS = 0.5
@@ -88,7 +90,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Writes one line, above any bar."""
         if not self.quiet:
-            tqdm.write(line, file=self.stream)
+            tqdm.write(printable(line), file=self.stream)
 
     @contextmanager
     def stage(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from transferkit import csv_files
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.export.versions import versions
@@ -28,7 +28,7 @@ def write_inputs(folder: Path, recipe: Recipe, images: Images) -> None:
     write_whole(folder / "recipe.toml", recipe.to_toml())
     images.ledger.write(folder / "split.csv")
     with open(folder / "quarantine.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_files.Writer(file)
         writer.writerow(["path", "reason"])
         writer.writerows(images.unreadable)
 

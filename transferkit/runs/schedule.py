@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit import csv_files
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
@@ -108,7 +108,7 @@ def write_rates(phases: Sequence[PhaseRates], png: str | os.PathLike[str], title
     picture = Path(png)
     draw_rates(picture, [(one.name, one.rates) for one in phases], title)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_files.Writer(text)
     writer.writerow(["step", "phase", "learning_rate"])
     step = 0
     for one in phases:

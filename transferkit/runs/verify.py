@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from typing import Any
 
+from transferkit import csv_files
 from transferkit.data.earlier import earlier_file
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
@@ -64,4 +64,4 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
 
 def _quarantined(run: Any) -> set[str]:
     with open(run.path / "quarantine.csv", newline="", encoding="utf-8") as file:
-        return {row["path"] for row in csv.DictReader(file)}
+        return {row["path"] for row in csv_files.dict_rows(file)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transferkit import csv_files
 from transferkit.recipe.metrics import less_is_better
 from transferkit.runs.folder import write_whole
 
@@ -113,7 +113,7 @@ class Results:
     def write(self, folder: Path) -> None:
         """Writes ``sweep.csv`` and ``sweep.json``."""
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv_files.Writer(text)
         writer.writerow(self.header)
         writer.writerows(self.rows)
         write_whole(folder / "sweep.csv", text.getvalue())
