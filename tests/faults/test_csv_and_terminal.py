@@ -139,6 +139,8 @@ def test_streams_show_what_is_printed():
     bars.write("name\rwith\x1b[A return")
     assert inner.getvalue() == "\rread: 10%\rname\\x0dwith\\x1b[A return"
     assert not hasattr(out, "buffer")
+    bars.close()
+    assert not inner.closed
 
 
 def test_an_old_terminal_gets_what_it_can_show():

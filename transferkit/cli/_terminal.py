@@ -42,6 +42,10 @@ class PrintableStream:
         for line in lines:
             self.write(line)
 
+    def close(self) -> None:
+        """Leaves the stream open: logging libraries close what they took for a file of theirs."""
+        self._stream.flush()
+
     def __getattr__(self, name: str) -> object:
         if name == "buffer":
             raise AttributeError(name)
