@@ -56,8 +56,8 @@ class PrintableStream:
 def printable_streams() -> Iterator[None]:
     """Inside, ``sys.stdout`` and ``sys.stderr`` are :class:`PrintableStream`."""
     before = sys.stdout, sys.stderr
-    sys.stdout = PrintableStream(sys.stdout)  # type: ignore[assignment]
-    sys.stderr = PrintableStream(sys.stderr, bars=True)  # type: ignore[assignment]
+    sys.stdout = PrintableStream(sys.stdout)
+    sys.stderr = PrintableStream(sys.stderr, bars=True)
     try:
         yield
     finally:

@@ -123,8 +123,8 @@ def _nearest(pattern: str, names: Sequence[str]) -> str:
 
 def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
     names = [layer.name for layer in layers]
-    faults = []
-    matched = []
+    faults: list[str] = []
+    matched: list[Any] = []
     for number, rule in enumerate(rules, start=1):
         try:
             matched.append(matches(rule["match"], names, f"freeze rule {number}"))
