@@ -145,7 +145,7 @@ def test_an_earlier_ledger_stands_for_another_seed(run, tags, tmp_path):
         overrides=[*FAST, "epochs=1", "data.split_seed=77", f"data.ledger='{run.path}'"],
     )
     assert (other.path / "split.csv").read_text() == (run.path / "split.csv").read_text()
-    assert "ledger_sha256" in json.loads((other.path / "lock.json").read_text())
+    assert "ledger_sha256" in json.loads((other.path / "manifest.json").read_text())
 
 
 def test_calibrated_with_thresholds_of_a_wanted_precision(tags, tmp_path):

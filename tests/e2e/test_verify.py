@@ -60,12 +60,12 @@ def test_another_image_another_label_and_another_version_are_named(runs, shapes,
     assert {line.split(":")[0] for line in lines} == {"data_sha256", "split_sha256"}
 
     copy = shutil.copytree(runs[0].path, tmp_path / "copy")
-    lock = json.loads((copy / "lock.json").read_text())
-    lock["versions"]["numpy"] = "0.1"
-    lock["weights_sha256"] = "0" * 64
-    (copy / "lock.json").write_text(json.dumps(lock))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["versions"]["numpy"] = "0.1"
+    manifest["weights_sha256"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
     lines = call("verify", copy, code=1).splitlines()
-    assert [line.split(":")[0] for line in lines] == ["weights_sha256", "versions.numpy"]
+    assert [line.split(":")[0] for line in lines] == ["manifest.json", "weights_sha256", "versions.numpy"]
 
 
 def test_runs_are_compared_on_the_same_images(runs):

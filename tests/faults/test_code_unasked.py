@@ -199,7 +199,7 @@ def test_a_strangers_run_folder(place, tmp_path, verb, refused, capsys):
     run.mkdir()
     (run / "metrics.json").write_text('{"metrics": {"accuracy": 1.0}, "classes": ["a", "b"]}')
     (run / "recipe.toml").write_text(NAMING["head"] + 'data = "nowhere"\n')
-    (run / "lock.json").write_text("{}")
+    (run / "manifest.json").write_text("{}")
     with pytest.raises(SystemExit) as ended:
         main([one.replace("RUN", str(run)) for one in verb])
     said = capsys.readouterr().err

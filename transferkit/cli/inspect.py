@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from transferkit.cli._options import as_json, json_option
+from transferkit.errors import one_line
 
 if TYPE_CHECKING:
     from transferkit.export.formats._base import Tensor
@@ -21,7 +23,8 @@ __all__ = ["command"]
 def command(export: str, as_json_: bool) -> None:
     """Show what an export takes and gives: signatures, labels, preprocessing, size, checks, how to use it.
 
-    EXPORT is a run, a folder of versions, a version, or one file of it (.keras, .tflite, .onnx).
+    EXPORT is a run, a folder of versions, a version, or one file of it (.keras, .tflite, .onnx). Exits 1
+    where a file of it is not as it was written.
 
     \b
     Examples:
@@ -35,12 +38,18 @@ def command(export: str, as_json_: bool) -> None:
     with without_keras():  # nothing else runs in this process
         start_tensorflow()
     from transferkit.export.inspect import inspect_export
+    from transferkit.runs.verify import changed_files
 
     found = inspect_export(export)
     if as_json_:
         as_json([one.to_dict() for one in found])
     else:
         click.echo("\n\n".join(_described(one) for one in found))
+    changed = changed_files(export) or [line for one in found for line in one.changed or ()]
+    for line in changed:
+        click.echo(one_line(f"transferkit: {line}"), err=True)
+    if changed:
+        sys.exit(1)
 
 
 def _described(one: Inspected) -> str:
@@ -56,6 +65,7 @@ def _described(one: Inspected) -> str:
         "abstention": _abstention(one),
         "thresholds": ", ".join(f"{value:.3g}" for value in about.thresholds),
         "parity": _parity(one.parity),
+        "files": _files(one.changed),
         "written by": f"transferkit {about.transferkit}",
     }
     lines += [f"  {name:<14}{value}" for name, value in facts.items() if value]
@@ -74,6 +84,12 @@ def _abstention(one: Inspected) -> str:
         return ""
     inside = "; `confident` says so" if one.format == "saved_model" else ""
     return f"below {about.threshold:.4g}, for a precision of {about.precision:.3g}{inside}"
+
+
+def _files(changed: tuple[str, ...] | None) -> str:
+    if changed is None:
+        return "no manifest beside it: not compared with what was exported"
+    return f"NOT as exported: {'; '.join(changed)}" if changed else "as exported"
 
 
 def _parity(row: dict[str, Any] | None) -> str:

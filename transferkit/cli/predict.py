@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ __all__ = ["command"]
 @click.option(
     "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json", "csv"])
 )
+@click.option("--long", is_flag=True, help="With --format csv: a row for each rank, not one a picture.")
 @click.option(
     "--engine",
     default="auto",
@@ -34,38 +37,48 @@ __all__ = ["command"]
     type=click.Choice(["auto", "saved_model", "tensorflow", "openvino"]),
     help="What runs the network; auto takes the fastest that agrees where there are many files.",
 )
-def command(model: str, images: tuple[str, ...], top: int, form: str, engine: str) -> None:
-    """Name what is on images, with a run or an export.
+def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool, engine: str) -> None:
+    """Name what is on images, with a run, an export or one file of it (.tflite, .keras, .onnx).
 
-    Folders are walked for files named like images, however many there are; answers come as they are found.
-    Files that cannot be read are named on stderr and the rest goes on; the exit code is then 1. With --format
-    json each line is one JSON object. Where the model is not sure enough (evaluation.precision) the label is
-    "abstained" (null in JSON).
+    Folders are walked for the files that training would read, however many there are; what is passed over is
+    counted on stderr, and answers come as they are found. Files that cannot be read are named on stderr and
+    the rest goes on; the exit code is then 1. With --format json each line is one JSON object; with --format
+    csv each picture is one row. Where the model is not sure enough (evaluation.precision) the label is
+    "abstained" (null in JSON, empty in CSV). An export that was changed since it was written is refused.
 
     \b
     Examples:
       transferkit predict runs/flowers rose.jpg
       transferkit predict runs/flowers photos/ --top 1 --format csv > answers.csv
       transferkit predict runs/flowers/export/1 a.jpg b.png --format json
+      transferkit predict model.tflite photos/
     """
+    from transferkit.data.source import LeftOut, left_out_notes
+    from transferkit.errors import UserError, fault
     from transferkit.export.alone import without_keras
     from transferkit.runs.image_files import image_files
-    from transferkit.runs.predict import Exported, find_export
+    from transferkit.runs.predict import Exported, find_model
 
-    folder = find_export(model)
-    files = image_files(images)
+    if long and form != "csv":
+        raise UserError(fault("--long", mend="it is for --format csv"))
+    place = find_model(model)
+    left_out: list[LeftOut] = []
+    files = image_files(images, left_out)
     first = next(files, None)  # names a missing file before TensorFlow is loaded
     if first is None:
-        from transferkit.errors import UserError, fault
-
-        raise UserError(fault("predict", ", ".join(images), "images", "no file there is named like one"))
-    with without_keras():  # nothing else runs in this process
-        exported = Exported(folder)
+        raise UserError(
+            fault("predict", ", ".join(images), "images", "; ".join(left_out_notes(left_out)) or None)
+        )
+    # Nothing else runs in this process.
+    with contextlib.nullcontext() if place.suffix == ".keras" else without_keras():
+        exported = Exported(place)
+    if not exported.compared:
+        click.echo(one_line(f"transferkit: {place}: no manifest, so its files were not compared"), err=True)
     failed = done = 0
 
     def answers() -> Iterator[Prediction]:
         nonlocal failed, done
-        for prediction in exported.predict(_chain(first, files), top=top, engine=engine):
+        for prediction in exported.predict(itertools.chain([first], files), top=top, engine=engine):
             done += 1
             if prediction.error is not None:
                 failed += 1
@@ -73,15 +86,15 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, engine: st
             else:
                 yield prediction
 
-    _PRINT[form](answers())
+    if form == "csv":
+        _print_csv(answers(), min(top, len(exported.labels)), exported.about.multi_label, long)
+    else:
+        _PRINT[form](answers())
+    for note in left_out_notes(left_out):
+        click.echo(one_line(f"transferkit: {note}"), err=True)
     if failed:
         click.echo(f"transferkit: {failed} of {done} files could not be predicted", err=True)
         sys.exit(1)
-
-
-def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _print_table(answers: Iterable[Prediction]) -> None:
@@ -107,12 +120,28 @@ def _print_json(answers: Iterable[Prediction]) -> None:
         click.echo(json_text(line))
 
 
-def _print_csv(answers: Iterable[Prediction]) -> None:
+def _print_csv(answers: Iterable[Prediction], ranks: int, several: bool, long: bool) -> None:
     writer = csv_files.Writer(sys.stdout)
-    writer.writerow(["path", "rank", "label", "probability", "abstained"])
+    if long:
+        writer.writerow(["path", "rank", "label", "probability", "abstained"])
+        for one in answers:
+            for rank, (label, probability) in enumerate(one.top, 1):
+                writer.writerow([one.path, rank, label, f"{probability:.6g}", _word(one.abstained)])
+        return
+    further = [f"{what}_{rank}" for rank in range(2, ranks + 1) for what in ("label", "probability")]
+    labels = ["labels"] if several else []
+    writer.writerow(["path", "label", "probability", "abstained", *labels, *further])
     for one in answers:
-        for rank, (label, probability) in enumerate(one.top, 1):
-            writer.writerow([one.path, rank, label, f"{probability:.6g}", str(one.abstained).lower()])
+        (_, best), *others = one.top
+        row = [one.path, one.label or "", f"{best:.6g}", _word(one.abstained)]
+        row += ["|".join(one.present or ())] if several else []
+        for label, probability in others:
+            row += [label, f"{probability:.6g}"]
+        writer.writerow(row)
 
 
-_PRINT = {"table": _print_table, "json": _print_json, "csv": _print_csv}
+def _word(value: bool) -> str:
+    return str(value).lower()
+
+
+_PRINT = {"table": _print_table, "json": _print_json}

@@ -17,7 +17,16 @@ from pathlib import Path
 from transferkit.data.names import shown
 from transferkit.data.source import LeftOut
 
-__all__ = ["LINK_OUT", "NOT_A_PICTURE", "Entries", "Tree", "is_below", "is_record"]
+__all__ = [
+    "LINK_OUT",
+    "NOT_A_PICTURE",
+    "Entries",
+    "Tree",
+    "is_below",
+    "is_clutter",
+    "is_record",
+    "picture_by_name",
+]
 
 LINK_OUT = "a symbolic link out of the data folder; data.follow_links = true takes it"
 NOT_A_PICTURE = "no picture by the name"
@@ -192,7 +201,7 @@ class Tree:
             found = sorted(scanned, key=lambda entry: entry.name)
         for entry in found:
             ending = os.path.splitext(entry.name)[1].lower()
-            if _is_clutter(entry.name):
+            if is_clutter(entry.name):
                 continue
             if entry.name.startswith("."):
                 if _is_folder(entry):
@@ -249,7 +258,14 @@ def is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _is_clutter(name: str) -> bool:
+def picture_by_name(name: str) -> bool:
+    """Whether a file's name says nothing else: what has an unknown ending, or none, is tried."""
+    ending = os.path.splitext(name)[1].lower()
+    return not (name.startswith(".") or ending in _BESIDE or ending in _OTHER_DATA or is_record(name))
+
+
+def is_clutter(name: str) -> bool:
+    """Whether it is something of a file manager, a camera's card or a network disk: nobody misses it."""
     # "._name" is what macOS writes beside each file on a disk of another kind.
     return name.startswith(("._", "__MACOSX")) or name.casefold() in _CLUTTER
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
-from transferkit.export.formats import find_artefacts, format_names, load_format, size_of
+from transferkit.export.formats import check_installed, find_artefacts, format_of, load_format, size_of
 from transferkit.export.formats._base import Tensor
 from transferkit.export.subject import About
-from transferkit.export.versions import versions
+from transferkit.export.versions import changes_of, versions
 from transferkit.plain_path import is_pattern
 
 __all__ = ["Inspected", "inspect_export"]
@@ -31,6 +31,8 @@ class Inspected:
         signatures: name to inputs and outputs.
         parity: its row of ``parity.json``, or None where it was not checked.
         usage: Python that uses it.
+        changed: a line for each of its files that is not as it was exported; None where its folder has no
+            manifest to compare with.
     """
 
     format: str
@@ -42,6 +44,7 @@ class Inspected:
     signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     parity: dict[str, Any] | None = None
     usage: str = ""
+    changed: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -67,23 +70,16 @@ def inspect_export(place: str | Path) -> list[Inspected]:
 
 def _artefacts(place: Path) -> dict[str, Path]:
     if place.is_file():
-        for name in format_names():
-            if place.name == load_format(name).FILE:
-                return {name: place}
-        ending = {Path(load_format(name).FILE).suffix: name for name in format_names()}
-        if place.suffix in ending and place.suffix:
-            return {_by_ending(place, ending[place.suffix]): place}
+        name = format_of(place)
+        if name is not None:
+            check_installed(name, "inspect")
+            return {name: place}
     for folder in (place, *reversed(versions(place)), *reversed(versions(place / "export"))):
         found = find_artefacts(folder)
         if found:
             return found
     mend = None if place.exists() else "there is no such file or folder"
     raise UserError(fault("inspect", str(place), "a run, an export, or a file of one", mend))
-
-
-def _by_ending(place: Path, name: str) -> str:
-    """Which format a renamed file has: of several with one ending the plain one, which reads them all."""
-    return "tflite" if place.suffix == ".tflite" else name
 
 
 def _inspect(name: str, path: Path) -> Inspected:
@@ -100,6 +96,7 @@ def _inspect(name: str, path: Path) -> Inspected:
         opened.signatures,
         _parity(name, path if path.is_dir() else path.parent),
         _usage(one, path, height, width),
+        changes_of(path),
     )
 
 

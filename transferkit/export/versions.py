@@ -7,7 +7,18 @@ import shutil
 import tempfile
 from pathlib import Path
 
-__all__ = ["NewVersion", "next_number", "versions"]
+from transferkit._version import __version__
+from transferkit.errors import UserError
+from transferkit.file_manifest import read_manifest, said_of, write_manifest
+
+__all__ = [
+    "NewVersion",
+    "changes_of",
+    "check_artefact",
+    "next_number",
+    "versions",
+    "write_export_manifest",
+]
 
 
 def versions(folder: Path) -> list[Path]:
@@ -57,3 +68,47 @@ class NewVersion:
         shutil.rmtree(self.path, ignore_errors=True)
         if not any(self._folder.iterdir()):
             self._folder.rmdir()
+
+
+_SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables/", "assets/")
+
+
+def write_export_manifest(version: Path) -> None:
+    """Writes the manifest of a version whose files are all there."""
+    write_manifest(version, {"transferkit": __version__})
+
+
+def changes_of(artefact: Path) -> tuple[str, ...] | None:
+    """A line for each file of an artefact that is not as it was exported.
+
+    Args:
+        artefact: a file, or a SavedModel's folder; the other files of its version are not read.
+
+    Returns:
+        None where its folder has no manifest that names it: nothing could be compared.
+
+    Raises:
+        UserError: the manifest is damaged.
+    """
+    folder = artefact if artefact.is_dir() else artefact.parent
+    manifest = read_manifest(folder)
+    own = _SAVED_MODEL if artefact.is_dir() else (artefact.name,)
+    if manifest is None or not any(name.startswith(own) for name in manifest.files):
+        return None
+    return tuple(manifest.changes(lambda name: name.startswith(own)))
+
+
+def check_artefact(artefact: Path) -> bool:
+    """Refuses an artefact that is not as it was exported.
+
+    Returns:
+        False where nothing could be compared.
+
+    Raises:
+        UserError: it was changed, in one line.
+    """
+    changes = changes_of(artefact)
+    if changes:
+        hint = "bring the files back, or make the export again with `transferkit export RUN`"
+        raise UserError(said_of(artefact, changes, hint))
+    return changes is not None

@@ -31,7 +31,7 @@ from transferkit.runs.weights import write_weights
 __all__ = ["execute"]
 
 # What trackers keep beside the figures.
-_WORTH_KEEPING = ("recipe.toml", "lock.json", "metrics.json", "history.jsonl", "split.csv", "report.html")
+_WORTH_KEEPING = ("recipe.toml", "manifest.json", "metrics.json", "history.jsonl", "split.csv", "report.html")
 
 
 def execute(

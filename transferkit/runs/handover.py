@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,11 +117,14 @@ class Handover:
         formats = wanted_formats(self._section.formats)
         self._failed = write_formats(subject, formats, self._version.path, written)
 
-    def publish(self, held_out: HeldOut | None) -> tuple[Path | None, ParityResult]:
+    def publish(
+        self, held_out: HeldOut | None, finish: Callable[[Path], None] = lambda folder: None
+    ) -> tuple[Path | None, ParityResult]:
         """Waits for the checks, leaves out what fails them, and gives the version its number.
 
         Args:
             held_out: the evaluated images with their probabilities; needed where there is a checker.
+            finish: adds the last files to the version's folder, which nobody sees yet.
 
         Returns:
             The version's folder, None where not even the SavedModel passed; and what was found, which is
@@ -141,6 +144,7 @@ class Handover:
                 (version.path / finding.file).unlink(missing_ok=True)
             if verdict.facts:
                 verdict.write(version.path)
+            finish(version.path)
         except BaseException:
             version.discard()
             raise

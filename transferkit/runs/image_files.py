@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableSequence
 
+from transferkit.data.names import shown
+from transferkit.data.source import LeftOut
+from transferkit.data.tree import LINK_OUT, NOT_A_PICTURE, is_below, is_clutter, picture_by_name
 from transferkit.errors import UserError, fault
 
 __all__ = ["image_files"]
 
-_ENDINGS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp"}
 _SORTED = 10_000  # entries that are held, and sorted, at a time
 
 
-def image_files(places: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Files to predict, lazily: the files named, and of folders, walked whole, those named like images.
+def image_files(
+    places: Iterable[str | os.PathLike[str]], left_out: MutableSequence[LeftOut] | None = None
+) -> Iterator[str]:
+    """Files to predict, lazily: the files named, and of folders those that training would read.
 
     The entries of a folder come by name; of one that holds more than 10 000, each 10 000 by themselves, in
     the order in which the file system gives them. A folder that cannot be read is given as a file: opening
-    it says why. Hidden files and folders are passed over, links to folders are not followed.
+    it says why. Links to folders are followed within the folder that was named.
+
+    Args:
+        places: files and folders.
+        left_out: takes what is passed over, with the reason.
 
     Raises:
         UserError: a place does not exist (before the first file is given).
@@ -30,14 +38,16 @@ def image_files(places: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
         raise UserError(
             *(fault("predict", place, "an image or a folder", "no such file") for place in missing)
         )
+    passed: MutableSequence[LeftOut] = [] if left_out is None else left_out
     for place in named:
         if os.path.isdir(place):
-            yield from _walk(place)
+            root = os.path.realpath(place)
+            yield from _walk(place, root, frozenset({root}), passed)
         else:
             yield place
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _walk(folder: str, root: str, above: frozenset[str], passed: MutableSequence[LeftOut]) -> Iterator[str]:
     try:
         entries = os.scandir(folder)
     except OSError:
@@ -46,9 +56,29 @@ def _walk(folder: str) -> Iterator[str]:
     with entries:
         while part := list(itertools.islice(entries, _SORTED)):
             for entry in sorted(part, key=lambda entry: entry.name):
-                if entry.name.startswith("."):
+                if is_clutter(entry.name):
                     continue
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _walk(entry.path)
-                elif os.path.splitext(entry.name)[1].lower() in _ENDINGS:
-                    yield entry.path
+                if not entry.is_dir():
+                    if picture_by_name(entry.name):
+                        yield entry.path
+                    else:
+                        why = "hidden" if entry.name.startswith(".") else NOT_A_PICTURE
+                        passed.append(LeftOut(shown(entry.path), why))
+                    continue
+                real = os.path.realpath(entry.path)
+                reason = _not_entered(entry, real, root, above)
+                if reason:
+                    passed.append(LeftOut(shown(entry.path) + "/", reason, 0))
+                else:
+                    yield from _walk(entry.path, root, above | {real}, passed)
+
+
+def _not_entered(entry: os.DirEntry[str], real: str, root: str, above: frozenset[str]) -> str | None:
+    """Why a folder is passed over, or None."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if not entry.is_symlink():
+        return None
+    if not is_below(real, root):
+        return LINK_OUT.split(";")[0]
+    return "a symbolic link in a circle" if real in above else None

@@ -1,11 +1,11 @@
-"""Predictions from an export: TensorFlow alone, no Keras, and the fastest engine for many files."""
+"""Predictions from an export of any format; a SavedModel takes the fastest engine, without Keras."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.formats import check_installed, format_of, load_format
 from transferkit.export.subject import About
-from transferkit.export.versions import versions
-from transferkit.plain_path import plain_path
+from transferkit.export.versions import check_artefact, versions
 from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.activations.engine import Engine
+    from transferkit.export.formats._base import Opened
 
-__all__ = ["MANY", "Exported", "Prediction", "find_export"]
+__all__ = ["MANY", "Exported", "Prediction", "find_export", "find_model"]
 
 MANY = 96  # files from which making an engine, a second or two, is won back
+_OF_A_VERSION = ("saved_model.pb", "variables", "assets")
 _BATCH = 16
 _AT_ONCE = 32  # files that an engine answers at once
 
@@ -58,35 +60,35 @@ class Prediction:
 
 
 class Exported:
-    """A SavedModel that transferkit wrote, loaded for predictions.
+    """What transferkit exported, loaded for predictions.
 
     Args:
-        folder: the SavedModel's folder.
+        place: a SavedModel's folder, or a file of another format.
 
     Attributes:
+        place: the same.
+        format: as recipes name it.
         about: what it says of itself.
         labels: its classes.
-        engine: name of what ran the last files: ``saved_model``, or an engine of the activations.
+        compared: whether its folder has a manifest, so that it is known to be as it was exported.
+        engine: name of what ran the last files: the format, or an engine of the activations.
+
+    Raises:
+        UserError: it is no export, is damaged, was changed since, or its format's packages are missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, place: Path) -> None:
+        name = "saved_model" if place.is_dir() else format_of(place)
+        if name is None:
+            raise UserError(fault("predict", str(place), "a run, an export, or a file of one"))
+        check_installed(name, "predict")
+        self.compared = check_artefact(place)
         start_tensorflow()
-        import tensorflow as tf
-
-        from transferkit.export.formats.saved_model import read_about
-
-        self.folder = folder
-        self.about: About = read_about(folder)
+        self.place, self.format = place, name
+        self._opened: Opened = load_format(name).read(place)
+        self.about: About = self._opened.about
         self.labels = list(self.about.classes)
-        self._model = tf.saved_model.load(plain_path(folder))
-        self._serve = self._model.signatures["serving_default"]
-        self.engine = "saved_model"
-
-    def answer(self, encoded: Sequence[bytes]) -> dict[str, Any]:
-        """The signature's outputs, as NumPy arrays, for encoded images."""
-        import tensorflow as tf
-
-        return {name: value.numpy() for name, value in self._serve(bytes=tf.constant(list(encoded))).items()}
+        self.engine = name
 
     def predict(
         self, paths: Iterable[str | os.PathLike[str]], top: int = 3, engine: str = "auto"
@@ -97,8 +99,20 @@ class Exported:
             paths: files; only as many as are being worked on are held.
             top: classes to name.
             engine: ``"auto"`` takes the SavedModel for fewer than :data:`MANY` files, and from there the
-                fastest engine that agrees with it; or one of these by name, or ``"saved_model"``.
+                fastest engine that agrees with it; or one of these by name, or ``"saved_model"``. A file of
+                another format has an engine of its own.
+
+        Raises:
+            UserError: the engine is for SavedModels alone, or the answers are no numbers.
         """
+        if self.format != "saved_model":
+            if engine != "auto":
+                hint = f"{self.format} has its own; name the SavedModel's folder to choose one"
+                raise UserError(fault("--engine", engine, "auto", hint))
+            yield from self._stream(
+                (os.fspath(path) for path in paths), top, lambda images: self._opened.answer
+            )
+            return
         left: Iterator[str] = (os.fspath(path) for path in paths)
         if engine == "auto":
             first = list(itertools.islice(left, MANY))
@@ -109,7 +123,7 @@ class Exported:
             while part := list(itertools.islice(left, _BATCH)):
                 yield from self._predict_batch(part, top)
         else:
-            yield from self._stream(left, top, engine)
+            yield from self._stream(left, top, lambda images: self._engine(images, engine))
 
     def _predict_batch(self, paths: list[str], top: int) -> Iterator[Prediction]:
         import tensorflow as tf
@@ -124,21 +138,28 @@ class Exported:
             except ValueError as error:
                 answers[place] = Prediction(path, error=str(error))
         try:
-            given = self.answer([encoded for _, encoded in read])["probabilities"] if read else ()
+            given = self._from_bytes([encoded for _, encoded in read]) if read else ()
             for (place, _), probabilities in zip(read, given, strict=True):
                 answers[place] = self._prediction(paths[place], probabilities, top)
         except tf.errors.InvalidArgumentError:
             # One bad file fails the whole batch: find it by asking one at a time.
             for place, encoded in read:
                 try:
-                    probabilities = self.answer([encoded])["probabilities"][0]
+                    (probabilities,) = self._from_bytes([encoded])
                     answers[place] = self._prediction(paths[place], probabilities, top)
                 except tf.errors.InvalidArgumentError as error:
                     answers[place] = Prediction(paths[place], error=reason_of(error))
         for place in range(len(paths)):
             yield answers[place]
 
-    def _stream(self, paths: Iterator[str], top: int, wanted: str) -> Iterator[Prediction]:
+    def _from_bytes(self, encoded: list[bytes]) -> np.ndarray:
+        answer = self._opened.from_bytes
+        assert answer is not None  # noqa: S101 -- for the type checker: a SavedModel has it
+        return answer(encoded)
+
+    def _stream(
+        self, paths: Iterator[str], top: int, make: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
+    ) -> Iterator[Prediction]:
         """Threads read and decode ahead of the engine."""
         from transferkit.data.reader import read_images
 
@@ -152,12 +173,11 @@ class Exported:
                 if reason is None:
                     yield None, path
 
-        made: Engine | None = None
+        made: Callable[[np.ndarray], np.ndarray] | None = None
         asked = 0
         for batch in read_images(items(), self.about.input_size, self.about.resize, batch_size=_AT_ONCE):
             if made is None and len(batch.indices):
-                made = self._engine(batch.images, wanted)
-                self.engine = made.name
+                made = make(batch.images)
             answers = dict(zip(batch.indices.tolist(), made(batch.images) if made else (), strict=True))
             reasons = {one.index: one.reason for one in batch.unreadable}
             for index in range(asked, asked + len(answers) + len(reasons)):
@@ -174,10 +194,15 @@ class Exported:
         from transferkit.activations.cache import Cache
         from transferkit.activations.choose import choose_engine
 
-        return choose_engine(_Whole(self), self.about.input_size, sample, wanted, Cache())
+        chosen = choose_engine(_Whole(self), self.about.input_size, sample, wanted, Cache())
+        self.engine = chosen.name
+        return chosen
 
     def _prediction(self, path: str, probabilities: np.ndarray, top: int) -> Prediction:
         about = self.about
+        if not np.isfinite(probabilities).all():
+            mend = "its answers are no numbers (NaN): its weights are damaged, or training diverged"
+            raise UserError(fault(str(self.place), mend=mend))
         order = np.argsort(-probabilities, kind="stable")[:top]
         named = tuple((self.labels[index], float(probabilities[index])) for index in order)
         present = None
@@ -200,14 +225,14 @@ class _Whole:
     def __init__(self, exported: Exported) -> None:
         import hashlib
 
-        model = exported._model
+        model: Any = exported._opened.model
         self.at = "probabilities"
         self.shape: tuple[int, ...] = (len(exported.labels),)
         self.prefix = lambda images: model.answer(images)["probabilities"]
         digest = hashlib.sha256()
         # TensorFlow's own fingerprint is of the graph; the index of the variables has a sum of each.
         for name in ("fingerprint.pb", "saved_model.pb", "variables/variables.index"):
-            file = exported.folder / name
+            file = exported.place / name
             digest.update(file.read_bytes() if file.is_file() else b"")
         self.fingerprint = digest.hexdigest()
 
@@ -239,18 +264,30 @@ def _bytes_of(path: str) -> bytes:
     return readable_in_graph(encoded)
 
 
+def find_model(place: str | os.PathLike[str]) -> Path:
+    """The file of an export, where one is named, else what :func:`find_export` finds.
+
+    Raises:
+        UserError: there is none.
+    """
+    place = Path(place)
+    return place if place.is_file() else find_export(place)
+
+
 def find_export(place: str | os.PathLike[str]) -> Path:
     """The SavedModel's folder, from that folder itself, its parent of numbered versions, or a run.
+
+    A version that was begun counts, so that an older one never stands in for one that was damaged.
 
     Raises:
         UserError: there is none.
     """
     place = Path(place)
     for folder in (place, place / "export"):
-        if (folder / "saved_model.pb").is_file():
+        if any((folder / name).exists() for name in _OF_A_VERSION):
             return folder
         for version in reversed(versions(folder)):
-            if (version / "saved_model.pb").is_file():
+            if any((version / name).exists() for name in _OF_A_VERSION):
                 return version
-    mend = "there is no such folder" if not place.exists() else "it holds no saved_model.pb"
+    mend = "there is no such file or folder" if not place.exists() else "it holds no saved_model.pb"
     raise UserError(fault("predict", str(place), "a run or an export", mend))

@@ -1,4 +1,4 @@
-"""What a run leaves to be read: figures, lock file, report and the export's model card."""
+"""What a run leaves to be read: figures, report, the export's model card, and the manifest of it all."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from transferkit import csv_files
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
-from transferkit.export.versions import versions
+from transferkit.export.versions import versions, write_export_manifest
 from transferkit.recipe import Recipe
 from transferkit.report import write_model_card, write_report
 from transferkit.runs.folder import RunFolder, write_whole
 from transferkit.runs.heat import Heat, heat_of_mistakes
-from transferkit.runs.lock import make_lock
+from transferkit.runs.manifest import facts_of_run, write_run_manifest
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.told import Trained, tell
@@ -43,7 +43,7 @@ def write_outcome(
     began: float,
     publish: Callable[[], None],
 ) -> None:
-    """Writes history, lock file, report, model card, and last ``metrics.json``, which makes the folder a run.
+    """Writes history, report, model card, ``metrics.json``, which makes the folder a run, and the manifest.
 
     Args:
         folder: the run's folder, still partial.
@@ -57,12 +57,7 @@ def write_outcome(
     """
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
-    lock = json.dumps(
-        make_lock(recipe, images.ledger, images.classes, backbone.weights_sha256),
-        indent=2,
-        ensure_ascii=False,
-    )
-    write_whole(folder / "lock.json", lock + "\n")
+    made_from = facts_of_run(recipe, images.ledger, images.classes, backbone.weights_sha256)
     heat = Heat()
     if recipe.evaluation.heat:
         with progress.stage("explain", total=recipe.evaluation.heat, unit="mistake") as stage:
@@ -73,10 +68,12 @@ def write_outcome(
             stage.update(len(heat.overlays))
     publish()
     with progress.stage("report", unit="page"):
-        facts = tell(folder, place, trained, evaluation, gates, progress, lock, heat, began)
+        text = json.dumps(made_from, indent=2, ensure_ascii=False)
+        facts = tell(folder, place, trained, evaluation, gates, progress, text, heat, began)
         write_report(facts, folder / "report.html")
         for version in versions(folder / "export"):
             write_model_card(facts, version / "README.md")
+            write_export_manifest(version)
     stages = {name: round(value, 3) for name, value in progress.seconds.items()}
     outcome = {
         "metrics": evaluation.metrics,
@@ -98,3 +95,4 @@ def write_outcome(
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }
     write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
+    write_run_manifest(folder, made_from)

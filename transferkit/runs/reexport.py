@@ -13,7 +13,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
-from transferkit.export.versions import versions
+from transferkit.export.versions import versions, write_export_manifest
 from transferkit.recipe import Recipe, load
 from transferkit.runs.artefacts import check_formats, make_subject, photos_of
 from transferkit.runs.handover import Handover, demand, start_checker
@@ -61,10 +61,8 @@ def export_run(
                 subject, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
             )
         with progress.stage("parity", unit="artefact") as stage:
-            version, result = handover.publish(held_out)
+            version, result = handover.publish(held_out, lambda new: _complete(run.path / "export", new))
             stage.update(len(result.findings))
-    if version is not None:
-        _bring_card(run.path / "export", version)
     demand(run.calibrated.without_shortfall(), result, str(run.path))
     return version if version is not None else folder
 
@@ -118,10 +116,11 @@ def _held_out(run: Any, images: Images) -> HeldOut:
     return HeldOut([path for path, _ in pairs], given.labels[rows], given.probabilities[rows])
 
 
-def _bring_card(own: Path, version: Path) -> None:
-    """The model card of the run's own export goes with every other one."""
+def _complete(own: Path, version: Path) -> None:
+    """The model card of the run's own export goes with every other one, and each has its own manifest."""
     for earlier in reversed(versions(own)):
         card = earlier / "README.md"
         if earlier != version and card.is_file():
             shutil.copyfile(card, version / "README.md")
-            return
+            break
+    write_export_manifest(version)

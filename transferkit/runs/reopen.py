@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
 from transferkit.model_fn.network import Network
 from transferkit.runs.batches import pass_through
+from transferkit.runs.manifest import check_weights
 from transferkit.runs.network import Parts, open_parts
 from transferkit.runs.outcome import evaluate_network
 from transferkit.runs.prepare import Images, all_of, prepare
@@ -25,10 +27,16 @@ def reopen(run: Any) -> tuple[Parts, Network]:
 
     The run brings all weights, so the backbone is built without its original ones.
     """
+    check_weights(run.path)
     parts = open_parts(run.recipe, run.classes, overwritten=True)
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))
-    read_weights(run.path / "weights.npz", network.variables)
+    file = run.path / "weights.npz"
+    read_weights(file, network.variables)
+    if not all(np.isfinite(np.asarray(variable)).all() for variable in network.variables):
+        raise UserError(
+            fault(str(file), None, "numbers", "some weights are NaN or infinite: training diverged")
+        )
     take_thresholds(network, run.thresholds)
     if run.calibrated.temperature is not None and run.recipe.export.temperature:
         network.temperature = run.calibrated.temperature.temperature

@@ -44,8 +44,12 @@ class Run:
         try:
             facts = json.loads(file.read_text("utf-8"))
             self.metrics: dict[str, Any] = facts["metrics"]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(fault(str(file), mend=f"it is damaged: {error}")) from None
+            known = isinstance(self.metrics, dict) and isinstance(facts["classes"], list)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            said = f"it does not say {error}" if isinstance(error, KeyError) else str(error)
+            raise UserError(fault(str(file), mend=f"it is damaged: {said}")) from None
+        if not known:
+            raise UserError(fault(str(file), mend="it is damaged: metrics or classes are not what they were"))
         self._facts = facts
 
     def __repr__(self) -> str:

@@ -1,26 +1,28 @@
-"""What has changed since a run was made: data, weights, packages, recipe."""
+"""What has changed since a run was made: its files, data, weights, packages, recipe."""
 
 from __future__ import annotations
 
-import json
 import os
+from pathlib import Path
 from typing import Any
 
 from transferkit import csv_files
 from transferkit.data.earlier import earlier_file
 from transferkit.errors import UserError, fault
+from transferkit.export.versions import versions
+from transferkit.file_manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
-from transferkit.runs.lock import differences, make_lock
+from transferkit.runs.manifest import differences, facts_of_run, file_changes, read_facts
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.start import start_tensorflow
 
-__all__ = ["verify_run"]
+__all__ = ["changed_files", "verify_export", "verify_run", "version_of"]
 
 
 def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code: bool = False) -> list[str]:
-    """Compares a run's lock file with what is there now.
+    """Compares a run's manifest with what is there now.
 
     Args:
         run: a finished run.
@@ -31,13 +33,17 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
         One line for each fact that changed; empty where running the recipe again would give this run.
 
     Raises:
-        UserError: the lock file, the data or the weights are not to be had.
+        UserError: the manifest, the data or the weights are not to be had; says also which files changed.
     """
-    file = run.path / "lock.json"
+    then = read_facts(run.path)
+    changed = file_changes(run.path)
     try:
-        then = json.loads(file.read_text("utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise UserError(fault(str(file), mend=f"the lock file cannot be read: {error}")) from None
+        return changed + differences(then, _facts_now(run, data, allow_code))
+    except UserError as error:
+        raise UserError(*(fault(str(run.path), mend=line) for line in changed), *error.faults) from None
+
+
+def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) -> dict[str, Any]:
     recipe = run.recipe
     changes: list[tuple[str, Any]] = [] if data is None else [("data.path", os.fspath(data))]
     if recipe.data.ledger is not None and not earlier_file(recipe.data.ledger).is_file():
@@ -59,9 +65,42 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
             section.name, section.weights, section.input_size, seed=recipe.seed, **section.options
         )
         weights = backbone.weights_sha256
-    return differences(then, make_lock(recipe, images.ledger, images.classes, weights))
+    return facts_of_run(recipe, images.ledger, images.classes, weights)
 
 
 def _quarantined(run: Any) -> set[str]:
     with open(run.path / "quarantine.csv", newline="", encoding="utf-8") as file:
         return {row["path"] for row in csv_files.dict_rows(file)}
+
+
+def version_of(place: str | os.PathLike[str]) -> Path | None:
+    """The newest version of an export that lies alone; None for a run, and where there is neither."""
+    place = Path(place)
+    if (place / "metrics.json").exists():
+        return None
+    found = [folder for folder in (place, *reversed(versions(place))) if (folder / NAME).is_file()]
+    return found[0] if found else None
+
+
+def changed_files(place: str | os.PathLike[str]) -> list[str]:
+    """A line for each file of a run, or of the export of which this is a part, that is not as it was written.
+
+    Raises:
+        UserError: a manifest is damaged or, of a run, missing.
+    """
+    place = Path(place)
+    if (place / "metrics.json").exists():
+        return file_changes(place)
+    version = version_of(place)
+    return verify_export(version)[0] if version is not None else []
+
+
+def verify_export(version: Path) -> tuple[list[str], list[str]]:
+    """A line for each file of an exported version that changed, and the files that were added to it.
+
+    Raises:
+        UserError: its manifest is damaged.
+    """
+    manifest = read_manifest(version)
+    assert manifest is not None  # noqa: S101 -- for the type checker: `version_of` looked
+    return manifest.changes(), manifest.unknown()

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import pkgutil
 from pathlib import Path
 from types import ModuleType
 
 from transferkit.errors import UserError, fault, near
 
-__all__ = ["find_artefacts", "format_names", "load_format", "size_of"]
+__all__ = ["check_installed", "find_artefacts", "format_names", "format_of", "load_format", "size_of"]
 
 
 @functools.lru_cache(maxsize=1)
@@ -55,6 +56,36 @@ def find_artefacts(folder: Path) -> dict[str, Path]:
         if (folder / (file or "saved_model.pb")).is_file():
             found[name] = folder / file if file else folder
     return found
+
+
+def format_of(file: Path) -> str | None:
+    """The format of a file, by its name or, where it was renamed, by its ending; None where it has none.
+
+    Of several with one ending it is the plain one, which reads them all.
+    """
+    names = [name for name in format_names() if load_format(name).FILE]
+    for name in names:
+        if file.name == load_format(name).FILE:
+            return name
+    fitting = [name for name in names if file.suffix and Path(load_format(name).FILE).suffix == file.suffix]
+    return min(fitting, key=len, default=None)
+
+
+def check_installed(name: str, place: str) -> None:
+    """Refuses a format whose packages are missing.
+
+    Args:
+        name: of the format.
+        place: what wants it, for the message.
+
+    Raises:
+        UserError: says how to install them.
+    """
+    one = load_format(name)
+    missing = [module for module in one.NEEDS if importlib.util.find_spec(module) is None]
+    if missing:
+        hint = f"install them with: pip install 'transferkit[{one.EXTRA}]'"
+        raise UserError(fault(place, name, f"the packages {', '.join(missing)}", hint))
 
 
 def size_of(artefact: Path) -> int:

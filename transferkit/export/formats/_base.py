@@ -57,6 +57,7 @@ class Opened:
         from_bytes: the same from encoded images, where the artefact decodes them itself; else None.
         call: name of a signature and its input (encoded images, or uint8 ``[N, h, w, 3]``) to all its
             outputs; None where ``probabilities`` is all that there is.
+        model: what TensorFlow loaded; the functions above live only as long as it does.
     """
 
     about: About
@@ -65,3 +66,4 @@ class Opened:
     signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     from_bytes: Callable[[Sequence[bytes]], np.ndarray] | None = None
     call: Callable[[str, Any], dict[str, np.ndarray]] | None = None
+    model: Any = None

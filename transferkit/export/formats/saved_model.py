@@ -160,11 +160,11 @@ def read(path: Path) -> Opened:
         return call("images", images)["probabilities"]
 
     found = {name: _sides(function) for name, function in signatures.items()}
-    labels = read_labels((path / "assets" / LABELS).read_bytes())
-    opened = Opened(about, answer, labels, found, from_bytes, call)
-    # The signatures' functions live only as long as what was loaded.
-    object.__setattr__(opened, "model", model)
-    return opened
+    try:
+        labels = read_labels((path / "assets" / LABELS).read_bytes())
+    except (OSError, ValueError):
+        raise UserError(fault("export", str(path), f"a SavedModel with assets/{LABELS}")) from None
+    return Opened(about, answer, labels, found, from_bytes, call, model)
 
 
 def read_about(path: Path) -> About:

@@ -1,0 +1,184 @@
+"""A run's manifest: what it was made from and the files it consists of, so that what changed can be said.
+
+Each version of the export has a manifest of its own, so that it can go alone; the run's names the first's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from transferkit._version import __version__
+from transferkit.data.earlier import earlier_file, read_earlier
+from transferkit.data.ledger import Ledger
+from transferkit.errors import UserError, fault
+from transferkit.export.versions import versions
+from transferkit.file_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
+from transferkit.recipe import Recipe
+
+__all__ = [
+    "check_weights",
+    "differences",
+    "facts_of_run",
+    "file_changes",
+    "read_facts",
+    "unknown_files",
+    "write_run_manifest",
+]
+
+_FACTS = ("recipe_sha256", "weights_sha256", "data_sha256", "split_sha256", "classes", "images", "versions")
+_PACKAGES = ("keras", "numpy", "openvino", "pillow", "scikit-learn", "tensorflow", "tensorflow-hub")
+
+
+def facts_of_run(
+    recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sha256: str
+) -> dict[str, Any]:
+    """What determines a run.
+
+    Args:
+        recipe: the resolved recipe.
+        ledger: which image is in which split.
+        classes: in label order.
+        weights_sha256: of the backbone's weights.
+
+    Returns:
+        Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds
+        and the devices of this machine; the hash of the earlier ledger, where the recipe names one
+        (None where that is gone).
+    """
+    made = {
+        "recipe_sha256": recipe.sha256(),
+        "weights_sha256": weights_sha256,
+        "data_sha256": _content(ledger),
+        "split_sha256": ledger.sha256(),
+        "classes": list(classes),
+        "images": len(ledger.rows),
+        "seed": recipe.seed,
+        "split_seed": recipe.data.split_seed,
+        "versions": {"transferkit": __version__, "python": platform.python_version(), **_versions()},
+        "devices": _devices(),
+    }
+    if recipe.data.ledger is not None:
+        there = earlier_file(recipe.data.ledger).is_file()
+        made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256() if there else None
+    return made
+
+
+def write_run_manifest(folder: Path, facts: dict[str, Any]) -> None:
+    """Writes the manifest of a run whose files are all there.
+
+    Args:
+        folder: the run's.
+        facts: of :func:`facts_of_run`.
+    """
+    write_manifest(folder, facts, _in_export)
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What a run was made from.
+
+    Raises:
+        UserError: the manifest is missing or damaged.
+    """
+    facts = _manifest(folder).facts
+    missing = [key for key in _FACTS if key not in facts]
+    if missing:
+        raise UserError(
+            fault(str(folder / NAME), mend=f"it is damaged: it does not say {', '.join(missing)}")
+        )
+    return facts
+
+
+def file_changes(folder: Path) -> list[str]:
+    """One line for each file of a run, or of an export in it, that is not as it was written.
+
+    Raises:
+        UserError: the run's manifest is missing or damaged.
+    """
+    lines = _manifest(folder).changes()
+    for version in versions(folder / "export"):
+        place = version.relative_to(folder).as_posix()
+        try:
+            own = read_manifest(version)
+            lines += [f"{place}/{line}" for line in own.changes()] if own is not None else []
+        except UserError as error:
+            lines += error.faults
+    return list(dict.fromkeys(lines))
+
+
+def unknown_files(folder: Path) -> list[str]:
+    """Files of a run's folder that no manifest names: somebody added them."""
+    names = _manifest(folder).unknown(lambda name: name.startswith("export/"))
+    for version in versions(folder / "export"):
+        place, own = version.relative_to(folder).as_posix(), read_manifest(version)
+        names += [f"{place}/{name}" for name in own.unknown()] if own is not None else [f"{place}/"]
+    return names
+
+
+def check_weights(folder: Path) -> None:
+    """Refuses weights that are not those that the run wrote; a run without a manifest is not compared.
+
+    Raises:
+        UserError: they have changed.
+    """
+    manifest = read_manifest(folder)
+    changes = manifest.changes(lambda name: name == "weights.npz") if manifest is not None else []
+    if changes:
+        raise UserError(said_of(folder, changes, "bring back the run's own files"))
+
+
+def _manifest(folder: Path) -> Manifest:
+    found = read_manifest(folder)
+    if found is None:
+        mend = "it is missing: what the run was made from and what its files were cannot be told"
+        raise UserError(fault(str(folder / NAME), mend=mend))
+    return found
+
+
+def _in_export(name: str) -> bool:
+    """Each version has a manifest of its own, which alone the run's names."""
+    return name.startswith("export/") and not name.endswith(f"/{NAME}")
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """One line for each fact that is not what it was."""
+    lines = []
+    for key in then:
+        before, after = then[key], now.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += [f"{key}.{line}" for line in differences(before, after)]
+        elif before != after:
+            lines.append(f"{key}: was {json.dumps(before)}, is {json.dumps(after)}")
+    return lines
+
+
+def _content(ledger: Ledger) -> str:
+    """A fingerprint of images and labels, whatever their names and splits."""
+    lines = sorted(f"{row.sha256} {row.label}" for row in ledger.rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _devices() -> list[str]:
+    import tensorflow as tf
+
+    described = [
+        tf.config.experimental.get_device_details(device).get("device_name", device.name)
+        for device in tf.config.list_physical_devices()
+        if device.device_type != "CPU"
+    ]
+    return [platform.machine(), *described]
