@@ -89,3 +89,27 @@ def test_mistakes_of_tagged_images():
     given = np.float32([[0.9, 0.1], [0.6, 0.1], [0.4, 0.9]])
     found = evaluate([[0, 0], [0, 0], [0, 1]], given, ["a", "b"])
     assert worst_mistakes(found) == [0, 1]
+
+
+def test_a_leak_comes_first_and_the_level_is_that_of_the_others():
+    labels = np.arange(100) % 2
+    said = np.where(np.arange(100) < 80, labels, 1 - labels)
+    some = verdict(facts(labels, said, copied=np.arange(100) < 80, split="test"))
+    assert some.leak.startswith("80 of 100 test images are copies of training or validation images; 0.0%")
+    assert some.level == "poor"
+    every = verdict(facts(labels, labels, copied=np.ones(100, bool)))
+    assert every.level == "unknown"
+    assert every.leak.startswith("100 of 100 validation images are copies of training images:")
+    assert verdict(facts(labels, labels, copied=np.zeros(100, bool))).leak is None
+    # Gates that copies alone reach are no praise.
+    assert (
+        verdict(facts(labels, labels, copied=np.ones(100, bool), gates=gates.parse("0.4"))).level == "unknown"
+    )
+
+
+def test_what_was_chosen_on_the_images_stands_beside_the_figure():
+    labels = np.arange(100) % 2
+    found = verdict(facts(labels, labels, chose=("the epoch", "the temperature", "the trial")))
+    assert (
+        "right (the validation images also chose the epoch, the temperature and the trial)" in found.sentence
+    )

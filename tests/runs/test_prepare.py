@@ -45,7 +45,8 @@ def test_limits_of_the_recipe_set_files_aside(photos, word, says):
     )
     assert not prepared(photos).unreadable
     found = prepared(photos, word)
-    ((name, reason),) = found.unreadable
+    ((name, reason, kind),) = found.unreadable
+    assert kind == "limit"
     assert name == "a/big.png"
     assert says in reason
     assert len(found) == 60
@@ -55,7 +56,7 @@ def test_limits_of_the_recipe_set_files_aside(photos, word, says):
 def test_links_out_of_the_folder_are_the_users_choice(photos, tmp_path):
     shutil.move(photos / "a/0.png", tmp_path / "outside.png")
     (photos / "a/0.png").symlink_to(tmp_path / "outside.png")
-    assert [name for name, _ in prepared(photos).unreadable] == ["a/0.png"]
+    assert [one.name for one in prepared(photos).unreadable] == ["a/0.png"]
     assert len(prepared(photos, "data.follow_links=true")) == 60
 
 
@@ -102,7 +103,7 @@ def test_several_labels_become_marks(photos):
     assert marked == {f"photos/{name}": set(labels) for name, labels in rows}
     train = found.of_split("train")
     assert found.train_counts == found.labels[train].sum(axis=0).astype(int).tolist()
-    less = found.without([(int(train[0]), "broken")], 0.5)
+    less = found.without([(int(train[0]), "broken")], load(None).data)
     assert len(less.labels) == len(found) - 1
 
 

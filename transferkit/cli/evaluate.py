@@ -44,7 +44,9 @@ def command(
         data=data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code
     )
     if as_json_:
-        as_json(evaluation.metrics)
+        as_json({**evaluation.metrics, **({"notes": evaluation.notes} if evaluation.notes else {})})
         return
     rows = [(name, value) for name, value in evaluation.metrics.items() if isinstance(value, int | float)]
     click.echo(table(rows, ("metric", "value")))
+    for note in evaluation.notes if quiet else ():  # said already, above the table
+        click.echo(note, err=True)

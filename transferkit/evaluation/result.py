@@ -57,6 +57,7 @@ class Evaluation:
         reliability: the reliability curve, one bin a row.
         curves: ROC and precision-recall curves, ``micro`` (all decisions pooled) first, then a class each
             where there are not too many classes to draw.
+        notes: what is to be said of the images beside the figures: what was left out, and why.
     """
 
     kind: Literal["single", "multi"]
@@ -70,6 +71,7 @@ class Evaluation:
     confusion: np.ndarray
     reliability: tuple[ReliabilityBin, ...]
     curves: tuple[Curve, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def correct(self) -> np.ndarray:

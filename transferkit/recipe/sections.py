@@ -58,9 +58,13 @@ class Data(Section):
     path_suffix: str | None = Field(
         None, min_length=1, description='what is added to a manifest\'s paths, such as ".jpg"'
     )
-    max_unreadable: Share = Field(
-        0.05, description="share of images that may be unreadable; they are set aside and listed"
+    max_missing: Share = Field(
+        0.05, description="share of the listed files that may be missing; they are set aside and listed"
     )
+    max_beyond_limits: Share = Field(
+        0.05, description="share of files that may be beyond the limits below, in the same way"
+    )
+    max_unreadable: Share = Field(0.05, description="share of files that may be no image, in the same way")
     min_per_class: int = Field(1, ge=1, description="images that each class must have at least")
     max_bytes: int = Field(100_000_000, gt=0, description="larger files are set aside unopened")
     max_pixels: int = Field(

@@ -137,6 +137,8 @@ class ReportFacts:
         evaluation: of ``split``.
         split: which images were evaluated: ``validation`` or ``test``.
         gates: what was demanded; the verdict says what was reached.
+        copied: bool ``[N]``: which of the evaluated images the training saw too; None where unknown.
+        chose: what was chosen on the evaluated images, in words: ``the epoch``.
         image_paths: files of the evaluated images in the evaluation's order; ``evaluation.paths`` by default.
         overlays: row of the evaluation to Grad-CAM heat, float ``[h, w]`` of 0..1. The rows that will be
             shown are those of :func:`transferkit.report.worst_mistakes`.
@@ -157,6 +159,8 @@ class ReportFacts:
     evaluation: Evaluation | None = None
     split: str = "validation"
     gates: Sequence[Gate] = ()
+    copied: np.ndarray | None = None
+    chose: Sequence[str] = ()
     image_paths: Sequence[str | Path] | None = None
     overlays: Mapping[int, np.ndarray] = field(default_factory=dict)
     overlays_note: str = ""

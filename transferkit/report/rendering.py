@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-__all__ = ["counted", "render"]
+__all__ = ["counted", "listed", "render"]
 
 
 def render(template: str, **values: Any) -> str:
@@ -20,6 +21,11 @@ def render(template: str, **values: Any) -> str:
 def counted(count: int, thing: str) -> str:
     """``1 file``, ``2 files``."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 @cache

@@ -11,20 +11,25 @@ import numpy as np
 from transferkit.errors import GateError
 from transferkit.evaluation import Evaluation, gates
 from transferkit.report.facts import ReportFacts
-from transferkit.report.rendering import counted
+from transferkit.report.rendering import counted, listed
 
 __all__ = ["Verdict", "doubtful_classes", "names_of", "verdict", "worst_mistakes"]
 
-Level = Literal["good", "fair", "poor"]
+Level = Literal["good", "fair", "poor", "unknown"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One sentence on the whole, and the remarks that a careful colleague would make."""
+    """One sentence on the whole, and the remarks that a careful colleague would make.
+
+    Attributes:
+        leak: what comes before all else: evaluated images that the training saw.
+    """
 
     level: Level
     sentence: str
     remarks: tuple[str, ...]
+    leak: str | None = None
 
 
 def verdict(facts: ReportFacts) -> Verdict | None:
@@ -38,16 +43,40 @@ def verdict(facts: ReportFacts) -> Verdict | None:
         return None
     accuracy = found.metrics["accuracy"]
     base = _baseline(found)
-    level, reasons = _judge(facts, accuracy, base)
+    leak = _leak(facts, found)
+    level, reasons = _judge(facts, accuracy if leak is None else leak.accuracy_of_others, base)
     sentence = f"{accuracy:.1%} of {found.metrics['samples']} {facts.split} images are answered right"
     if found.kind == "multi":
         sentence += " in every label"
+    if facts.chose:
+        sentence += f" (the {facts.split} images also chose {listed(facts.chose)})"
     if interval := found.interval("accuracy"):
         sentence += f" (95% interval {interval[0]:.1%} to {interval[1]:.1%})"
     sentence += f"; always giving the most frequent answer would reach {base:.1%}."
     if found.kind == "multi":
         sentence += f" Label by label, {found.metrics['hamming_accuracy']:.1%} of the decisions are right."
-    return Verdict(level, sentence, (*reasons, *_remarks(facts, found)))
+    remarks = (*reasons, *_remarks(facts, found))
+    return Verdict(level, sentence, remarks, leak.sentence if leak is not None else None)
+
+
+@dataclass(frozen=True)
+class _Leak:
+    sentence: str
+    accuracy_of_others: float | None
+
+
+def _leak(facts: ReportFacts, found: Evaluation) -> _Leak | None:
+    """What evaluated images that were trained on leave of the figures."""
+    if facts.copied is None or not facts.copied.any():
+        return None
+    copies, images = int(facts.copied.sum()), len(facts.copied)
+    seen = "training" if facts.split == "validation" else "training or validation"
+    sentence = f"{copies} of {images} {facts.split} images are copies of {seen} images"
+    others = found.correct[~facts.copied]
+    if not len(others):
+        return _Leak(f"{sentence}: the figures below say nothing of new images.", None)
+    accuracy = float(others.mean())
+    return _Leak(f"{sentence}; {accuracy:.1%} of the {len(others)} others are answered right.", accuracy)
 
 
 def worst_mistakes(evaluation: Evaluation, most: int = 24) -> list[int]:
@@ -91,7 +120,10 @@ def _baseline(found: Evaluation) -> float:
     return float(counts.max() / len(found.labels))
 
 
-def _judge(facts: ReportFacts, accuracy: float, base: float) -> tuple[Level, list[str]]:
+def _judge(facts: ReportFacts, accuracy: float | None, base: float) -> tuple[Level, list[str]]:
+    """The level and its reasons; ``accuracy`` is that on images that the training did not see, if any."""
+    if accuracy is None:
+        return "unknown", ["Take the copies out of one of the splits, and train again."]
     if facts.gates and facts.evaluation is not None:
         try:
             gates.check(facts.evaluation, facts.gates)

@@ -164,7 +164,7 @@ def pass_through(
         failed += _undecodable(images, rest, size, recipe.data.resize, progress)
     if failed:
         kept = np.delete(kept, sorted(index for index, _ in failed))
-        images = images.without(sorted(failed), recipe.data.max_unreadable)
+        images = images.without(sorted(failed), recipe.data)
     at_cut = AtCut(activations, kept)
     if through:
         return images, replace(

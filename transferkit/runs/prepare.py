@@ -12,11 +12,13 @@ from transferkit.data.check import Finding, Header, Limits, cheap_check
 from transferkit.data.check.cheap import read_headers
 from transferkit.data.earlier import read_earlier
 from transferkit.data.hashing import hash_files
+from transferkit.data.left_out import Refused, check_shares
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.data.split import Ledger, Row, missed_splits, split_dataset
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, fault, near
 from transferkit.recipe import Recipe, check_labels, check_with
+from transferkit.recipe.sections import Data
 from transferkit.runs.progress import Progress
 
 __all__ = ["Images", "all_of", "prepare"]
@@ -32,7 +34,7 @@ class Images:
         paths: where each row's file lies.
         labels: int64 ``[N]``, index into ``classes``; float32 ``[N, C]`` of 0 and 1 where an image may have
             any number of labels.
-        unreadable: ``(name, reason)`` of files that could not be read at all.
+        unreadable: the files that cannot be used.
         notes: what the source left out, for the log.
     """
 
@@ -40,7 +42,7 @@ class Images:
     rows: tuple[Row, ...]
     paths: tuple[str, ...]
     labels: np.ndarray
-    unreadable: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -72,32 +74,20 @@ class Images:
         """The split that evaluations are made on: test where there is one, else val."""
         return "test" if any(row.split == "test" for row in self.rows) else "val"
 
-    def without(self, failed: Sequence[tuple[int, str]], most: float) -> Images:
+    def without(self, failed: Sequence[tuple[int, str]], data: Data | None = None) -> Images:
         """The images less those that could not be decoded.
 
         Args:
             failed: index and reason of each.
-            most: the share of all files that may be unreadable.
+            data: says which share of all files may be so; any by default.
 
         Raises:
             UserError: the share is larger, or a class or split has nothing left.
         """
         reasons = dict(failed)
-        unreadable = (*self.unreadable, *((self.rows[index].name, reason) for index, reason in failed))
-        total = len(self.rows) + len(self.unreadable)
-        if len(unreadable) > most * total:
-            shown = [fault(name, mend=reason) for name, reason in unreadable[:10]]
-            more = len(unreadable) - len(shown)
-            raise UserError(
-                fault(
-                    "data",
-                    f"{len(unreadable)} unreadable of {total} files",
-                    f"at most {most:.0%}",
-                    "remove or mend them, or allow more with --set data.max_unreadable=SHARE",
-                ),
-                *shown,
-                *([f"data: and {more} more"] if more > 0 else []),
-            )
+        unreadable = (*self.unreadable, *(Refused(self.rows[i].name, reason) for i, reason in failed))
+        if data is not None:
+            check_shares(unreadable, len(self.rows) + len(self.unreadable), data)
         kept = [index for index in range(len(self.rows)) if index not in reasons]
         left = Images(
             self.classes,
@@ -132,7 +122,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         expected = f"at least {data.min_per_class} images (data.min_per_class)"
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
     earlier = None if data.ledger is None else read_earlier(data.ledger)
-    read = _read(found, Limits.of(data), progress)
+    read = _read(found, data, progress)
     ledger = split_dataset(
         found,
         read.hashes,
@@ -161,7 +151,7 @@ class _Read:
     found: DataSet
     headers: list[Header]
     hashes: list[str | None]
-    refused: tuple[tuple[str, str], ...]
+    refused: tuple[Refused, ...]
 
     @property
     def readable(self) -> list[tuple[Item, str]]:
@@ -181,7 +171,9 @@ def _source(
     minimum_classes: int = 2,
     stated: Sequence[str] | str | None = None,
     known: Sequence[str] = (),
+    own: bool = True,
 ) -> DataSet:
+    """What a path leads to; ``own``: it is the recipe's, which says what a manifest does not say itself."""
     return read_source(
         path,
         unpack_to=cache_folder(recipe.activations.cache_dir) / "sources",
@@ -189,12 +181,17 @@ def _source(
         follow_links=recipe.data.follow_links,
         classes=stated,
         known=known,
-        manifest=ManifestOptions.of(recipe.data),
+        manifest=ManifestOptions.of(recipe.data, own),
     )
 
 
-def _read(found: DataSet, limits: Limits, progress: Progress) -> _Read:
-    headers = read_headers(found, limits)
+def _read(found: DataSet, data: Data, progress: Progress) -> _Read:
+    """Headers and hashes.
+
+    Raises:
+        UserError: more than the recipe allows cannot be used.
+    """
+    headers = read_headers(found, Limits.of(data))
     # Only what lies beyond a limit is refused by its header; what else is no image shows in decoding, by the
     # decoder that training, prediction and export share.
     reasons = [header.refused if header.beyond else None for header in headers]
@@ -203,10 +200,13 @@ def _read(found: DataSet, limits: Limits, progress: Progress) -> _Read:
         digests = iter(hash_files(wanted, stage.update))
     hashes = [None if reason is not None else next(digests) for reason in reasons]
     refused = tuple(
-        (item.name, reason or "the file cannot be read")
-        for item, reason, sha256 in zip(found, reasons, hashes, strict=True)
+        Refused(
+            item.name, header.refused if header.beyond and header.refused else "cannot be read", header.kind
+        )
+        for item, header, sha256 in zip(found, headers, hashes, strict=True)
         if sha256 is None
     )
+    check_shares(refused, len(found), data, found.missing_hint)
     return _Read(found, headers, hashes, refused)
 
 
@@ -251,11 +251,17 @@ def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress
         UserError: the source cannot be read, has classes that the run does not know, or has several labels
             an image where the run has one, or the other way round.
     """
-    found = _source(recipe, path, minimum_classes=1, known=classes)
+    found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
     unknown = [name for name in found.classes if name not in classes]
     if unknown:
-        known = f"one of the run's classes: {', '.join(classes)}"
-        raise UserError(*(fault("data", name, known, "remove the folder") for name in unknown))
+        known = f"one of the run's classes: {', '.join(classes[:20])}{', …' if len(classes) > 20 else ''}"
+        raise UserError(
+            *(
+                fault("data: class", name, known, near(name, classes) or "leave it out")
+                for name in unknown[:10]
+            ),
+            *([f"data: class: and {len(unknown) - 10} more"] if len(unknown) > 10 else []),
+        )
     check_with(recipe, classes=classes, several_labels=found.multi_label)
     place = {name: number for number, name in enumerate(classes)}
 
@@ -266,8 +272,8 @@ def all_of(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress
         return replace(item, label=numbers[0] if numbers else -1, labels=numbers)
 
     found = replace(found, classes=tuple(classes), items=tuple(placed(item) for item in found))
-    read = _read(found, Limits.of(recipe.data), progress)
+    read = _read(found, recipe.data, progress)
     rows = tuple(
         Row(sha256, item.name, found.label_text(item), item.split or "all") for item, sha256 in read.readable
     )
-    return read.images(rows)
+    return read.images(rows, found.notes)

@@ -15,6 +15,7 @@ from transferkit.recipe import Recipe
 from transferkit.report import write_model_card, write_report
 from transferkit.runs.folder import RunFolder, write_whole
 from transferkit.runs.heat import Heat, heat_of_mistakes
+from transferkit.runs.independence import independence
 from transferkit.runs.manifest import facts_of_run, write_run_manifest
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
@@ -29,7 +30,7 @@ def write_inputs(folder: Path, recipe: Recipe, images: Images) -> None:
     images.ledger.write(folder / "split.csv")
     with open(folder / "quarantine.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv_files.Writer(file)
-        writer.writerow(["path", "reason"])
+        writer.writerow(["path", "reason", "kind"])
         writer.writerows(images.unreadable)
 
 
@@ -89,6 +90,7 @@ def write_outcome(
         "epochs": sum(1 for row in trained.history if row["epoch"]),
         "frozen": trained.frozen,
         "kept": [one.to_dict() for one in trained.kept],
+        "independence": independence(trained, evaluation, folder).to_dict(),
         "thresholds": trained.thresholds,
         "calibration": trained.calibrated.to_dict(),
         "refused": {one.format: one.reason for one in trained.verdict.refused},

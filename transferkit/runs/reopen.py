@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from transferkit.data.ledger import Ledger
+from transferkit.data.left_out import refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
 from transferkit.model_fn.network import Network
 from transferkit.runs.batches import pass_through
+from transferkit.runs.independence import leak_line, used_in
 from transferkit.runs.manifest import check_weights
 from transferkit.runs.network import Parts, open_parts
 from transferkit.runs.outcome import evaluate_network
@@ -61,6 +66,10 @@ def evaluate_run(
         images = all_of(recipe, os.fspath(data), run.classes, progress)
         chosen = [split] if split not in (None, "all") else ["train", "val", "test", "all"]
     indices = images.of_split(*chosen)
+    if not len(indices):
+        raise UserError(_empty(images, split, data))
+    notes = images.notes if data is not None else ()
+    of = split or (images.held_out if data is None else "all")
     parts, network = reopen(run)
     images, at_cut = pass_through(
         network.cut, parts.backbone.input_size, _only(images, indices), recipe, progress
@@ -74,10 +83,37 @@ def evaluate_run(
         [row.name for row in images.rows],
         run.classes,
     )
-    for name, reason in images.unreadable:
-        progress.say(f"left out: {name}: {reason}")
+    # A figure is of what it was measured on: what is wrong with that, and what was left out, is beside it.
+    about = _independence(run, images, of, evaluation, data is None)
+    notes = (*about, *notes, *refused_notes(images.unreadable))
+    for line in notes:
+        progress.say(line)
     gates.check(evaluation, wanted)
-    return evaluation
+    return replace(evaluation, notes=notes)
+
+
+def _independence(run: Any, images: Images, of: str, evaluation: Evaluation, own: bool) -> list[str]:
+    """Whether the run was trained on what it is evaluated on, and what else was chosen on it."""
+    if own and of in ("train", "all"):
+        return []
+    used = used_in(Ledger.read(run.path / "split.csv").rows, of if own else "all")
+    copied = np.array([row.sha256 in used for row in images.rows], bool)
+    others = evaluation.correct[~copied]
+    accuracy = float(others.mean()) if len(others) else None
+    leak = leak_line(int(copied.sum()), len(copied), of if own else "all", accuracy)
+    beside = run.independence.beside(of).strip(" ()") if own else ""
+    return [line for line in (leak, beside) if line]
+
+
+def _empty(images: Images, split: str | None, data: str | os.PathLike[str] | None) -> str:
+    """A fault: there is nothing to evaluate."""
+    there = Counter(row.split for row in images.rows)
+    if set(there) <= {"all"}:
+        if not there:
+            return fault("data", str(data), "images to evaluate", "there are none that can be read")
+        return fault("--split", split, "no split, since the data has none", "leave the option out")
+    shown = ", ".join(f"{name} ({there[name]})" for name in ("train", "val", "test") if there[name])
+    return fault("--split", split or images.held_out, f"a split that the data has: {shown}")
 
 
 def _only(images: Images, indices: np.ndarray) -> Images:
@@ -86,4 +122,5 @@ def _only(images: Images, indices: np.ndarray) -> Images:
         tuple(images.rows[index] for index in indices),
         tuple(images.paths[index] for index in indices),
         images.labels[indices],
+        images.unreadable,
     )

@@ -17,6 +17,7 @@ from transferkit.runs.start import start_tensorflow
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.independence import Independence
     from transferkit.runs.kept import Kept
     from transferkit.runs.look import Mistake
     from transferkit.runs.predict import Exported, Prediction
@@ -77,6 +78,13 @@ class Run:
 
         return [Kept.from_dict(one) for one in self._facts.get("kept", [])]
 
+    @property
+    def independence(self) -> Independence:
+        """Whether the evaluated images are copies of training images, and what was chosen on them."""
+        from transferkit.runs.independence import Independence
+
+        return Independence.from_dict(self._facts.get("independence"))
+
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """A row an epoch: ``phase``, ``epoch``, ``step``, ``loss``, ``val_loss`` and other figures.
@@ -130,7 +138,8 @@ class Run:
         trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
         lines = [
             f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
-            f"{facts['held_out']} images, {len(self.classes)} classes",
+            f"{facts['held_out']} images, {len(self.classes)} classes"
+            f"{self.independence.beside(facts['held_out'])}",
             f"{trained}; {facts['frozen']}",
             f"{seconds['total']:.1f} s in all ({stages})",
             f"run     {self.path}",
@@ -146,6 +155,8 @@ class Run:
             lines[1:1] = [f"single decisions right {single:.3f}; {_worded(self.thresholds)}"]
         if facts["quarantined"]:
             lines.insert(1, f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
+        if leak := self.independence.leak(facts["held_out"]):
+            lines.insert(0, leak)
         return "\n".join(lines)
 
     def evaluate(

@@ -23,6 +23,7 @@ from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.calibrate import Calibrated
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.heat import Heat
+from transferkit.runs.independence import copies_in, independence
 from transferkit.runs.kept import Kept
 from transferkit.runs.network import Parts
 from transferkit.runs.parity import ParityResult
@@ -107,6 +108,8 @@ def tell(
         evaluation=evaluation,
         split={"val": "validation"}.get(images.held_out, images.held_out),
         gates=gates,
+        copied=copies_in(images, held_out),
+        chose=independence(trained, evaluation, folder).chose if images.held_out == "val" else (),
         image_paths=[images.paths[index] for index in held_out],
         overlays=heat.overlays,
         overlays_note=heat.note,
@@ -174,7 +177,9 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
             if row.split == "train" and len(samples[name]) < _SAMPLES:
                 samples[name].append(path)
     totals = {split: len(images.of_split(split)) for split in counts}
-    return DataFacts(str(recipe.data.path), counts, samples, images.unreadable, images.notes, totals)
+    return DataFacts(
+        str(recipe.data.path), counts, samples, [one[:2] for one in images.unreadable], images.notes, totals
+    )
 
 
 def _plan_facts(trained: Trained) -> PlanFacts:

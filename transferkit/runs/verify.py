@@ -54,7 +54,7 @@ def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) 
     # What the run set aside when it decoded the images is no part of its ledger.
     left_out = _quarantined(run)
     failed = [(index, "as in the run") for index, row in enumerate(images.rows) if row.name in left_out]
-    images = images.without(failed, most=1.0)
+    images = images.without(failed)
     with allowing(allow_code):
         recipe = admit_code(recipe, components=False)
         start_tensorflow()

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 from transferkit.data.check.limits import Limits, refusal
+from transferkit.data.left_out import Kind
 from transferkit.data.pillow import pillow_reason
 
 __all__ = ["Header", "read_header", "stated_format"]
@@ -24,7 +25,8 @@ class Header:
 
     Attributes:
         refused: why the file is not to be decoded, or None.
-        beyond: it is refused for a limit, of its size or its place: nobody may decode it, whatever can.
+        beyond: it is refused before it is decoded, whatever can decode it.
+        kind: of the refusal: ``missing``; ``limit``, of its size or its place; or ``unreadable``.
         bytes: size of the file.
         format: ``jpeg``, ``png`` and so on, by content.
         width, height: in pixels.
@@ -42,6 +44,7 @@ class Header:
     orientation: int = 1
     frames: int = 1
     beyond: bool = False
+    kind: Kind = "unreadable"
 
 
 def read_header(
@@ -51,7 +54,7 @@ def read_header(
     limits = limits or Limits()
     reason = refusal(path, root, limits)
     if reason:
-        return Header(reason, beyond=True)
+        return Header(reason, beyond=True, kind=reason.kind)
     from PIL import Image
 
     size = os.stat(path).st_size
@@ -83,7 +86,7 @@ def _facts(image: object, size: int, limits: Limits) -> Header:
         reason = (
             f"{width} × {height} pixels, above the limit of {limits.pixels:,} (or {limits.side:,} a side)"
         )
-        return Header(reason, size, kind, width, height, beyond=True)
+        return Header(reason, size, kind, width, height, beyond=True, kind="limit")
     try:
         orientation = int(image.getexif().get(_ORIENTATION, 1) or 1)  # type: ignore[attr-defined]
     except Exception:  # broken EXIF says nothing of the picture

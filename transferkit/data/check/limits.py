@@ -7,11 +7,12 @@ import os
 import stat
 from dataclasses import dataclass
 
+from transferkit.data.left_out import Kind
 from transferkit.data.names import shown
 from transferkit.data.tree import LINK_OUT, is_below
 from transferkit.recipe.sections import Data
 
-__all__ = ["Limits", "refusal"]
+__all__ = ["Limits", "Refusal", "refusal"]
 
 
 _DEFAULTS = {name: Data.model_fields[f"max_{name}"].default for name in ("bytes", "pixels", "side")}
@@ -40,7 +41,22 @@ class Limits:
         return cls(data.max_bytes, data.max_pixels, data.max_side, data.follow_links)
 
 
-def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: Limits) -> str | None:
+class Refusal(str):
+    """Why a file must not be opened, in words.
+
+    Attributes:
+        kind: ``missing``; ``limit``, of its size or its place; or ``unreadable``.
+    """
+
+    kind: Kind
+
+    def __new__(cls, reason: str, kind: Kind) -> Refusal:
+        made = super().__new__(cls, reason)
+        made.kind = kind
+        return made
+
+
+def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: Limits) -> Refusal | None:
     """Why a file must not be opened, or None. Looks at the file's name, place, kind and size only.
 
     Args:
@@ -52,21 +68,24 @@ def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: 
         if os.path.islink(path) and not os.path.exists(path):
             os.stat(path)
         if not limits.follow_links and _led_out(os.path.abspath(path), os.path.abspath(root)):
-            return LINK_OUT
+            return Refusal(LINK_OUT, "limit")
         state = os.stat(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return "a symbolic link in a circle"
+            return Refusal("a symbolic link in a circle", "missing")
         if error.errno == errno.ENOENT and os.path.islink(path):
-            return f"a symbolic link to nothing ({shown(os.readlink(path))})"
-        return error.strerror or type(error).__name__
+            return Refusal(f"a symbolic link to nothing ({shown(os.readlink(path))})", "missing")
+        denied = isinstance(error, PermissionError)
+        return Refusal(error.strerror or type(error).__name__, "unreadable" if denied else "missing")
+    if stat.S_ISDIR(state.st_mode):
+        return Refusal("a folder, not a file", "missing")
     if not stat.S_ISREG(state.st_mode):
         # Opening a pipe would wait for ever.
-        return "not a regular file"
+        return Refusal("not a regular file", "unreadable")
     if state.st_size == 0:
-        return "the file is empty"
+        return Refusal("the file is empty", "unreadable")
     if state.st_size > limits.bytes:
-        return f"{state.st_size:,} bytes, above the limit of {limits.bytes:,}"
+        return Refusal(f"{state.st_size:,} bytes, above the limit of {limits.bytes:,}", "limit")
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from transferkit.data.names import class_name_faults, class_order
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources.manifest.columns import Columns, find_columns, known_columns
-from transferkit.data.sources.manifest.files import find_files
+from transferkit.data.sources.manifest.files import Places, find_files
 from transferkit.data.sources.manifest.labels import (
     MOST_CHARACTERS,
     divide_labels,
@@ -43,22 +43,21 @@ class ManifestOptions:
         columns: role (path, label, labels, split, group) to the name of its column.
         root: folder that the paths start from; the manifest's own by default.
         path_suffix: what is added to each path.
+        own: this is said of the very manifest; else of another one, and tried where this one does not do
+            without.
     """
 
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     root: str | None = None
     path_suffix: str | None = None
+    own: bool = True
 
     @classmethod
-    def of(cls, data: Data) -> ManifestOptions:
+    def of(cls, data: Data, own: bool = True) -> ManifestOptions:
         """What a recipe's ``[data]`` states."""
-        return cls(
-            data.encoding,
-            {str(role): name for role, name in data.columns.items()},
-            data.root,
-            data.path_suffix,
-        )
+        columns = {str(role): name for role, name in data.columns.items()}
+        return cls(data.encoding, columns, data.root, data.path_suffix, own)
 
 
 @dataclass(slots=True)
@@ -90,17 +89,20 @@ def read_manifest(
     except OSError as error:
         hint = "there is no such file" if not path.is_file() else str(error.strerror)
         raise UserError(fault("data", str(path), "a manifest", hint)) from None
-    text, note = decode_text(raw, path.name, options.encoding)
+    text, note = _text(raw, path.name, options)
     table = read_table(
         text, path.name, path.suffix.lower(), lambda names: known_columns(names, options.columns)
     )
-    columns, notes = find_columns(table, path.name, options.columns)
+    said = dict(options.columns)
+    if not options.own and not set(said.values()) <= set(table.columns):
+        said = {}
+    columns, notes = find_columns(table, path.name, said)
     notes = [*([note] if note else []), *table.notes, *notes]
     several = "labels" in columns
     rows = _rows(table, columns, path.name, notes)
     if not rows:
         raise UserError(fault(path.name, None, "a row an image", "there is no row below the header"))
-    places = find_files([row.path for row in rows], path.parent, path.name, options.root, options.path_suffix)
+    places = _places([row.path for row in rows], path, options)
     notes += places.notes
     classes = class_order(label for row in rows for label in row.labels)
     if wrong := class_name_faults(classes):
@@ -133,6 +135,30 @@ def read_manifest(
         raise UserError(*faults)
     kept = sorted((item for _, item in items.values()), key=lambda item: item.name)
     return DataSet(path, classes, tuple(kept), tuple(notes), missing_hint=places.hint)
+
+
+def _text(raw: bytes, name: str, options: ManifestOptions) -> tuple[str, str | None]:
+    if options.own or options.encoding is None:
+        return decode_text(raw, name, options.encoding)
+    try:
+        return decode_text(raw, name)
+    except UserError:
+        return decode_text(raw, name, options.encoding)
+
+
+def _places(paths: list[str], manifest: Path, options: ManifestOptions) -> Places:
+    def found(root: str | None, suffix: str | None) -> Places:
+        return find_files(paths, manifest.parent, manifest.name, root, suffix)
+
+    if options.own or (options.root is None and options.path_suffix is None):
+        return found(options.root, options.path_suffix)
+    as_said = found(
+        options.root if options.root and Path(options.root).is_dir() else None, options.path_suffix
+    )
+    if not as_said.missing:
+        return as_said
+    without = found(None, None)
+    return without if len(without.missing) < len(as_said.missing) else as_said
 
 
 def _rows(table: Table, columns: Columns, name: str, notes: list[str]) -> list[_Row]:
