@@ -235,7 +235,7 @@ def test_a_killed_run_is_taken_up_where_it_was(items, tmp_path):
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.wait() == -signal.SIGKILL
-    assert Cache(folder).verify() == 0
+    assert not any(one.damaged for one in Cache(folder).verify())
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
     assert int(done.stdout.split()[0]) >= 3
     means = [np.asarray(Image.open(path)).mean((0, 1)) for _, path in items]

@@ -63,12 +63,30 @@ def test_prune_refuses_what_is_no_size(cache):
     assert cache.bytes() == 8000
 
 
-def test_prune_verifies_where_told(cache):
+def test_verify_names_what_is_damaged_and_repairs_it_where_told(cache):
+    assert run("verify") == f"{cache.folder}: 0 of 8 rows and files are damaged\n"
     store = next(path for path in cache.stores.iterdir() if "older" in (path / "store.json").read_text())
     data = bytearray((store / "00000000.seg").read_bytes())
     data[5] ^= 1
     (store / "00000000.seg").write_bytes(data)
-    assert "1 damaged rows dropped" in run("prune", "--verify")
+    for _ in range(2):
+        result = CliRunner().invoke(command, ["verify"])
+        assert result.exit_code == 1
+        lines = result.output.splitlines()
+        assert lines[0].endswith("1 of 8 rows and files are damaged")
+        assert lines[-1].split() == [
+            "activations",
+            "older",
+            store.name,
+            "1",
+            *["repair", "it", "with", "--repair"],
+        ]
+    assert run("verify", "--repair").rstrip().endswith("removed")
+    entries = json.loads(run("verify", "--json"))["entries"]
+    assert {(one["label"], one["parts"], one["damaged"]) for one in entries} == {
+        ("older", 3, 0),
+        ("newer", 4, 0),
+    }
 
 
 def test_clear_asks_first(cache):

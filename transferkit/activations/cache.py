@@ -1,39 +1,44 @@
-"""The cache folder: all stores of activations and all compiled models, and the bound on both together.
+"""The cache folder: stores of activations, compiled models and unpacked sources, and the bound on them all.
 
 What is in it can always be made again; removing any of it, by hand too, costs time and nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transferkit.activations.location import cache_folder, default_max_bytes
+from transferkit.activations.sealed import read_sealed
 from transferkit.activations.store import Store, segments_of
+from transferkit.contents import LOCK, damage_of, facts_of, files_of
 from transferkit.errors import UserError, fault
 from transferkit.file_lock import locked
 
-__all__ = ["Cache", "Entry"]
+__all__ = ["Cache", "Checked", "Entry"]
 
 # Of a store's files; part of its name, so that a version with another one never meets them.
 _LAYOUT = 2
+_REMOVING = ".removing-"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One store or one compiled model, for ``transferkit cache info``.
+    """One store, compiled model or unpacked source, for ``transferkit cache info``.
 
     Attributes:
-        kind: ``"activations"`` or ``"compiled"``.
+        kind: ``"activations"``, ``"compiled"`` or ``"source"``.
         key: its name in the cache folder.
         bytes: its size on disk.
-        rows: rows of a store, else 0.
+        rows: rows of a store, files of a source, else 0.
         used: when it was last used, seconds since 1970.
         about: what it is.
     """
@@ -47,8 +52,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What reading all of one entry found.
+
+    Attributes:
+        kind: as of :class:`Entry`; ``"choice"`` for the engine that was chosen for a model.
+        key: its name in the cache folder.
+        label: what it is, for people.
+        parts: how many rows or files were compared.
+        damaged: how many of them are not what was written.
+        repaired: whether they were removed, so that they are made again when they are asked for.
+    """
+
+    kind: str
+    key: str
+    label: str
+    parts: int
+    damaged: int
+    repaired: bool
+
+
+@dataclass(frozen=True)
 class _Unit:
-    """What is evicted as a whole: a segment of a store, or a compiled model."""
+    """What is evicted as a whole: a segment of a store, a compiled model, an unpacked source."""
 
     folder: Path
     segment: int | None
@@ -69,6 +95,7 @@ class Cache:
         self.max_bytes = default_max_bytes(self.folder) if max_bytes is None else max_bytes
         self.stores = self.folder / "activations"
         self.compiled = self.folder / "compiled"
+        self.sources = self.folder / "sources"
         self.choices = self.folder / "engines"
 
     def store(self, identity: dict[str, Any], shape: tuple[int, ...], dtype: str, label: str = "") -> Store:
@@ -96,17 +123,22 @@ class Cache:
         """All that is in the cache, used last first."""
         entries = []
         for folder in _folders(self.stores):
-            try:
-                store = Store.open(folder)
-            except (OSError, ValueError):
-                continue
-            segments = store.segments().values()
-            used = max((status.st_mtime for status in segments), default=folder.stat().st_mtime)
-            size = sum(status.st_size for status in segments)
-            entries.append(Entry("activations", folder.name, size, len(store), used, store.about()))
+            with _still_there():
+                store = _open(folder)
+                segments = store.segments().values()
+                used = max((status.st_mtime for status in segments), default=folder.stat().st_mtime)
+                size = sum(status.st_size for status in segments)
+                entries.append(Entry("activations", folder.name, size, len(store), used, store.about()))
         for folder in _folders(self.compiled):
-            used = folder.stat().st_mtime
-            entries.append(Entry("compiled", folder.name, _size(folder), 0, used, _about(folder)))
+            with _still_there():
+                used = folder.stat().st_mtime
+                entries.append(Entry("compiled", folder.name, _size(folder), 0, used, _about(folder)))
+        for folder in _folders(self.sources):
+            with _still_there():
+                facts, used = facts_of(folder), folder.stat().st_mtime
+                files = facts["files"] if facts else sum(1 for _ in files_of(folder))
+                about = {"label": facts.get("label", folder.name)}
+                entries.append(Entry("source", folder.name, _size(folder), files, used, about))
         return sorted(entries, key=lambda entry: -entry.used)
 
     def bytes(self) -> int:
@@ -123,25 +155,56 @@ class Cache:
         self._evict(self.max_bytes - bytes_, spare)
 
     def prune(self, max_bytes: int | None = None) -> int:
-        """Evicts what was unused for longest until the cache holds ``max_bytes``; returns the bytes freed."""
-        freed = 0
+        """Evicts what was unused for longest until the cache holds ``max_bytes``; returns the bytes freed.
+
+        What a process at work uses stays, or is computed again by it.
+        """
+        freed = self._remove_leftovers()
         for folder in _folders(self.stores):
             try:
-                store = Store.open(folder)
-            except (OSError, ValueError):
-                freed += _remove(folder)
-                continue
-            with locked(folder / "lock"):
-                freed += store.evict(store.unnamed_segments())
+                store = _open(folder)
+                with locked(folder / LOCK):
+                    freed += store.evict(store.unnamed_segments())
+            except (OSError, ValueError):  # no store, or one that was removed meanwhile
+                freed += _remove_unused(folder, wait=True)
         return freed + self._evict(self.max_bytes if max_bytes is None else max_bytes, None)
 
-    def verify(self) -> int:
-        """Reads all activations, drops rows whose check sum is wrong, and returns how many those were."""
-        return sum(Store.open(folder).verify() for folder in _folders(self.stores))
+    def verify(self, repair: bool = True) -> list[Checked]:
+        """Reads all of the cache and compares it with what was written.
+
+        Args:
+            repair: remove what is damaged; it is made again when it is asked for.
+        """
+        found = []
+        for folder in _folders(self.stores):
+            with _still_there():
+                found.append(_check_store(folder, repair))
+        for kind, parent in (("compiled", self.compiled), ("source", self.sources)):
+            for folder in _folders(parent):
+                with _still_there():
+                    found.append(_check_folder(kind, folder, repair))
+        for file in sorted(self.choices.glob("*.json")) if self.choices.is_dir() else ():
+            wrong = read_sealed(file) is None
+            if wrong and repair:
+                file.unlink(missing_ok=True)
+            found.append(Checked("choice", file.stem, "engine", 1, int(wrong), wrong and repair))
+        return found
 
     def clear(self) -> int:
-        """Removes everything; returns the bytes freed. A run at work keeps what it has mapped."""
-        return sum(_remove(part) for part in (self.stores, self.compiled, self.choices) if part.exists())
+        """Removes everything but sources that a process at work uses; returns the bytes freed.
+
+        A run at work keeps what it has open and computes again what it had written.
+        """
+        freed = self._remove_leftovers()
+        for folder in _folders(self.stores):
+            freed += _remove_unused(folder, wait=True)
+        for folder in (*_folders(self.compiled), *_folders(self.sources)):
+            freed += _remove_unused(folder)
+        freed += _remove(self.choices)
+        for parent in (self.stores, self.compiled, self.sources):
+            with contextlib.suppress(OSError):  # some of it is used, or was made meanwhile
+                parent.rmdir()
+        return freed
 
     def _evict(self, limit: int, spare: Store | None) -> int:
         units = sorted(self._units(), key=lambda unit: unit.used)
@@ -154,27 +217,41 @@ class Cache:
             own = spare is not None and unit.folder == spare.folder
             if own and unit.segment in spare.used_segments:  # type: ignore[union-attr]
                 continue
-            excess -= unit.bytes
             if unit.segment is None:
-                freed += _remove(unit.folder)
+                # One that is used stays, and others must go in its place.
+                removed = _remove_unused(unit.folder)
+                freed += removed
+                excess -= removed
             else:
+                excess -= unit.bytes
                 chosen.setdefault(unit.folder, set()).add(unit.segment)
         for folder, numbers in chosen.items():
             if spare is not None and folder == spare.folder:
                 freed += spare.evict(numbers)
                 continue
-            # Two writers that make room in each other's stores must not wait for each other.
-            with locked(folder / "lock", wait=spare is None) as held:
-                if held:
-                    freed += Store.open(folder).evict(numbers)
+            with contextlib.suppress(OSError, ValueError):  # removed meanwhile
+                store = Store.open(folder)
+                # Two writers that make room in each other's stores must not wait for each other.
+                with locked(folder / LOCK, wait=spare is None) as held:
+                    if held:
+                        freed += store.evict(numbers)
         return freed
 
     def _units(self) -> Iterator[_Unit]:
         for folder in _folders(self.stores):
             for number, status in segments_of(folder).items():
                 yield _Unit(folder, number, status.st_size, status.st_mtime)
-        for folder in _folders(self.compiled):
-            yield _Unit(folder, None, _size(folder), folder.stat().st_mtime)
+        for folder in (*_folders(self.compiled), *_folders(self.sources)):
+            with _still_there():
+                yield _Unit(folder, None, _size(folder), folder.stat().st_mtime)
+
+    def _remove_leftovers(self) -> int:
+        """Removes what processes left that were killed while they unpacked or removed."""
+        freed = 0
+        for parent in (self.stores, self.compiled, self.sources):
+            for folder in parent.glob(".*") if parent.is_dir() else ():
+                freed += _remove(folder) if folder.name.startswith(_REMOVING) else _remove_unused(folder)
+        return freed
 
 
 def _key(identity: dict[str, Any]) -> str:
@@ -195,22 +272,83 @@ def _open(folder: Path) -> Store:
     return store
 
 
+def _check_store(folder: Path, repair: bool) -> Checked:
+    try:
+        store = _open(folder)
+    except ValueError:
+        # Nothing says how long a row is: all of it is made again.
+        if repair:
+            _remove_unused(folder, wait=True)
+        return Checked("activations", folder.name, "damaged store.json", 1, 1, repair)
+    rows = len(store)
+    damaged = store.verify(repair)
+    return Checked("activations", folder.name, _label(store.about()), rows, damaged, bool(damaged) and repair)
+
+
+def _check_folder(kind: str, folder: Path, repair: bool) -> Checked:
+    wrong = damage_of(folder)
+    facts = facts_of(folder)
+    label = str(facts.get("label", "")) or _label(_about(folder))
+    damaged = len(wrong) if wrong is not None else 1
+    repaired = bool(damaged) and repair and _remove_unused(folder) > 0
+    return Checked(kind, folder.name, label, facts.get("files", 0), damaged, repaired)
+
+
+def _label(about: dict[str, Any]) -> str:
+    return str(about.get("label") or f"cut {str(about.get('cut', '?'))[:12]}")
+
+
+@contextlib.contextmanager
+def _still_there() -> Iterator[None]:
+    """For one entry of several: what another process removes meanwhile is passed over."""
+    with contextlib.suppress(OSError, ValueError):
+        yield
+
+
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    if not parent.is_dir():
+        return []
+    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes of a folder's files; those of its list where there is one, since a source may have millions."""
+    if facts := facts_of(folder):
+        return facts["bytes"]
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return size
+
+
+def _remove_unused(folder: Path, wait: bool = False) -> int:
+    """Removes a folder under its lock; 0 where a process holds that, unless it is waited for."""
+    try:
+        with locked(folder / LOCK, wait=wait) as held:
+            return _remove(folder) if held else 0
+    except OSError:
+        return 0  # removed meanwhile, or on a disk that cannot be written
 
 
 def _remove(folder: Path) -> int:
+    """Removes a folder at once for everybody else, whatever becomes of this process."""
+    if not folder.is_dir():
+        return 0
     size = _size(folder)
+    if not folder.name.startswith(_REMOVING):
+        away = Path(tempfile.mkdtemp(prefix=_REMOVING, dir=folder.parent))
+        try:
+            folder = folder.rename(away / folder.name).parent
+        except OSError:
+            away.rmdir()  # Windows keeps a folder that holds an open file
     shutil.rmtree(folder, ignore_errors=True)
     return size
 
 
 def _about(folder: Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        found = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}

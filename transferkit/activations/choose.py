@@ -34,9 +34,12 @@ from transferkit.activations.engine import (
     trace,
 )
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
+from transferkit.activations.sealed import read_sealed, write_sealed
 from transferkit.activations.whole_file import write_whole_file
+from transferkit.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.data.reader import available_cores
 from transferkit.errors import UserError, fault, near
+from transferkit.file_lock import locked
 
 __all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
 
@@ -70,10 +73,18 @@ class _Makers:
             return TensorFlowEngine(self.traced)
         with contextlib.ExitStack() as stack:
             folder = self.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            if self.folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)  # removed by hand meanwhile
+                stack.enter_context(locked(folder / LOCK, shared=True))
             file = folded_file(lambda: self.traced, folder / "folded.pb")
+            made: Engine
             if name == "openvino":
-                return OpenVINOEngine(file, self.folder, self.size, self.cut.shape)
-            return FoldedEngine(file)
+                made = OpenVINOEngine(file, self.folder, self.size, self.cut.shape)
+            else:
+                made = FoldedEngine(file)
+            if self.folder is not None:
+                _list(folder)
+            return made
 
 
 def choose_engine(
@@ -255,14 +266,33 @@ def _key(cut: CutLike, size: Sequence[int]) -> str:
 
 
 def _compiled_folder(cache: Cache, cut: CutLike, size: tuple[int, int]) -> Path | None:
+    """The folder of a model's compiled forms, all of them sound; None where it cannot be written."""
     folder = cache.compiled / _key(cut, size)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        about = {"cut": cut.fingerprint, "size": list(size), **machine()}
-        (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        wrong = damage_of(folder)
+        if wrong != []:
+            # Compiled code that nothing vouches for is not run: it might crash, or answer something else.
+            with locked(folder / LOCK, wait=False) as held:
+                if not held:
+                    return None  # another process is making it just now
+                if wrong:
+                    _log.warning("a compiled model is damaged (%s): making it again", folder)
+                for name in [*files_of(folder), CONTENTS]:
+                    (folder / name).unlink(missing_ok=True)
+        if not (folder / "about.json").exists():
+            about = {"cut": cut.fingerprint, "size": list(size), **machine()}
+            write_whole_file(folder / "about.json", (json.dumps(about, indent=2) + "\n").encode())
     except OSError:
         return None
     return folder
+
+
+def _list(folder: Path) -> None:
+    """Lists what was made, where that is not what is listed already."""
+    if facts_of(folder).get("names") != sorted(files_of(folder)):
+        with contextlib.suppress(OSError):
+            write_contents(folder, names=sorted(files_of(folder)))
 
 
 def _touch(folder: Path | None) -> None:
@@ -271,16 +301,12 @@ def _touch(folder: Path | None) -> None:
 
 
 def _recall(memory: Path | None) -> dict[str, Any]:
-    try:
-        read = json.loads(memory.read_text(encoding="utf-8")) if memory is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return read if isinstance(read, dict) else {}
+    return {} if memory is None else read_sealed(memory) or {}
 
 
 def _remember(memory: Path, facts: dict[str, Any]) -> None:
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        write_whole_file(memory, (json.dumps(facts, indent=2) + "\n").encode())
+        write_sealed(memory, facts)
     except OSError as error:
         _log.info("the choice of engine is not kept: %s", error)

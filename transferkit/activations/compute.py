@@ -35,6 +35,7 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose import choose_engine
 from transferkit.activations.engine import CutLike, Engine
+from transferkit.activations.location import writable_cache_folder
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.views import Views
@@ -156,7 +157,7 @@ def compute(
             engine that is named cannot be had.
     """
     started = time.perf_counter()
-    cache = Cache(cache_dir, max_bytes)
+    cache = Cache(writable_cache_folder(cache_dir), max_bytes)
     wanted = Wanted(items, views)
     width = int(np.prod(cut.shape, dtype=np.int64))
     kept = dtype if dtype != "auto" else ("float16" if 4 * width > HALF_FROM_BYTES else "float32")
@@ -276,7 +277,7 @@ class _Job:
         self._tell(done)
         try:
             # Its own view of the index: the writer's is busy in another thread.
-            watched = Store(self.store.folder, self.store.layout.shape, self.store.layout.dtype)
+            watched = self.store.again()
             with contextlib.ExitStack() as stack:
                 first = stack.enter_context(locked(self.store.folder / "work", wait=False))
                 writer = stack.enter_context(Writer(self.store, self.cache.make_room))

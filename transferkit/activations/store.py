@@ -86,6 +86,10 @@ class Store:
             raise ValueError(f"{folder / _ABOUT} describes no store")
         return cls(folder, tuple(facts["shape"]), np.dtype(facts["dtype"]).name)
 
+    def again(self) -> Store:
+        """The same store, with a view of its index of its own."""
+        return Store(self.folder, self.layout.shape, self.layout.dtype, self._facts)
+
     def about(self) -> dict[str, Any]:
         """What ``store.json`` says."""
         return json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))

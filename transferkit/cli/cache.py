@@ -40,13 +40,14 @@ _json = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 
 @click.group(name="cache")
 def command() -> None:
-    """Look after the cache of activations and compiled models.
+    """Look after the cache of activations, compiled models and unpacked sources.
 
     What is in it can always be made again: removing it costs time, never a result.
 
     \b
     Examples:
       transferkit cache info
+      transferkit cache verify --repair
       transferkit cache prune --max-bytes 5GB
       transferkit cache clear --yes
     """
@@ -91,21 +92,19 @@ def info(cache_dir: str | None, as_json_: bool) -> None:
 @click.option(
     "--max-bytes", type=_Bytes(), help="Size to prune to.  [default: a tenth of the disk, at most 50 GiB]"
 )
-@click.option("--verify", is_flag=True, help="Read all activations too and drop those that are damaged.")
-def prune(cache_dir: str | None, max_bytes: int | None, verify: bool) -> None:
+def prune(cache_dir: str | None, max_bytes: int | None) -> None:
     """Remove what was unused for longest until the cache is small enough.
+
+    Unpacked images that a process is reading stay.
 
     \b
     Examples:
       transferkit cache prune
       transferkit cache prune --max-bytes 5GB
-      transferkit cache prune --verify
     """
     from transferkit.activations.cache import Cache
 
     cache = Cache(cache_dir, max_bytes)
-    if verify:
-        click.echo(f"{cache.verify()} damaged rows dropped")
     freed = cache.prune()
     click.echo(f"{cache.folder}: {_text(freed)} freed, {_text(cache.bytes())} left")
 
@@ -114,7 +113,7 @@ def prune(cache_dir: str | None, max_bytes: int | None, verify: bool) -> None:
 @_folder
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clear(cache_dir: str | None, yes: bool) -> None:
-    """Remove everything from the cache.
+    """Remove everything from the cache, but for unpacked images that a process is reading.
 
     \b
     Examples:
@@ -126,7 +125,42 @@ def clear(cache_dir: str | None, yes: bool) -> None:
     cache = Cache(cache_dir)
     if not yes:
         click.confirm(f"Remove {_text(cache.bytes())} from {cache.folder}?", abort=True)
-    click.echo(f"{cache.folder}: {_text(cache.clear())} freed")
+    freed, left = cache.clear(), cache.bytes()
+    used = f", {_text(left)} left, which a process at work uses" if left else ""
+    click.echo(f"{cache.folder}: {_text(freed)} freed{used}")
+
+
+@command.command(name="verify")
+@_folder
+@click.option("--repair", is_flag=True, help="Remove what is damaged; it is made again when it is needed.")
+@_json
+@click.pass_context
+def verify(ctx: click.Context, cache_dir: str | None, repair: bool, as_json_: bool) -> None:
+    """Read the whole cache and compare it with what was written.
+
+    Runs check what they use by themselves. Ends with 1 where something is damaged and stays so.
+
+    \b
+    Examples:
+      transferkit cache verify
+      transferkit cache verify --repair
+    """
+    from transferkit.activations.cache import Cache
+
+    cache = Cache(cache_dir)
+    found = cache.verify(repair)
+    left = [one for one in found if one.damaged and not one.repaired]
+    if as_json_:
+        as_json({"folder": str(cache.folder), "entries": [vars(one) for one in found]})
+    else:
+        wrong = [one for one in found if one.damaged]
+        parts, damaged = sum(one.parts for one in found), sum(one.damaged for one in wrong)
+        click.echo(f"{cache.folder}: {damaged} of {parts} rows and files are damaged")
+        ends = {True: "removed", False: "used by a process" if repair else "repair it with --repair"}
+        rows = [(one.kind, one.label, one.key, one.damaged, ends[one.repaired]) for one in wrong]
+        if rows:
+            click.echo(table(rows, ("kind", "of", "name", "damaged", "")))
+    ctx.exit(1 if left else 0)
 
 
 def _text(count: int) -> str:

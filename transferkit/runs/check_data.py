@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.activations.location import cache_folder
+from transferkit.activations.location import writable_cache_folder
 from transferkit.data.check import CheckResult, Limits, check_dataset
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet
@@ -44,7 +44,7 @@ def check_data(
         UserError: no such data, or no such backbone.
     """
     follow = limits is not None and limits.follow_links
-    dataset = read_source(path, unpack_to=cache_folder() / "sources", follow_links=follow)
+    dataset = read_source(path, unpack_to=writable_cache_folder() / "sources", follow_links=follow)
     with _Stages(progress or Progress(quiet=True)) as report:
         features = None if backbone is None else _features_by(backbone, weights, dataset, report)
         result = check_dataset(dataset, features=features, limits=limits, progress=report)

@@ -193,8 +193,10 @@ class Exported:
     def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
         from transferkit.activations.cache import Cache
         from transferkit.activations.choose import choose_engine
+        from transferkit.activations.location import writable_cache_folder
 
-        chosen = choose_engine(_Whole(self), self.about.input_size, sample, wanted, Cache())
+        cache = Cache(writable_cache_folder())
+        chosen = choose_engine(_Whole(self), self.about.input_size, sample, wanted, cache)
         self.engine = chosen.name
         return chosen
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transferkit.activations.location import cache_folder
+from transferkit.activations.location import writable_cache_folder
 from transferkit.data.check import Finding, Header, Limits, cheap_check
 from transferkit.data.check.cheap import read_headers
 from transferkit.data.earlier import read_earlier
@@ -176,7 +176,7 @@ def _source(
     """What a path leads to; ``own``: it is the recipe's, which says what a manifest does not say itself."""
     return read_source(
         path,
-        unpack_to=cache_folder(recipe.activations.cache_dir) / "sources",
+        unpack_to=writable_cache_folder(recipe.activations.cache_dir) / "sources",
         minimum_classes=minimum_classes,
         follow_links=recipe.data.follow_links,
         classes=stated,

@@ -30,6 +30,8 @@ __all__ = ["ArchiveLimits", "is_archive", "read_archive"]
 
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _BLOCK = 1 << 20
+# What ails the disk that is unpacked to.
+_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS, errno.EACCES)
 _LEFT_OUT = "left-out.json"
 # A member whose name this file system cannot hold, alone or beside the others.
 _NAME_ERRORS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL}
@@ -92,7 +94,10 @@ def read_archive(
     if digest is None:
         raise UserError(fault("data", str(path), "an archive", "it cannot be read"))
     folder = unpack(
-        f"archive2-{digest[:32]}", unpack_to, lambda to: _extract(path, to, limits or ArchiveLimits())
+        f"archive2-{digest[:32]}",
+        unpack_to,
+        lambda to: _extract(path, to, limits or ArchiveLimits()),
+        path.name,
     )
     left_out = [LeftOut(*one) for one in json.loads((folder / _LEFT_OUT).read_text(encoding="utf-8"))]
     try:
@@ -136,6 +141,8 @@ def _extract(path: Path, to: Path, limits: ArchiveLimits) -> None:
         OSError,
         NotImplementedError,
     ) as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise  # no fault of the archive's
         raise UserError(fault("data", str(path), "a whole archive", f"{error}")) from error
     except RuntimeError as error:  # what zipfile raises for encryption
         raise UserError(fault("data", str(path), "an archive without a password", str(error))) from error

@@ -1,12 +1,16 @@
 """Images that do not lie as files are written out once, so that all that follows sees files alone.
 
 A folder a source, named by a fingerprint of the source, which appears whole or not at all: a second run finds
-it, and an interrupted one leaves nothing that could be taken for it.
+it, and an interrupted one leaves nothing that could be taken for it. Its files are checked before they are
+used again; where some were deleted or changed, the source is unpacked anew. A process keeps a shared lock on
+what it uses until it ends, so that ``transferkit cache prune`` and ``clear`` leave it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -15,9 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from transferkit.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
 from transferkit.data.ordering import in_order_of
 from transferkit.data.source import DataSet
 from transferkit.data.sources.manifest import read_manifest
+from transferkit.errors import UserError, fault
+from transferkit.file_lock import locked
 
 __all__ = ["Writer", "unpack"]
 
@@ -30,6 +37,9 @@ _SUFFIXES = (
     (b"BM", "bmp"),
     (b"RIFF", "webp"),
 )
+_log = logging.getLogger("transferkit.data")
+# The folders that this process uses, and their locks.
+_in_use: dict[Path, contextlib.ExitStack] = {}
 # Folders of more files than this are slow to list on common file systems.
 _A_FOLDER = 1000
 
@@ -69,30 +79,79 @@ class Writer:
         (self._folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
 
 
-def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None]) -> Path:
-    """The folder of a source, filled by ``fill`` where it is not there yet.
+def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None], of: str) -> Path:
+    """The folder of a source, filled by ``fill`` where it is not there yet or damaged.
 
     Args:
         fingerprint: of the source's content.
         folder: of all unpacked sources.
         fill: writes everything into the folder that it is given.
+        of: name of the source, for people.
+
+    Raises:
+        UserError: the folder cannot be written.
     """
     target = folder / fingerprint
-    if target.is_dir():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
+    wrong: list[str] | None = []
+    if _hold(target):
+        wrong = damage_of(target)
+        if wrong == []:
+            with contextlib.suppress(OSError):  # when it was last used; on a disk that cannot be written
+                os.utime(target)
+            return target
+        what = "its list" if wrong is None else f"{len(wrong)} of its files ({wrong[0]}, …)"
+        _log.warning("%s: its unpacked images are damaged, %s: unpacking it anew", of, what)
     try:
-        fill(beside)
-        try:
-            os.replace(beside, target)
-        except OSError:
-            # Another process was faster: what it wrote is the same.
-            if not target.is_dir():
-                raise
+        _fill(target, fill, of)
+    except OSError as error:
+        mend = "make room there, or name another folder with --set activations.cache_dir=DIR"
+        reason = f"{of} cannot be unpacked: {error.strerror or error}; {mend}"
+        raise UserError(fault("activations.cache_dir", str(folder.parent), None, reason)) from error
+    return target
+
+
+def _fill(target: Path, fill: Callable[[Path], None], of: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+    try:
+        with locked(beside / LOCK, shared=True):  # a lock goes with the folder to its new name
+            fill(beside)
+            write_contents(beside, label=of)
+            try:
+                os.replace(beside, target)
+            except OSError:
+                # Damaged, or another process was faster. Its files change one by one, each whole, for those
+                # who read them.
+                if not target.is_dir():
+                    raise
+                _replace_files(beside, target)
+            _hold(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return target
+
+
+def _replace_files(beside: Path, target: Path) -> None:
+    names = [*files_of(beside), CONTENTS]
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(beside / name, target / name)
+    for name in set(files_of(target)).difference(names):
+        (target / name).unlink(missing_ok=True)
+
+
+def _hold(target: Path) -> bool:
+    """Keeps a folder from being removed as long as this process lives; False where there is none."""
+    if target in _in_use:
+        if target.is_dir():
+            return True
+        _in_use.pop(target).close()  # removed by hand
+    stack = contextlib.ExitStack()
+    try:
+        stack.enter_context(locked(target / LOCK, shared=True))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    _in_use[target] = stack
+    return True
 
 
 def unpacked_dataset(fingerprint: str, folder: Path, write: Callable[[Writer], None], root: Path) -> DataSet:
@@ -105,7 +164,7 @@ def unpacked_dataset(fingerprint: str, folder: Path, write: Callable[[Writer], N
         finally:
             writer.close()
 
-    written = unpack(fingerprint, folder, fill)
+    written = unpack(fingerprint, folder, fill, str(root))
     found = read_manifest(written / _MANIFEST)
     about = json.loads((written / _ABOUT).read_text(encoding="utf-8"))
     if about["classes"]:
