@@ -31,3 +31,55 @@ def test_each_row_is_a_verb_with_its_subverb():
         assert command is not None, row
         if isinstance(command, click.Group) and rest:
             assert command.get_command(click.Context(command), rest[0]) is not None, row
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    from transferkit.backbones import load_backbone
+
+    return load_backbone("mobilenet_v2", None)
+
+
+def freeze_values():
+    """The values that the paragraph on `freeze` shows, as they are printed."""
+    paragraph = TEXT[TEXT.index("`freeze` says") :].partition("\n\n")[0]
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", paragraph)]
+    return [span for span in spans if span[0] in '"{[']
+
+
+def test_freeze_values_are_found():
+    assert len(freeze_values()) == 6
+
+
+@pytest.mark.parametrize("value", freeze_values())
+def test_each_freeze_value_works_as_printed(mobilenet, value):
+    from transferkit.freezing import plan_freeze
+    from transferkit.recipe import load
+
+    (phase,) = load(overrides=[f"freeze={value}"]).resolved_phases
+    layers = plan_freeze(phase.freeze, mobilenet).layers
+    assert any(layer.trainable for layer in layers) != (value == '"all"')
+
+
+def test_each_block_of_python_names_what_there_is():
+    """The attributes of transferkit, and the names that its modules are asked for."""
+    import ast
+    import importlib
+
+    import transferkit
+
+    blocks = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 3
+    used = set()
+    for block in blocks:
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("transferkit"):
+                used |= {(str(node.module), one.name) for one in node.names}
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                used |= {("transferkit", node.attr)} if node.value.id == "transferkit" else set()
+                if node.value.id in ("run", "again"):
+                    used.add(("run", node.attr))
+    assert ("transferkit", "retrain") in used
+    for module, name in used:
+        owner = transferkit.Run if module == "run" else importlib.import_module(module)
+        assert hasattr(owner, name) or name in ("metrics", "path"), (module, name)

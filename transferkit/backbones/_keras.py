@@ -9,15 +9,13 @@ from __future__ import annotations
 import collections
 import contextlib
 import functools
-import os
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-
-import keras
-from keras.src.backend.common import global_state
+# First of all: what it brings was set up before it was imported.
+from transferkit.keras3 import keras  # isort: skip
+from keras.src.backend.common import global_state  # isort: skip
 
 __all__ = ["apply", "keras", "outputs_of", "own_names", "seeded"]
 

@@ -46,9 +46,11 @@ def main(formats: list[str]) -> None:
     from transferkit.errors import UserError
     from transferkit.export.alone import without_keras
     from transferkit.export.formats import load_format
+    from transferkit.keras_settings import prepare_import
 
     # The collector would go through a million objects of TensorFlow's again and again.
     gc.disable()
+    prepare_import()
     with without_keras():
         import tensorflow  # noqa: F401
     for name in formats:

@@ -10,6 +10,7 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
+from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
@@ -80,6 +81,7 @@ def _retrain(
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
     place, resolved = _resolve(recipe, overrides, values, run, resume)
     wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
+    prepare_import()
     check_supported(resolved)
     check_tracking(resolved)
     check_sweep(resolved)

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from transferkit.keras_settings import prepare_import
+
 __all__ = ["loading", "start_tensorflow"]
 
 
@@ -17,6 +19,7 @@ def start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices; what it says meanwhile is shown only if it fails."""
     if "tensorflow" in sys.modules:
         return
+    prepare_import()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _held_back(), loading():
         import tensorflow as tf
