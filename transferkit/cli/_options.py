@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +55,15 @@ def as_json(value: Any) -> None:
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
-    """JSON in which what a terminal would obey is escaped; reading it gives the same value."""
+    """JSON in which what a terminal would obey is escaped; reading it gives the same value.
+
+    Where standard output's encoding lacks a character, JSON's own escapes stand in: others are no JSON.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8", "surrogateescape")
+    except (UnicodeEncodeError, LookupError):
+        return json.dumps(value, indent=indent, default=str)
     if printable(text) == text:
         return text
     return "".join(one if printable(one) == one else f"\\u{ord(one):04x}" for one in text)

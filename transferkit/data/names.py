@@ -50,9 +50,9 @@ def class_name_faults(names: Iterable[str]) -> list[str]:
         if shown(name) != name:
             expected = "a class name in UTF-8"
             hint = "rename it, for instance with `convmv -f latin1 -t utf8 --notest`"
-            faults.append(fault(f"data: class '{shown(name)}'", shown(name), expected, hint))
+            faults.append(fault(f"data: class '{shown(name)}'", None, expected, hint))
         elif len(name.splitlines()) > 1 or name != "".join(name.splitlines()):
             expected = "a class name of one line"
             hint = "an export lists its class names one a line: rename it"
-            faults.append(fault(f"data: class {name!r}", name, expected, hint))
+            faults.append(fault(f"data: class {name!r}", None, expected, hint))
     return faults

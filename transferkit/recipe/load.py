@@ -105,6 +105,9 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
         UserError: all faults of the values.
     """
     whole = _switched(values)
+    odd = list(_undecodable(whole, ()))
+    if odd:
+        raise UserError(*lines(odd, origins))
     recipe, faults = _each(whole)
     faults += _phase_faults(whole, {one.path for one in faults})
     # What is right so far can still be at odds with itself.
@@ -121,6 +124,22 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
         raise UserError(*lines(faults, origins))
     recipe._origins = origins
     return recipe
+
+
+def _undecodable(value: Any, path: Path) -> Iterator[Fault]:
+    """Text that no recipe file can hold: names of files, from the command line, that are no UTF-8."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            received = value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            yield Fault(path, received, "text in UTF-8", "rename it, or give a symbolic link to it")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _undecodable(one, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _undecodable(one, (*path, index))
 
 
 def _each(whole: dict[str, Any]) -> tuple[Recipe | None, list[Fault]]:

@@ -10,6 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
+from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
 from transferkit.whole_file import whole_file
 
@@ -46,6 +47,10 @@ class RunFolder:
                     "run", "--overwrite and --resume", "one of them", "the one discards, the other continues"
                 )
             )
+        place = os.path.abspath(self.path)
+        if shown(place) != place:
+            # TensorFlow's files and the run's own name it in UTF-8.
+            raise UserError(fault(f"run: {shown(place)}", None, "a path in UTF-8", "choose another --run"))
         if self.path.exists() and not overwrite and not (resume and self.interrupted):
             mend = "choose another --run, or replace it with --overwrite"
             if self.path.is_dir() and not (self.path / "metrics.json").exists():

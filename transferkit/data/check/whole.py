@@ -21,6 +21,7 @@ from transferkit.data.check.limits import Limits
 from transferkit.data.check.neighbours import feature_pairs
 from transferkit.data.check.perceptual import near_pairs
 from transferkit.data.hashing import hash_files
+from transferkit.data.names import shown
 from transferkit.data.source import DataSet
 
 __all__ = ["check_dataset"]
@@ -91,7 +92,7 @@ def check_dataset(
     findings += _near_findings(pairs, names, labels, splits)
     findings += count_findings(dataset)
     return CheckResult(
-        source=str(dataset.root),
+        source=shown(str(dataset.root)),
         counts=_counts(dataset, splits),
         formats=dict(Counter(header.format or "unknown" for header in headers).most_common()),
         widths=_spread([headers[i].width for i in usable]),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from transferkit.data.class_folder import read_class_folder
-from transferkit.data.names import class_name_faults
+from transferkit.data.names import class_name_faults, shown
 from transferkit.data.ordering import in_order_of, stated_classes
 from transferkit.data.source import DataSet
 from transferkit.data.sources.archive import is_archive, read_archive
@@ -55,6 +56,8 @@ def read_source(
     faults = class_name_faults(found.classes)
     if faults:
         raise UserError(*faults)
+    # Notes may name folders of any name, and are written into the run.
+    found = replace(found, notes=tuple(shown(note) for note in found.notes))
     return found if stated is None else in_order_of(found, stated)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transferkit.data.names import class_name_faults, class_order
+from transferkit.data.names import class_name_faults, class_order, shown
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources.manifest.columns import Columns, find_columns, known_columns
 from transferkit.data.sources.manifest.files import Places, find_files
@@ -259,7 +259,7 @@ def _brief(value: Any) -> Any:
 
 def _shown(path: str) -> str:
     """The name for reports and ledgers."""
-    return Path(path.replace("\\", "/")).as_posix()
+    return shown(Path(path.replace("\\", "/")).as_posix())
 
 
 def _twice(name: str, first: _Row, second: _Row) -> str:
