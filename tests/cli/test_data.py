@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from transferkit.cli import cli, main
+from transferkit.errors import UserError
 
 
 @pytest.fixture
@@ -119,3 +120,17 @@ def test_features_of_a_backbone_are_used(photos, tmp_path):
     done = run(photos, "--backbone", "embedded", "--json", "--quiet")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["checked"][-1] == "labels"
+
+
+def test_what_was_not_checked_and_how_a_manifest_was_read_is_said(tmp_path):
+    for name in "ab":
+        Image.new("RGB", (40, 40), "red" if name == "a" else "blue").save(tmp_path / f"{name}.png")
+    (tmp_path / "list.csv").write_text("who;what\na.png;x\nb.png;y\ngone.png;x\n")
+    with pytest.raises(UserError, match=r"name the column"):
+        run(tmp_path / "list.csv")
+    columns = "data.columns={path='who', label='what'}"
+    said = run(tmp_path / "list.csv", "--set", columns, "-q").output
+    assert "divided by semicolons" in said
+    assert "1 of 3 files are missing; data.root names the folder" in said
+    assert "not checked: wrong labels and retouched copies" in said
+    assert "not checked: leaks between splits: the data brings no splits" in said

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from transferkit.cli._options import as_json, json_option, quiet_option, table
+from transferkit.cli._options import as_json, json_option, quiet_option, set_option, table
 from transferkit.errors import GateError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def command() -> None:
     show_default=True,
     help="Exit 1 when something so grave was found.",
 )
+@set_option
 @quiet_option
 @json_option
 def check(
@@ -57,6 +59,7 @@ def check(
     max_side: int | None,
     follow_links: bool,
     fail_on: str,
+    settings: tuple[str, ...],
     quiet: bool,
     as_json_: bool,
 ) -> None:
@@ -69,18 +72,26 @@ def check(
       transferkit data check photos/
       transferkit data check photos/ --backbone mobilenet_v2 --html check.html
       transferkit data check photos/ --json --fail-on error
+      transferkit data check list.csv --set 'data.columns={path="id", label="breed"}' --set data.root=photos
     """
     from transferkit.data.check import Limits
+    from transferkit.data.sources import ManifestOptions
+    from transferkit.recipe import load
     from transferkit.runs.check_data import check_data
     from transferkit.runs.progress import Progress
 
+    data = load(None, settings).data
     asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if follow_links:
+        given["follow_links"] = True
     result = check_data(
         source,
         backbone=backbone,
         weights=weights,
-        limits=Limits(follow_links=follow_links, **given),
+        limits=replace(Limits.of(data), **given),
+        manifest=ManifestOptions.of(data),
+        classes=data.classes,
         page=html,
         progress=Progress(quiet=quiet),
     )
@@ -117,7 +128,11 @@ def _summary(result: CheckResult) -> str:
         if count > _SHOWN:
             parts.append(f"and {count - _SHOWN} more of {kind.replace('_', ' ')}; --json has all")
     counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, _, n in result.summary())
-    parts.append(f"found: {counts}" if counts else "nothing found: the data is sound")
+    parts.append(f"found: {counts}" if counts else "found: nothing")
+    if result.notes:
+        parts.append("\n".join(result.notes))
+    if result.unchecked:
+        parts.append("\n".join(f"not checked: {line}" for line in result.unchecked))
     return "\n\n".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from transferkit.activations.location import writable_cache_folder
 from transferkit.data.check import CheckResult, Limits, check_dataset
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet
-from transferkit.data.sources import read_source
+from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.runs.progress import Progress, Stage
 
 __all__ = ["check_data"]
@@ -26,6 +26,8 @@ def check_data(
     backbone: str | None = None,
     weights: str = "imagenet",
     limits: Limits | None = None,
+    manifest: ManifestOptions | None = None,
+    classes: Sequence[str] | str | None = None,
     page: str | Path | None = None,
     progress: Progress | None = None,
 ) -> CheckResult:
@@ -37,6 +39,8 @@ def check_data(
             None leaves that out.
         weights: of the backbone.
         limits: what one file may ask for.
+        manifest: what a manifest does not say itself.
+        classes: as ``data.classes``.
         page: where to write the page with thumbnails; None writes none.
         progress: shows the stages; None shows nothing.
 
@@ -44,7 +48,13 @@ def check_data(
         UserError: no such data, or no such backbone.
     """
     follow = limits is not None and limits.follow_links
-    dataset = read_source(path, unpack_to=writable_cache_folder() / "sources", follow_links=follow)
+    dataset = read_source(
+        path,
+        unpack_to=writable_cache_folder() / "sources",
+        follow_links=follow,
+        manifest=manifest,
+        classes=classes,
+    )
     with _Stages(progress or Progress(quiet=True)) as report:
         features = None if backbone is None else _features_by(backbone, weights, dataset, report)
         result = check_dataset(dataset, features=features, limits=limits, progress=report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import struct
@@ -124,6 +125,8 @@ def test_links(tmp_path):
     assert "out of the data folder" in refusal(inside / "out.jpg", inside, limits)
     assert refusal(inside / "out.jpg", inside, Limits(follow_links=True)) is None
     assert "to nothing" in refusal(inside / "broken.jpg", inside, limits)
+    assert refusal(inside / "broken.jpg", inside, limits).kind == "missing"
+    assert copy.deepcopy(refusal(inside / "out.jpg", inside, limits)).kind == "limit"
     assert refusal(inside / "circle.jpg", inside, limits)
     # The data folder itself may be a link: that is the user's own doing.
     (tmp_path / "link").symlink_to(inside)

@@ -67,6 +67,8 @@ class CheckResult:
         widths, heights: (least, median, most) pixels of the readable files; None where there are none.
         findings: errors first.
         checked: names of the checks that ran: others found nothing because they were not asked.
+        unchecked: a sentence for each thing that was not looked for, and how to have it looked for.
+        notes: what is to be said of the source: what it left out, how a manifest was read.
     """
 
     source: str
@@ -76,6 +78,8 @@ class CheckResult:
     heights: tuple[int, int, int] | None
     findings: tuple[Finding, ...]
     checked: tuple[str, ...] = field(default=())
+    unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -118,6 +122,8 @@ class CheckResult:
             "widths": self.widths,
             "heights": self.heights,
             "checked": list(self.checked),
+            "unchecked": list(self.unchecked),
+            "notes": list(self.notes),
             "summary": {kind: count for kind, _, count in self.summary()},
             "findings": [{"severity": finding.severity, **asdict(finding)} for finding in self.findings],
         }

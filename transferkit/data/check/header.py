@@ -54,7 +54,7 @@ def read_header(
     limits = limits or Limits()
     reason = refusal(path, root, limits)
     if reason:
-        return Header(reason, beyond=True, kind=reason.kind)
+        return Header(str(reason), beyond=True, kind=reason.kind)
     from PIL import Image
 
     size = os.stat(path).st_size

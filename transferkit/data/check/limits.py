@@ -55,6 +55,10 @@ class Refusal(str):
         made.kind = kind
         return made
 
+    def __getnewargs__(self) -> tuple[str, Kind]:  # type: ignore[override]
+        """What a copy is made from."""
+        return str(self), self.kind
+
 
 def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: Limits) -> Refusal | None:
     """Why a file must not be opened, or None. Looks at the file's name, place, kind and size only.

@@ -11,6 +11,7 @@ import numpy as np
 from transferkit.data.check.cheap import count_findings, header_findings, read_headers
 from transferkit.data.check.duplicates import exact_duplicates
 from transferkit.data.check.finding import CheckResult, Finding, in_order
+from transferkit.data.check.header import Header
 from transferkit.data.check.labels import (
     cross_validated_probabilities,
     cross_validated_scores,
@@ -99,7 +100,33 @@ def check_dataset(
         heights=_spread([headers[i].height for i in usable]),
         findings=in_order(findings),
         checked=tuple(checked),
+        unchecked=_unchecked(dataset, splits, checked),
+        notes=(*dataset.notes, *_missing(dataset, headers)),
     )
+
+
+def _unchecked(dataset: DataSet, splits: Sequence[str | None], checked: Sequence[str]) -> tuple[str, ...]:
+    """What nothing was found of because nobody looked."""
+    lines = []
+    if "labels" not in checked:
+        lines.append("wrong labels and retouched copies: they need a backbone's features (--backbone NAME)")
+    elif not dataset.multi_label and min(dataset.counts().values(), default=0) < 2:
+        lines.append("wrong labels of classes with one image")
+    there = {split for split in splits if split is not None}
+    if len(there) < 2:
+        lines.append("leaks between splits: the data brings no splits, training draws its own without leaks")
+    elif "labels" not in checked:
+        lines.append("leaks of retouched copies between splits: of copies byte by byte or at 32 pixels only")
+    return tuple(lines)
+
+
+def _missing(dataset: DataSet, headers: Sequence[Header]) -> tuple[str, ...]:
+    """A line on files that a manifest lists and that are not there, with what may be done."""
+    missing = sum(header.kind == "missing" for header in headers if header.refused)
+    if not missing:
+        return ()
+    hint = f"; {dataset.missing_hint}" if dataset.missing_hint else ""
+    return (f"{missing} of {len(dataset)} files are missing{hint}",)
 
 
 def _small_pictures(
