@@ -77,6 +77,10 @@ OBJECTS = [{"path": path, "label": label} for path, label in ROWS]
         (table(), ".txt"),
         ("filename,cat,dog\nimg/a.jpg,1,0\nimg/b.jpg,0,1\nimg/c.jpg,1.0,0.0\n", ".csv"),
         (LABEL_STUDIO, ".csv"),
+        ("filename,cat,dog\nimg/a.jpg,1,-1\nimg/b.jpg,-1,1\nimg/c.jpg,1,-1\n", ".csv"),
+        ('"path" "label"\n' + "".join(f'"{i}" "{p}" "{c}"\n' for i, (p, c) in enumerate(ROWS, 1)), ".txt"),
+        ("My labels,\n" + table(), ".csv"),
+        ("# made by a tool\n#\n" + table(";"), ".csv"),
         (json.dumps(OBJECTS), ".json"),
         (json.dumps(OBJECTS, indent=1), ".jsonl"),
         ("\n".join(map(json.dumps, OBJECTS)), ".json"),
@@ -154,6 +158,10 @@ def test_spellings_of_one_class_are_one_class_with_a_note(folder):
     found = read(folder, table(rows=[("img/a.jpg", "Cat"), ("img/b.jpg", "cat")]))
     assert found.classes == ("Cat", "cat")
     assert any("misspelling" in note for note in found.notes)
+    found = read(folder, table(rows=[("img/a.jpg", "cat\u200b"), ("img/b.jpg", "cat")]))
+    assert any("misspelling" in note for note in found.notes)
+    found = read(folder, table(rows=[("img/a.jpg", "cat|dog"), ("img/b.jpg", "cat")]))
+    assert any("a column named labels" in note for note in found.notes)
 
 
 def test_whole_numbers_sort_as_numbers(folder):
@@ -187,6 +195,8 @@ def test_split_words_in_any_case(folder):
         ("path,label,label\na.jpg,cat,dog\n", ".csv", "a name of its own"),
         ("filename,file,label\na.jpg,b,cat\n", ".csv", "say which is the path: data.columns"),
         ("a.jpg,cat\nb.jpg,dog\n", ".csv", "no header"),
+        ("TRAIN,gs://b/a.jpg,cat\nTEST,gs://b/b.jpg,dog\n", ".csv", "no header"),
+        ("emotion,pixels,Usage\n0,1 2,Training\n", ".csv", "which column is the path: --set 'data.columns="),
         ("path\na.jpg\nb.jpg\n", ".csv", "no labels in it"),
         ("path,label\n", ".csv", "no row below the header"),
         ("", ".csv", "the file is empty"),

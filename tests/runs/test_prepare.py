@@ -120,3 +120,8 @@ def test_images_to_evaluate_on_take_the_runs_order_of_classes(photos):
         all_of(recipe, str(photos.parent / "tags.csv"), ("b", "z"), QUIET)
     single = all_of(load(None), str(photos), ("b", "a"), QUIET)
     assert [single.classes[label] for label in single.labels] == [row.label for row in single.rows]
+
+
+def test_images_to_validate_on_are_always_wanted(photos):
+    with pytest.raises(UserError, match=r"data\.validation: received 0.0, expected images to validate on"):
+        prepared(photos, "data.validation=0")

@@ -131,6 +131,9 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         seed=data.split_seed,
         earlier=earlier,
     )
+    if not any(row.split == "val" for row in ledger.rows):
+        hint = "every epoch is measured on validation images"
+        raise UserError(fault("data.validation", data.validation, "images to validate on", hint))
     # Readable items and the ledger's rows are in one order.
     splits = iter(row.split for row in ledger.rows)
     of_item = [None if sha256 is None else next(splits) for sha256 in read.hashes]

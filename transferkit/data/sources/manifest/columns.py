@@ -128,7 +128,7 @@ def _candidates(columns: Sequence[str], role: str) -> list[int]:
 
 
 def _marks(table: Table, name: str, found: Columns) -> list[str]:
-    """Takes a column a class, of 0 and 1, as labels; the table then has one column of lists more."""
+    """Takes a column a class, of 0 (or -1) and 1, as labels; the table then has one column of lists more."""
     others = [
         i
         for i, column in enumerate(table.columns)
@@ -149,15 +149,17 @@ def _marks(table: Table, name: str, found: Columns) -> list[str]:
 
 def _mark(cell: object) -> bool | None:
     text = str(cell).strip()
-    if text in ("0", "0.0", "1", "1.0"):
+    if text in ("0", "0.0", "-1", "-1.0", "1", "1.0"):
         return text.startswith("1")
     return None
 
 
 def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
     expected = "the columns path and label (or labels), optionally split and group"
-    if len(columns) > 1 and re.search(r"\.\w{3,4}$", columns[0]):
-        hint: str | None = "the first line is no header: put path,label above it"
+    if len(columns) > 1 and any(
+        re.search(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", one, re.I) for one in columns
+    ):
+        hint: str | None = "the first line is no header: put one above it that names the columns"
     elif "path" in found and len(columns) == 1:
         hint = "there are no labels in it; transferkit predict takes images without labels"
     else:
@@ -165,6 +167,5 @@ def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
         hint = next((one for one in wrong if one), None)
         if hint is None and len(columns) > 1:
             role = "label" if "path" in found else "path"
-            example = columns[-1 if role == "label" else 0]
-            hint = f"name the column: --set 'data.columns={{{role}=\"{example}\"}}'"
+            hint = f"say which column is the {role}: --set 'data.columns={{{role}=\"NAME\"}}'"
     return fault(f"{name}:1", ",".join(columns)[:120], expected, hint)

@@ -140,7 +140,7 @@ def _below_root(rule: _Rule, sample: Sequence[str]) -> _Rule | None:
 def _rules(rule: _Rule, sample: Sequence[str], endings: bool) -> Iterator[_Rule]:
     """Rules that find nearly all of a sample of paths, those that change least first."""
     enough = _MOST * len(sample)
-    spellings: tuple[Callable[[str], str], ...] = (str, unquote, _composed, _decomposed)
+    spellings: tuple[Callable[[str], str], ...] = (str, unquote, _composed, _decomposed, str.lower, str.upper)
     for spell in spellings[1:]:
         one = _Rule(rule.root, rule.suffix, 0, spell)
         if one.found(sample) >= enough:

@@ -74,7 +74,9 @@ def _divided(cell: str, sign: str) -> Any:
     return [part.strip() for part in cell.split(sign) if part.strip()]
 
 
-def one_spelling(labels: Iterable[str], raw: Iterable[Any], name: str) -> tuple[dict[str, str], list[str]]:
+def one_spelling(
+    labels: Iterable[str], raw: Iterable[Any], name: str, several: bool
+) -> tuple[dict[str, str], list[str]]:
     """Label to the class that it means, and notes on what was joined or looks odd.
 
     One class are: the composed and decomposed forms of a letter; 1 and 1.0, where all labels are numbers.
@@ -83,6 +85,7 @@ def one_spelling(labels: Iterable[str], raw: Iterable[Any], name: str) -> tuple[
         labels: of all rows, without white space around them.
         raw: the cells, as they are written.
         name: the manifest's name, for messages.
+        several: an image may have any number of labels.
     """
     count = Counter(labels)
     notes = []
@@ -109,14 +112,25 @@ def one_spelling(labels: Iterable[str], raw: Iterable[Any], name: str) -> tuple[
     classes = sorted(set(meant.values()))
     folded: dict[str, list[str]] = {}
     for one in classes:
-        folded.setdefault(" ".join(one.casefold().split()), []).append(one)
+        folded.setdefault(_folded(one), []).append(one)
     for of in folded.values():
         if len(of) > 1:
             notes.append(f"{name}: {' and '.join(map(repr, of))} are two classes: is one a misspelling?")
+    whole_cell = next((one for one in classes if "|" in one), None)
+    if whole_cell is not None and not several:
+        notes.append(
+            f"{name}: {whole_cell!r} is one class; a column named labels holds several, divided by |"
+        )
     for label, images in count.items():
         if label.casefold() in _MAYBE_GAPS:
             notes.append(f"{name}: {images} image(s) have the label {label!r}: is it a missing value?")
     return meant, notes
+
+
+def _folded(text: str) -> str:
+    """What is alike to the eye: without case, spaces, signs of no width and forms of one sign."""
+    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+    return "".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
 def _whole(text: str) -> int | None:

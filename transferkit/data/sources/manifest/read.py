@@ -192,7 +192,7 @@ def _rows(table: Table, columns: Columns, name: str, notes: list[str]) -> list[_
     if faults:
         raise UserError(*faults)
     raw = [one for cell in cells["labels" if several else "label"] for one in (cell if several else [cell])]
-    meant, said = one_spelling([label for row in rows for label in row.labels], raw, name)
+    meant, said = one_spelling([label for row in rows for label in row.labels], raw, name, several)
     notes += said
     for row in rows:
         row.labels = sorted({meant[label] for label in row.labels})

@@ -15,6 +15,7 @@ from transferkit.errors import UserError, fault
 __all__ = ["Table", "read_table"]
 
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_WORDS = {**_DELIMITERS, " ": "spaces"}
 _JSON_LINES = (".jsonl", ".ndjson")
 
 
@@ -64,15 +65,20 @@ def _read_csv(text: str, name: str, suffix: str, known: Callable[[Sequence[str]]
     if not text:
         raise UserError(fault(name, None, "a header with the columns path and label", "the file is empty"))
     delimiter = said[1] if said else _delimiter(text, suffix, known)
+    above = 0 if said else _lines_above(text, suffix, known)
+    notes = []
+    if above:
+        text, skipped = "".join(text.splitlines(keepends=True)[above:]), skipped + above
+        delimiter = _delimiter(text, suffix, known)
+        notes.append(f"{name}: {above} line(s) above the header are left out")
     rows = _cells(text, name, delimiter, skipped)
     header = [cell.strip() for cell in next(rows)[1]]
     while header and not header[-1]:
         header.pop()
     body = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
-    notes = []
     usual = "\t" if suffix in (".tsv", ".tab") else ","
     if delimiter != usual and len(header) > 1:
-        notes.append(f"{name}: divided by {_DELIMITERS.get(delimiter, repr(delimiter))}")
+        notes.append(f"{name}: divided by {_WORDS.get(delimiter, repr(delimiter))}")
     numbered = (len(cells) == len(header) + 1 and cells[0] == str(i) for i, (_, cells) in enumerate(body, 1))
     if body and all(numbered):
         # R's write.table gives its row names no column.
@@ -82,7 +88,7 @@ def _read_csv(text: str, name: str, suffix: str, known: Callable[[Sequence[str]]
     faults = []
     for line, cells in body:
         if any(cell.strip() for cell in cells[width:]):
-            hint = f"put quotes around what holds {_DELIMITERS.get(delimiter, repr(delimiter))}"
+            hint = f"put quotes around what holds {_WORDS.get(delimiter, repr(delimiter))}"
             shown = delimiter.join(cells)[:80]
             faults.append(fault(f"{name}:{line}", shown, f"{width} cells, not {len(cells)}", hint))
         if len(faults) == _MOST_FAULTS:
@@ -101,6 +107,8 @@ def _delimiter(text: str, suffix: str, known: Callable[[Sequence[str]], int]) ->
     """The sign that makes the most columns of the header that mean something, else the most columns."""
     usual = "\t" if suffix in (".tsv", ".tab") else ","
     header = text.splitlines()[0]
+    if re.fullmatch(r'"[^"]*"( "[^"]*")+', header):
+        return " "  # R's write.table
     best, score = usual, (-1, 0, 0)
     for sign in _DELIMITERS:
         columns = next(csv.reader([header], delimiter=sign), [])
@@ -108,6 +116,15 @@ def _delimiter(text: str, suffix: str, known: Callable[[Sequence[str]], int]) ->
         if here > score:
             best, score = sign, here
     return best
+
+
+def _lines_above(text: str, suffix: str, known: Callable[[Sequence[str]], int]) -> int:
+    """How many lines stand above a header with a path and a label: a title, a comment."""
+    lines = text.splitlines()[:5]
+    for above, line in enumerate(lines):
+        if known(next(csv.reader([line], delimiter=_delimiter(line or " ", suffix, known)), [])) >= 2:
+            return above
+    return 0
 
 
 def _cells(text: str, name: str, delimiter: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
