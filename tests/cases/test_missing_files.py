@@ -45,7 +45,7 @@ def test_missing_files_in_bulk_are_a_fault_of_the_manifest(folder):
     table = manifest(folder, lambda c, k: f"img/{c}/{k:03}.png" if k % 5 == 0 else f"img/{c}/gone{k:03}.png")
     faults = refused(table)
     assert faults[0].startswith("data: received '48 of 60 files missing', expected at most 5%; ")
-    assert "data.root" in faults[0]
+    assert "the others are there: correct these rows" in faults[0]
     assert "data.max_missing=SHARE" in faults[0]
     assert "img/cat/gone001.png" in faults[1]
     assert faults[-1] == "data: and 43 more"

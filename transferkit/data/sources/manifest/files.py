@@ -106,7 +106,7 @@ def find_files(
         example = os.path.relpath(plain[0].file(paths[0]), folder)
         notes.append(f"{name}: {paths[0]!r} is the file {example}, and so on; data.root names another folder")
         return Places(files, missing, notes, "" if not missing else _hint(paths, missing, files))
-    hint = _how(found[0], rule, paths[missing[0]]) if found else _hint(paths, missing, files)
+    hint = _how(found, rule, paths[missing[0]]) if found else _hint(paths, missing, files)
     return Places(files, missing, notes, hint)
 
 
@@ -216,12 +216,13 @@ def _said(rule: _Rule, usual: _Rule) -> str:
     return " and ".join(words) or f'data.root="{rule.root}"'
 
 
-def _how(rule: _Rule, usual: _Rule, path: str) -> str:
-    """A hint from a rule that finds the missing files."""
-    there = rule.file(path)
-    if rule.spell is str:
-        return f"{there} is there: {_said(rule, usual)}"
-    return f"{there} is there: the manifest spells it otherwise"
+def _how(rules: Sequence[_Rule], usual: _Rule, path: str) -> str:
+    """A hint from the rules that find the missing files."""
+    there = rules[0].file(path)
+    if rules[0].spell is not str:
+        return f"{there} is there: the manifest spells it otherwise"
+    said = " or ".join(dict.fromkeys(_said(one, usual) for one in rules[:4]))
+    return f"{there} is there: {said}"
 
 
 def _hint(paths: Sequence[str], missing: Sequence[int], files: Sequence[Path]) -> str:
@@ -229,4 +230,6 @@ def _hint(paths: Sequence[str], missing: Sequence[int], files: Sequence[Path]) -
         return "it is a folder: the path of an image is wanted"
     if all(not os.path.splitext(paths[i])[1] for i in missing):
         return "the paths have no endings: data.path_suffix adds one, data.root names their folder"
+    if len(missing) < len(paths):
+        return "the others are there: correct these rows, or remove them"
     return "data.root names the folder that the paths start from"
