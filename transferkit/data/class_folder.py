@@ -14,7 +14,7 @@ from pathlib import Path
 from transferkit.data.layout import NO_CLASS, Layout, find_layout, look_through
 from transferkit.data.names import class_order, shown
 from transferkit.data.source import DataSet, Item, left_out_notes
-from transferkit.data.split_words import split_names
+from transferkit.data.split_words import is_neutral, split_names
 from transferkit.data.tree import Tree
 from transferkit.errors import UserError, fault, near
 
@@ -102,7 +102,7 @@ class _Reader:
         known = {*self._known, *self.classes}
         for split, folder in self._layout.splits.items():
             if split != "train":
-                tops[split] = look_through(self._tree, folder, known)
+                tops[split] = self._flat_inside(look_through(self._tree, folder, known), known)
         if train is None:  # images that are only evaluated
             self.classes = class_order(name for top in tops.values() for name in self._tree.folders(top))
         faults: list[str] = []
@@ -112,6 +112,18 @@ class _Reader:
         if faults:
             raise UserError(*faults)
         return items
+
+    def _flat_inside(self, top: str, known: Collection[str]) -> str:
+        """The folder of pictures without classes that is all a split holds: ``test/test``, ``val/images``."""
+        here = self._tree.folders(top)
+        if (
+            len(here) == 1
+            and here[0] not in known
+            and (here[0] == os.path.basename(top) or is_neutral(here[0]))
+        ):
+            self._tree.leave_pictures(top, NO_CLASS)
+            return os.path.join(top, here[0])
+        return top
 
     def _split(self, split: str, top: str, faults: list[str]) -> list[Item]:
         tree = self._tree
@@ -190,6 +202,8 @@ class _Reader:
         entries = self._tree.entries(top)
         if names:
             hint = f"put the images that are not {shown(names[0])!r} into a folder of their own"
+            if is_neutral(names[0]):
+                hint = "sort the pictures into a folder a class, or list them in a manifest (.csv)"
             raise UserError(
                 fault(
                     "data", [shown(name) for name in names], f"at least {self._minimum} class folders", hint
@@ -222,6 +236,8 @@ class _Reader:
             and not tree.entries(os.path.join(top, name)).pictures
         ]
         if found and len(whole) == len(self.classes):
+            parts = ", ".join(shown(part) for part in next(iter(found.values())))
+            self.notes.append(f"the folders within each class ({parts}) are its splits")
             return found
         if found:
             name = next(iter(found))

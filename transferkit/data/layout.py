@@ -57,15 +57,31 @@ def find_layout(tree: Tree, minimum: int, known: Collection[str] = ()) -> Layout
                 return found
         inner = _wrapped(tree, folder, known)
         if inner is None:
+            _check_siblings(tree, folder, [name for name in here if name not in known])
             return Layout(folder, notes=_notes(tree, folder, here, words))
+        _leave_beside(tree, folder)
         folder = inner
 
 
-def look_through(tree: Tree, folder: str, known: Collection[str]) -> str:
-    """The folder that holds the classes of one split: ``seg_train/seg_train``, ``train/images``."""
+def look_through(tree: Tree, folder: str, known: Collection[str], record: bool = True) -> str:
+    """The folder that holds the classes of one split: ``seg_train/seg_train``, ``train/images``.
+
+    Args:
+        tree: the data folder.
+        folder: of the split.
+        known: names that are known to be classes'.
+        record: what lies beside the folders on the way is left out.
+    """
     while (inner := _wrapped(tree, folder, known)) is not None:
+        if record:
+            _leave_beside(tree, folder)
         folder = inner
     return folder
+
+
+def _leave_beside(tree: Tree, folder: str) -> None:
+    tree.leave_pictures(folder, NO_CLASS)
+    tree.leave_bare(folder)
 
 
 def _wrapped(tree: Tree, folder: str, known: Collection[str]) -> str | None:
@@ -82,9 +98,31 @@ def _wrapped(tree: Tree, folder: str, known: Collection[str]) -> str | None:
     # An empty folder beside it is a class whose pictures are missing.
     if any(tree.is_empty(os.path.join(folder, name)) for name in bare):
         return None
-    tree.leave_pictures(folder, NO_CLASS)
-    tree.leave_bare(folder)
     return inner
+
+
+def _check_siblings(tree: Tree, folder: str, names: Sequence[str]) -> None:
+    """Refuses folders that lie side by side and can hardly be classes of one set."""
+    if len(names) > 1 and all(name.casefold() in _PARTS for name in names):
+        hint = "they look like parts of one set: give the folder whose folders are the classes, or a manifest"
+        raise UserError(fault("data", _named(names), "class folders", f"{hint}; {_LISTED}"))
+    faults = []
+    for name in names:
+        inner = look_through(tree, os.path.join(folder, name), (), record=False)
+        below = tree.folders(inner)
+        words = split_names(below)
+        deep = any(tree.folders(os.path.join(inner, one)) for one, split in words.items() if split == "train")
+        copied = set(below) & (set(names) - {name})
+        if deep and len(set(words.values())) > 1:
+            holds = f"{tree.name(inner)} holds the splits {', '.join(_named(below))}"
+        elif len(copied) > 1:
+            holds = f"{tree.name(inner)} holds folders called like those beside it"
+        else:
+            continue
+        hint = f"give {tree.name(inner)} as the data, or take it out; {_LISTED}"
+        faults.append(fault(f"data: {shown(name)}", holds, "a class folder", hint))
+    if faults and len(names) > 1:
+        raise UserError(*faults)
 
 
 def _wraps_splits(tree: Tree, folder: str, here: Sequence[str], known: Collection[str]) -> bool:
@@ -150,6 +188,11 @@ def _splits(tree: Tree, folder: str, words: dict[str, str], others: Sequence[str
     return Layout(folder, {split: os.path.join(folder, found[0]) for split, found in folders.items()}, notes)
 
 
+# Folders of a set for detection or segmentation, side by side.
+_PARTS = {
+    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "masks", "mask", "labels", "label",
+    "annotations", "annotation", "trimaps", "segmentations", "boxes", "groundtruth", "ground_truth",
+}  # fmt: skip
 _LISTED = "if these are classes, list them in data.classes"
 _LONG = {"train": "training", "val": "validation", "test": "test"}
 
@@ -158,11 +201,21 @@ def _notes(tree: Tree, folder: str, here: Sequence[str], words: dict[str, str]) 
     """What is said where folders of classes might be something else."""
     notes = []
     if words and len(here) > 1:
-        named = ", ".join(shown(name) for name in words)
-        notes.append(f"{named}: a class like the {len(here) - len(words)} folders beside, not a split")
+        named, other = (
+            ", ".join(_named(part)) for part in (list(words), [n for n in here if n not in words])
+        )
+        notes.append(f"{named}: a class like {other}, not a split")
     below = [set(tree.folders(os.path.join(folder, name))) for name in here]
     flat = [name for name in here if tree.entries(os.path.join(folder, name)).pictures]
-    if len(here) > 1 and not flat and all(below):
+    spelled: dict[str, list[str]] = {}
+    for name in here:
+        spelled.setdefault(name.casefold(), []).append(name)
+    notes += [
+        f"{' and '.join(_named(n))} are different classes by their case"
+        for n in spelled.values()
+        if len(n) > 1
+    ]
+    if len(here) > 1 and not flat and all(below) and not all(split_names(names) for names in below):
         same = set.intersection(*below)
         example = f"{shown(here[0])}/{shown(min(below[0]))}"
         if len(same) > 1:

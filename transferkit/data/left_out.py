@@ -42,13 +42,13 @@ class Refused(NamedTuple):
     kind: Kind = "unreadable"
 
 
-def check_shares(refused: Sequence[Refused], total: int, data: Data, missing_hint: str = "") -> None:
+def check_shares(refused: Sequence[Refused], total: int, data: Data | float, missing_hint: str = "") -> None:
     """Refuses a data set of which too much cannot be used.
 
     Args:
         refused: the files that cannot be used.
         total: how many files there are, with these.
-        data: has a share for each kind.
+        data: has a share for each kind; or one share that stands for each.
         missing_hint: what may be done about missing files.
 
     Raises:
@@ -57,7 +57,7 @@ def check_shares(refused: Sequence[Refused], total: int, data: Data, missing_hin
     faults = []
     for kind, (words, key, hint) in _KINDS.items():
         found = [one for one in refused if one.kind == kind]
-        most = getattr(data, key)
+        most = data if isinstance(data, int | float) else getattr(data, key)
         if len(found) <= most * total:
             continue
         if kind == "missing" and missing_hint:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-__all__ = ["split_in_name", "split_names", "split_word", "splits_of_files"]
+__all__ = ["is_neutral", "split_in_name", "split_names", "split_word", "splits_of_files"]
 
 _WORDS = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train", "trainingset": "train",
@@ -80,13 +80,27 @@ def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str
         tokens = _tokens(name)
         split = split_in_name(name)
         if split is not None:
-            rest = tuple(token for token in tokens if token not in _WORDS and token not in _NEUTRAL)
+            rest = tuple(token for token in tokens if not (token in _WORDS or _says_nothing(token)))
             groups.setdefault(rest, {})[name] = split
     for group in groups.values():
         splits = set(group.values())
         if "train" in splits and len(splits) > 1:
             found.update(group)
     return _settled({name: found[name] for name in names if name in found})
+
+
+def is_neutral(name: str) -> bool:
+    """Whether a folder's name says only that there are pictures in it: ``images``, ``data_set``.
+
+    >>> is_neutral("Images"), is_neutral("rose images")
+    (True, False)
+    """
+    tokens = [token for token in _tokens(name) if not token.isdigit()]
+    return bool(tokens) and all(token in _NEUTRAL for token in tokens)
+
+
+def _says_nothing(token: str) -> bool:
+    return token in _NEUTRAL or token.isdigit()
 
 
 def _word_in(name: str) -> str | None:

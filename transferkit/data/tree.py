@@ -42,6 +42,17 @@ _BESIDE = {
     ".toml", ".ini", ".cfg", ".conf", ".log", ".py", ".pyc", ".ipynb", ".r", ".m", ".js", ".sh", ".bat",
     ".lst", ".names", ".data", ".license",
 }  # fmt: skip
+_PAPERS = {
+    "license",
+    "licence",
+    "readme",
+    "copying",
+    "authors",
+    "notice",
+    "makefile",
+    "dockerfile",
+    "citation",
+}
 # Endings of what may hold data, but is no picture of ours. What has another ending, or none, is tried.
 _OTHER_DATA = {
     ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".parquet", ".arrow", ".feather",
@@ -214,7 +225,8 @@ class Tree:
                     self.leave_out(entry.path, _HIDDEN)
             elif not _is_folder(entry):
                 other = ending in _OTHER_DATA or is_record(entry.name)
-                (beside if ending in _BESIDE else data if other else pictures).append(entry.name)
+                text = ending in _BESIDE or entry.name.casefold() in _PAPERS
+                (beside if text else data if other else pictures).append(entry.name)
             elif self._enter(folder, entry):
                 written = _written_by_us(entry.path)
                 if written:

@@ -74,12 +74,12 @@ class Images:
         """The split that evaluations are made on: test where there is one, else val."""
         return "test" if any(row.split == "test" for row in self.rows) else "val"
 
-    def without(self, failed: Sequence[tuple[int, str]], data: Data | None = None) -> Images:
+    def without(self, failed: Sequence[tuple[int, str]], data: Data | float | None = None) -> Images:
         """The images less those that could not be decoded.
 
         Args:
             failed: index and reason of each.
-            data: says which share of all files may be so; any by default.
+            data: says which share of all files may be so, or is that share; any by default.
 
         Raises:
             UserError: the share is larger, or a class or split has nothing left.
