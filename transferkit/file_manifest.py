@@ -22,7 +22,7 @@ from typing import Any
 from transferkit.errors import UserError, fault
 from transferkit.whole_file import whole_file
 
-__all__ = ["NAME", "Manifest", "list_files", "read_manifest", "said_of", "write_manifest"]
+__all__ = ["NAME", "Manifest", "digest_of", "list_files", "read_manifest", "said_of", "write_manifest"]
 
 NAME = "manifest.json"
 _GROWING = ".tfevents."
@@ -87,7 +87,7 @@ def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -
         skip: paths that have a manifest of their own.
     """
     return {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": _digest(folder / name)}
+        name: {"bytes": (folder / name).stat().st_size, "sha256": digest_of(folder / name)}
         for name in _walk(folder)
         if not skip(name)
     }
@@ -159,7 +159,7 @@ def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
     try:
         status = os.stat(path)
         if _GROWING in path.name and status.st_size > known["bytes"]:
-            same = _digest(path, known["bytes"]) == known["sha256"]
+            same = digest_of(path, known["bytes"]) == known["sha256"]
         else:
             same = status.st_size == known["bytes"] and sums.of(path, status) == known["sha256"]
     except FileNotFoundError:
@@ -169,7 +169,8 @@ def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
     return None if same else "changed since it was written"
 
 
-def _digest(path: Path, most: int | None = None) -> str:
+def digest_of(path: Path, most: int | None = None) -> str:
+    """SHA-256, in hex, of a file, or of its first ``most`` bytes."""
     digest, left = hashlib.sha256(), most
     with open(path, "rb") as file:
         while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
@@ -190,12 +191,12 @@ class _Sums:
 
     def of(self, path: Path, status: os.stat_result) -> str:
         if status.st_size < _WORTH_KEEPING:
-            return _digest(path)
+            return digest_of(path)
         parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         key = "-".join(map(str, parts))
         kept = self._read()
         if key not in kept:
-            found = _digest(path)
+            found = digest_of(path)
             if time.time() - max(status.st_mtime, status.st_ctime) < _SETTLED:
                 return found
             kept[key], self._new = found, True

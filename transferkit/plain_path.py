@@ -9,12 +9,14 @@ which is removed when the process ends.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
 
-__all__ = ["SPECIAL", "is_pattern", "plain_path"]
+__all__ = ["SPECIAL", "is_pattern", "plain_path", "plain_temporary_folder"]
 
 SPECIAL = "*?[\\"  # what TensorFlow's file systems look for; a closing bracket alone is none
 # TMPDIR may itself have such a name.
@@ -53,6 +55,22 @@ def plain_path(path: str | os.PathLike[str]) -> str:
         return os.path.join(_link(folder), name)
     except OSError:
         return text
+
+
+@contextlib.contextmanager
+def plain_temporary_folder() -> Iterator[None]:
+    """Temporary folders have plain names inside, for converters that write checkpoints there and read them.
+
+    Nothing is changed where the usual place has a plain name, as nearly all have.
+    """
+    before = tempfile.tempdir
+    usual = tempfile.gettempdir()
+    if is_pattern(usual):
+        tempfile.tempdir = plain_path(usual)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _link(folder: str) -> str:

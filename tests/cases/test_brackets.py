@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_nothing_of_it_stays_when_the_process_ends(tmp_path):
     link = Path(done.stdout.strip())
     assert not is_pattern(link)
     assert not link.parent.exists()
+
+
+def test_a_temporary_folder_of_such_a_name_stands_in_no_converter_s_way(tmp_path, monkeypatch):
+    from transferkit.plain_path import plain_temporary_folder
+
+    (tmp_path / NAME).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / NAME))
+    with plain_temporary_folder():
+        inside = tempfile.mkdtemp()
+        assert not is_pattern(inside)
+        assert os.path.samefile(Path(inside).parent, tmp_path / NAME)
+    assert tempfile.tempdir == str(tmp_path / NAME)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with plain_temporary_folder():
+        assert tempfile.gettempdir() == str(tmp_path)
 
 
 def model_fn(features, labels, mode):

@@ -59,7 +59,7 @@ def export(folder: Path, subject: Subject) -> Path:
     for name in FILES:
         if all(map(importlib.util.find_spec, load_format(name).NEEDS)):
             load_format(name).write(subject, folder / load_format(name).FILE)
-    write_export_manifest(folder)
+    write_export_manifest(folder, folder / "saved_model.pb")
     return folder
 
 

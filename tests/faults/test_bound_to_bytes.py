@@ -6,7 +6,6 @@ import json
 import os
 import random
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -285,9 +284,11 @@ def test_an_export_copied_alone_is_compared_with_its_own_manifest(run, data, tmp
     assert check_artefact(tmp_path / "lone.tflite") is False
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="for root nothing is read-only")
-def test_a_read_only_run_is_verified(run, monkeypatch):
-    monkeypatch.setenv("TRANSFERKIT_CACHE", str(run / "cache"))
+def test_a_read_only_run_is_verified_without_a_cache(run, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(file_manifest, "_WORTH_KEEPING", 10)
+    monkeypatch.setattr(file_manifest, "_SETTLED", -1.0)
     for path in [*run.rglob("*"), run]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     assert file_changes(run) == []
@@ -326,9 +327,9 @@ def test_large_files_are_read_once_and_again_when_they_change(tmp_path, monkeypa
     (folder / "small").write_bytes(b"1")
     write_manifest(folder, {})
     read = []
-    digest = file_manifest._digest
+    digest = file_manifest.digest_of
     monkeypatch.setattr(
-        file_manifest, "_digest", lambda path, most=None: read.append(path.name) or digest(path, most)
+        file_manifest, "digest_of", lambda path, most=None: read.append(path.name) or digest(path, most)
     )
     for _ in range(3):
         assert read_manifest(folder).changes() == []
@@ -357,3 +358,12 @@ def test_an_export_says_whether_it_was_compared(run):
     assert Exported(find_export(run)).compared
     (run / "export" / "2" / NAME).unlink()
     assert not Exported(find_export(run)).compared
+
+
+def test_a_version_of_another_run_is_no_part_of_this_one(run):
+    version = run / "export" / "3"
+    shutil.copytree(run / "export" / "1", version)
+    assert file_changes(run) == []
+    manifest = read_manifest(version)
+    write_manifest(version, {**manifest.facts, "run_weights_sha256": "0" * 64})
+    assert file_changes(run) == ["export/3: it was made from other weights than this run's"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transferkit._version import __version__
 from transferkit.errors import UserError
-from transferkit.file_manifest import read_manifest, said_of, write_manifest
+from transferkit.file_manifest import digest_of, read_manifest, said_of, write_manifest
 
 __all__ = [
     "NewVersion",
@@ -73,9 +73,14 @@ class NewVersion:
 _SAVED_MODEL = ("saved_model.pb", "fingerprint.pb", "variables/", "assets/")
 
 
-def write_export_manifest(version: Path) -> None:
-    """Writes the manifest of a version whose files are all there."""
-    write_manifest(version, {"transferkit": __version__})
+def write_export_manifest(version: Path, weights: Path) -> None:
+    """Writes the manifest of a version whose files are all there.
+
+    Args:
+        version: its folder.
+        weights: the file of the run that it was made from; a version of other weights is no part of the run.
+    """
+    write_manifest(version, {"transferkit": __version__, "run_weights_sha256": digest_of(weights)})
 
 
 def changes_of(artefact: Path) -> tuple[str, ...] | None:

@@ -100,12 +100,15 @@ def file_changes(folder: Path) -> list[str]:
     Raises:
         UserError: the run's manifest is missing or damaged.
     """
-    lines = _manifest(folder).changes()
+    manifest = _manifest(folder)
+    lines, weights = manifest.changes(), manifest.files.get("weights.npz", {}).get("sha256")
     for version in versions(folder / "export"):
         place = version.relative_to(folder).as_posix()
         try:
             own = read_manifest(version)
             lines += [f"{place}/{line}" for line in own.changes()] if own is not None else []
+            if own is not None and own.facts.get("run_weights_sha256") != weights:
+                lines.append(f"{place}: it was made from other weights than this run's")
         except UserError as error:
             lines += error.faults
     return list(dict.fromkeys(lines))

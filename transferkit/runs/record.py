@@ -74,7 +74,7 @@ def write_outcome(
         write_report(facts, folder / "report.html")
         for version in versions(folder / "export"):
             write_model_card(facts, version / "README.md")
-            write_export_manifest(version)
+            write_export_manifest(version, folder / "weights.npz")
     stages = {name: round(value, 3) for name, value in progress.seconds.items()}
     outcome = {
         "metrics": evaluation.metrics,

@@ -61,7 +61,7 @@ def export_run(
                 subject, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
             )
         with progress.stage("parity", unit="artefact") as stage:
-            version, result = handover.publish(held_out, lambda new: _complete(run.path / "export", new))
+            version, result = handover.publish(held_out, lambda new: _complete(run.path, new))
             stage.update(len(result.findings))
     demand(run.calibrated.without_shortfall(), result, str(run.path))
     return version if version is not None else folder
@@ -116,11 +116,11 @@ def _held_out(run: Any, images: Images) -> HeldOut:
     return HeldOut([path for path, _ in pairs], given.labels[rows], given.probabilities[rows])
 
 
-def _complete(own: Path, version: Path) -> None:
+def _complete(run: Path, version: Path) -> None:
     """The model card of the run's own export goes with every other one, and each has its own manifest."""
-    for earlier in reversed(versions(own)):
+    for earlier in reversed(versions(run / "export")):
         card = earlier / "README.md"
         if earlier != version and card.is_file():
             shutil.copyfile(card, version / "README.md")
             break
-    write_export_manifest(version)
+    write_export_manifest(version, run / "weights.npz")

@@ -18,6 +18,7 @@ from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import Opened, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.export.subject import Subject
+from transferkit.plain_path import plain_temporary_folder
 
 __all__ = ["USAGE", "convert", "quiet", "read", "save"]
 
@@ -62,7 +63,7 @@ def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
     module = _Module(subject, dtype)
-    with quiet():
+    with quiet(), plain_temporary_folder():
         concrete = module.answer.get_concrete_function()
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
         for name, value in settings.items():
