@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-newest lint lock bench clean
+.PHONY: demo test test-all test-newest campaign lint lock bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/transferkit demo
@@ -26,6 +26,10 @@ test-all: $(VENV)/.installed
 test-newest:
 	rm -rf .venv-newest
 	$(MAKE) VENV=.venv-newest CONSTRAINTS= test
+
+# Kills runs at random moments and compares what they end with, bit by bit; half an hour.
+campaign: $(VENV)/.installed
+	$(BIN)/python tests/faults/campaign_kills.py --kills 100
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
