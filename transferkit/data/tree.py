@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from transferkit.data.names import shown
 from transferkit.data.source import LeftOut
@@ -115,7 +114,8 @@ class Tree:
 
     def name(self, path: str) -> str:
         """A path below the data folder as reports show it."""
-        return shown(Path(path).relative_to(self.root).as_posix())
+        below = path[len(os.path.join(self.root, "")) :]
+        return shown(below.replace(os.sep, "/")) or "."
 
     def leave_out(self, path: str, reason: str, files: int = 1, folder: bool = False) -> None:
         """Records a file or folder that is not taken."""
@@ -175,9 +175,10 @@ class Tree:
         """Records the folders in a folder that hold no pictures, unless what they hold is recorded."""
         for name in self.entries(folder).folders:
             path = os.path.join(folder, name)
+            if self.holds_pictures(path):
+                continue
             prefix = self.name(path) + "/"
-            known = any(one.name.startswith(prefix) and one.reason != _HIDDEN for one in self._left.values())
-            if not self.holds_pictures(path) and not known:
+            if not any(one.name.startswith(prefix) and one.reason != _HIDDEN for one in self._left.values()):
                 self.leave_out(path, "no pictures in it", 0, folder=True)
 
     def is_empty(self, folder: str) -> bool:
