@@ -9,7 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["alone", "locked"]
+
+# File systems without locks: what is kept there is not protected, but can be worked with.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 if sys.platform == "win32":
     import msvcrt
@@ -65,6 +68,66 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
             return
         finally:
             os.close(file)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[tuple[bool, str]]:
+    """Tries to take the lock at ``path``, making its folder where it is missing; nothing of it stays behind.
+
+    Yields:
+        Whether the lock is held, and otherwise the number of the process that holds it, where that is known.
+
+    Raises:
+        OSError: no file can be made there.
+    """
+    with contextlib.ExitStack() as stack:
+        held = _held_alone(path, stack)
+        yield held, "" if held else _holder(path)
+
+
+def _held_alone(path: Path, stack: contextlib.ExitStack) -> bool:
+    missing = [folder for folder in path.parents if not folder.exists()]
+    # Once the lock is released: folders that turned out not to be needed. They stay where others use them.
+    for folder in reversed(missing):
+        stack.callback(_remove_empty, folder)
+    try:
+        held = _locked_below(path, stack)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return True
+        raise
+    if held:
+        # Removed while it is held: whoever opened it meanwhile finds that and looks again.
+        stack.callback(_remove, path)
+        with contextlib.suppress(OSError):
+            path.write_text(f"{os.getpid()}\n", "utf-8")
+    return held
+
+
+def _locked_below(path: Path, stack: contextlib.ExitStack) -> bool:
+    for _ in range(100):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Another process may remove the folder in this moment, as it made it and does not need it.
+        with contextlib.suppress(FileNotFoundError):
+            return stack.enter_context(locked(path, wait=False))
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _open(path: Path) -> int | None:

@@ -56,8 +56,11 @@ class PrintableStream:
 def printable_streams() -> Iterator[None]:
     """Inside, ``sys.stdout`` and ``sys.stderr`` are :class:`PrintableStream`."""
     before = sys.stdout, sys.stderr
-    sys.stdout = PrintableStream(sys.stdout)
-    sys.stderr = PrintableStream(sys.stderr, bars=True)
+    # A stream that was closed before the start is None, and stays it.
+    if sys.stdout is not None:
+        sys.stdout = PrintableStream(sys.stdout)
+    if sys.stderr is not None:
+        sys.stderr = PrintableStream(sys.stderr, bars=True)
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import fault
+from transferkit.errors import fault, near
 from transferkit.estimator.summaries import flush_now
 
 __all__ = [
@@ -174,8 +174,8 @@ def _threshold(
     def stop() -> bool:
         return any(
             better(metrics[name], threshold)
-            for step, metrics in read_eval_metrics(folder).items()
-            if step >= min_steps and name in metrics
+            for step, metrics in _with_metric(folder, name).items()
+            if step >= min_steps
         )
 
     return make_early_stopping_hook(estimator, stop, secs, steps)
@@ -196,8 +196,8 @@ def _no_better(
     def stop() -> bool:
         # The whole history is read each time: after a resumption the decision is the same.
         best: tuple[int, float] | None = None
-        for step, metrics in read_eval_metrics(folder).items():
-            if step < min_steps or name not in metrics:
+        for step, metrics in _with_metric(folder, name).items():
+            if step < min_steps:
                 continue
             if best is None or better(metrics[name], best[1]):
                 best = step, metrics[name]
@@ -207,6 +207,21 @@ def _no_better(
         return False
 
     return make_early_stopping_hook(estimator, stop, secs, steps)
+
+
+def _with_metric(folder: str, name: str) -> dict[int, dict[str, float]]:
+    """The evaluations that have a metric.
+
+    Raises:
+        ValueError: there are evaluations and none has it: the hook would never stop anything.
+    """
+    evaluations = read_eval_metrics(folder)
+    found = {step: metrics for step, metrics in evaluations.items() if name in metrics}
+    if evaluations and not found:
+        known = sorted({one for metrics in evaluations.values() for one in metrics})
+        expected = f"a metric of the evaluations in {folder}: {', '.join(known)}"
+        raise ValueError(fault("early stopping: metric_name", name, expected, near(name, known)))
+    return found
 
 
 def read_eval_metrics(eval_dir: str) -> dict[int, dict[str, float]]:

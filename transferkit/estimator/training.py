@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -109,6 +110,7 @@ class Training:
         Raises:
             NanLossDuringTrainingError: for a loss that is no number.
             SystemExit: with 143 after SIGTERM, once a checkpoint is written.
+            KeyboardInterrupt: after Ctrl-C, in the same way.
         """
         runner = self._runner
         with Termination() as termination:
@@ -131,7 +133,7 @@ class Training:
                 if not more:
                     break
                 self._after()
-                if termination.asked:
+                if termination.asked is not None:
                     self._terminate(termination)
                 if runner.stop or any(saver.stop for saver in self._savers):
                     break
@@ -144,8 +146,8 @@ class Training:
                 saver.end(self._step)
             if self._loss is not None:
                 _log.info("Loss for final step: %s", self._loss)
-            if termination.asked:
-                raise SystemExit(termination.status)
+            if termination.asked is not None:
+                raise termination.ending()
 
     def _one(self, take: Callable[[], list[Any] | None]) -> bool:
         """One step on the batch that ``take`` gives; False at the end of the data."""
@@ -243,12 +245,15 @@ class Training:
                 saver.save(self._step, self._position)
 
     def _terminate(self, termination: Termination) -> None:
-        _log.warning("SIGTERM: writing a checkpoint at step %d, then ending", self._step)
+        # Whoever pressed Ctrl-C knows; SIGTERM comes from elsewhere.
+        level = logging.INFO if termination.asked == signal.SIGINT else logging.WARNING
+        name = signal.Signals(termination.asked or signal.SIGTERM).name
+        _log.log(level, "%s: writing a checkpoint at step %d, then ending", name, self._step)
         for saver in self._savers:
             if saver.main and saver.saved_step != self._step:
                 saver.save(self._step, self._position)
         self._journal.flush()
-        raise SystemExit(termination.status)
+        raise termination.ending()
 
 
 def _examples(batch: Sequence[Any]) -> int:

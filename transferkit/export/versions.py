@@ -5,20 +5,46 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from transferkit._version import __version__
-from transferkit.errors import UserError
+from transferkit.errors import UserError, fault
+from transferkit.file_lock import alone
 from transferkit.file_manifest import digest_of, read_manifest, said_of, write_manifest
 
 __all__ = [
     "NewVersion",
     "changes_of",
     "check_artefact",
+    "exclusive",
     "next_number",
     "versions",
     "write_export_manifest",
 ]
+
+_PARTIAL = ".partial-"
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keeps other processes from exporting to a folder, and clears away what a killed one left half done.
+
+    Args:
+        folder: of the numbered versions; made where it is missing, and removed where nothing comes into it.
+
+    Raises:
+        UserError: another process exports there.
+    """
+    with alone(folder / ".lock") as (held, holder):
+        if not held:
+            what = f"process {holder}" if holder else "another process"
+            expected = "a folder that no other process exports to"
+            raise UserError(fault("export", str(folder), expected, f"{what} does: wait until it has ended"))
+        for left in folder.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
 
 
 def versions(folder: Path) -> list[Path]:
@@ -49,7 +75,7 @@ class NewVersion:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self.path = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+        self.path = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=folder))
 
     def publish(self) -> Path:
         """Gives it its number and returns its place. Two that are published at once get two numbers."""

@@ -43,6 +43,11 @@ class EpochMean:
         self.total.assign(kept * self.total.value + weight * value)
         self.weight.assign(kept * self.weight.value + weight)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there has been a step."""
+        return bool(self.weight.numpy())
+
     def result(self) -> float:
         """The mean; NaN before the first step."""
         weight = float(self.weight.numpy())

@@ -16,6 +16,7 @@ from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet
 from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.runs.progress import Progress, Stage
+from transferkit.runs.start import start_tensorflow
 
 __all__ = ["check_data"]
 
@@ -55,6 +56,7 @@ def check_data(
         manifest=manifest,
         classes=classes,
     )
+    start_tensorflow()
     with _Stages(progress or Progress(quiet=True)) as report:
         features = None if backbone is None else _features_by(backbone, weights, dataset, report)
         result = check_dataset(dataset, features=features, limits=limits, progress=report)

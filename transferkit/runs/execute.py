@@ -23,6 +23,7 @@ from transferkit.runs.parity import HeldOut, on_accelerator
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.record import write_inputs, write_outcome
+from transferkit.runs.same_data import check_weights, same_data
 from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.runs.train import Fitted, train
@@ -61,9 +62,13 @@ def execute(
     def tell(phase: str, step: int, row: dict[str, Any]) -> None:
         trackers[0].log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
 
-    def open_folder(decoded: Images) -> Path:
+    def open_folder(decoded: Images, parts: Parts) -> Path:
+        weights = parts.backbone.weights_sha256
+        if resume:
+            same_data(place.partial, decoded, decoded=True)
+            check_weights(place.partial, weights)
         opened = place.open(resume)
-        write_inputs(opened, recipe, decoded)
+        write_inputs(opened, recipe, decoded, place, weights)
         trackers.append(open_trackers(recipe, opened, place.path.name, progress.say))
         return opened
 
@@ -84,7 +89,13 @@ def execute(
         with progress.stage("evaluate", total=len(held_out)) as stage:
             names = [images.rows[index].name for index in held_out]
             evaluation = evaluate_network(
-                network, recipe, lambda: at_cut.in_order(held_out, labels), labels, names, images.classes
+                network,
+                recipe,
+                lambda: at_cut.in_order(held_out, labels),
+                labels,
+                names,
+                images.classes,
+                stage.update,
             )
             evaluation.write_predictions(folder / "predictions.csv")
             stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
@@ -113,7 +124,7 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
     found = Calibrated()
     wanted = recipe.evaluation.calibrate or precision or network.head.chooses_thresholds
     if wanted and len(chosen):
-        with progress.stage("calibrate", total=len(chosen)) as stage:
+        with progress.stage("calibrate") as stage:
             logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
             found = calibrate(network, recipe, logits, labels)
             if network.head.chooses_thresholds:

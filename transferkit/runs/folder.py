@@ -1,17 +1,22 @@
 """A run is a folder that appears whole or not at all.
 
 It is written beside its place, as ``.NAME.partial``, and renamed when everything is in it. What a killed run
-leaves is the partial folder, from which ``--resume`` continues.
+leaves is the partial folder, from which ``--resume`` continues. One process at a time works on a place: it
+holds the lock ``.NAME.lock`` beside it, which the system releases when the process ends, however it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
+from transferkit.file_lock import alone
 from transferkit.whole_file import whole_file
 
 __all__ = ["RunFolder", "write_whole"]
@@ -29,11 +34,39 @@ class RunFolder:
         if not self.path.name:
             raise UserError(fault("run", str(path), "a folder's name"))
         self.partial = self.path.parent / f".{self.path.name}.partial"
+        self._replaced = self.path.parent / f".{self.path.name}.replaced"
+        self._check_name()
 
     @property
     def interrupted(self) -> bool:
         """An earlier run to this place did not end."""
         return self.partial.exists()
+
+    @property
+    def resumable(self) -> bool:
+        """What the earlier run kept is enough to go on with."""
+        return any((self.partial / name).exists() for name in ("recipe.toml", "sweep.toml"))
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps every other process from this place.
+
+        Raises:
+            UserError: another process works there.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                lock = self.path.parent / f".{self.path.name}.lock"
+                held, holder = stack.enter_context(alone(lock))
+            except OSError:
+                self._check_writable()
+                raise
+            if not held:
+                what = f"process {holder}" if holder else "another process"
+                expected = "a place that no other process is working on"
+                mend = f"{what} is: wait until it has ended, or choose another --run"
+                raise UserError(fault("run", str(self.path), expected, mend))
+            yield
 
     def check(self, overwrite: bool, resume: bool) -> None:
         """Refuses what would destroy an earlier run. Writes nothing.
@@ -73,20 +106,29 @@ class RunFolder:
 
     def finish(self) -> Path:
         """Puts the finished run in its place; an overwritten one goes only when its successor is whole."""
-        old = None
+        old = self._replaced
         if self.path.exists():
-            old = self.path.parent / f".{self.path.name}.replaced"
-            if old.exists():
-                shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)
             os.rename(self.path, old)
         os.rename(self.partial, self.path)
-        if old is not None:
-            shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
         return self.path
 
     def discard(self) -> None:
         """Removes the partial folder."""
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _check_name(self) -> None:
+        """Refuses a name to which nothing can be added, as the hidden folders beside a run need it."""
+        try:
+            os.lstat(self._replaced)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                shown = self.path.name if len(self.path.name) < 60 else f"{self.path.name[:60]}…"
+                mend = "choose a shorter --run"
+                raise UserError(fault("run", shown, "a shorter name or path", mend)) from None
+        except ValueError:
+            raise UserError(fault("run", str(self.path), "a path without NUL characters")) from None
 
     def _check_writable(self) -> None:
         parent = self.path.parent

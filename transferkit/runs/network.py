@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.backbones import Backbone, load_backbone
+from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import make_head
 from transferkit.model_fn.mixed_precision import MixedNetwork
@@ -90,9 +91,24 @@ def open_parts(
         backbone = load_backbone(
             section.name, weights, section.input_size, seed=recipe.seed, **section.options
         )
+        if not overwritten:
+            _check_finite(backbone, section.weights)
     head = make_head(recipe.head, backbone.feature_width, classes)
     layer = head.build_layer(recipe.seed)
     return Parts(recipe, backbone, tuple(classes), Standardise(backbone.feature_width), layer)
+
+
+def _check_finite(backbone: Backbone, weights: str) -> None:
+    """Refuses weights that are no numbers: every feature would be none either."""
+    bad = []
+    for variable in backbone.variables:
+        value = np.asarray(variable)
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            bad.append(str(getattr(variable, "path", None) or variable.name))
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        received = f"NaN or infinite values in {', '.join(bad[:3])}{more}"
+        raise UserError(fault(f"backbone.weights {weights}", received, "numbers", "the file is damaged"))
 
 
 def features_of(network: Network, batches: Any) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ def evaluate_network(
     labels: np.ndarray,
     paths: Iterable[str],
     classes: tuple[str, ...],
+    show: Callable[[int], object] = lambda done: None,
 ) -> Evaluation:
     """Predicts images through the Estimator and evaluates the predictions.
 
@@ -33,14 +34,16 @@ def evaluate_network(
         labels: int ``[N]``, or 0/1 ``[N, C]`` where an image may have several.
         paths: names of the images, for ``predictions.csv``.
         classes: in label order.
+        show: is told how many images are done.
     """
     estimator = Estimator(make_model_fn(network))
-    probabilities = np.concatenate(
-        [
-            np.asarray(batch["probabilities"])
-            for batch in estimator.predict(batches, yield_single_examples=False)
-        ]
-    )
+    parts: list[np.ndarray] = []
+    done = 0
+    for batch in estimator.predict(batches, yield_single_examples=False):
+        parts.append(np.asarray(batch["probabilities"]))
+        done += len(parts[-1])
+        show(done)
+    probabilities = np.concatenate(parts)
     section = recipe.evaluation
     top = sorted({k for k in (3, section.top_k) if k < len(classes)})
     return evaluate(

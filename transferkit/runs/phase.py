@@ -164,7 +164,7 @@ def train_phase(
             until = min(epoch * data.steps_per_epoch, total)
             rate.follow(history)
             try:
-                with stage.watching(lambda: (_steps(optimizer), {"loss": train_loss.result()})):
+                with stage.watching(lambda: (_steps(optimizer), _shown(train_loss))):
                     estimator.train(functools.partial(data.train, epoch - 1), hooks=hooks, max_steps=until)
             except NanLossDuringTrainingError:
                 diverged = True
@@ -210,6 +210,10 @@ class _Following(tf.compat.v1.train.SessionRunHook):
     def after_create_session(self, session: Any, coord: Any) -> None:
         with tf.init_scope():
             self._rate.follow(self._history)
+
+
+def _shown(train_loss: EpochMean) -> dict[str, float]:
+    return {"loss": train_loss.result()} if train_loss.begun else {}
 
 
 def _steps(optimizer: Any) -> int:

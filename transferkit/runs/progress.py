@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from tqdm import tqdm
 
@@ -17,6 +17,11 @@ from transferkit.errors import printable
 __all__ = ["Progress", "Stage"]
 
 _LOOK_SECONDS = 0.5
+# Where nothing is counted, the time alone moves; where a terminal is narrow, figures take the bar's place.
+_TIMED = "{desc}: {elapsed}{postfix}"
+_NARROW = "{desc}: {n_fmt}/{total_fmt}, {remaining} left{postfix}, {rate_fmt}"
+_WIDE = 100
+_SHORT = {"val_accuracy": "val_acc"}
 
 
 class Stage:
@@ -44,29 +49,84 @@ class Stage:
         if self._bar is None:
             yield
             return
-        ended = threading.Event()
 
         def watch() -> None:
-            while not ended.wait(_LOOK_SECONDS):
-                done, facts = look()
-                self.update(max(done, self.done), **facts)
+            done, facts = look()
+            self.update(max(done, self.done), **facts)
 
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
+        with _beside(watch):
             yield
-        finally:
-            ended.set()
-            thread.join()
 
     def update(self, done: int, **facts: float) -> None:
         """Says how many units are done in all, and facts worth showing, such as the loss."""
         self.facts.update({key: f"{value:.4g}" for key, value in facts.items()})
         if self._bar is not None:
             if self.facts:
-                self._bar.set_postfix(self.facts, refresh=False)
+                short = {_SHORT.get(key, key): f"{float(value):.3g}" for key, value in self.facts.items()}
+                self._bar.set_postfix(short, refresh=False)
+                if (self._bar.ncols or _WIDE) < _WIDE and self._bar.total is not None:
+                    self._bar.bar_format = _NARROW
             self._bar.update(done - self.done)
         self.done = done
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Shows the time as it passes, where there is nothing to count."""
+        bar = self._bar
+        if bar is None or bar.total is not None:
+            yield
+            return
+        with _beside(bar.refresh):
+            yield
+
+
+@contextmanager
+def _beside(do: Callable[[], object]) -> Iterator[None]:
+    """Does something twice a second, in another thread."""
+    ended = threading.Event()
+
+    def loop() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            do()
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class _Lenient:
+    """A stream that goes silent where it can no longer be written: a run is worth more than what it says.
+
+    A pipe whose reader has ended, a full disk, a stream that was closed before the start.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._try(lambda stream: stream.write(text)) or len(text)
+
+    def flush(self) -> None:
+        self._try(lambda stream: stream.flush())
+
+    def _try(self, do: Callable[[TextIO], Any]) -> Any:
+        if self._stream is None:
+            return None
+        try:
+            return do(self._stream)
+        except (OSError, ValueError):
+            self._stream = None
+            return None
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Progress:
@@ -83,7 +143,8 @@ class Progress:
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
-        self.stream = stream if stream is not None else sys.stderr
+        given = stream if stream is not None else sys.stderr
+        self.stream = cast(TextIO, _Lenient(given))
         self.seconds: dict[str, float] = {}
         self.counts: dict[str, tuple[int, str]] = {}
 
@@ -100,13 +161,16 @@ class Progress:
         terminal = not self.quiet and self.stream.isatty()
         bar = None
         if terminal:
-            how = {"file": self.stream, "initial": start, "leave": True, **_size(self.stream)}
+            how: dict[str, Any] = {"file": self.stream, "initial": start, "leave": True, **_size(self.stream)}
+            if total is None:
+                how["bar_format"] = _TIMED
             bar = tqdm(total=total, desc=name, unit=f" {unit}s", **how)
         stage = Stage(name, bar)
         stage.done = start
         began = time.perf_counter()
         try:
-            yield stage
+            with stage.ticking():
+                yield stage
         finally:
             stage.seconds = time.perf_counter() - began
             self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
@@ -118,12 +182,15 @@ class Progress:
 
 
 def _size(stream: TextIO) -> dict[str, int]:
-    """For tqdm: 80 x 24 where a terminal says it has no size, as some in containers do; no bar would show."""
+    """For tqdm: 80 x 24 where a terminal says it has no size, as some in containers do; no bar would show.
+
+    tqdm asks for the width of the standard streams alone.
+    """
     try:
         told = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError, AttributeError):
         return {}
-    return {} if told.columns and told.lines else {"ncols": told.columns or 80, "nrows": told.lines or 24}
+    return {"ncols": told.columns or 80, "nrows": told.lines or 24}
 
 
 def _plain(stage: Stage, unit: str, start: int) -> str:

@@ -63,7 +63,7 @@ def range_test(
                 )
             stage.update(len(losses))
 
-    train(recipe, images, lambda decoded: folder, progress, instead=test)
+    train(recipe, images, lambda decoded, parts: folder, progress, instead=test)
     found = np.asarray(losses)
     return found[np.isfinite(found)]
 

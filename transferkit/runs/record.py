@@ -12,26 +12,48 @@ from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.export.versions import versions, write_export_manifest
 from transferkit.recipe import Recipe
-from transferkit.report import write_model_card, write_report
+from transferkit.report import worst_mistakes, write_model_card, write_report
 from transferkit.runs.folder import RunFolder, write_whole
 from transferkit.runs.heat import Heat, heat_of_mistakes
 from transferkit.runs.independence import independence
+from transferkit.runs.located import BEGUN, record_paths
 from transferkit.runs.manifest import facts_of_run, write_run_manifest
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
 from transferkit.runs.told import Trained, tell
+from transferkit.whole_file import whole_file
 
 __all__ = ["Trained", "write_inputs", "write_outcome"]
 
 
-def write_inputs(folder: Path, recipe: Recipe, images: Images) -> None:
-    """Writes what the run is made from, which a resumed run finds again."""
-    write_whole(folder / "recipe.toml", recipe.to_toml())
-    images.ledger.write(folder / "split.csv")
-    with open(folder / "quarantine.csv", "w", newline="", encoding="utf-8") as file:
+def write_inputs(
+    folder: Path, recipe: Recipe, images: Images, place: RunFolder, weights_sha256: str | None = None
+) -> None:
+    """Writes what the run is made from, which a resumed run finds again; the recipe last.
+
+    Args:
+        folder: where it goes.
+        recipe: the resolved recipe.
+        images: what is trained and evaluated on.
+        place: where the run will lie.
+        weights_sha256: of the backbone's weights, where they are loaded.
+    """
+    with whole_file(folder / "split.csv") as beside:
+        images.ledger.write(beside)
+    with (
+        whole_file(folder / "quarantine.csv") as beside,
+        open(beside, "w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv_files.Writer(file)
         writer.writerow(["path", "reason", "kind"])
         writer.writerows(images.unreadable)
+    begun = {
+        "classes": list(images.classes),
+        "weights_sha256": weights_sha256,
+        "paths": record_paths(recipe, place.path),
+    }
+    write_whole(folder / BEGUN, json.dumps(begun, indent=2) + "\n")
+    write_whole(folder / "recipe.toml", recipe.to_toml())
 
 
 def write_outcome(
@@ -59,9 +81,10 @@ def write_outcome(
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     made_from = facts_of_run(recipe, images.ledger, images.classes, backbone.weights_sha256)
+    made_from["paths"] = record_paths(recipe, place.path)
     heat = Heat()
-    if recipe.evaluation.heat:
-        with progress.stage("explain", total=recipe.evaluation.heat, unit="mistake") as stage:
+    if recipe.evaluation.heat and worst_mistakes(evaluation, 1):
+        with progress.stage("explain", unit="mistake") as stage:
             files = [images.paths[index] for index in images.of_split(images.held_out)]
             heat = heat_of_mistakes(
                 trained.parts, evaluation, files, recipe.data.resize, recipe.evaluation.heat
@@ -97,4 +120,6 @@ def write_outcome(
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }
     write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
+    # The manifest says it all from here on.
+    (folder / BEGUN).unlink(missing_ok=True)
     write_run_manifest(folder, made_from)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
-from transferkit.export.versions import versions, write_export_manifest
-from transferkit.recipe import Recipe, load
+from transferkit.export.versions import exclusive, versions, write_export_manifest
+from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import check_formats, make_subject, photos_of
+from transferkit.runs.folder import RunFolder
 from transferkit.runs.handover import Handover, demand, start_checker
+from transferkit.runs.located import with_value
 from transferkit.runs.parity import HeldOut
 from transferkit.runs.prepare import Images, prepare
 from transferkit.runs.progress import Progress
@@ -35,6 +38,21 @@ def export_run(
     quiet: bool,
 ) -> Path:
     """Writes the next version of a run's export; see :meth:`transferkit.runs.run.Run.export`."""
+    with RunFolder(run.path).held() if to is None else nullcontext():
+        folder = run.path / "export" if to is None else Path(to)
+        with exclusive(folder):
+            return _export(run, folder, formats, data, parity, agreement, quiet)
+
+
+def _export(
+    run: Any,
+    folder: Path,
+    formats: Sequence[str] | None,
+    data: str | os.PathLike[str] | None,
+    parity: bool | int | None,
+    agreement: float | None,
+    quiet: bool,
+) -> Path:
     progress = Progress(quiet)
     recipe = _with(run.recipe, formats, parity, agreement)
     for name in recipe.export.formats:
@@ -53,7 +71,6 @@ def export_run(
             photos = photos_of(train, size, resize, recipe.seed)
         if images is not None and section.parity:
             held_out = _held_out(run, images)
-        folder = Path(to) if to is not None else run.path / "export"
         handover = Handover(recipe, folder, checker)
         with progress.stage("export", unit="file"):
             subject = make_subject(parts, network, run.calibrated, photos)
@@ -86,7 +103,7 @@ def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, n
     """
     recipe = run.recipe
     if data is not None:
-        recipe = load(run.path / "recipe.toml", [("data.path", os.fspath(data))])
+        recipe = with_value(recipe, "data.path", os.fspath(data))
     try:
         return prepare(recipe, progress)
     except UserError as error:

@@ -10,14 +10,18 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
+from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
+from transferkit.runs.cluster import check_cluster
 from transferkit.runs.folder import RunFolder
+from transferkit.runs.located import located, read_paths, with_value
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
+from transferkit.runs.same_data import same_data
 from transferkit.runs.start import loading, start_tensorflow
 from transferkit.runs.supported import check_supported
 from transferkit.runs.sweep.choose import check_sweep
@@ -79,15 +83,37 @@ def _retrain(
     began = time.perf_counter()
     if isinstance(values.get("data"), str | os.PathLike):
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
-    place, resolved = _resolve(recipe, overrides, values, run, resume)
+    if resume and run is None:
+        raise UserError(fault("--resume", mend="say which run to continue with --run DIR"))
+    given = None if resume else admit_code(load(recipe, overrides, **values))
+    place = RunFolder(run if run is not None else _default_place(given))
+    hint = resume_hint(str(place.path), lambda: place.resumable)
+    with place.held(), resumable(hint):
+        if given is None:
+            given = _interrupted(place, recipe, overrides, values)
+        return _run(given, place, resume, overwrite, fail_under, quiet, began)
+
+
+def _run(
+    resolved: Recipe,
+    place: RunFolder,
+    resume: bool,
+    overwrite: bool,
+    fail_under: str | float | None,
+    quiet: bool,
+    began: float,
+) -> Run:
     wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
     prepare_import()
     check_supported(resolved)
     check_tracking(resolved)
     check_sweep(resolved)
     place.check(overwrite, resume)
+    check_cluster()
     progress = Progress(quiet)
     images = prepare(resolved, progress)
+    if resume:
+        images = same_data(place.partial if resolved.sweep is None else place.partial / "trials", images)
     gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under, images.classes)
     for note in images.notes:
         progress.say(note)
@@ -106,21 +132,13 @@ def _retrain(
     return finished
 
 
-def _resolve(
+def _interrupted(
+    place: RunFolder,
     reference: str | os.PathLike[str] | None,
     overrides: Sequence[str | tuple[str, Any]],
     values: dict[str, Any],
-    run: str | os.PathLike[str] | None,
-    resume: bool,
-) -> tuple[RunFolder, Recipe]:
-    """The run's place and recipe; a resumed run keeps the recipe that it was started with."""
-    if resume and run is None:
-        raise UserError(fault("--resume", mend="say which run to continue with --run DIR"))
-    if not resume:
-        recipe = admit_code(load(reference, overrides, **values))
-        return RunFolder(run if run is not None else _default_place(recipe)), recipe
-    assert run is not None  # noqa: S101 -- for the type checker: refused above
-    place = RunFolder(run)
+) -> Recipe:
+    """The recipe that an interrupted run was started with; only where its data lies may be said anew."""
     if not place.interrupted:
         expected = "an interrupted run"
         mend = "it is finished" if place.path.exists() else "none was started there"
@@ -129,9 +147,18 @@ def _resolve(
     kept = place.partial / "sweep.toml"
     if not kept.exists():
         kept = place.partial / "recipe.toml"
-    stored = admit_code(load(kept))
+    if not kept.exists():
+        mend = "it was interrupted before anything was kept; start it anew with --overwrite"
+        raise UserError(fault("--resume", str(place.path), None, mend))
+    stored = load(kept)
+    paths = read_paths(kept.parent if kept.name == "recipe.toml" else kept.parent / "trials")
+    found = admit_code(located(stored, paths, place.path))
     if reference is not None or overrides or any(value is not None for value in values.values()):
         given = admit_code(load(reference if reference is not None else kept, overrides, **values))
+        if given.data.path is not None:
+            # Whether it is the same data is settled by its content.
+            found = with_value(found, "data.path", given.data.path)
+            given = with_value(given, "data.path", stored.data.path)
         if given != stored:
             mend = (
                 f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"
@@ -139,7 +166,7 @@ def _resolve(
             raise UserError(
                 fault("--resume", None, None, f"the recipe is not that of the interrupted run: {mend}")
             )
-    return place, stored
+    return found
 
 
 def _differing(given: Recipe, stored: Recipe) -> str:
@@ -147,6 +174,7 @@ def _differing(given: Recipe, stored: Recipe) -> str:
     return "; ".join(f"{one.key} is {one.one!r}, was {one.other!r}" for one in diff(given, stored)[:5])
 
 
-def _default_place(recipe: Recipe) -> Path:
+def _default_place(recipe: Recipe | None) -> Path:
+    assert recipe is not None  # noqa: S101 -- for the type checker: --resume names its place
     backbone = Path(recipe.backbone.name.partition(":")[2] or recipe.backbone.name).stem
     return Path("runs") / f"{backbone}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
+from transferkit.runs.located import located, read_paths
 from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
     from transferkit.runs.predict import Exported, Prediction
 
 __all__ = ["Run", "load_run"]
+
+# What every run writes into its metrics.json, and what kind of thing each is.
+_FACTS = {
+    "metrics": dict,
+    "classes": list,
+    "held_out": str,
+    "images": dict,
+    "quarantined": int,
+    "epochs": int,
+    "frozen": str,
+    "seconds": dict,
+}
 
 
 class Run:
@@ -42,24 +55,16 @@ class Run:
         if not file.is_file():
             mend = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
             raise UserError(fault("run", str(self.path), "the folder of a finished run", mend))
-        try:
-            facts = json.loads(file.read_text("utf-8"))
-            self.metrics: dict[str, Any] = facts["metrics"]
-            known = isinstance(self.metrics, dict) and isinstance(facts["classes"], list)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            said = f"it does not say {error}" if isinstance(error, KeyError) else str(error)
-            raise UserError(fault(str(file), mend=f"it is damaged: {said}")) from None
-        if not known:
-            raise UserError(fault(str(file), mend="it is damaged: metrics or classes are not what they were"))
-        self._facts = facts
+        self._facts = _read_facts(file)
+        self.metrics: dict[str, Any] = self._facts["metrics"]
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The resolved recipe."""
-        return load(self.path / "recipe.toml")
+        """The resolved recipe, with its paths as they lead to the run's files from the current folder."""
+        return located(load(self.path / "recipe.toml"), read_paths(self.path), self.path)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -127,6 +132,7 @@ class Run:
     def describe(self) -> str:
         """A few lines for a person: how good, how long, where."""
         facts = self._facts
+        _check_facts(self.path / "metrics.json", facts, _FACTS)
         images = facts["images"]
         low, high = self.metrics.get("accuracy_low"), self.metrics.get("accuracy_high")
         interval = f" (95 % interval {low:.3f} to {high:.3f})" if low is not None else ""
@@ -262,6 +268,32 @@ class Run:
         from transferkit.runs.predict import Exported
 
         return Exported(self.export_folder)
+
+
+def _read_facts(file: Path) -> dict[str, Any]:
+    """What ``metrics.json`` holds, as far as it is what a run writes.
+
+    Raises:
+        UserError: it cannot be read, or is something else; says what is missing.
+    """
+    mend = "it is damaged; the run has to be made again, or its folder brought back"
+    try:
+        facts = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(fault(str(file), mend=f"it cannot be read: {error.strerror}")) from None
+    except ValueError as error:
+        raise UserError(fault(str(file), mend=f"{mend} ({error})")) from None
+    if not isinstance(facts, dict):
+        raise UserError(fault(str(file), type(facts).__name__, "an object", mend))
+    _check_facts(file, facts, ("metrics", "classes"))
+    return facts
+
+
+def _check_facts(file: Path, facts: dict[str, Any], keys: Iterable[str]) -> None:
+    wrong = [key for key in keys if not isinstance(facts.get(key), _FACTS[key])]
+    if wrong:
+        mend = "it is damaged; the run has to be made again, or its folder brought back"
+        raise UserError(fault(str(file), None, f"the keys {', '.join(wrong)} as a run writes them", mend))
 
 
 def _worded(thresholds: dict[str, float], most: int = 8) -> str:

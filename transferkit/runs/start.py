@@ -63,7 +63,7 @@ def _held_back() -> Iterator[None]:
         os.dup2(held.fileno(), stderr)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(kept, stderr)
             held.seek(0)
             os.write(kept, held.read())

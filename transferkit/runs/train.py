@@ -68,7 +68,7 @@ class Begun:
 def train(
     recipe: Recipe,
     images: Images,
-    open_folder: Callable[[Images], Path],
+    open_folder: Callable[[Images, Parts], Path],
     progress: Progress,
     parts: Parts | None = None,
     tell: Tell | None = None,
@@ -79,8 +79,8 @@ def train(
     Args:
         recipe: the resolved recipe.
         images: what to train on.
-        open_folder: given the images that could be decoded, opens the run's folder; called once nothing
-            that the user gave can be refused any more.
+        open_folder: given the images that could be decoded, and backbone and head, opens the run's folder;
+            called once nothing that the user gave can be refused any more.
         progress: shows the stages.
         parts: backbone and head, where they are open already, with the weights that a run begins with.
         tell: is given the phase's name, the run's step and the row of every new evaluation.
@@ -116,7 +116,7 @@ def train(
         if at_cut.direct is not None:
             network.mix = at_cut.mix
         if folder is None:
-            folder = open_folder(trained.images)
+            folder = open_folder(trained.images, parts)
             _fit_features(network, at_cut, trained.images, recipe.seed)
         if network.head.closed_form:
             break

@@ -13,6 +13,7 @@ from transferkit.export.versions import versions
 from transferkit.file_manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
+from transferkit.runs.located import with_value
 from transferkit.runs.manifest import differences, facts_of_run, file_changes, read_facts
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
@@ -35,7 +36,7 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
     Raises:
         UserError: the manifest, the data or the weights are not to be had; says also which files changed.
     """
-    then = read_facts(run.path)
+    then = {key: value for key, value in read_facts(run.path).items() if key != "paths"}
     changed = file_changes(run.path)
     try:
         return changed + differences(then, _facts_now(run, data, allow_code))
@@ -45,11 +46,10 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
 
 def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) -> dict[str, Any]:
     recipe = run.recipe
-    changes: list[tuple[str, Any]] = [] if data is None else [("data.path", os.fspath(data))]
+    moved = recipe if data is None else with_value(recipe, "data.path", os.fspath(data))
     if recipe.data.ledger is not None and not earlier_file(recipe.data.ledger).is_file():
         # The run's own holds what it said of these images; that it is gone is a line of its own.
-        changes.append(("data.ledger", os.fspath(run.path)))
-    moved = load(run.path / "recipe.toml", changes) if changes else recipe
+        moved = with_value(moved, "data.ledger", os.fspath(run.path))
     images = prepare(moved, Progress(quiet=True))
     # What the run set aside when it decoded the images is no part of its ledger.
     left_out = _quarantined(run)
@@ -65,7 +65,10 @@ def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) 
             section.name, section.weights, section.input_size, seed=recipe.seed, **section.options
         )
         weights = backbone.weights_sha256
-    return facts_of_run(recipe, images.ledger, images.classes, weights)
+    now = facts_of_run(recipe, images.ledger, images.classes, weights)
+    # The recipe counts as it was written: that its files are found elsewhere is no change.
+    now["recipe_sha256"] = load(run.path / "recipe.toml").sha256()
+    return now
 
 
 def _quarantined(run: Any) -> set[str]:

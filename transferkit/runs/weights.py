@@ -29,12 +29,22 @@ def write_weights(path: Path, variables: Sequence[Any]) -> None:
         np.savez(file, **arrays)  # numbers alone: nothing is pickled
 
 
-def read_weights(path: Path, variables: Sequence[Any]) -> None:
+def _not_finite(path: Path, arrays: dict[str, Any]) -> list[str]:
+    """A line where values are no numbers: whatever is computed from them is none either."""
+    bad = [name for name, value in arrays.items() if value.dtype.kind == "f" and not np.isfinite(value).all()]
+    if not bad:
+        return []
+    more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
+    return [fault(f"{path}: {bad[0]}{more}", "NaN or infinite values", "numbers", "the file is damaged")]
+
+
+def read_weights(path: Path, variables: Sequence[Any], finite: bool = False) -> None:
     """Puts the values of a file into the variables.
 
     Args:
         path: what :func:`write_weights` wrote.
         variables: as many as were written, in the same order.
+        finite: refuse values that are no numbers.
 
     Raises:
         UserError: the file is damaged, or belongs to other variables; nothing was assigned then.
@@ -44,7 +54,7 @@ def read_weights(path: Path, variables: Sequence[Any]) -> None:
             arrays = {name: file[name] for name in sorted(file.files)}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(fault(str(path), mend=f"the weights cannot be read: {error}")) from None
-    faults = []
+    faults = _not_finite(path, arrays) if finite else []
     for name, variable in zip_longest(arrays, variables):
         received = None if name is None else list(arrays[name].shape)
         expected = None if variable is None else list(variable.shape)

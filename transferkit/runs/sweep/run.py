@@ -26,8 +26,11 @@ from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibrate import logits_of
 from transferkit.runs.execute import execute
 from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.network import Parts
 from transferkit.runs.prepare import Images
 from transferkit.runs.progress import Progress
+from transferkit.runs.record import write_inputs
+from transferkit.runs.same_data import same_data
 from transferkit.runs.sweep.choose import Values, make_chooser
 from transferkit.runs.sweep.results import Results, Trial
 from transferkit.runs.sweep.shelf import Shelf
@@ -64,6 +67,8 @@ def run_sweep(
     """
     assert recipe.sweep is not None  # noqa: S101 -- for the type checker: the caller looked
     folder = place.open(resume)
+    (folder / "trials").mkdir(exist_ok=True)
+    write_inputs(folder / "trials", recipe, images, place)
     write_whole(folder / "sweep.toml", recipe.to_toml())
     chooser, shelf = make_chooser(recipe, folder), Shelf(recipe, images)
     done: list[Trial] = []
@@ -103,6 +108,14 @@ def _run_trial(
     assert recipe.sweep is not None  # noqa: S101
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
+
+    def open_folder(decoded: Images, parts: Parts) -> Path:
+        # The data of the other trials is compared once for all of them.
+        if chosen.data != recipe.data:
+            same_data(folder, decoded, decoded=True)
+            write_inputs(folder, chosen, decoded, RunFolder(folder), parts.backbone.weights_sha256)
+        return folder
+
     try:
         chosen = trial_recipe(recipe, values)
         write_whole(folder / "recipe.toml", chosen.to_toml())
@@ -113,7 +126,7 @@ def _run_trial(
         def tell(phase: str, step: int, row: dict[str, Any]) -> None:
             trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
 
-        fitted = train(chosen, images, lambda decoded: folder, progress, parts, tell)
+        fitted = train(chosen, images, open_folder, progress, parts, tell)
     except UserError as error:
         return Trial(number, values, None, error="; ".join(error.faults))
     evaluation = _validate(fitted, recipe.sweep.metric, chosen.evaluation.precision)

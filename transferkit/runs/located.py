@@ -1,0 +1,123 @@
+"""The files that a run's recipe names, found again from any folder, and after run and data moved together.
+
+The recipe keeps each path as it was written. The manifest has it whole, and as it lies from the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError
+from transferkit.file_manifest import read_manifest
+from transferkit.recipe import Recipe
+
+__all__ = ["BEGUN", "located", "read_begun", "read_paths", "record_paths", "with_value"]
+
+# Keys that may hold the path of a file or folder; some of them behind a word such as `saved_model:`.
+_KEYS = ("data.path", "data.ledger", "data.root", "data.classes", "backbone.name", "backbone.weights")
+_WORDS = ("card:", "hub:", "keras_file:", "saved_model:")
+
+# Of a run that is not finished: its classes, the hash of its backbone's weights, its paths.
+BEGUN = "begun.json"
+
+Paths = dict[str, dict[str, str]]
+
+
+def record_paths(recipe: Recipe, run: Path) -> Paths:
+    """Where the files that a recipe names are.
+
+    Args:
+        recipe: with paths as the user wrote them, from the current folder.
+        run: the folder of the run.
+
+    Returns:
+        Ready for JSON: key to the ``absolute`` path and the one ``from_run``. Values that are no path of
+        something that exists, such as the name of a card, are left out.
+    """
+    found = {}
+    for key in _KEYS:
+        value = _value(recipe, key)
+        _, path = _split(value)
+        if not path or not os.path.exists(os.path.expanduser(path)):
+            continue
+        absolute = os.path.abspath(os.path.expanduser(path))
+        found[key] = {"absolute": absolute}
+        try:
+            found[key]["from_run"] = os.path.relpath(absolute, os.path.abspath(run))
+        except ValueError:  # on another drive
+            continue
+    return found
+
+
+def read_paths(folder: Path) -> Paths:
+    """What :func:`record_paths` gave when the run began; nothing where that cannot be read."""
+    found = read_begun(folder).get("paths")
+    if found is None:
+        try:
+            manifest = read_manifest(folder)
+        except UserError:
+            manifest = None
+        found = manifest.facts.get("paths") if manifest is not None else None
+    return found if isinstance(found, dict) else {}
+
+
+def read_begun(folder: Path) -> dict[str, Any]:
+    """What a run that is not finished was begun with; nothing where that cannot be read."""
+    try:
+        found = json.loads((folder / BEGUN).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def located(recipe: Recipe, paths: Paths, run: Path) -> Recipe:
+    """The recipe with its paths as they are found now.
+
+    A path that still leads to the same place from the current folder stays as it is written. Otherwise the
+    absolute path is taken, or the one from the run where that is gone.
+
+    Args:
+        recipe: of the run.
+        paths: what :func:`record_paths` gave.
+        run: the folder of the run, as it is now.
+    """
+    for key, places in paths.items():
+        if key not in _KEYS or not isinstance(places, dict) or "absolute" not in places:
+            continue
+        word, written = _split(_value(recipe, key))
+        absolute = str(places["absolute"])
+        same = os.path.abspath(os.path.expanduser(written)) == absolute
+        if not written or (same and os.path.exists(absolute)):
+            continue
+        candidates = [absolute]
+        if "from_run" in places:
+            candidates.append(os.path.normpath(os.path.join(os.path.abspath(run), str(places["from_run"]))))
+        there = next((path for path in candidates if os.path.exists(path)), None)
+        if there is None:
+            # As it is written it may be another thing of the same name, and is the last that is tried.
+            there = written if os.path.exists(written) else absolute
+        recipe = with_value(recipe, key, word + there)
+    return recipe
+
+
+def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:
+    """The recipe with another value for one key of a section."""
+    name, _, field = key.partition(".")
+    section = getattr(recipe, name).model_copy(update={field: value})
+    return recipe.model_copy(update={name: section})
+
+
+def _value(recipe: Recipe, key: str) -> Any:
+    name, _, field = key.partition(".")
+    return getattr(getattr(recipe, name), field, None)
+
+
+def _split(value: Any) -> tuple[str, str]:
+    """The word in front, and the path; no path for what is no text."""
+    if not isinstance(value, str):
+        return "", ""
+    word = next((word for word in _WORDS if value.startswith(word)), "")
+    return word, value[len(word) :]
