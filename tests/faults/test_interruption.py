@@ -52,6 +52,7 @@ def interrupt(process):
     return text, time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_a_run_keeps_the_running_epoch_and_ends_as_one_that_was_not_interrupted(photos, tmp_path):
     settings = [part for one in SETTINGS for part in ("--set", one)]
     place = tmp_path / "run"

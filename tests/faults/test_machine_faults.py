@@ -51,7 +51,10 @@ def test_a_name_to_which_nothing_can_be_added_is_refused(photos, capsys):
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("where", ["history", "weights", "checkpoint"])
+@pytest.mark.parametrize(
+    "where",
+    ["checkpoint", *(pytest.param(one, marks=pytest.mark.slow) for one in ("history", "weights"))],
+)
 def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_from_there(
     photos, tmp_path, monkeypatch, capsys, where
 ):
