@@ -155,6 +155,8 @@ def test_offline_says_which_file_and_three_ways(offline: Path) -> None:
     assert "https://storage.googleapis.com/" in text
     assert "NASNet-mobile-no-top.h5" in text
     assert "Name or service not known" in text
+    assert "--backbone" in text.rpartition("at hand: ")[2]
+    assert "embedded" in text.rpartition("at hand: ")[2]
     for way in ("KERAS_HOME", "--set backbone.weights=PATH", "TFHUB_CACHE_DIR"):
         assert way in text
 
@@ -247,3 +249,21 @@ def test_imagenet_weights_are_those_that_keras_loads(
     photo = np.random.default_rng(1).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
     wanted = theirs(photo.astype("float32") / 127.5 - 1, training=False)
     np.testing.assert_allclose(backbone.features(photo), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_backbones_at_hand_are_those_whose_weights_are_here(monkeypatch, tmp_path):
+    from transferkit.backbones.weights import at_hand
+    from transferkit.card import load_card
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = at_hand()
+    assert "embedded" in before
+    assert "resnet50" not in before
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / load_card("resnet50").weights.source.rpartition("/")[2]).write_bytes(b"x")
+    assert at_hand() == sorted([*before, "resnet50"])
+    # A broken card of one's own hides no fault of the weights.
+    (tmp_path / "backbones").mkdir()
+    (tmp_path / "backbones" / "mine.toml").write_text("broken")
+    assert at_hand() == []

@@ -105,8 +105,8 @@ def _read(file: Path, reference: str) -> Any:
                     "backbone",
                     reference,
                     "a model without code in it",
-                    "it holds a Lambda layer, that is Python code which would run on this machine; if you "
-                    "trust who made the file, allow it with --allow-code",
+                    "it holds a Lambda layer, that is Python code which would run on this machine, or a "
+                    "TFSMLayer, a SavedModel; if you trust who made the file, allow it with --allow-code",
                 )
             ) from error
         mend = f"Keras cannot load it: {_first(error)}"

@@ -15,10 +15,10 @@ from transferkit.backbones.compare import difference
 from transferkit.backbones.digest import of_files, of_path, of_variables
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.torch_weights import load_torch_weights
-from transferkit.card import Card
+from transferkit.card import Card, list_cards
 from transferkit.errors import UserError, fault
 
-__all__ = ["PRETRAINED", "find_weights", "given_path", "load_weights", "pretrained_file"]
+__all__ = ["PRETRAINED", "at_hand", "find_weights", "given_path", "load_weights", "pretrained_file"]
 
 # What a user may write for "those that the card names".
 PRETRAINED = ("imagenet", "pretrained")
@@ -89,9 +89,8 @@ def pretrained_file(card: Card) -> Path:
             raise UserError(fault(f"{card.path.name}: weights.file", str(beside), mend="no such file"))
         return beside
     source = card.weights.source
-    name = card.weights.cached_as or source.rpartition("/")[2]
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    cached = home / "models" / name
+    cached = cached_file(card)
+    name, home = cached.name, cached.parent.parent
     if cached.is_file():
         return cached
     try:
@@ -103,15 +102,47 @@ def pretrained_file(card: Card) -> Path:
 
 
 def _unreachable(card: Card, name: str, source: str, cached: Path, error: Exception) -> str:
+    here = at_hand()
+    others = f"; or take a backbone whose weights are at hand: --backbone {' or '.join(here)}" if here else ""
     return fault(
         "backbone.weights",
         "imagenet",
         f"the file {name} from {source}",
-        f"it is not at {cached} and could not be fetched ({_reason(error)}). Three ways to provide it: "
+        f"it is not at {cached} and could not be fetched ({_reason(error)}). Ways to provide it: "
         f"set KERAS_HOME to a folder that has it as models/{name}; name a copy with "
-        "--set backbone.weights=PATH; or take a Hub module in its place (--backbone hub:HANDLE), "
-        "kept in the folder that TFHUB_CACHE_DIR names",
+        "--set backbone.weights=PATH; take a Hub module in its place (--backbone hub:HANDLE), "
+        f"kept in the folder that TFHUB_CACHE_DIR names{others}",
     )
+
+
+def at_hand() -> list[str]:
+    """Names of the backbones whose pretrained weights are on this machine, sorted."""
+    try:
+        cards = list_cards()
+    except UserError:  # a broken card of the user's own is no reason to say less of these weights
+        return []
+    return [card.name for card in cards if _kept(card) is not None]
+
+
+def _kept(card: Card) -> Path | None:
+    """The card's weights file, where it is here already."""
+    if card.weights is None or card.handle is not None:
+        return None
+    if card.weights.package is not None:
+        try:
+            return packaged_file(card)
+        except UserError:
+            return None
+    file = card.weights_file or cached_file(card)
+    return file if file.is_file() else None
+
+
+def cached_file(card: Card) -> Path:
+    """Where Keras keeps the card's weights once they were fetched."""
+    weights = card.weights
+    assert weights is not None  # noqa: S101 -- for the type checker: its callers have looked
+    name = weights.cached_as or weights.source.rpartition("/")[2]
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / name
 
 
 def _reason(error: Exception) -> str:
