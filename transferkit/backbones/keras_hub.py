@@ -67,9 +67,13 @@ def load_keras_hub(
             scale = 1.0 if converter.scale is None else converter.scale
             offset = 0.0 if converter.offset is None else converter.offset
             x = keras.layers.Rescaling(scale, offset, name=free_name("pixels", network))(x)
-        model = keras.Model(
-            images, _pooled(flat(network, x), free_name("pool", network), reference), name="preset"
-        )
+        try:
+            features = flat(network, x)
+        except (ValueError, TypeError) as error:
+            mend = f"the preset does not take {size[0]} x {size[1]} pixels: {_first(error)}"
+            raise UserError(fault("backbone.input_size", list(size), mend=mend)) from error
+        pooled = _pooled(features, free_name("pool", network), reference)
+        model = keras.Model(images, pooled, name="preset")
     return FunctionalBackbone(
         model,
         name=card.name if card else preset.rstrip("/").rpartition("/")[2],

@@ -18,6 +18,9 @@ __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 
 # How much of a received value is shown.
 MOST_SHOWN = 60
+# Keys that people look for in other tables.
+_SIZE = "say backbone.input_size = 320, or [height, width]"
+_ELSEWHERE = dict.fromkeys(("size", "image_size", "img_size", "input_size", "input_shape"), _SIZE)
 # What stands for a value that may have one of several plain types.
 _PLAIN = object()
 
@@ -106,7 +109,7 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         if one["type"] == "extra_forbidden":
             known = sorted(owner.model_fields)
             name = str(path[-1])
-            close = near(name, known) or f"known: {', '.join(known)}"
+            close = _ELSEWHERE.get(name) or near(name, known) or f"known: {', '.join(known)}"
             found.append(Fault(path, shown(one["input"]), "a known key", close))
         elif one["type"] == "missing":
             found.append(Fault(path, None, "a value", "it is required"))

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Positive = Annotated[int, Field(gt=0)]
+Side = Annotated[int, Field(gt=0, le=8192)]
 
 
 class Data(Section):
@@ -113,10 +113,21 @@ class Backbone(Section):
         description="card name, card:PATH, hub:HANDLE, saved_model:PATH, keras_file:PATH or keras_hub:PRESET",
     )
     weights: str = Field("imagenet", min_length=1, description='"imagenet", "random", or a path')
-    input_size: tuple[Positive, Positive] | None = Field(
+    input_size: tuple[Side, Side] | None = Field(
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+
+    @field_validator("options")
+    @classmethod
+    def _leaves_the_size(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in ("size", "image_size", "input_size", "input_shape"):
+            if name in value:
+                raise ValueError(
+                    f"received {name} = {value[name]!r}, expected the size of images elsewhere; "
+                    "say backbone.input_size = 320, or [height, width]"
+                )
+        return value
 
     @field_validator("options")
     @classmethod
