@@ -131,6 +131,6 @@ def test_what_was_not_checked_and_how_a_manifest_was_read_is_said(tmp_path):
     columns = "data.columns={path='who', label='what'}"
     said = run(tmp_path / "list.csv", "--set", columns, "-q").output
     assert "divided by semicolons" in said
-    assert "1 of 3 files are missing; data.root names the folder" in said
+    assert "1 of 3 files are missing; the others are there" in said
     assert "not checked: wrong labels and retouched copies" in said
     assert "not checked: leaks between splits: the data brings no splits" in said
