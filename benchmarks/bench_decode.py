@@ -46,6 +46,7 @@ def main() -> None:
     from PIL import Image
 
     from transferkit.data import decode as decoding
+    from transferkit.data.decoding import Decoding
     from transferkit.data.reader import decoder, read_images
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -62,9 +63,9 @@ def main() -> None:
         image.draft("RGB", (2 * SIZE[1], 2 * SIZE[0]))
         return np.asarray(image.convert("RGB").resize(SIZE[::-1], Image.BILINEAR))
 
-    ours = decoder(SIZE, "stretch")
+    ours = decoder(Decoding(SIZE))
     gap, decoding.DCT_GAP = decoding.DCT_GAP, 1e9
-    whole = decoder.__wrapped__(SIZE, "stretch")
+    whole = decoder.__wrapped__(Decoding(SIZE))
     whole(photo(64, 64, 0))
     decoding.DCT_GAP = gap
 
@@ -101,7 +102,9 @@ def _each(decode: Callable[[bytes], np.ndarray], files: list[bytes]) -> Callable
 
 
 def _all(read: Callable, paths: list[Path]) -> Callable[[], object]:
-    return lambda: list(read([(None, path) for path in paths], SIZE))
+    from transferkit.data.decoding import Decoding
+
+    return lambda: list(read([(None, path) for path in paths], Decoding(SIZE)))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def _pipeline(report, name, cut, size, engine, speed, options, photo) -> None:
     Each pass opens the compiled model first: the speed is that of the images that a longer pass does more.
     """
     from transferkit.activations.compute import compute
+    from transferkit.data.decoding import Decoding
 
     few = options.images
     many = few + max(64, int(3 * speed))  # three seconds more
@@ -95,7 +96,14 @@ def _pipeline(report, name, cut, size, engine, speed, options, photo) -> None:
             def work() -> None:
                 shutil.rmtree(Path(folder, "cache", "activations"), ignore_errors=True)
                 kept = Path(folder, "cache")
-                compute(cut, items[:count], size=size, engine=engine.name, threads=threads, cache_dir=kept)
+                compute(
+                    cut,
+                    items[:count],
+                    decoding=Decoding(size),
+                    engine=engine.name,
+                    threads=threads,
+                    cache_dir=kept,
+                )
 
             return work
 

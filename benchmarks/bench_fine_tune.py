@@ -117,11 +117,12 @@ def through_all(network: Any, size: Any, recipe: Any, images: Any, phase: Any, p
     import tensorflow as tf
 
     from transferkit.activations.source import epoch_order
+    from transferkit.data.decoding import Decoding
     from transferkit.data.reader import read_images
     from transferkit.runs.phase import PhaseData
 
     files = [(row.sha256, path) for row, path in zip(images.rows, images.paths, strict=True)]
-    pixels = np.concatenate([batch.images for batch in read_images(files, size, recipe.data.resize)])
+    pixels = np.concatenate([batch.images for batch in read_images(files, Decoding.of(recipe.data, size))])
     train, validation = images.of_split("train"), images.of_split("val")
 
     def batches(order: np.ndarray, batch_size: int) -> tf.data.Dataset:

@@ -10,7 +10,8 @@ import tensorflow as tf
 from PIL import Image
 
 from transferkit.data import decode as decoding
-from transferkit.data.decode import RESIZES, decode, graph_formats, resize_image
+from transferkit.data.decode import decode, graph_formats, resize_image
+from transferkit.data.decoding import RESIZES, Decoding
 
 HIGH, WIDE = 40, 61
 
@@ -28,8 +29,8 @@ def encoded(image: Image.Image, kind: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-def pixels(data: bytes, size=(HIGH, WIDE), resize="stretch") -> np.ndarray:
-    result = decode(tf.constant(data), size, resize).numpy()
+def pixels(data: bytes, size=(HIGH, WIDE), resize="stretch", **rules) -> np.ndarray:
+    result = decode(tf.constant(data), Decoding(size, resize, **rules)).numpy()
     assert result.dtype == np.uint8
     assert result.shape == (*size, 3)
     return result.astype(int)
@@ -98,44 +99,44 @@ def test_a_four_bit_and_a_top_down_palette_bmp():
 @pytest.mark.parametrize("data", [b"", b"BM", b"\xff\xd8\xff", b"no image at all" * 20, b"BM" + bytes(100)])
 def test_what_is_no_image_is_an_error_and_no_crash(data):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode(tf.constant(data), (8, 8))
+        decode(tf.constant(data), Decoding((8, 8)))
 
 
 def test_a_truncated_jpeg_is_an_error():
     data = encoded(smooth(), "JPEG")
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode(tf.constant(data[: len(data) // 2]), (8, 8))
+        decode(tf.constant(data[: len(data) // 2]), Decoding((8, 8)))
 
 
 @pytest.mark.parametrize("resize", RESIZES)
 def test_an_image_of_the_wanted_size_stays_as_it_is(resize):
     image = np.asarray(smooth())
-    np.testing.assert_array_equal(resize_image(tf.constant(image), (HIGH, WIDE), resize), image)
+    np.testing.assert_array_equal(resize_image(tf.constant(image), Decoding((HIGH, WIDE), resize)), image)
 
 
 def test_shrinking_by_a_whole_factor_averages_areas():
     image = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     means = image.reshape(8, 4, 12, 4, 3).mean((1, 3))
-    result = resize_image(tf.constant(image), (8, 12)).numpy()
+    result = resize_image(tf.constant(image), Decoding((8, 12))).numpy()
     assert np.abs(result - means).max() <= 0.5 + 1e-4
 
 
 def test_growing_interpolates():
     image = np.zeros((1, 2, 3), np.uint8)
     image[0, 1] = 100
-    result = resize_image(tf.constant(image), (1, 4)).numpy()[0, :, 0]
+    result = resize_image(tf.constant(image), Decoding((1, 4))).numpy()[0, :, 0]
     assert list(result) == [0, 25, 75, 100]
 
 
 def test_crop_takes_the_middle_and_keeps_the_ratio():
     image = np.zeros((10, 30, 3), np.uint8)
     image[:, 10:20] = 200
-    assert (resize_image(tf.constant(image), (5, 5), "crop").numpy() == 200).all()
+    assert (resize_image(tf.constant(image), Decoding((5, 5), "crop")).numpy() == 200).all()
 
 
 def test_pad_keeps_all_and_fills_with_black():
     image = np.full((10, 30, 3), 200, np.uint8)
-    result = resize_image(tf.constant(image), (30, 30), "pad").numpy()
+    result = resize_image(tf.constant(image), Decoding((30, 30), "pad")).numpy()
     assert (result[10:20] == 200).all()
     assert (result[:10] == 0).all()
     assert (result[20:] == 0).all()
@@ -146,7 +147,7 @@ def test_pad_keeps_all_and_fills_with_black():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 200), (200, 1), (33, 65)])
 def test_every_shape_goes_to_every_size(shape, size, resize):
     image = np.full((*shape, 3), 77, np.uint8)
-    result = resize_image(tf.constant(image), size, resize).numpy()
+    result = resize_image(tf.constant(image), Decoding(size, resize)).numpy()
     assert result.shape == (*size, 3)
     assert result.max() == 77
 
@@ -162,12 +163,12 @@ def test_a_scaled_jpeg_decode_stays_near_the_whole_one(monkeypatch):
 
 def test_an_unknown_way_of_resizing_is_refused():
     with pytest.raises(ValueError, match="stretch, crop, pad"):
-        decode(tf.constant(encoded(smooth(), "PNG")), (8, 8), "squeeze")
+        Decoding((8, 8), "squeeze")
 
 
 def test_it_stays_in_the_graph():
     """The export carries the function as it is: one trace serves every file."""
-    function = tf.function(lambda data: decode(data, (16, 16), "crop")).get_concrete_function(
+    function = tf.function(lambda data: decode(data, Decoding((16, 16), "crop"))).get_concrete_function(
         tf.TensorSpec([], tf.string)
     )
     for kind in ("PNG", "JPEG", "BMP", "GIF"):

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 import transferkit
+from transferkit.data.decoding import Decoding
 from transferkit.data.transcode import readable_in_graph
 from transferkit.runs.check_data import check_data
 
@@ -222,6 +223,6 @@ def test_the_exported_signature_answers_or_says_what_is_wrong(run, hostile):
             failed.add(reason_of(error) and name)
     assert len(failed) >= 24
     for name in sorted(hostile.fine):
-        given = readable_in_graph((hostile.root / name).read_bytes())
+        given = readable_in_graph((hostile.root / name).read_bytes(), Decoding((8, 8)))
         probabilities = answer(bytes=tf.constant([given]))["probabilities"].numpy()
         assert probabilities.sum() == pytest.approx(1, abs=1e-5), name

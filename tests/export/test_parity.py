@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.data.decoding import Decoding
+from transferkit.data.facts import read_facts
+from transferkit.export import variants
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import EXACT, Tolerance
 from transferkit.export.parity import Checker, Reference, judge, save_answers
 from transferkit.export.subject import About
-from transferkit.export.variants import VARIANTS, write_variants
+from transferkit.export.variants import VARIANTS, Variant, write_variants
 
 CLASSES = ("a", "b")
 COUNTED = Tolerance(None, 0.98)
@@ -99,13 +103,29 @@ def test_answers_that_are_no_numbers_or_of_another_shape_are_refused(tmp_path):
 
 
 def test_variants_are_what_they_are_called(photos, tmp_path):
-    written = write_variants([tmp_path / "missing.jpg", *photos[:3]], tmp_path)
-    assert set(written) == {name for name, *_ in VARIANTS}
+    written, left_out = write_variants([tmp_path / "missing.jpg", *photos[:3]], tmp_path, Decoding((24, 32)))
+    assert left_out == {}
+    assert set(written) == {one.name for one in VARIANTS}
     modes = {name: (image.format, image.mode) for name, image in _opened(written)}
-    assert modes == {
+    assert modes.items() >= {
+        "alpha grey": ("PNG", "LA"), "alpha webp": ("WEBP", "RGBA"), "deep": ("PNG", "I;16"),
         "jpeg": ("JPEG", "RGB"), "png": ("PNG", "RGB"), "greyscale": ("JPEG", "L"),
         "cmyk": ("JPEG", "CMYK"), "palette": ("PNG", "P"), "alpha": ("PNG", "RGBA"),
-    }  # fmt: skip
+    }.items()  # fmt: skip
+    turns = [read_facts(io.BytesIO(written[f"exif {turn}"].read_bytes())).orientation for turn in range(1, 9)]
+    assert turns == list(range(1, 9))
+    orders = {written[f"exif {turn}"].read_bytes()[30:32] for turn in (1, 2)}
+    assert orders == {b"II", b"MM"}
+
+
+def test_a_variant_that_cannot_be_made_is_left_out_and_named(photos, tmp_path, monkeypatch):
+    def broken(image):
+        raise KeyError("as some writers do")
+
+    monkeypatch.setattr(variants, "VARIANTS", (VARIANTS[0], Variant("new", ".png", broken)))
+    written, left_out = write_variants(photos[:1], tmp_path, Decoding((24, 32)))
+    assert (list(written), list(left_out)) == (["jpeg"], ["new"])
+    assert write_variants([tmp_path / "missing.jpg"], tmp_path, Decoding((24, 32))) == ({}, {})
 
 
 def _opened(files):
@@ -125,7 +145,7 @@ def check(checker, name, path, small, files, tmp_path):
     from transferkit.runs.parity import HeldOut, ParityGate
 
     labels = small.wanted.argmax(1)[: len(files)]
-    gate = ParityGate(checker, files, labels, images=len(files))
+    gate = ParityGate(checker, files, labels, small.subject.about.decoding, images=len(files))
     gate.order(name, path)
     held_out = HeldOut(files, labels, evaluated(small, files), exact=True)
     return gate.settle(small.subject, held_out)
@@ -136,7 +156,7 @@ def evaluated(small, files):
 
     from transferkit.data.reader import decoder
 
-    run = decoder(small.subject.about.input_size, "stretch")
+    run = decoder(small.subject.about.decoding)
     images = np.stack([run(Path(file).read_bytes()) for file in files])
     return small.subject.probabilities(tf.constant(images)).numpy()
 
@@ -150,7 +170,7 @@ def test_a_sound_artefact_passes_on_photos_and_variants(name, checker, small, ar
     assert finding.images == len(photos) + len(VARIANTS)
     assert finding.largest_difference < 1e-4
     assert result.facts["evaluation"]["reason"] is None
-    assert result.facts["variants"] == sorted(name for name, *_ in VARIANTS)
+    assert result.facts["variants"] == sorted(one.name for one in VARIANTS)
 
 
 def test_other_weights_preprocessing_or_labels_are_refused(
@@ -183,7 +203,7 @@ def test_figures_of_another_network_than_the_exported_one_are_refused(
     from transferkit.runs.parity import HeldOut, ParityGate
 
     labels = np.zeros(len(photos), np.int64)
-    gate = ParityGate(checker, photos, labels)
+    gate = ParityGate(checker, photos, labels, small.subject.about.decoding)
     gate.order("tflite", artefacts / "model.tflite")
     wrong = np.roll(evaluated(small, photos), 1, axis=1)
     (finding,) = gate.settle(small.subject, HeldOut(photos, labels, wrong)).findings

@@ -65,10 +65,10 @@ def checker():
 
 def find(checker, subject, photos, name, path):
     """What the gate says of an artefact that should be ``subject``."""
-    run = decoder(subject.about.input_size, subject.about.resize)
+    run = decoder(subject.about.decoding)
     images = tf.constant(np.stack([run(Path(file).read_bytes()) for file in photos]))
     given = subject.probabilities(images).numpy()
-    gate = ParityGate(checker, photos, given.argmax(1))
+    gate = ParityGate(checker, photos, given.argmax(1), subject.about.decoding)
     gate.order(name, path)
     (finding,) = gate.settle(subject, HeldOut(photos, given.argmax(1), given, exact=True)).findings
     return finding

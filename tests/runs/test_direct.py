@@ -6,10 +6,10 @@ import hashlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from transferkit.augmentation import make_augmentation
+from transferkit.data.reader import read_image
 from transferkit.recipe import load
 from transferkit.runs.augment import make_direct, make_views
 from transferkit.runs.prepare import Images, Row
@@ -50,7 +50,7 @@ def test_each_image_comes_once_an_epoch_with_its_label(images):
     assert seen.shape == (COUNT, 24, 32, 3)
     assert seen.dtype == np.uint8
     # A flip moves no pixel out of its row: the sorted rows tell which image it is.
-    plain = np.stack([np.asarray(direct._decoded(tf.constant(readable(path)))) for path in images.paths])
+    plain = np.stack([np.asarray(read_image(path, direct.decoding)) for path in images.paths])
     found = [int(np.argmin(np.abs(mean_rows(plain) - mean_rows(one[None])).sum((1, 2)))) for one in seen]
     assert sorted(found) == list(range(COUNT))
     np.testing.assert_array_equal(labels, images.labels[found])
@@ -58,12 +58,6 @@ def test_each_image_comes_once_an_epoch_with_its_label(images):
 
 def mean_rows(images):
     return images.astype(np.float64).mean(axis=2)
-
-
-def readable(path):
-    from transferkit.data.transcode import readable_in_graph
-
-    return readable_in_graph(open(path, "rb").read())
 
 
 def test_an_epoch_is_a_function_of_its_number_and_the_seeds(images):
@@ -96,7 +90,7 @@ def test_epoch_e_shows_view_e(images):
     seen = np.concatenate([features["images"] for features, _ in epoch_of(direct, images, 5, COUNT)])
     views = make_views(load(None, [*FLIP_AND_COLOUR, "seed=3", "activations.views=9"]))
     order = np.random.default_rng((7, 5)).permutation(COUNT)
-    plain = np.stack([np.asarray(direct._decoded(tf.constant(readable(images.paths[i])))) for i in order])
+    plain = np.stack([np.asarray(read_image(images.paths[i], direct.decoding)) for i in order])
     expected = views.augment(plain, views.seeds([images.rows[i].sha256 for i in order], 5))
     np.testing.assert_array_equal(seen, expected)
 

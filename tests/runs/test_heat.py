@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from transferkit.backbones import load_backbone
+from transferkit.data.decoding import Decoding
 from transferkit.evaluation import evaluate
 from transferkit.report import doubtful_classes, worst_mistakes
 from transferkit.runs.heat import Heat, heat_of_mistakes
+
+DECODING = Decoding((128, 128))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def parts_of(backbone, picture):
 
 def test_heat_is_given_for_the_mistakes_and_lies_on_the_object(backbone, evaluation, paths):
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
-    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths).overlays
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths, DECODING).overlays
     assert sorted(heat) == sorted(worst_mistakes(evaluation)) == [0, 2]
     for one in heat.values():
         assert one.ndim == 2
@@ -59,12 +62,12 @@ def test_heat_is_given_for_the_mistakes_and_lies_on_the_object(backbone, evaluat
 
 def test_no_mistakes_no_heat(backbone, paths):
     right = evaluate([0, 1], np.float32([[1, 0], [0, 1]]), ["disc", "ring"])
-    assert heat_of_mistakes(SimpleNamespace(backbone=backbone), right, paths[:2]) == Heat()
+    assert heat_of_mistakes(SimpleNamespace(backbone=backbone), right, paths[:2], DECODING) == Heat()
 
 
 def test_only_so_many_are_explained(backbone, evaluation, paths):
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
-    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths, most=1)
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths, DECODING, most=1)
     assert list(heat.overlays) == worst_mistakes(evaluation)[:1]
 
 
@@ -75,9 +78,9 @@ def test_of_several_labels_the_one_that_is_furthest_off_is_explained(backbone, p
     assert doubtful_classes(several, [0]).tolist() == [0]
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
     parts = parts_of(backbone, picture)
-    heat = heat_of_mistakes(parts, several, paths[:2]).overlays
+    heat = heat_of_mistakes(parts, several, paths[:2], DECODING).overlays
     single = evaluate([1], np.float32([[0.9, 0.1]]), ["disc", "ring"])
-    np.testing.assert_array_equal(heat[0], heat_of_mistakes(parts, single, paths[:1]).overlays[0])
+    np.testing.assert_array_equal(heat[0], heat_of_mistakes(parts, single, paths[:1], DECODING).overlays[0])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_of_several_labels_the_one_that_is_furthest_off_is_explained(backbone, p
 def test_a_backbone_without_maps_gives_none_and_says_so(evaluation, paths, layers):
     facts = [SimpleNamespace(name=n, cuttable=True, shape=s, parameters=p) for n, s, p in layers]
     backbone = SimpleNamespace(layers=facts, name="hub:thing")
-    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths)
+    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths, DECODING)
     assert heat.overlays == {}
     assert "hub:thing shows no feature maps" in heat.note
 
@@ -101,13 +104,13 @@ def test_a_backbone_without_maps_gives_none_and_says_so(evaluation, paths, layer
 def test_an_unreadable_image_is_left_out(backbone, evaluation, paths):
     picture = np.asarray(Image.open(paths[0]).resize(backbone.input_size[::-1]))
     paths[2].write_bytes(b"gone")
-    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths).overlays
+    heat = heat_of_mistakes(parts_of(backbone, picture), evaluation, paths, DECODING).overlays
     assert sorted(heat) == [0]
 
 
 def test_files_that_are_all_gone_are_said(backbone, evaluation, paths):
     for path in paths:
         path.unlink()
-    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths)
+    heat = heat_of_mistakes(SimpleNamespace(backbone=backbone), evaluation, paths, DECODING)
     assert heat.overlays == {}
     assert "can be read" in heat.note

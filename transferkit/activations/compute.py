@@ -2,7 +2,7 @@
 
 ::
 
-    result = compute(cut, items, size=(224, 224), resize="stretch", progress=bar)
+    result = compute(cut, items, decoding=Decoding((224, 224)), progress=bar)
     result.rows        # int64 [len(items)]: where each item's activations stand, -1 where it is unreadable
     result.array       # [M, *cut.shape], read only, in the cache; index it with rows
     result.take(some)  # float32 [len(some), *cut.shape] of items by their index
@@ -41,7 +41,7 @@ from transferkit.activations.store import Store
 from transferkit.activations.views import Views
 from transferkit.activations.wanted import Wanted
 from transferkit.activations.writer import HalfOverflow, Writer
-from transferkit.data.decode import DECODER_VERSION
+from transferkit.data.decoding import Decoding
 from transferkit.data.reader import Unreadable, read_images
 from transferkit.errors import UserError, fault
 from transferkit.file_lock import locked
@@ -118,8 +118,7 @@ def compute(
     cut: CutLike,
     items: Sequence[tuple[str, str | os.PathLike]],
     *,
-    size: tuple[int, int],
-    resize: str = "stretch",
+    decoding: Decoding,
     engine: str = "auto",
     batch_size: int = 64,
     threads: int | None = None,
@@ -136,8 +135,7 @@ def compute(
     Args:
         cut: the frozen prefix.
         items: content hash (64 hexadecimal digits) and file of each image, in the caller's order.
-        size: height and width in pixels that the images are resized to.
-        resize: see :func:`transferkit.data.decode.decode`.
+        decoding: what decides the pixels.
         engine: ``"auto"`` or one of :data:`transferkit.activations.choose.ENGINES`.
         batch_size: images that are decoded ahead together and given to the engine at once.
         threads: threads that decode; None takes as many as the process has cores.
@@ -163,13 +161,11 @@ def compute(
     kept = dtype if dtype != "auto" else ("float16" if 4 * width > HALF_FROM_BYTES else "float32")
     identity: dict[str, Any] = {
         "cut": cut.fingerprint,
-        "size": list(size),
-        "resize": resize,
-        "decoder": DECODER_VERSION,
+        **decoding.identity(),
         **(views.identity() if views else {}),
     }
     store = cache.store(identity, tuple(cut.shape), kept, label)
-    job = _Job(cut, cache, store, wanted, size, resize, engine, batch_size, threads, progress, say)
+    job = _Job(cut, cache, store, wanted, decoding, engine, batch_size, threads, progress, say)
     try:
         array = job.rows(wanted.count * width * np.dtype(kept).itemsize)
     except HalfOverflow as error:
@@ -177,7 +173,7 @@ def compute(
             mend = "set activations.dtype to float32"
             raise UserError(fault("activations.dtype", dtype, f"a range that holds {error}", mend)) from None
         return compute(
-            cut, items, size=size, resize=resize, engine=engine, batch_size=batch_size, threads=threads,
+            cut, items, decoding=decoding, engine=engine, batch_size=batch_size, threads=threads,
             cache_dir=cache_dir, max_bytes=max_bytes, dtype="float32", views=views, label=label,
             progress=progress, say=say,
         )  # fmt: skip
@@ -202,8 +198,7 @@ class _Job:
     cache: Cache
     store: Store
     wanted: Wanted
-    size: tuple[int, int]
-    resize: str
+    decoding: Decoding
     engine: str
     batch_size: int
     threads: int | None
@@ -305,9 +300,9 @@ class _Job:
 
     def _read(self, order: np.ndarray) -> Iterator[tuple[int, np.ndarray, tuple[Unreadable, ...]]]:
         files = ((self.wanted.hashes[index], self.wanted.paths[index]) for index in order)
-        ahead = max(3, _AHEAD_BYTES // (self.batch_size * 3 * self.size[0] * self.size[1]))
+        ahead = max(3, _AHEAD_BYTES // (self.batch_size * 3 * self.decoding.size[0] * self.decoding.size[1]))
         batches = read_images(
-            files, self.size, self.resize, batch_size=self.batch_size, threads=self.threads, ahead=ahead
+            files, self.decoding, batch_size=self.batch_size, threads=self.threads, ahead=ahead
         )
         for number, batch in enumerate(batches):
             yield number * self.batch_size, batch.images, batch.unreadable
@@ -328,7 +323,7 @@ class _Job:
                 shown = self.wanted.views.augment(shown, self.wanted.views.seeds(hashes, view))
             if self.made is None:
                 count = missing * lacking.shape[1]
-                self.made = choose_engine(self.cut, self.size, shown, self.engine, self.cache, count)
+                self.made = choose_engine(self.cut, self.decoding.size, shown, self.engine, self.cache, count)
             writer.put(digests[here, view], self.made(shown))
         return int(lacking.any(1).sum())
 

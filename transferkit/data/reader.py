@@ -15,14 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
 from transferkit.data.decode import decode
+from transferkit.data.decoding import Decoding
+from transferkit.data.facts import read_facts
+from transferkit.data.memory import decoding_bytes, shared_budget
 from transferkit.data.transcode import readable_in_graph
 
-__all__ = ["Batch", "Unreadable", "decoder", "read_images", "reason_of"]
+__all__ = ["Batch", "Unreadable", "decoder", "read_image", "read_images", "reason_of"]
 
 _TRACE = ("Graph execution error", "Detected at ", "<stack traces unavailable>")
 
@@ -53,8 +57,7 @@ class Batch:
 
 def read_images(
     items: Iterable[tuple[str | None, str | os.PathLike]],
-    size: tuple[int, int],
-    resize: str = "stretch",
+    decoding: Decoding,
     *,
     batch_size: int = 32,
     threads: int | None = None,
@@ -65,8 +68,7 @@ def read_images(
     Args:
         items: content hash (64 hexadecimal digits, or None where unknown) and file of each image. A file
             whose bytes no longer have the hash is unreadable: it would be kept under the wrong name.
-        size: height and width in pixels.
-        resize: see :func:`transferkit.data.decode.decode`.
+        decoding: what decides the pixels.
         batch_size: images a batch; the last may hold fewer.
         threads: threads that decode; None takes as many as the process has cores.
         ahead: batches that are decoded while the caller works on one. They bound the memory used.
@@ -77,7 +79,7 @@ def read_images(
     threads = threads or available_cores()
     numbered = enumerate(items)
     pending: deque[tuple[np.ndarray, list[tuple[int, Path]], list[Future]]] = deque()
-    run = decoder(size, resize)
+    decoder(decoding)  # traced here, once, and not by several threads
     with ThreadPoolExecutor(threads, thread_name_prefix="transferkit-decode") as pool:
         try:
             while True:
@@ -85,9 +87,9 @@ def read_images(
                     part = list(itertools.islice(numbered, batch_size))
                     if not part:
                         break
-                    images = np.empty((len(part), *size, 3), np.uint8)
+                    images = np.empty((len(part), *decoding.size, 3), np.uint8)
                     futures = [
-                        pool.submit(_read_into, images[place], run, sha256, path)
+                        pool.submit(_read_into, images[place], decoding, sha256, path)
                         for place, (_, (sha256, path)) in enumerate(part)
                     ]
                     pending.append((images, [(index, Path(path)) for index, (_, path) in part], futures))
@@ -100,7 +102,7 @@ def read_images(
 
 
 @functools.lru_cache(maxsize=8)
-def decoder(size: tuple[int, int], resize: str) -> Callable[[bytes], np.ndarray]:
+def decoder(decoding: Decoding) -> Callable[[bytes], np.ndarray]:
     """A function from the bytes of a file to uint8 ``[height, width, 3]``, traced once, safe in threads.
 
     It raises ``tf.errors.InvalidArgumentError`` or ``ValueError`` for what is no image.
@@ -108,12 +110,12 @@ def decoder(size: tuple[int, int], resize: str) -> Callable[[bytes], np.ndarray]
 
     def run(encoded: tf.Tensor) -> tf.Tensor:
         with tf.device("/CPU:0"):
-            return decode(encoded, size, resize)
+            return decode(encoded, decoding)
 
     traced = tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([], tf.string))
 
     def call(encoded: bytes) -> np.ndarray:
-        return traced(tf.constant(readable_in_graph(encoded))).numpy()
+        return traced(tf.constant(readable_in_graph(encoded, decoding))).numpy()
 
     return call
 
@@ -125,35 +127,56 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def read_image(path: str | os.PathLike, decoding: Decoding, sha256: str | None = None) -> np.ndarray:
+    """uint8 ``[height, width, 3]`` of a file, decoded when the threads' shared memory has room for it.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: its bytes no longer have the hash, or are no image; see :func:`reason_of`.
+        tf.errors.InvalidArgumentError: they are no image.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        with shared_budget.held(_needed(file, size, decoding)):
+            file.seek(0)
+            encoded = file.read()
+            if not encoded:
+                raise ValueError("the file is empty")
+            if sha256 is not None and hashlib.sha256(encoded).hexdigest() != sha256:
+                raise ValueError("the file changed since it was listed")
+            return decoder(decoding)(encoded)
+
+
 def _read_into(
-    row: np.ndarray, run: Callable[[bytes], np.ndarray], sha256: str | None, path: str | os.PathLike
+    row: np.ndarray, decoding: Decoding, sha256: str | None, path: str | os.PathLike
 ) -> str | None:
     """Decodes a file into ``row``; returns the reason where it cannot."""
     try:
-        with open(path, "rb") as file:
-            encoded = file.read()
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    if not encoded:
-        return "the file is empty"
-    if sha256 is not None and hashlib.sha256(encoded).hexdigest() != sha256:
-        return "the file changed since it was listed"
-    try:
-        row[:] = run(encoded)
-    except (tf.errors.OpError, ValueError) as error:
+        row[:] = read_image(path, decoding, sha256)
+    except (OSError, tf.errors.OpError, ValueError) as error:
         return reason_of(error)
     return None
 
 
+def _needed(file: BinaryIO, size: int, decoding: Decoding) -> int:
+    """Bytes of memory that decoding a file takes, as far as its header tells."""
+    try:
+        return decoding_bytes(read_facts(file), size, decoding)
+    except Exception:  # a broken header: the decoder will say what is the matter
+        return 2 * size
+
+
 def reason_of(error: Exception) -> str:
     """Why an image could not be decoded, in one line: without TensorFlow's trace and its names of nodes."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("  ")]
     # Newer versions put where the node was made before what is the matter.
     lines = [line for line in lines if not line.startswith(_TRACE)] or [type(error).__name__]
     line = lines[0]
     while line.startswith("{{") and "}}" in line:
-        line = line.split("}}", 1)[1]
+        line = line.split("}}", 1)[1].strip()
     return line.split(" [Op:")[0].split(" [[")[0].strip()[:200]
 
 

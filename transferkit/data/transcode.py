@@ -1,33 +1,57 @@
 """Formats that the graph cannot decode, turned by Pillow into PNG, which it can.
 
-Only formats that are known to be outside the graph come here (moving WebP, any WebP under an older
-TensorFlow, TIFF and others). A broken JPEG does not: what the export refuses, training refuses too.
+Only what is known to be outside the graph comes here: TIFF, AVIF, JPEG 2000, PPM, moving WebP (any WebP under
+an older TensorFlow), and BMP of the kinds that :mod:`transferkit.data.bmp` leaves. A broken JPEG does not:
+what the export refuses, training refuses too. Transparency and orientation are handed on inside the PNG, so
+that the graph applies the one rule there is.
 """
 
 from __future__ import annotations
 
 import io
-import warnings
+from typing import Any
 
+from transferkit.data.bmp import BITS, HEADER, LEAST_INFO
 from transferkit.data.decode import graph_formats
-from transferkit.data.pillow import pillow_reason
+from transferkit.data.decoding import Decoding
+from transferkit.data.deep import eight_bits, is_deep, refuse_shortened
+from transferkit.data.facts import format_of
+from transferkit.data.gif_blocks import first_frame
+from transferkit.data.pillow import open_image, orientation_of, pillow_reason
 
-__all__ = ["format_of", "readable_in_graph"]
+__all__ = ["read_by_graph", "readable_in_graph"]
+
+_ORIENTATION = 0x0112
 
 
-def format_of(encoded: bytes) -> str | None:
-    """The format by the first bytes, whatever the file's name says: bmp, gif, jpeg, png, webp, or None."""
-    if encoded.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if encoded.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    if encoded.startswith(b"BM"):
-        return "bmp"
-    if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
-        return "webp"
-    return None
+def readable_in_graph(encoded: bytes, decoding: Decoding) -> bytes:
+    """The same bytes where the graph decodes them, else the image as PNG.
+
+    Args:
+        encoded: the bytes of an image file.
+        decoding: how deep samples are scaled.
+
+    Raises:
+        ValueError: Pillow cannot read them either, or they are refused; says why.
+    """
+    if read_by_graph(encoded):
+        # The decoder unpacks all frames of a GIF and hands over the first.
+        return first_frame(encoded) if encoded.startswith(b"GIF8") else encoded
+    try:
+        with open_image(io.BytesIO(encoded)) as image:
+            return _as_png(image, decoding)
+    except Exception as error:  # Pillow's readers raise whatever their formats bring about
+        raise ValueError(pillow_reason(error)) from None
+
+
+def read_by_graph(encoded: bytes) -> bool:
+    """Whether the graph decodes what these bytes state to be; they may be damaged all the same."""
+    kind = format_of(encoded[:64])
+    if kind not in graph_formats():
+        return False
+    if kind == "webp":
+        return not _is_moving_webp(encoded)
+    return kind != "bmp" or _is_plain_bmp(encoded)
 
 
 def _is_moving_webp(encoded: bytes) -> bool:
@@ -35,25 +59,45 @@ def _is_moving_webp(encoded: bytes) -> bool:
     return encoded[8:16] == b"WEBPVP8X" and bool(encoded[20:21]) and bool(encoded[20] & 0x02)
 
 
-def readable_in_graph(encoded: bytes) -> bytes:
-    """The same bytes where the graph decodes them, else the image as PNG.
+def _is_plain_bmp(encoded: bytes) -> bool:
+    info, bits = (int.from_bytes(encoded[at : at + length], "little") for at, length in ((14, 4), (28, 2)))
+    compression = int.from_bytes(encoded[30:34], "little")
+    return len(encoded) > HEADER and info >= LEAST_INFO and compression in BITS.get(bits, ())
 
-    Args:
-        encoded: the bytes of an image file.
 
-    Raises:
-        ValueError: Pillow cannot read them either.
-    """
-    if format_of(encoded) in graph_formats() and not _is_moving_webp(encoded):
-        return encoded
+def _as_png(image: Any, decoding: Decoding) -> bytes:
     from PIL import Image  # seldom needed, and slow to import
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(encoded)) as image:
-                buffer = io.BytesIO()
-                image.convert("RGB").save(buffer, "PNG", compress_level=1)
-                return buffer.getvalue()
-    except Exception as error:  # Pillow's plugins raise whatever their formats bring about
-        raise ValueError(pillow_reason(error)) from None
+    # Pillow's limit is the host program's to set. It is compared here, before it would warn.
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and image.width * image.height > most:
+        raise ValueError(f"{image.width} × {image.height} pixels, above Pillow's limit of {most:,}")
+    before = orientation_of(image)
+    image.load()
+    after = orientation_of(image)
+    if is_deep(image):
+        made = Image.fromarray(eight_bits(image, decoding.depth))
+    else:
+        refuse_shortened(image, decoding.depth)
+        transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+        made = image.convert("RGBA" if transparent else "RGB")
+        made.info = {}
+    if before != after and not decoding.exif:
+        # The reader of TIFF turns the image itself.
+        made = made.transpose(_inverse(before))
+    exif = Image.Exif()
+    exif[_ORIENTATION] = after
+    buffer = io.BytesIO()
+    made.save(buffer, "PNG", compress_level=1, exif=exif)
+    return buffer.getvalue()
+
+
+def _inverse(orientation: int) -> Any:
+    """What undoes the turn that an orientation asks for."""
+    from PIL.Image import Transpose
+
+    ways = (
+        Transpose.FLIP_LEFT_RIGHT, Transpose.ROTATE_180, Transpose.FLIP_TOP_BOTTOM, Transpose.TRANSPOSE,
+        Transpose.ROTATE_90, Transpose.TRANSVERSE, Transpose.ROTATE_270,
+    )  # fmt: skip
+    return ways[orientation - 2]

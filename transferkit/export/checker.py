@@ -23,9 +23,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from transferkit.data.decoding import Decoding
 
 __all__ = ["main"]
 
@@ -95,8 +98,8 @@ def _check(order: dict[str, Any]) -> dict[str, Any]:
 
     opened = load_format(order["format"]).read(Path(order["path"]))
     about = opened.about
-    encoded = [readable_in_graph(Path(file).read_bytes()) for file in order["files"]]
-    pixels = _decoded(encoded, about.input_size, about.resize)
+    encoded = [readable_in_graph(Path(file).read_bytes(), about.decoding) for file in order["files"]]
+    pixels = _decoded(encoded, about.decoding)
     answered: list[tuple[str, str, dict[str, np.ndarray]]] = []
     if opened.call is not None:
         answered.append(("serving_default", "files", opened.call("serving_default", encoded)))
@@ -123,8 +126,8 @@ def _opened(file: str) -> np.ndarray:
     return tf.io.decode_png(tf.io.read_file(file), channels=3).numpy()
 
 
-def _decoded(encoded: list[bytes], size: tuple[int, int], resize: str) -> np.ndarray:
+def _decoded(encoded: list[bytes], decoding: Decoding) -> np.ndarray:
     from transferkit.data.reader import decoder
 
-    run = decoder(tuple(size), resize)
+    run = decoder(decoding)
     return np.stack([run(one) for one in encoded])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from transferkit._version import __version__
+from transferkit.data.decoding import Decoding
 
 __all__ = ["About", "Subject", "labels_text", "read_labels"]
 
@@ -25,6 +26,9 @@ class About:
         classes: names in the order of the probabilities.
         input_size: height and width in pixels of the images that the network takes.
         resize: ``"stretch"``, ``"crop"`` or ``"pad"``: how training brought photos to that size.
+        background: RGB behind transparent pixels; None where training ignored transparency.
+        exif: whether training applied the EXIF orientation.
+        depth: how training scaled samples of more than 8 bits.
         backbone: name of its card, or what the user wrote.
         preprocessing: one sentence for people: what happens to the pixels, all inside the artefact.
         multi_label: an image may have several labels, or none.
@@ -38,6 +42,9 @@ class About:
     classes: tuple[str, ...]
     input_size: tuple[int, int]
     resize: str = "stretch"
+    background: tuple[int, int, int] | None = (255, 255, 255)
+    exif: bool = True
+    depth: str | int = "auto"
     backbone: str = ""
     preprocessing: str = ""
     multi_label: bool = False
@@ -46,6 +53,11 @@ class About:
     threshold: float | None = None
     precision: float | None = None
     transferkit: str = __version__
+
+    @property
+    def decoding(self) -> Decoding:
+        """How training made pixels of encoded images."""
+        return Decoding(self.input_size, self.resize, self.background, self.exif, self.depth)
 
     def to_json(self) -> str:
         """One JSON object."""
@@ -62,8 +74,8 @@ class About:
         if not isinstance(read, dict) or not {"classes", "input_size"} <= set(read):
             raise ValueError("expected a JSON object with classes and input_size")
         known = {key: value for key, value in read.items() if key in cls.__dataclass_fields__}
-        for key in ("classes", "input_size", "thresholds"):
-            if key in known:
+        for key in ("classes", "input_size", "thresholds", "background"):
+            if known.get(key) is not None:
                 known[key] = tuple(known[key])
         return cls(**known)
 

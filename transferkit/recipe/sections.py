@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from transferkit.bounds import MOST_TRIALS
 from transferkit.recipe._model import Named, Section
+from transferkit.recipe.colour import read_background
 
 __all__ = [
     "Activations",
@@ -23,6 +24,7 @@ __all__ = [
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Side = Annotated[int, Field(gt=0, le=8192)]
+Level = Annotated[int, Field(ge=0, le=255)]
 
 
 class Data(Section):
@@ -44,6 +46,19 @@ class Data(Section):
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch",
         description="how an image comes to the input size: whole but distorted, cut, or with borders",
+    )
+    background: str | tuple[Level, Level, Level] = Field(
+        "white",
+        description='what transparent pixels lie over: a colour\'s name, "#rrggbb" or [r, g, b]; '
+        '"drop" ignores transparency',
+    )
+    exif: Literal["apply", "ignore"] = Field(
+        "apply", description="whether photos are turned upright by their EXIF orientation"
+    )
+    depth: Literal["auto", "format"] | Annotated[int, Field(ge=8, le=16)] = Field(
+        "auto",
+        description="range of samples of more than 8 bits: by each image's values (8, 10, 12, 14 or 16 "
+        "bits), by the file format, or so many bits",
     )
     encoding: str | None = Field(
         None, min_length=1, description='of a manifest that is not UTF-8, such as "cp1252" or "gb18030"'
@@ -93,6 +108,12 @@ class Data(Section):
             except LookupError:
                 raise ValueError(f"received {name!r}, expected an encoding that Python knows") from None
         return name
+
+    @field_validator("background")
+    @classmethod
+    def _is_colour(cls, value: str | tuple[int, int, int]) -> str | tuple[int, int, int]:
+        read_background(value)
+        return value
 
     @model_validator(mode="after")
     def _leaves_images(self) -> Data:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from transferkit.backbones import Backbone
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.card import NORMALISATIONS
+from transferkit.data.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import load_format
@@ -66,12 +67,16 @@ def make_subject(
     """
     backbone, recipe = parts.backbone, parts.recipe
     classes = tuple(parts.classes)
+    decoding = Decoding.of(recipe.data, backbone.input_size)
     about = About(
         classes=classes,
-        input_size=(int(backbone.input_size[0]), int(backbone.input_size[1])),
-        resize=recipe.data.resize,
+        input_size=decoding.size,
+        resize=decoding.resize,
+        background=decoding.background,
+        exif=decoding.exif,
+        depth=decoding.depth,
         backbone=recipe.backbone.name,
-        preprocessing=_preprocessing(backbone, recipe.data.resize),
+        preprocessing=_preprocessing(backbone, decoding),
         multi_label=network.head.multi_label,
         thresholds=tuple(network.head.thresholds) if network.head.multi_label else (),
         temperature=network.temperature,
@@ -106,14 +111,12 @@ class _Probabilities:
         return self._traced(images) if images.dtype == tf.uint8 else self._function(images)
 
 
-def photos_of(
-    paths: Sequence[str], size: tuple[int, int], resize: str, seed: int
-) -> Callable[[int], Iterator[np.ndarray]]:
+def photos_of(paths: Sequence[str], decoding: Decoding, seed: int) -> Callable[[int], Iterator[np.ndarray]]:
     """Gives up to so many of these files, drawn by the seed, decoded; those that cannot be are left out."""
 
     def photos(most: int) -> Iterator[np.ndarray]:
         chosen = np.random.default_rng(seed).permutation(len(paths))[:most]
-        for batch in read_images([(None, paths[index]) for index in np.sort(chosen)], size, resize):
+        for batch in read_images([(None, paths[index]) for index in np.sort(chosen)], decoding):
             yield from batch.images
 
     return photos
@@ -150,12 +153,10 @@ def write_formats(
     return reasons
 
 
-def _preprocessing(backbone: Backbone, resize: str) -> str:
-    height, width = backbone.input_size
-    how = {"stretch": "stretched", "crop": "cut to their middle and resized", "pad": "fitted in with borders"}
+def _preprocessing(backbone: Backbone, decoding: Decoding) -> str:
     card = backbone.card
     pixels = NORMALISATIONS[card.normalisation][1] if card is not None else "as the network's own layers say"
     return (
-        f"takes RGB pixels of 0..255 and makes of them, inside: {pixels}; photos were {how[resize]} to "
-        f"{height} x {width}, which a SavedModel does inside too"
+        f"takes RGB pixels of 0..255 and makes of them, inside: {pixels}; photos were {decoding.describe()}, "
+        "which a SavedModel does inside too"
     )

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline, make_augmentation
+from transferkit.data.decoding import Decoding
 from transferkit.recipe import Recipe
 from transferkit.runs.direct import Direct
 from transferkit.runs.prepare import Images
@@ -40,8 +41,7 @@ def make_direct(recipe: Recipe, images: Images, size: tuple[int, int]) -> Direct
     return Direct(
         [row.sha256 for row in images.rows],
         images.paths,
-        size,
-        recipe.data.resize,
+        Decoding.of(recipe.data, size),
         pipeline,
         _views(recipe, pipeline),
         len(images.classes),

@@ -12,6 +12,7 @@ import tensorflow as tf
 from transferkit.activations.compute import Activations, compute
 from transferkit.activations.source import dataset
 from transferkit.activations.views import Views
+from transferkit.data.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
 from transferkit.runs.augment import make_direct, make_mixer, make_views, trains_through
@@ -133,14 +134,15 @@ def pass_through(
         UserError: too many images cannot be decoded.
     """
 
+    decoding = Decoding.of(recipe.data, size)
+
     def run(name: str, chosen: np.ndarray, views: Views | None = None) -> Activations:
         items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
         with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
             return compute(
                 cut,
                 items,
-                size=size,
-                resize=recipe.data.resize,
+                decoding=decoding,
                 engine=recipe.activations.engine,
                 dtype=recipe.activations.dtype,
                 max_bytes=recipe.activations.max_bytes,
@@ -161,7 +163,7 @@ def pass_through(
     failed = [(int(chosen[one.index]), one.reason) for one in activations.failures]
     if through and fitting:
         rest = np.setdiff1d(np.arange(len(images)), chosen)
-        failed += _undecodable(images, rest, size, recipe.data.resize, progress)
+        failed += _undecodable(images, rest, decoding, progress)
     if failed:
         kept = np.delete(kept, sorted(index for index, _ in failed))
         images = images.without(sorted(failed), recipe.data)
@@ -189,7 +191,7 @@ def _needed(images: Images, seed: int, sample: int) -> np.ndarray:
 
 
 def _undecodable(
-    images: Images, chosen: np.ndarray, size: tuple[int, int], resize: str, progress: Progress
+    images: Images, chosen: np.ndarray, decoding: Decoding, progress: Progress
 ) -> list[tuple[int, str]]:
     """Index and reason of what cannot be decoded."""
     if not len(chosen):
@@ -197,7 +199,7 @@ def _undecodable(
     found = []
     files = ((images.rows[index].sha256, images.paths[index]) for index in chosen)
     with progress.stage("decode", total=len(chosen)) as stage:
-        for batch in read_images(files, size, resize):
+        for batch in read_images(files, decoding):
             found += [(int(chosen[one.index]), one.reason) for one in batch.unreadable]
             stage.update(int(batch.indices[-1]) + 1 if len(batch.indices) else 0)
     return found

@@ -110,13 +110,14 @@ def _features_by(
 
     def features(rows: np.ndarray) -> np.ndarray:
         from transferkit.activations.compute import compute
+        from transferkit.data.decoding import Decoding
 
         paths = [dataset.items[i].path for i in rows]
         hashed = [(sha256 or "", path) for sha256, path in zip(hash_files(paths), paths, strict=True)]
         found = compute(
             cut,
             hashed,
-            size=backbone.input_size,
+            decoding=Decoding(backbone.input_size),
             progress=lambda done, total: report("features", done, total),
         )
         given = np.full((len(rows), backbone.feature_width), np.nan, np.float32)

@@ -19,9 +19,8 @@ import tensorflow as tf
 from transferkit.activations.source import epoch_order, epoch_steps
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline
-from transferkit.data.decode import decode
-from transferkit.data.reader import available_cores
-from transferkit.data.transcode import readable_in_graph
+from transferkit.data.decoding import Decoding
+from transferkit.data.reader import available_cores, read_image, reason_of
 from transferkit.errors import UserError, fault
 
 __all__ = ["Direct"]
@@ -36,8 +35,7 @@ class Direct:
     Attributes:
         hashes: content hash of each of the run's images.
         paths: its file.
-        size: height and width in pixels.
-        resize: ``"stretch"``, ``"crop"`` or ``"pad"``.
+        decoding: what decides the pixels of the images.
         pipeline: the augmentation.
         views: draws the seeds of an image's changes.
         classes: number of classes.
@@ -47,8 +45,7 @@ class Direct:
 
     hashes: Sequence[str]
     paths: Sequence[str]
-    size: tuple[int, int]
-    resize: str
+    decoding: Decoding
     pipeline: Pipeline
     views: Views
     classes: int
@@ -87,25 +84,23 @@ class Direct:
         """
         order = epoch_order(len(indices), seed, epoch)
 
-        def read(place: np.ndarray) -> tuple[bytes, np.ndarray]:
+        def read(place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             index = int(indices[order[place]])
             try:
-                with open(self.paths[index], "rb") as file:
-                    encoded = readable_in_graph(file.read())
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                self.lost.append((self.paths[index], reason))
+                image = read_image(self.paths[index], self.decoding)
+            except (OSError, ValueError, tf.errors.OpError) as error:
+                self.lost.append((self.paths[index], reason_of(error)))
                 raise
             drawn = self.views.seeds([self.hashes[index]], epoch).astype(np.int64)
-            return encoded, drawn[0, 0] << 32 ^ drawn[0, 1]
+            return image, drawn[0, 0] << 32 ^ drawn[0, 1]
 
         label_type = tf.as_dtype(labels.dtype)
 
         def load(place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            encoded, drawn = tf.numpy_function(read, [place], [tf.string, tf.int64], stateful=False)
-            encoded.set_shape([])
+            image, drawn = tf.numpy_function(read, [place], [tf.uint8, tf.int64], stateful=False)
+            image.set_shape([*self.decoding.size, 3])
             drawn.set_shape([])
-            return self._decoded(encoded), drawn, place
+            return image, drawn, place
 
         ordered = tf.constant(labels[order], label_type)
         first = epoch * epoch_steps(len(indices), batch_size)
@@ -123,13 +118,6 @@ class Direct:
         return batches.map(wrap(finish), num_parallel_calls=2, deterministic=True).prefetch(2)
 
     # Traced once: each epoch has a data set of its own, and tracing these takes longer than a small epoch.
-    @cached_property
-    def _decoded(self) -> Any:
-        def run(encoded: tf.Tensor) -> tf.Tensor:
-            return decode(encoded, self.size, self.resize)
-
-        return tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([], tf.string))
-
     @cached_property
     def _augmented(self) -> Any:
         def run(

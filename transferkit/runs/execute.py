@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.data.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.recipe import Recipe
@@ -139,4 +140,5 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
 def _photos(recipe: Recipe, fitted: Fitted) -> Callable[[int], Iterator[np.ndarray]]:
     images = fitted.trained.images
     paths = [images.paths[index] for index in images.of_split("train")]
-    return photos_of(paths, fitted.trained.parts.backbone.input_size, recipe.data.resize, recipe.seed)
+    decoding = Decoding.of(recipe.data, fitted.trained.parts.backbone.input_size)
+    return photos_of(paths, decoding, recipe.seed)

@@ -111,7 +111,12 @@ class Handover:
         if self._checker is not None:
             images = self._section.parity
             self._gate = ParityGate(
-                self._checker, paths, labels, None if images is True else images, self._section.agreement
+                self._checker,
+                paths,
+                labels,
+                subject.about.decoding,
+                None if images is True else images,
+                self._section.agreement,
             )
         written = self._gate.order if self._gate is not None else lambda name, path: None
         formats = wanted_formats(self._section.formats)

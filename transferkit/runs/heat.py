@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.backbones import Backbone
+from transferkit.data.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.evaluation import Evaluation
 from transferkit.report import doubtful_classes, worst_mistakes
@@ -32,7 +33,7 @@ class Heat:
 
 
 def heat_of_mistakes(
-    parts: Any, evaluation: Evaluation, paths: Sequence[str | Path], resize: str = "stretch", most: int = 8
+    parts: Any, evaluation: Evaluation, paths: Sequence[str | Path], decoding: Decoding, most: int = 8
 ) -> Heat:
     """Explains the worst mistakes, all in one pass through one graph.
 
@@ -42,7 +43,7 @@ def heat_of_mistakes(
         parts: ``backbone``, ``standardise`` and ``layer`` (the head's) of the network, with its weights.
         evaluation: of the network.
         paths: files of the evaluated images, in the evaluation's order.
-        resize: how images are brought to size.
+        decoding: what decides the pixels of the images.
         most: how many of the worst mistakes.
     """
     rows = worst_mistakes(evaluation, most)
@@ -59,9 +60,7 @@ def heat_of_mistakes(
     def logits(maps: Any) -> Any:
         return parts.layer(parts.standardise(cut.suffix(maps)))
 
-    (batch,) = read_images(
-        [(None, paths[row]) for row in rows], parts.backbone.input_size, resize, batch_size=len(rows)
-    )
+    (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
     if not len(batch.indices):
         return Heat(note="None of the files of the worst mistakes can be read any more.")
     here = [rows[index] for index in batch.indices]

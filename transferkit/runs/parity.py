@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.data.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import load_format
@@ -92,6 +93,7 @@ class ParityGate:
         checker: the fresh process.
         paths: files of the evaluated images; what the evaluation gave is asked for in :meth:`settle` alone.
         labels: theirs.
+        decoding: how the run makes pixels.
         images: how many held-out images; None for ten that are compared and 500 that are counted.
         least_agreement: of quantised formats, where it is not the format's own.
     """
@@ -101,6 +103,7 @@ class ParityGate:
         checker: Checker,
         paths: Sequence[str],
         labels: np.ndarray,
+        decoding: Decoding,
         images: int | None = None,
         least_agreement: float | None = None,
     ) -> None:
@@ -111,7 +114,8 @@ class ParityGate:
         self._compared = asked.spread(images or _COMPARED)
         self._counted = asked.spread(images or _COUNTED)
         self._paths = [str(Path(path).resolve()) for path in paths]
-        self._variants = write_variants([self._paths[index] for index in self._compared], place)
+        asked_of = [self._paths[index] for index in self._compared]
+        self._variants, self._left_out = write_variants(asked_of, place, decoding)
         self._pictures = [write_colours(place / "colours.png")]
         self._pictures += [str(self._variants[name]) for name in ("png",) if name in self._variants]
         self._least = least_agreement
@@ -163,6 +167,7 @@ class ParityGate:
             "classes": list(subject.about.classes),
             "held_out": {"compared": len(self._compared), "counted": len(self._counted)},
             "variants": sorted(self._variants),
+            "variants_left_out": self._left_out,
             "evaluation": evaluated,
             "artefacts": [one.to_dict() for one in verdict.findings],
         }
@@ -172,7 +177,7 @@ class ParityGate:
     def _files(self, tolerance: Tolerance) -> list[str]:
         if tolerance.quantised:
             return [self._paths[index] for index in self._counted]
-        ordered = [self._variants[name] for name, *_ in VARIANTS if name in self._variants]
+        ordered = [self._variants[name] for one in VARIANTS if (name := one.name) in self._variants]
         return [*(self._paths[index] for index in self._compared), *map(str, ordered)]
 
     def _reference(self, subject: Subject) -> Reference:
@@ -198,7 +203,7 @@ class ParityGate:
 def _answers(subject: Subject, files: Sequence[str]) -> np.ndarray:
     """What the network says to files; float32 ``[N, classes]``."""
     about = subject.about
-    batches = list(read_images([(None, file) for file in files], about.input_size, about.resize))
+    batches = list(read_images([(None, file) for file in files], about.decoding))
     unreadable = [one for batch in batches for one in batch.unreadable]
     if unreadable:
         raise UserError(*(fault(str(one.path), mend=one.reason) for one in unreadable))

@@ -20,6 +20,7 @@ from transferkit.runs.start import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.activations.engine import Engine
+    from transferkit.data.decoding import Decoding
     from transferkit.export.formats._base import Opened
 
 __all__ = ["MANY", "Exported", "Prediction", "find_export", "find_model"]
@@ -134,7 +135,7 @@ class Exported:
         answers: dict[int, Prediction] = {}
         for place, path in enumerate(paths):
             try:
-                read.append((place, _bytes_of(path)))
+                read.append((place, _bytes_of(path, self.about.decoding)))
             except ValueError as error:
                 answers[place] = Prediction(path, error=str(error))
         try:
@@ -175,7 +176,7 @@ class Exported:
 
         made: Callable[[np.ndarray], np.ndarray] | None = None
         asked = 0
-        for batch in read_images(items(), self.about.input_size, self.about.resize, batch_size=_AT_ONCE):
+        for batch in read_images(items(), self.about.decoding, batch_size=_AT_ONCE):
             if made is None and len(batch.indices):
                 made = make(batch.images)
             answers = dict(zip(batch.indices.tolist(), made(batch.images) if made else (), strict=True))
@@ -248,7 +249,7 @@ def refused(path: str | os.PathLike[str]) -> str | None:
     return header.refused if header.beyond else None
 
 
-def _bytes_of(path: str) -> bytes:
+def _bytes_of(path: str, decoding: Decoding) -> bytes:
     """The bytes of a file, such that the graph reads them.
 
     Raises:
@@ -263,7 +264,7 @@ def _bytes_of(path: str) -> bytes:
         encoded = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(error.strerror or type(error).__name__) from None
-    return readable_in_graph(encoded)
+    return readable_in_graph(encoded, decoding)
 
 
 def find_model(place: str | os.PathLike[str]) -> Path:

@@ -85,6 +85,7 @@ def _preview(resolved: Recipe, to: Path, images: int, views: int, quiet: bool) -
 
 def _some(recipe: Recipe, images: Images, count: int) -> tuple[list[int], np.ndarray]:
     """Training images, the first of each class, then the second and so on, as far as they can be read."""
+    from transferkit.data.decoding import Decoding
     from transferkit.data.reader import read_images
 
     turns: dict[str, int] = {}
@@ -100,7 +101,7 @@ def _some(recipe: Recipe, images: Images, count: int) -> tuple[list[int], np.nda
     pixels: list[np.ndarray] = []
     reason = "there are none to train on"
     # Damaged images are passed over; reading ends with the last one that is needed.
-    for batch in read_images(items, _size(recipe), recipe.data.resize, batch_size=count):
+    for batch in read_images(items, Decoding.of(recipe.data, _size(recipe)), batch_size=count):
         chosen += [wanted[place] for place in batch.indices]
         pixels += list(batch.images)
         reason = next((one.reason for one in batch.unreadable), reason)

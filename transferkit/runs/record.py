@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transferkit import csv_files
+from transferkit.data.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.export.versions import versions, write_export_manifest
@@ -86,9 +87,8 @@ def write_outcome(
     if recipe.evaluation.heat and worst_mistakes(evaluation, 1):
         with progress.stage("explain", unit="mistake") as stage:
             files = [images.paths[index] for index in images.of_split(images.held_out)]
-            heat = heat_of_mistakes(
-                trained.parts, evaluation, files, recipe.data.resize, recipe.evaluation.heat
-            )
+            decoding = Decoding.of(recipe.data, backbone.input_size)
+            heat = heat_of_mistakes(trained.parts, evaluation, files, decoding, recipe.evaluation.heat)
             stage.update(len(heat.overlays))
     publish()
     with progress.stage("report", unit="page"):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.data.decoding import Decoding
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
@@ -64,11 +65,11 @@ def _export(
         with progress.stage("network", unit="layer"):
             parts, network = reopen(run)
         check_formats(section.formats, parts.backbone)
-        size, resize = parts.backbone.input_size, recipe.data.resize
+        decoding = Decoding.of(recipe.data, parts.backbone.input_size)
         photos, held_out = None, None
         if images is not None:
             train = [images.paths[index] for index in images.of_split("train")]
-            photos = photos_of(train, size, resize, recipe.seed)
+            photos = photos_of(train, decoding, recipe.seed)
         if images is not None and section.parity:
             held_out = _held_out(run, images)
         handover = Handover(recipe, folder, checker)

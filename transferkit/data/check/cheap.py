@@ -82,6 +82,10 @@ def header_findings(names: Sequence[str], headers: Sequence[Header]) -> list[Fin
             findings.append(Finding("not_served", (name,), "moving webp"))
         if header.orientation != 1:
             findings.append(Finding("oriented", (name,), f"EXIF orientation {header.orientation}"))
+        if header.alpha:
+            findings.append(Finding("transparent", (name,), "with transparency"))
+        if header.bits > 8:
+            findings.append(Finding("deep", (name,), f"{header.bits} bits a sample"))
         if header.frames > 1:
             findings.append(Finding("animated", (name,), f"{header.frames} frames"))
         short, long = sorted((header.width, header.height))

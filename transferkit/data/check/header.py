@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 
 from transferkit.data.check.limits import Limits, refusal
+from transferkit.data.facts import Facts, read_facts
 from transferkit.data.left_out import Kind
 from transferkit.data.pillow import pillow_reason
 
@@ -16,7 +16,7 @@ _BY_SUFFIX = {
     "jpg": "jpeg", "jpeg": "jpeg", "jpe": "jpeg", "jfif": "jpeg", "png": "png", "gif": "gif", "bmp": "bmp",
     "dib": "bmp", "webp": "webp", "tif": "tiff", "tiff": "tiff", "avif": "avif",
 }  # fmt: skip
-_ORIENTATION = 0x0112
+_USUAL_BYTES = 3  # of a pixel: what `max_pixels` means in memory
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Header:
         mode: Pillow's name of the pixel layout: ``RGB``, ``L``, ``CMYK``, ``P``, ``RGBA``, ``I;16`` …
         orientation: EXIF orientation 1 to 8; 1 is upright.
         frames: more than 1 where the file is animated.
+        bits: of a sample.
+        alpha: pixels may be transparent.
     """
 
     refused: str | None
@@ -44,6 +46,8 @@ class Header:
     orientation: int = 1
     frames: int = 1
     beyond: bool = False
+    bits: int = 8
+    alpha: bool = False
     kind: Kind = "unreadable"
 
 
@@ -55,21 +59,17 @@ def read_header(
     reason = refusal(path, root, limits)
     if reason:
         return Header(str(reason), beyond=True, kind=reason.kind)
-    from PIL import Image
-
     size = os.stat(path).st_size
-    most = Image.MAX_IMAGE_PIXELS
     try:
-        with warnings.catch_warnings():
-            # The limit here is ours, and it is checked below on numbers, before any pixel is decoded.
-            warnings.simplefilter("ignore")
-            Image.MAX_IMAGE_PIXELS = None
-            with Image.open(path) as image:
-                return _facts(image, size, limits)
-    except Exception as error:  # Pillow's plugins raise whatever their formats bring about
+        with open(path, "rb") as file:
+            facts = read_facts(file)
+    except Exception as error:  # Pillow's readers raise whatever their formats bring about
         return Header(pillow_reason(error), size)
-    finally:
-        Image.MAX_IMAGE_PIXELS = most
+    above = _beyond(facts, limits)
+    return Header(
+        above, size, facts.format, facts.width, facts.height, facts.mode, facts.orientation, facts.frames,
+        above is not None, facts.bits, facts.alpha, "limit" if above is not None else "unreadable",
+    )  # fmt: skip
 
 
 def stated_format(name: str) -> str | None:
@@ -77,20 +77,12 @@ def stated_format(name: str) -> str | None:
     return _BY_SUFFIX.get(name.rpartition(".")[2].lower())
 
 
-def _facts(image: object, size: int, limits: Limits) -> Header:
-    width, height = image.size  # type: ignore[attr-defined]
-    kind = (image.format or "").lower()  # type: ignore[attr-defined]
-    # An MPO is a JPEG with a second picture behind it, as some cameras and phones write it.
-    kind = {"mpo": "jpeg", "dib": "bmp"}.get(kind, kind)
-    if width * height > limits.pixels or max(width, height) > limits.side:
-        reason = (
-            f"{width} × {height} pixels, above the limit of {limits.pixels:,} (or {limits.side:,} a side)"
-        )
-        return Header(reason, size, kind, width, height, beyond=True, kind="limit")
-    try:
-        orientation = int(image.getexif().get(_ORIENTATION, 1) or 1)  # type: ignore[attr-defined]
-    except Exception:  # broken EXIF says nothing of the picture
-        orientation = 1
-    frames = 1 if kind == "jpeg" else int(getattr(image, "n_frames", 1))
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    return Header(None, size, kind, width, height, image.mode, orientation, frames)  # type: ignore[attr-defined]
+def _beyond(facts: Facts, limits: Limits) -> str | None:
+    """Why an image is not to be decoded whatever it shows: its sides, its pixels, or their depth."""
+    pixels, sides = facts.width * facts.height, f"{facts.width} × {facts.height} pixels"
+    if pixels > limits.pixels or max(facts.width, facts.height) > limits.side:
+        return f"{sides}, above the limit of {limits.pixels:,} (or {limits.side:,} a side)"
+    if pixels * facts.bytes_a_pixel > limits.pixels * _USUAL_BYTES:
+        most = f"{limits.pixels:,} of {_USUAL_BYTES}"
+        return f"{sides} of {facts.bytes_a_pixel} bytes each, above the limit of {most}"
+    return None

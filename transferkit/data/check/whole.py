@@ -133,13 +133,14 @@ def _small_pictures(
     dataset: DataSet, usable: list[int], hashes: dict[int, str | None], progress: Callable[[int], None] | None
 ) -> tuple[np.ndarray, dict[int, str]]:
     """uint8 ``[N, 32, 32, 3]``, and why the others have none. The decoder is the one that training uses."""
+    from transferkit.data.decoding import Decoding
     from transferkit.data.reader import read_images
 
     pictures = np.zeros((len(dataset), _SIDE, _SIDE, 3), np.uint8)
     reasons: dict[int, str] = {}
     places = np.array(usable, dtype=np.int64)
     done = 0
-    for batch in read_images(((hashes[i], dataset.items[i].path) for i in usable), (_SIDE, _SIDE)):
+    for batch in read_images(((hashes[i], dataset.items[i].path) for i in usable), Decoding((_SIDE, _SIDE))):
         pictures[places[batch.indices]] = batch.images
         reasons.update({usable[one.index]: one.reason for one in batch.unreadable})
         done += len(batch.indices) + len(batch.unreadable)

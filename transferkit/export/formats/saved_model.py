@@ -89,9 +89,7 @@ class _Serving(tf.Module):
         """Images uint8 ``[N, h, w, 3]`` from what ``step`` makes of each element."""
         about = self._subject.about
         image = tf.TensorSpec([*about.input_size, 3], tf.uint8)
-        return tf.map_fn(
-            lambda one: step(one, about.input_size, about.resize), batch, fn_output_signature=image
-        )
+        return tf.map_fn(lambda one: step(one, about.decoding), batch, fn_output_signature=image)
 
     @tf.function(autograph=False)
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:

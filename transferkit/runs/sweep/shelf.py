@@ -55,10 +55,13 @@ class Shelf:
         return parts
 
 
+_OF_PIXELS = {"resize", "background", "exif", "depth"}
+
+
 def _data_key(recipe: Recipe) -> str:
-    # The resize is the pass's affair, not that of files, hashes and splits.
+    # What decides the pixels is the pass's affair, not that of files, hashes and splits.
     several = bool(recipe.head.options.get("multi_label"))
-    return f"{recipe.data.model_dump_json(exclude={'resize'})} {several}"
+    return f"{recipe.data.model_dump_json(exclude=_OF_PIXELS)} {several}"
 
 
 def _variables(backbone: Any) -> list[Any]:
