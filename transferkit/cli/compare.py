@@ -34,7 +34,7 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
     opened = [load_run(run) for run in runs]
     names = [str(run.path) for run in opened]
     first = opened[0]
-    predictions = [read_predictions(run.path / "predictions.csv") for run in opened]
+    predictions = [read_predictions(run.path / "predictions.csv", run.classes) for run in opened]
     against = [compare(predictions[0], other) for other in predictions[1:]]
     changed = [diff(first.recipe, run.recipe) for run in opened[1:]]
     figures = [name for name in first.metrics if all(_is_number(run.metrics.get(name)) for run in opened)]

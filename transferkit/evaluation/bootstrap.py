@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["Interval", "count_interval", "mean_interval"]
+__all__ = ["Interval", "count_interval", "mean_interval", "table_interval"]
 
 Interval = tuple[float, float]
 
@@ -47,6 +47,42 @@ def count_interval(
         cells = np.zeros((len(part), flat.size), dtype=np.int64)
         cells[:, filled] = part
         found.append(figures(cells.reshape(len(part), *counts.shape)))
+    return _percentiles(np.concatenate(found), confidence)
+
+
+def table_interval(
+    confusion: np.ndarray,
+    figures: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Interval:
+    """The interval of a figure of a confusion matrix that depends on its diagonal and margins alone.
+
+    Of thousands of classes nearly all cells are empty, and only the others are drawn.
+
+    Args:
+        confusion: whole numbers ``[C, C]``, rows the truth.
+        figures: takes the diagonal, the sums of rows and those of columns, ``[B, C]`` each, and gives the
+            figure ``[B]``.
+        resamples, confidence, rng: as of :func:`count_interval`.
+    """
+    from scipy.sparse import csr_array
+
+    truth, said = np.nonzero(confusion)
+    counts = confusion[truth, said]
+    total, cells, classes = int(counts.sum()), len(counts), len(confusion)
+    places, one = np.arange(cells), np.ones(cells)
+    right = truth == said
+    margins = [
+        csr_array((one[chosen], (at[chosen], places[chosen])), shape=(classes, cells))
+        for chosen, at in ((right, truth), (slice(None), truth), (slice(None), said))
+    ]
+    at_once = max(1, 4_000_000 // (cells + 3 * classes))
+    found = []
+    for start in range(0, resamples, at_once):
+        drawn = rng.multinomial(total, counts / total, size=min(at_once, resamples - start))
+        found.append(figures(*((margin @ drawn.T).T for margin in margins)))
     return _percentiles(np.concatenate(found), confidence)
 
 

@@ -30,6 +30,7 @@ def evaluate(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    complete: bool = True,
 ) -> Evaluation:
     """Computes every figure of an evaluation.
 
@@ -48,6 +49,8 @@ def evaluate(
         resamples: how many bootstrap resamples make an interval; 0 gives none.
         confidence: the intervals' coverage, 0 to 1.
         seed: of the resampling. The same arguments give the same figures.
+        complete: False where small probabilities are unknown and stand as 0. Figures that need them (areas,
+            curves, the Brier score, with several labels also the losses) are None then.
 
     Raises:
         ValueError: shapes that do not fit, no sample at all, labels out of range, probabilities that are
@@ -56,21 +59,25 @@ def evaluate(
     names = tuple(str(name) for name in classes)
     truth = np.asarray(labels)
     given = np.asarray(probabilities, dtype=np.float32)
-    _check(truth, given, names, paths)
+    _check(truth, given, names, paths, complete)
     where = None if paths is None else tuple(str(path) for path in paths)
     if truth.ndim == 2:
         return evaluate_multi_label(
             truth.astype(bool), given, names, where,
-            threshold=threshold, resamples=resamples, confidence=confidence, seed=seed,
+            threshold=threshold, resamples=resamples, confidence=confidence, seed=seed, complete=complete,
         )  # fmt: skip
     return evaluate_single_label(
         truth.astype(np.int64), given, names, where,
-        top=top, resamples=resamples, confidence=confidence, seed=seed,
+        top=top, resamples=resamples, confidence=confidence, seed=seed, complete=complete,
     )  # fmt: skip
 
 
 def _check(
-    labels: np.ndarray, given: np.ndarray, names: tuple[str, ...], paths: Sequence[str] | None
+    labels: np.ndarray,
+    given: np.ndarray,
+    names: tuple[str, ...],
+    paths: Sequence[str] | None,
+    complete: bool,
 ) -> None:
     """Raises ValueError where the arrays cannot be what they are said to be."""
     if given.ndim != 2 or given.shape[1] != len(names):
@@ -90,7 +97,8 @@ def _check(
             raise ValueError(f"labels are {labels.dtype}, expected integers")
         if labels.min() < 0 or labels.max() >= len(names):
             raise ValueError(f"labels lie in {labels.min()}..{labels.max()}, expected 0..{len(names) - 1}")
-        if np.abs(given.sum(axis=1, dtype=np.float64) - 1).max() > 1e-2:
+        sums = given.sum(axis=1, dtype=np.float64)
+        if (np.abs(sums - 1) if complete else sums - 1).max() > 1e-2:
             raise ValueError("each row of probabilities must sum to 1; multi-label labels have shape [N, C]")
     elif not np.isin(labels, (0, 1)).all():
         raise ValueError("multi-label labels must be 0 or 1")

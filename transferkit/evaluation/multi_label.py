@@ -9,7 +9,8 @@ import numpy as np
 
 from transferkit.evaluation.bootstrap import count_interval, mean_interval
 from transferkit.evaluation.curves import areas, one_curve
-from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
+from transferkit.evaluation.parts import row_parts
+from transferkit.evaluation.reliability import binned, curve_of, expected_calibration_error
 from transferkit.evaluation.result import ClassFigures, Evaluation
 from transferkit.evaluation.single_label import LEAST_PROBABILITY, MOST_CURVES
 
@@ -26,6 +27,7 @@ def evaluate_multi_label(
     resamples: int,
     confidence: float,
     seed: int,
+    complete: bool = True,
 ) -> Evaluation:
     """As :func:`transferkit.evaluation.evaluate`, which checks the arguments.
 
@@ -46,21 +48,25 @@ def evaluate_multi_label(
         "accuracy": float(whole.mean()),
         "hamming_accuracy": float((predicted == labels).mean()),
     }
-    rows = _per_class(confusion, labels, probabilities, classes)
+    rows = _per_class(confusion, labels, probabilities, classes, complete)
     for average in ("micro", "macro", "weighted", "samples") if len(classes) > 1 else ():
         figures = precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)
         for name, value in zip(("precision", "recall", "f1"), figures[:3], strict=True):
             metrics[f"{name}_{average}"] = float(value)
-    clipped = np.clip(probabilities.astype(np.float64), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    losses = -np.where(labels, np.log(clipped), np.log1p(-clipped)).mean(axis=1)
-    metrics["log_loss"] = float(losses.mean())
-    metrics["brier"] = float(((probabilities.astype(np.float64) - labels) ** 2).mean())
+    losses, brier, bins = np.empty(len(labels)), np.empty(len(labels)), None
+    for part in row_parts(probabilities):
+        given, true, said = probabilities[part].astype(np.float64), labels[part], predicted[part]
+        clipped = np.clip(given, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+        losses[part] = -np.where(true, np.log(clipped), np.log1p(-clipped)).mean(axis=1)
+        brier[part] = ((given - true) ** 2).mean(axis=1)
+        bins = binned(np.where(said, given, 1 - given).ravel(), (said == true).ravel(), bins)
+    metrics["log_loss"] = float(losses.mean()) if complete else None
+    metrics["brier"] = float(brier.mean()) if complete else None
     for name, column in (("roc_auc_macro", "roc_auc"), ("average_precision_macro", "average_precision")):
         known = [getattr(row, column) for row in rows if getattr(row, column) is not None]
         metrics[name] = sum(known) / len(known) if known else None
-    sure = np.where(predicted, probabilities, 1 - probabilities).astype(np.float64).ravel()
-    reliability = reliability_curve(sure, (predicted == labels).ravel())
-    metrics["expected_calibration_error"] = expected_calibration_error(reliability)
+    reliability = curve_of(bins)
+    metrics["expected_calibration_error"] = expected_calibration_error(reliability) if complete else None
 
     if resamples:
         rng = np.random.default_rng(seed)
@@ -71,13 +77,19 @@ def evaluate_multi_label(
             ),
             # An image's decisions hang together, so images are resampled, not decisions.
             "hamming_accuracy": mean_interval((predicted == labels).mean(axis=1), resamples, confidence, rng),
-            "log_loss": mean_interval(losses, resamples, confidence, rng),
+            **({"log_loss": mean_interval(losses, resamples, confidence, rng)} if complete else {}),
         }
         for name, (low, high) in intervals.items():
             metrics[f"{name}_low"], metrics[f"{name}_high"] = low, high
-    drawn = [one_curve("micro", labels.ravel(), probabilities.ravel())]
-    if len(classes) <= MOST_CURVES:
-        drawn += [one_curve(name, labels[:, i], probabilities[:, i]) for i, name in enumerate(classes)]
+    drawn = []
+    if complete:
+        parts = (probabilities[part] for part in row_parts(probabilities))
+        drawn.append(one_curve("micro", probabilities[labels], parts))
+    if complete and len(classes) <= MOST_CURVES:
+        drawn += [
+            one_curve(name, probabilities[labels[:, i], i], [probabilities[:, i]])
+            for i, name in enumerate(classes)
+        ]
     return Evaluation(
         kind="multi", classes=classes, labels=labels, probabilities=probabilities, predicted=predicted,
         paths=paths, metrics=metrics, per_class=rows, confusion=confusion, reliability=reliability,
@@ -86,12 +98,16 @@ def evaluate_multi_label(
 
 
 def _per_class(
-    confusion: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+    confusion: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: tuple[str, ...],
+    complete: bool,
 ) -> tuple[ClassFigures, ...]:
     rows = []
     for i, name in enumerate(classes):
         (_, false), (missed, true) = confusion[i].tolist()
-        roc, average = areas(labels[:, i], probabilities[:, i]) or (None, None)
+        roc, average = (complete and areas(labels[:, i], probabilities[:, i])) or (None, None)
         rows.append(
             ClassFigures(
                 name=name,

@@ -37,11 +37,32 @@ def reliability_curve(
         right: bool ``[N]``: whether it was right.
         bins: how many.
     """
+    return curve_of(binned(confidence, right, bins=bins))
+
+
+def binned(
+    confidence: np.ndarray, right: np.ndarray, before: np.ndarray | None = None, bins: int = 15
+) -> np.ndarray:
+    """What a curve is made of, float64 ``[3, bins]``: counts, sums of confidence, how many were right.
+
+    Args:
+        confidence, right, bins: as of :func:`reliability_curve`.
+        before: of other decisions, which are added.
+    """
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
-    stated = np.bincount(place, weights=confidence, minlength=bins)
-    came_true = np.bincount(place, weights=right, minlength=bins)
+    weights = (None, confidence, right)
+    found = np.stack([np.bincount(place, weight, minlength=bins) for weight in weights]).astype(np.float64)
+    return found if before is None else found + before
+
+
+def curve_of(found: np.ndarray | None) -> tuple[ReliabilityBin, ...]:
+    """The curve of what :func:`binned` gave."""
+    if found is None:
+        return ()
+    bins = found.shape[1]
+    edges = np.linspace(0, 1, bins + 1)
+    count, stated, came_true = found
     return tuple(
         ReliabilityBin(
             low=float(edges[i]),

@@ -96,8 +96,8 @@ class Evaluation:
             "curves": [asdict(curve) for curve in self.curves],
         }
 
-    def write_predictions(self, path: str | Path) -> Path:
-        """Writes one CSV row an image: path, label, predicted, a probability a class. Returns the path."""
+    def write_predictions(self, path: str | Path, top: int | None = None) -> Path:
+        """Writes one CSV row an image; see :func:`transferkit.evaluation.write_predictions`."""
         from transferkit.evaluation.predictions import write_predictions
 
-        return write_predictions(self, path)
+        return write_predictions(self, path, top)

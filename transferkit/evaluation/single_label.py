@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import count_interval, mean_interval
+from transferkit.evaluation.bootstrap import mean_interval, table_interval
 from transferkit.evaluation.curves import Curve, areas, one_curve
+from transferkit.evaluation.parts import row_parts
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
 from transferkit.evaluation.result import ClassFigures, Evaluation
 
@@ -30,23 +31,26 @@ def evaluate_single_label(
     resamples: int,
     confidence: float,
     seed: int,
+    complete: bool = True,
 ) -> Evaluation:
     """As :func:`transferkit.evaluation.evaluate`, which checks the arguments."""
-    from sklearn.metrics import cohen_kappa_score, confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import precision_recall_fscore_support
 
     count, every = len(labels), np.arange(len(classes))
     predicted = probabilities.argmax(axis=1).astype(np.int64)
     right = predicted == labels
-    confusion = confusion_matrix(labels, predicted, labels=every)
-    rows, curves = _per_class(labels, predicted, probabilities, classes)
+    confusion = np.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
+    confusion = confusion.reshape(len(classes), -1)
+    rows, curves = _per_class(labels, predicted, probabilities, classes, complete)
 
     metrics: dict[str, Any] = {"samples": count, "accuracy": float(right.mean())}
     stated = probabilities[np.arange(count), labels]
-    # Equal probabilities do not count as ahead: the class columns' order breaks ties, as argmax does.
-    ahead = (probabilities > stated[:, None]) | (
-        (probabilities == stated[:, None]) & (every[None, :] < labels[:, None])
-    )
-    place = ahead.sum(axis=1)
+    place, brier = np.empty(count, np.int64), np.empty(count)
+    for part in row_parts(probabilities):
+        given, true, own = probabilities[part], stated[part, None], labels[part, None]
+        # Equal probabilities do not count as ahead: the class columns' order breaks ties, as argmax does.
+        place[part] = ((given > true) | ((given == true) & (every < own))).sum(axis=1)
+        brier[part] = ((given.astype(np.float64) - (every == own)) ** 2).sum(axis=1)
     for k in sorted({k for k in top if 1 < k < len(classes)}):
         metrics[f"top_{k}_accuracy"] = float((place < k).mean())
     for average in ("macro", "weighted"):
@@ -59,24 +63,19 @@ def evaluate_single_label(
     metrics["balanced_accuracy"] = float(macro_recall(confusion[None])[0])
     losses = -np.log(np.clip(stated.astype(np.float64), LEAST_PROBABILITY, 1))
     metrics["log_loss"] = float(losses.mean())
-    truth = labels[:, None] == every[None, :]
-    metrics["brier"] = float(((probabilities.astype(np.float64) - truth) ** 2).sum(axis=1).mean())
+    metrics["brier"] = float(brier.mean()) if complete else None
     metrics["roc_auc_macro"] = _mean(row.roc_auc for row in rows)
     metrics["average_precision_macro"] = _mean(row.average_precision for row in rows)
-    # All samples of one class, all predicted so: agreement beyond chance is not defined (0/0).
-    kappa = (
-        float(cohen_kappa_score(labels, predicted, labels=every)) if len({*labels, *predicted}) > 1 else None
-    )
-    metrics["kappa"] = kappa
+    metrics["kappa"] = _kappa(confusion)
     reliability = reliability_curve(probabilities.max(axis=1).astype(np.float64), right)
     metrics["expected_calibration_error"] = expected_calibration_error(reliability)
 
     if resamples:
         rng = np.random.default_rng(seed)
         intervals = {
-            "accuracy": count_interval(confusion, _accuracy, resamples, confidence, rng),
-            "balanced_accuracy": count_interval(confusion, macro_recall, resamples, confidence, rng),
-            "f1_macro": count_interval(confusion, macro_f1, resamples, confidence, rng),
+            "accuracy": table_interval(confusion, _accuracy, resamples, confidence, rng),
+            "balanced_accuracy": table_interval(confusion, _macro_recall, resamples, confidence, rng),
+            "f1_macro": table_interval(confusion, _macro_f1, resamples, confidence, rng),
             "log_loss": mean_interval(losses, resamples, confidence, rng),
         }
         for name, (low, high) in intervals.items():
@@ -89,44 +88,70 @@ def evaluate_single_label(
 
 
 def _per_class(
-    labels: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...]
+    labels: np.ndarray,
+    predicted: np.ndarray,
+    probabilities: np.ndarray,
+    classes: tuple[str, ...],
+    complete: bool,
 ) -> tuple[tuple[ClassFigures, ...], tuple[Curve, ...]]:
     from sklearn.metrics import precision_recall_fscore_support
 
     figures = precision_recall_fscore_support(
         labels, predicted, labels=np.arange(len(classes)), zero_division=np.nan
     )
-    draw = len(classes) <= MOST_CURVES
+    said = np.bincount(predicted, minlength=len(classes))
+    draw = complete and len(classes) <= MOST_CURVES
     rows, curves = [], []
     for i, name in enumerate(classes):
         truth, scores = labels == i, probabilities[:, i]
-        curve = one_curve(name, truth, scores) if draw else None
-        area = areas(truth, scores) if not draw else curve and (curve.roc_auc, curve.average_precision)
+        curve = one_curve(name, scores[truth], [scores]) if draw else None
         if curve:
             curves.append(curve)
+        area = (curve.roc_auc, curve.average_precision) if curve else None
+        if complete and not draw:
+            area = areas(truth, scores)
         precision, recall, f1 = (None if np.isnan(part[i]) else float(part[i]) for part in figures[:3])
         roc, average = area if area else (None, None)
-        said = int((predicted == i).sum())
-        rows.append(ClassFigures(name, int(figures[3][i]), said, precision, recall, f1, roc, average))
-    pooled = one_curve("micro", (labels[:, None] == np.arange(len(classes))).ravel(), probabilities.ravel())
+        rows.append(ClassFigures(name, int(figures[3][i]), int(said[i]), precision, recall, f1, roc, average))
+    if not complete:
+        return tuple(rows), ()
+    stated = probabilities[np.arange(len(labels)), labels]
+    pooled = one_curve("micro", stated, (probabilities[part] for part in row_parts(probabilities)))
     return tuple(rows), tuple(([pooled] if pooled else []) + curves)
 
 
-def _accuracy(confusion: np.ndarray) -> np.ndarray:
-    return np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2))
+def _kappa(confusion: np.ndarray) -> float | None:
+    """Agreement beyond chance (Cohen 1960); None where all samples are of one class and called so (0/0)."""
+    total = confusion.sum()
+    chance = float((confusion.sum(axis=0) / total) @ (confusion.sum(axis=1) / total))
+    return None if chance >= 1 else (float(np.trace(confusion) / total) - chance) / (1 - chance)
 
 
 def macro_recall(confusion: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that have samples (balanced accuracy) of ``[B, C, C]`` -> ``[B]``."""
-    hits, samples = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2)
-    recall = np.where(samples > 0, hits / np.maximum(samples, 1), 0)
-    return recall.sum(axis=1) / (samples > 0).sum(axis=1)
+    return _macro_recall(*_margins(confusion))
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes in truth or prediction of ``[B, C, C]`` -> ``[B]``."""
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    both = confusion.sum(axis=2) + confusion.sum(axis=1)
+    return _macro_f1(*_margins(confusion))
+
+
+def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
+
+
+def _accuracy(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
+    return hits.sum(axis=1) / samples.sum(axis=1)
+
+
+def _macro_recall(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
+    recall = np.where(samples > 0, hits / np.maximum(samples, 1), 0)
+    return recall.sum(axis=1) / (samples > 0).sum(axis=1)
+
+
+def _macro_f1(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
+    both = samples + said
     f1 = np.where(both > 0, 2 * hits / np.maximum(both, 1), 0)
     return f1.sum(axis=1) / (both > 0).sum(axis=1)
 

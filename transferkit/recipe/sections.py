@@ -215,6 +215,12 @@ class Evaluation(Section):
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
+    predictions: str = Field(
+        "auto",
+        pattern=r"^(auto|all|top:[1-9][0-9]{0,5})$",
+        description='classes that predictions.csv lists for each image: "all", or the likeliest, "top:20"; '
+        '"auto": all of up to 200, else "top:20"',
+    )
     heat: int = Field(
         8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
     )

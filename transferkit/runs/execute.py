@@ -13,6 +13,7 @@ import numpy as np
 from transferkit.data.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
+from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import make_subject, photos_of
 from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
@@ -98,7 +99,8 @@ def execute(
                 images.classes,
                 stage.update,
             )
-            evaluation.write_predictions(folder / "predictions.csv")
+            top = parse_top(recipe.evaluation.predictions, len(images.classes))
+            evaluation.write_predictions(folder / "predictions.csv", top)
             stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
 
         def publish() -> None:

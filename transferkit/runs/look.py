@@ -51,14 +51,19 @@ def read_history(run: Run) -> list[dict[str, Any]]:
 
 
 def read_evaluation(run: Run) -> Evaluation:
-    """The evaluation that ended the run, made again from its ``predictions.csv``, without intervals."""
+    """The evaluation that ended the run, made again from its ``predictions.csv``, without intervals.
+
+    Where that lists only the likeliest classes, figures that need the others are None.
+    """
     from transferkit.evaluation import evaluate, read_predictions
 
-    found = read_predictions(run.path / "predictions.csv")
+    found = read_predictions(run.path / "predictions.csv", run.classes)
     thresholds = run.thresholds
     more: dict[str, Any] = (
         {} if thresholds is None else {"threshold": [thresholds[name] for name in found.classes]}
     )
+    if found.top is not None:
+        more |= {"complete": False, "top": [k for k in (3, 5) if k <= found.top]}
     return evaluate(found.labels, found.probabilities, found.classes, found.paths, resamples=0, **more)
 
 

@@ -13,7 +13,7 @@ from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
 from transferkit.recipe import Recipe
 
-__all__ = ["evaluate_network"]
+__all__ = ["evaluate_network", "predict_network"]
 
 
 def evaluate_network(
@@ -36,14 +36,7 @@ def evaluate_network(
         classes: in label order.
         show: is told how many images are done.
     """
-    estimator = Estimator(make_model_fn(network))
-    parts: list[np.ndarray] = []
-    done = 0
-    for batch in estimator.predict(batches, yield_single_examples=False):
-        parts.append(np.asarray(batch["probabilities"]))
-        done += len(parts[-1])
-        show(done)
-    probabilities = np.concatenate(parts)
+    probabilities = predict_network(network, batches, show)
     section = recipe.evaluation
     top = sorted({k for k in (3, section.top_k) if k < len(classes)})
     return evaluate(
@@ -57,3 +50,17 @@ def evaluate_network(
         confidence=section.confidence,
         seed=recipe.seed,
     )
+
+
+def predict_network(
+    network: Network, batches: Any, show: Callable[[int], object] = lambda done: None
+) -> np.ndarray:
+    """Probabilities float32 ``[N, classes]`` of the images that ``batches()`` gives, in its order."""
+    estimator = Estimator(make_model_fn(network))
+    parts: list[np.ndarray] = []
+    done = 0
+    for batch in estimator.predict(batches, yield_single_examples=False):
+        parts.append(np.asarray(batch["probabilities"]))
+        done += len(parts[-1])
+        show(done)
+    return np.concatenate(parts)

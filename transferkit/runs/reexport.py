@@ -16,15 +16,19 @@ from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
+from transferkit.model_fn.network import Network
 from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import check_formats, make_subject, photos_of
+from transferkit.runs.batches import pass_through
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.handover import Handover, demand, start_checker
 from transferkit.runs.located import with_value
+from transferkit.runs.network import Parts
+from transferkit.runs.outcome import predict_network
 from transferkit.runs.parity import HeldOut
 from transferkit.runs.prepare import Images, prepare
 from transferkit.runs.progress import Progress
-from transferkit.runs.reopen import reopen
+from transferkit.runs.reopen import only, reopen
 
 __all__ = ["export_run"]
 
@@ -71,7 +75,7 @@ def _export(
             train = [images.paths[index] for index in images.of_split("train")]
             photos = photos_of(train, decoding, recipe.seed)
         if images is not None and section.parity:
-            held_out = _held_out(run, images)
+            held_out = _held_out(run, images, parts, network, progress)
         handover = Handover(recipe, folder, checker)
         with progress.stage("export", unit="file"):
             subject = make_subject(parts, network, run.calibrated, photos)
@@ -117,21 +121,25 @@ def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, n
         raise UserError(fault("export", recipe.data.path, expected, mend), *error.faults) from None
 
 
-def _held_out(run: Any, images: Images) -> HeldOut:
-    """The images that the run was evaluated on, with what its evaluation gave."""
-    given = read_predictions(run.path / "predictions.csv")
+def _held_out(run: Any, images: Images, parts: Parts, network: Network, progress: Progress) -> HeldOut:
+    """The images that the run was evaluated on, with what its evaluation gave, or gives again."""
+    given = read_predictions(run.path / "predictions.csv", run.classes)
     place = {name: index for index, name in enumerate(given.paths)}
-    pairs = [
-        (images.paths[index], place[images.rows[index].name])
-        for index in images.of_split("test", "val")
-        if images.rows[index].name in place
-    ]
-    if not pairs:
+    indices = [index for index in images.of_split("test", "val") if images.rows[index].name in place]
+    if not indices:
         expected = "images that the run was evaluated on"
         mend = "none of those in predictions.csv is there; name their folder with --data DIR"
         raise UserError(fault("export", str(run.recipe.data.path), expected, mend))
-    rows = [row for _, row in pairs]
-    return HeldOut([path for path, _ in pairs], given.labels[rows], given.probabilities[rows])
+    if given.listed is not None:
+        # Only the likeliest classes are listed there: the others are computed once more.
+        images, at_cut = pass_through(
+            network.cut, parts.backbone.input_size, only(images, np.array(indices)), run.recipe, progress
+        )
+        every = np.arange(len(images))
+        probabilities = predict_network(network, lambda: at_cut.in_order(every, images.labels))
+        return HeldOut(list(images.paths), images.labels, probabilities)
+    rows = [place[images.rows[index].name] for index in indices]
+    return HeldOut([images.paths[index] for index in indices], given.labels[rows], given.probabilities[rows])
 
 
 def _complete(run: Path, version: Path) -> None:

@@ -24,7 +24,7 @@ from transferkit.runs.progress import Progress
 from transferkit.runs.thresholds import take_thresholds
 from transferkit.runs.weights import read_weights
 
-__all__ = ["evaluate_run", "reopen"]
+__all__ = ["evaluate_run", "only", "reopen"]
 
 
 def reopen(run: Any) -> tuple[Parts, Network]:
@@ -72,7 +72,7 @@ def evaluate_run(
     of = split or (images.held_out if data is None else "all")
     parts, network = reopen(run)
     images, at_cut = pass_through(
-        network.cut, parts.backbone.input_size, _only(images, indices), recipe, progress
+        network.cut, parts.backbone.input_size, only(images, indices), recipe, progress
     )
     everything = np.arange(len(images))
     evaluation = evaluate_network(
@@ -116,7 +116,8 @@ def _empty(images: Images, split: str | None, data: str | os.PathLike[str] | Non
     return fault("--split", split or images.held_out, f"a split that the data has: {shown}")
 
 
-def _only(images: Images, indices: np.ndarray) -> Images:
+def only(images: Images, indices: np.ndarray) -> Images:
+    """Some of the images, in the order given."""
     return Images(
         images.classes,
         tuple(images.rows[index] for index in indices),
