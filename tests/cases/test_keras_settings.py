@@ -158,3 +158,19 @@ def test_weights_that_were_cut_short_are_one_line(tmp_path, size):
     (line,) = refused.value.faults
     assert "cut short" in line
     assert "\n" not in line
+
+
+def test_code_of_ones_own_that_imports_keras_finds_it_prepared(tmp_path, monkeypatch, fresh):
+    import transferkit.vocabulary as registry
+    from transferkit.recipe import admit_code, load
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_ADMITTED", {})
+    (tmp_path / "own_backend.py").write_text(
+        "import os\nbackend = os.environ['KERAS_BACKEND']\n"
+        "from transferkit.schedules import Schedule\n"
+        "class Flat(Schedule):\n    said: str = backend\n    def rate(self, step, span):\n        return 1\n"
+    )
+    recipe = admit_code(load(overrides=["schedule.kind=own_backend:Flat"]))
+    assert recipe.schedule.options["said"] == "tensorflow"
+    sys.modules.pop("own_backend")

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 
 from transferkit.card import card_of, is_shipped
 from transferkit.errors import UserError, fault
+from transferkit.keras_settings import prepare_import
 from transferkit.locate import locate
 from transferkit.permission import allowed, announce, in_project, project
 from transferkit.recipe.faults import dotted
@@ -90,6 +91,8 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
             admit(one.name, one.file)
     if not any(one.dotted for one in wanted):
         return recipe
+    # The code may be the first to import Keras.
+    prepare_import()
     made = check(recipe.values(), dict(recipe.origins))
     made._foreign = recipe._foreign
     return made
