@@ -116,7 +116,7 @@ def command() -> None:
 def _end(lines: list[str], status: int) -> NoReturn:
     with contextlib.suppress(OSError, ValueError):
         for line in lines:
-            click.echo(line, err=True)
+            click.echo(line, err=True, color=True)
     sys.exit(status)
 
 
