@@ -32,7 +32,7 @@ if __name__ == "__main__":
     keras_style = style == "keras"
     model_fn = conftest.make_keras_model_fn() if keras_style else conftest.tf1_model_fn
     params = None if keras_style else {"dropout": 0.3}
-    estimator = Estimator(model_fn, folder, RunConfig(save_checkpoints_steps=7), params)
+    estimator = Estimator(model_fn, folder, RunConfig(tf_random_seed=1, save_checkpoints_steps=7), params)
     print("ready", flush=True)
     estimator.train(input_fn, max_steps=steps, hooks=[Slow()] if pause else None)
     print("done", flush=True)

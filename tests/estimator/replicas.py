@@ -81,7 +81,9 @@ if __name__ == "__main__":
         return tf.data.Dataset.from_tensor_slices(({"x": conftest.X}, conftest.Y))
 
     hook = Losses()
-    config = RunConfig(train_distribute=strategy, eval_distribute=strategy, steps_per_loop=loop)
+    config = RunConfig(
+        tf_random_seed=1, train_distribute=strategy, eval_distribute=strategy, steps_per_loop=loop
+    )
     estimator = Estimator(model_fn, config=config, params={} if style == "tf1" else None)
     estimator.train(lambda: data().repeat().batch(8 // count), steps=12, hooks=[hook])
     # Five batches: over two or four replicas the last ones come alone.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import tensorflow as tf
@@ -114,7 +115,7 @@ def test_serialized_examples_reach_classification_under_the_servers_name(tmp_pat
 
     estimator = tke.Estimator(model_fn, str(tmp_path / "model")).train(lines, steps=1)
     parse = tke.export.build_parsing_serving_input_receiver_fn({"x": tf.io.FixedLenFeature([1], tf.float32)})
-    served = tf.saved_model.load(estimator.export_saved_model(tmp_path / "export", parse))
+    served = tf.saved_model.load(os.fsdecode(estimator.export_saved_model(tmp_path / "export", parse)))
     assert list(served.signatures["serving_default"].structured_input_signature[1]) == ["inputs"]
 
 

@@ -8,6 +8,7 @@ not keep (one graph, used again by every call) is asserted like the rest.
 from __future__ import annotations
 
 import itertools
+import os
 
 import keras
 import numpy as np
@@ -467,7 +468,7 @@ def test_train_evaluate_predict_export_with_checkpoints_and_summaries(tmp_path):
     assert estimator.evaluate(four)["global_step"] == 50
     predicted = [one["predictions"] for one in estimator.predict(lambda: four())]
     receive = estimators.build_raw_serving_input_receiver_fn({"x": np.zeros((1, 1), np.float32)})
-    served = tf.saved_model.load(estimator.export_saved_model(tmp_path / "export", receive))
+    served = tf.saved_model.load(os.fsdecode(estimator.export_saved_model(tmp_path / "export", receive)))
     answer = served.signatures["serving_default"](x=tf.constant(X["x"]))["predictions"]
     np.testing.assert_allclose(answer, predicted, rtol=1e-6)
     assert sorted(p.name for p in (tmp_path / "model").glob("*.index")) == [

@@ -26,15 +26,20 @@ def receiver():
     return tke.build_raw_serving_input_receiver_fn({"x": np.zeros([1, 1], np.float32)})
 
 
+def exported(estimator, *args, **kwargs):
+    """The folder as text: the call gives bytes, as tf.estimator's did."""
+    folder = estimator.export_saved_model(*args, **kwargs)
+    assert isinstance(folder, bytes)
+    return os.fsdecode(folder)
+
+
 @pytest.mark.parametrize("style", ["tf1", "keras"])
 def test_an_export_answers_as_the_estimator_predicts(style, tf1_model, keras_model, train_input, tmp_path):
     model_fn, params = (tf1_model, {}) if style == "tf1" else (keras_model(), None)
     estimator = tke.Estimator(model_fn, str(tmp_path / "model"), params=params).train(train_input, steps=5)
     extra = tmp_path / "labels.txt"
     extra.write_text("a\nb\n")
-    folder = estimator.export_saved_model(
-        tmp_path / "export", receiver(), assets_extra={"deep/labels": str(extra)}
-    )
+    folder = exported(estimator, tmp_path / "export", receiver(), assets_extra={"deep/labels": str(extra)})
     assert os.path.basename(folder).isdigit()
     assert Path(folder, "assets.extra/deep/labels").read_text() == "a\nb\n"
     data = tf.data.Dataset.from_tensor_slices({"x": tf.constant([[1.0], [2.0]])}).batch(2)
@@ -58,7 +63,7 @@ def test_a_failed_export_leaves_nothing(tf1_model, train_input, tmp_path):
 
 def test_an_export_as_text_loads(tf1_model, train_input, tmp_path):
     estimator = tke.Estimator(tf1_model, str(tmp_path / "model"), params={}).train(train_input, steps=1)
-    folder = estimator.export_saved_model(tmp_path / "export", receiver(), as_text=True)
+    folder = exported(estimator, tmp_path / "export", receiver(), as_text=True)
     assert os.path.exists(os.path.join(folder, "saved_model.pbtxt"))
     assert "serving_default" in tf.saved_model.load(folder).signatures
 
@@ -83,9 +88,7 @@ def test_examples_are_parsed_and_classified(tmp_path):
     estimator = tke.Estimator(model_fn, str(tmp_path / "model"))
     estimator.train(lambda: ({"x": tf.ones([2, 1])}, None), steps=1)
     spec = {"x": tf.io.FixedLenFeature([1], tf.float32)}
-    folder = estimator.export_saved_model(
-        tmp_path / "export", tke.build_parsing_serving_input_receiver_fn(spec)
-    )
+    folder = exported(estimator, tmp_path / "export", tke.build_parsing_serving_input_receiver_fn(spec))
     example = tf.train.Example(
         features=tf.train.Features(
             feature={"x": tf.train.Feature(float_list=tf.train.FloatList(value=[3.0]))}

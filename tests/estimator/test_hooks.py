@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -166,14 +168,19 @@ def test_saving_listeners_are_told_and_may_stop(tf1_model, train_input, tmp_path
     ]
 
 
-def test_a_profiler_hook_and_other_objects_are_refused(tf1_model, train_input, tmp_path):
-    estimator = Estimator(tf1_model, params={})
+def test_a_profiler_hook_writes_timelines(tf1_model, train_input, tmp_path):
     with tf.Graph().as_default():
-        profiler = v1.train.ProfilerHook(save_steps=1, output_dir=str(tmp_path))
-    with pytest.raises(ValueError, match="profiler"):
-        estimator.train(train_input, hooks=[profiler], steps=1)
+        profiler = v1.train.ProfilerHook(save_steps=2, output_dir=str(tmp_path / "profile"))
+    Estimator(tf1_model, params={}).train(train_input, hooks=[profiler], steps=5)
+    files = sorted(path.name for path in (tmp_path / "profile").glob("timeline*"))
+    assert files == ["timeline-2.json", "timeline-4.json"]
+    events = json.loads((tmp_path / "profile" / files[1]).read_text())["traceEvents"]
+    assert {"MatMul", "Mul", "ReadVariableOp"} & {event["name"] for event in events}
+
+
+def test_objects_that_are_no_hooks_are_refused(tf1_model, train_input):
     with pytest.raises(TypeError, match="SessionRunHook"):
-        estimator.train(train_input, hooks=[object()], steps=1)
+        Estimator(tf1_model, params={}).train(train_input, hooks=[object()], steps=1)
 
 
 def test_hooks_of_evaluation_and_prediction(tf1_model, eval_input):

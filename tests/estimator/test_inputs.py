@@ -127,7 +127,7 @@ def test_shuffles_differ_between_calls_and_repeat_between_runs(tmp_path):
             def after_run(self, run_context, run_values):
                 seen.append(run_values.results.tolist())
 
-        estimator = Estimator(counting, str(tmp_path / folder))
+        estimator = Estimator(counting, str(tmp_path / folder), RunConfig(tf_random_seed=1))
         for _ in range(2):
             estimator.train(lambda: dataset().unbatch().shuffle(6).batch(6), hooks=[Look()])
         return seen

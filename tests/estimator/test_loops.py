@@ -19,7 +19,7 @@ def test_loops_end_with_the_weights_of_single_steps(style, tf1_model, keras_mode
     results = []
     for loop in (1, 5):
         model_fn, params = (tf1_model, {"dropout": 0.3}) if style == "tf1" else (keras_model(), None)
-        config = RunConfig(steps_per_loop=loop, save_checkpoints_steps=7)
+        config = RunConfig(tf_random_seed=1, steps_per_loop=loop, save_checkpoints_steps=7)
         estimator = Estimator(model_fn, str(tmp_path / str(loop)), config, params)
         estimator.train(train_input, max_steps=18)
         results.append(final_weights(estimator))

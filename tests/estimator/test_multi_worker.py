@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.estimator import Estimator
+from transferkit.estimator import Estimator, RunConfig
 
 SCRIPT = str(Path(__file__).with_name("worker.py"))
 
@@ -102,7 +102,8 @@ def test_two_workers_train_as_one_device_and_go_on_after_a_death(tf1_model, arra
     def data():
         return tf.data.Dataset.from_tensor_slices(({"x": arrays[0]}, arrays[1])).repeat().batch(8)
 
-    Estimator(tf1_model, str(tmp_path / "one"), params={}).train(data, max_steps=40)
+    config = RunConfig(tf_random_seed=1)
+    Estimator(tf1_model, str(tmp_path / "one"), config, {}).train(data, max_steps=40)
     one, two = values(tmp_path / "one"), values(tmp_path / "two")
     assert one.keys() == two.keys()
     for name, value in one.items():

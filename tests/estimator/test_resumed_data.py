@@ -73,7 +73,7 @@ def model_fn(features, labels, mode):
 
 def seen(input_fn, folder, steps):
     look = Look()
-    config = RunConfig(str(folder), save_checkpoints_steps=4)
+    config = RunConfig(str(folder), tf_random_seed=1, save_checkpoints_steps=4)
     Estimator(model_fn, config=config).train(input_fn, [look], max_steps=steps)
     return look.seen
 

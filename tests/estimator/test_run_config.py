@@ -11,7 +11,7 @@ from transferkit.estimator import Estimator, RunConfig
 
 def test_defaults_are_those_of_tf_estimator():
     config = RunConfig()
-    assert config.tf_random_seed == 1
+    assert config.tf_random_seed is None
     assert (config.save_checkpoints_steps, config.save_checkpoints_secs) == (None, 600)
     assert (config.save_summary_steps, config.log_step_count_steps, config.keep_checkpoint_max) == (
         100,

@@ -108,7 +108,7 @@ def test_vocabularies_inside_model_fn_and_receiver(kind, words, tmp_path):
         table = tf.lookup.StaticHashTable(from_file(words, to_word=True), "?")
         return ServingInputReceiver({"word": table.lookup(numbers)}, {"number": numbers})
 
-    exports = [estimator.export_saved_model(tmp_path / "export", fn) for fn in (raw, by_number)]
+    exports = [os.fsdecode(estimator.export_saved_model(tmp_path / "export", fn)) for fn in (raw, by_number)]
     for folder in exports:
         assert sorted(os.listdir(os.path.join(folder, "assets"))) == ["names.txt", "words.txt"]
     if kind != "static":
@@ -137,7 +137,7 @@ def test_a_vocabulary_and_a_keras_layer_made_outside_and_captured(words, tmp_pat
     estimator = Estimator(make_model_fn(lookup, words), str(tmp_path / "model"))
     estimator.train(lambda: data().map(lambda x, y: ({"word": x["word"][:3]}, y[:3])).repeat(), steps=5)
     assert [one["id"] for one in estimator.predict(lambda: data_without_unknown)] == [0, 1, 2]
-    folder = estimator.export_saved_model(tmp_path / "export", raw)
+    folder = os.fsdecode(estimator.export_saved_model(tmp_path / "export", raw))
     words.unlink()
     del estimator
     serve = tf.saved_model.load(folder).signatures["serving_default"]
@@ -148,7 +148,7 @@ def test_a_table_that_changes_is_shared_where_it_was_made_outside(words, tmp_pat
     table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
     table.insert(tf.constant(["red", "blue"]), tf.constant([0, 2], tf.int64))
     estimator = train(lambda: table.lookup, tmp_path)
-    folder = estimator.export_saved_model(tmp_path / "export", raw)
+    folder = os.fsdecode(estimator.export_saved_model(tmp_path / "export", raw))
     serve = tf.saved_model.load(folder).signatures["serving_default"]
     np.testing.assert_array_equal(serve(word=tf.constant(WORDS))["id"], [0, -1, 2, -1])
 

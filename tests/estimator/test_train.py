@@ -99,7 +99,9 @@ def test_an_interrupted_run_ends_with_the_very_same_weights(
 ):
     def make(folder):
         model_fn, params = (tf1_model, {"dropout": 0.3}) if style == "tf1" else (keras_model(), None)
-        return Estimator(model_fn, str(tmp_path / folder), RunConfig(save_checkpoints_steps=5), params)
+        return Estimator(
+            model_fn, str(tmp_path / folder), RunConfig(tf_random_seed=1, save_checkpoints_steps=5), params
+        )
 
     whole = make("whole").train(train_input, max_steps=23)
     broken = make("broken")

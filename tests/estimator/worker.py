@@ -19,7 +19,9 @@ if __name__ == "__main__":
     # The strategy has to be there before anything else of TensorFlow runs.
     if strategy == "itself":
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    config = RunConfig(train_distribute=strategy, save_checkpoints_steps=5, save_summary_steps=1)
+    config = RunConfig(
+        tf_random_seed=1, train_distribute=strategy, save_checkpoints_steps=5, save_summary_steps=1
+    )
     import conftest
 
     class Slow(tf.compat.v1.train.SessionRunHook):

@@ -4,13 +4,22 @@ A ``model_fn`` written for ``tf.estimator`` moves here by changing the import: t
 results and error types are the same. It may be written in TensorFlow 1's style (``tf.compat.v1`` variables,
 optimizers, losses, metrics) or with Keras 3, whose layers may be made inside, or built once outside.
 
+It stands for the whole namespace: ``tf.estimator = transferkit.estimator`` in a program, or :func:`install`
+for one that cannot be edited. ``python -m transferkit.estimator check PROGRAM_OR_FOLDER`` lists what a code
+base uses and what has to change. Programs that switch TensorFlow 2's behaviour off (``disable_v2_behavior()``
+and its like) run as they are. In model_fn and hooks, ``==`` between tensors or variables asks whether they
+are the same, and both can be keys of dictionaries, as in a graph.
+
 What is other than there:
 
 * ``model_fn`` is called once for a mode and input signature (once a replica under a distribution strategy),
   however many calls follow; ``Estimator.trace_counts`` says how often. All modes share the weights: an
   evaluation after training reads no checkpoint, unless ``checkpoint_path`` names one.
-* A run that was ended goes on from its last checkpoint and ends with the very same weights: checkpoints know
-  how far their ``train`` call was in its data, and random operations draw by seed and step.
+* A run that was ended goes on from its last checkpoint and ends with the very same weights, where
+  ``tf_random_seed`` is set: checkpoints know how far their ``train`` call was in its data, and random
+  operations draw by seed and step.
+* After a ``train`` call that failed, what follows starts from the newest checkpoint, as it did; a NaN loss is
+  raised before its weights are saved.
 * What TensorFlow-1 code makes runs when it is fetched (the train_op, metrics' updates, and what they depend
   on), as in a session; what Keras code assigns runs always, in program order. A step reads every variable
   before it writes it, where nothing says otherwise. Where nothing moves the global step, it is moved by one.
@@ -31,12 +40,14 @@ What has no meaning without a session:
 * ``RunConfig.session_config``, ``master``, ``protocol`` and the other settings of a session are taken and
   kept, and change nothing.
 * The session that hooks get runs what depends on variables, constants and fed placeholders; for a value of a
-  batch between two steps it raises ``ValueError``: ask for it in ``before_run``. Its other members
-  (``partial_run``, ``list_devices``, ``graph_def``) raise ``AttributeError``.
-* ``ProfilerHook`` raises; use ``tf.profiler.experimental``. ``run_metadata`` is always None.
+  batch between two steps it raises ``ValueError``: ask for it in ``before_run``. ``partial_run`` raises
+  ``AttributeError``. A variable's name fetches its value, where a session gave the handle. What a hook asks
+  to be assigned within a step is assigned after the step's own assignments.
 * Of a ``Scaffold``, ``init_op``, ``init_feed_dict``, ``init_fn`` (each before a fresh model's first step),
-  ``local_init_op`` (at the begin of a call) and ``summary_op`` count; ``ready_op`` and
-  ``ready_for_local_init_op`` have nothing to wait for; ``saver`` raises, as checkpoints hold all variables.
+  ``local_init_op`` (at the begin of a call), ``summary_op``, ``ready_op`` and ``ready_for_local_init_op``
+  (asked once a call) count. A ``saver`` fills the variables that it names for an evaluation, a prediction or
+  an export; in training, it says how many checkpoints stay, and these hold all variables.
+* ``SyncReplicasOptimizer`` is the optimizer inside, on one worker; for more it raises.
 * Parameter servers are not supported; ``train_and_evaluate`` refuses a ``ps`` task.
 * The coordinator given to ``after_create_session`` coordinates no threads.
 
@@ -47,9 +58,11 @@ Not run by the tests of this project, for want of the devices: real GPUs and TPU
 ``python -m pytest tests/estimator -k distribution`` with ``TRANSFERKIT_TEST_STRATEGY=gpu`` (or ``tpu``).
 """
 
+from typing import Any as _Any
+
 import tensorflow as _tf
 
-from transferkit.estimator import experimental, export
+from transferkit.estimator import experimental, export, inputs
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
     stop_if_higher_hook,
@@ -60,6 +73,7 @@ from transferkit.estimator.early_stopping import (
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from transferkit.estimator.extenders import add_metrics
+from transferkit.estimator.namespace import install, missing
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.serving import (
     ServingInputReceiver,
@@ -137,6 +151,8 @@ __all__ = [
     "build_raw_serving_input_receiver_fn",
     "experimental",
     "export",
+    "inputs",
+    "install",
     "make_early_stopping_hook",
     "stop_if_higher_hook",
     "stop_if_lower_hook",
@@ -144,3 +160,9 @@ __all__ = [
     "stop_if_no_increase_hook",
     "train_and_evaluate",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Says what to use for a name of tf.estimator that is not here."""
+    hint = None if name.startswith("_") else missing(name)
+    raise AttributeError(f"transferkit.estimator has no {name}" + (f": {hint}" if hint else ""))

@@ -17,6 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import UserError, fault
+from transferkit.estimator import slices
 from transferkit.plain_path import plain_path
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "newest_whole",
     "read",
     "restore",
+    "signature",
     "step_of",
     "values_of",
     "wait_for_newer",
@@ -75,6 +77,15 @@ def known(model_dir: str) -> list[str]:
     """Prefixes of all checkpoints the state file names, oldest first."""
     state = tf.train.get_checkpoint_state(model_dir)
     return list(state.all_model_checkpoint_paths) if state else []
+
+
+def signature(model_dir: str) -> tuple[int, int, int] | None:
+    """Tells one state file from another: each is a new file."""
+    try:
+        found = os.stat(os.path.join(model_dir, "checkpoint"))
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def write_state(model_dir: str, prefixes: list[str]) -> None:
@@ -153,15 +164,17 @@ def restore(prefix: str, variables: Mapping[str, Any]) -> None:
     reader = read(prefix)
     shapes = reader.get_variable_to_shape_map()
     faults = []
+    names = {name: slices.full_name(name, variable) for name, variable in variables.items()}
     for name, variable in variables.items():
-        if name not in shapes:
+        found, expected = shapes.get(names[name]), slices.expected_shape(variable)
+        if found is None:
             faults.append(f"{name} (not in the checkpoint)")
-        elif list(shapes[name]) != variable.shape.as_list():
-            faults.append(
-                f"{name} ({shapes[name]} in the checkpoint, {variable.shape.as_list()} in the model)"
-            )
+        elif list(found) != expected:
+            faults.append(f"{name} ({found} in the checkpoint, {expected} in the model)")
     if faults:
-        extra = sorted(set(shapes) - set(variables) - {n for n in shapes if n.startswith("transferkit/")})
+        extra = sorted(
+            set(shapes) - set(names.values()) - {n for n in shapes if n.startswith("transferkit/")}
+        )
         beside = f"; the checkpoint has besides: {_few(extra)}" if extra and len(extra) <= len(shapes) else ""
         raise CheckpointError(
             fault(
@@ -172,9 +185,9 @@ def restore(prefix: str, variables: Mapping[str, Any]) -> None:
                 f"{_few(faults)}{beside}; choose an empty model_dir or the model that wrote it",
             )
         )
-    values = values_of(prefix, list(variables))
+    values = values_of(prefix, list(dict.fromkeys(names.values())))
     for name, variable in variables.items():
-        variable.assign(values[name])
+        variable.assign(slices.part_of(variable, values[names[name]]))
 
 
 def _few(names: list[str], most: int = 8) -> str:

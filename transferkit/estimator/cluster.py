@@ -25,16 +25,7 @@ class TaskType:
 
 
 class ClusterTask:
-    """The part of a RunConfig that TF_CONFIG settles.
-
-    Attributes:
-        task_type: one of :class:`TaskType`.
-        task_id: the task's number among those of its type.
-        is_chief: whether this process writes.
-        num_worker_replicas: workers in all, the chief among them.
-        num_ps_replicas: parameter servers.
-        global_id_in_cluster: the task's number among all, None for an evaluator.
-    """
+    """The part of a RunConfig that TF_CONFIG settles; a subclass may override what it says."""
 
     _values: dict[str, Any]
 
@@ -49,16 +40,20 @@ class ClusterTask:
             raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
         self._cluster = content.get("cluster") or {}
         self._service = content.get("service")
+        if self._service is not None and not isinstance(self._service, dict):
+            raise TypeError(fault("TF_CONFIG.service", self._service, "an object"))
         task = content.get("task") or {}
         kind = task.get("type")
         self._model_dir_from_cluster(content)
         if not self._cluster:
-            self.task_type, self.task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
-            if self.task_type != TaskType.WORKER:
+            self._task_type, self._task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
+            if self._task_type != TaskType.WORKER:
                 raise ValueError(fault("TF_CONFIG.task.type", kind, "a cluster that has such tasks"))
-            self.is_chief = True
-            self.num_worker_replicas, self.num_ps_replicas = 1, 0
-            self.global_id_in_cluster: int | None = 0
+            if self._task_id != 0:
+                raise ValueError(fault("TF_CONFIG.task.index", self._task_id, "0, as there is no cluster"))
+            self._is_chief = True
+            self._num_worker_replicas, self._num_ps_replicas = 1, 0
+            self._global_id_in_cluster: int | None = 0
             return
         if kind is None or task.get("index") is None:
             raise ValueError(fault("TF_CONFIG.task", task, "a type and an index, as TF_CONFIG has a cluster"))
@@ -73,24 +68,29 @@ class ClusterTask:
                 )
             if index >= len(hosts):
                 raise ValueError(fault("TF_CONFIG.task.index", index, f"less than {len(hosts)} for {kind}"))
-        self.task_type, self.task_id = kind, index
+        self._task_type, self._task_id = kind, index
+        if TaskType.MASTER in self._cluster:
+            if TaskType.CHIEF in self._cluster:
+                raise ValueError(fault("TF_CONFIG.cluster", "chief and master", "one of the two"))
+            if kind == TaskType.EVALUATOR:
+                raise ValueError(fault("TF_CONFIG.task.type", kind, None, "a master evaluates by itself"))
         chiefs = self._cluster.get(TaskType.CHIEF) or self._cluster.get(TaskType.MASTER)
         if chiefs and len(chiefs) > 1:
             raise ValueError(fault("TF_CONFIG.cluster.chief", chiefs, "one address"))
         if chiefs:
-            self.is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
+            self._is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
         else:
-            self.is_chief = kind == TaskType.WORKER and index == 0
+            self._is_chief = kind == TaskType.WORKER and index == 0
         if kind == TaskType.EVALUATOR:
             # It works alone, whatever the cluster that it watches looks like.
-            self.num_ps_replicas = self.num_worker_replicas = 0
-            self.global_id_in_cluster = None
+            self._num_ps_replicas = self._num_worker_replicas = 0
+            self._global_id_in_cluster = None
             return
-        self.num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
-        self.num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
+        self._num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
+        self._num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
         order = [TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER, TaskType.PS]
         everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
-        self.global_id_in_cluster = everyone.index((kind, index))
+        self._global_id_in_cluster = everyone.index((kind, index))
 
     def _model_dir_from_cluster(self, content: Mapping[str, Any]) -> None:
         given = content.get("model_dir")
@@ -105,6 +105,36 @@ class ClusterTask:
                 )
             )
         self._values["model_dir"] = given
+
+    @property
+    def task_type(self) -> str:
+        """One of :class:`TaskType`."""
+        return self._task_type
+
+    @property
+    def task_id(self) -> int:
+        """The task's number among those of its type."""
+        return self._task_id
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes."""
+        return self._is_chief
+
+    @property
+    def num_worker_replicas(self) -> int:
+        """Workers in all, the chief among them."""
+        return self._num_worker_replicas
+
+    @property
+    def num_ps_replicas(self) -> int:
+        """Parameter servers."""
+        return self._num_ps_replicas
+
+    @property
+    def global_id_in_cluster(self) -> int | None:
+        """The task's number among all, None for an evaluator."""
+        return self._global_id_in_cluster
 
     @property
     def cluster_spec(self) -> tf.train.ClusterSpec:

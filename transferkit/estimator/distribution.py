@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault, near
+from transferkit.estimator.private import StrategyBase
 
 __all__ = ["STRATEGIES", "check_compilable", "input_context", "replicas_here", "strategy_of"]
 
@@ -25,7 +26,13 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
     Raises:
         ValueError: for an unknown name, or devices that are not there.
     """
-    if given is None or isinstance(given, tf.distribute.Strategy):
+    if given is None:
+        return None
+    if isinstance(given, StrategyBase):
+        kind = type(given.extended).__name__
+        if "ParameterServer" in kind or "CentralStorage" in kind:
+            hint = "parameter servers are not supported; use MirroredStrategy or MultiWorkerMirroredStrategy"
+            raise ValueError(fault("train_distribute", type(given).__name__, None, hint))
         return given
     if not isinstance(given, str) or given not in STRATEGIES:
         raise ValueError(

@@ -6,7 +6,6 @@ distribution strategy as on one device. Every worker of a cluster sees the same 
 
 from __future__ import annotations
 
-import logging
 import operator
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault, near
+from transferkit.estimator.progress import progress
 from transferkit.estimator.summaries import flush_now
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "stop_if_no_increase_hook",
 ]
 
-_log = logging.getLogger("transferkit")
 v1 = tf.compat.v1
 
 
@@ -52,7 +51,7 @@ class _StopOnPredicate(tf.compat.v1.train.SessionRunHook):
             return
         self._timer.update_last_triggered_step(step)
         if self._should_stop():
-            _log.info("Early stopping at step %d", step)
+            progress.info("Early stopping at step %d", step)
             run_context.request_stop()
 
 
@@ -202,7 +201,9 @@ def _no_better(
             if best is None or better(metrics[name], best[1]):
                 best = step, metrics[name]
             elif step - best[0] >= patience:
-                _log.info("No better %s than %s at step %d for %d steps", name, best[1], best[0], patience)
+                progress.info(
+                    "No better %s than %s at step %d for %d steps", name, best[1], best[0], patience
+                )
                 return True
         return False
 

@@ -7,7 +7,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops import resource_variable_ops
 
+from transferkit.errors import fault
 from transferkit.estimator.ordering import needed, written
+from transferkit.estimator.storage import handles_of
 from transferkit.estimator.traced import Traced
 from transferkit.estimator.variables import VariableStore
 from transferkit.model_fn.spec import ModeKeys, is_keras_metric
@@ -27,6 +29,7 @@ def settle_effects(traced: Traced, store: VariableStore) -> None:
             for metric in spec.eval_metric_ops.values():
                 if not is_keras_metric(metric):
                     effects.extend(_operations(metric[1]))
+    _check_updated(traced, assigned)
     local: list[Any] = []
     if traced.mode == ModeKeys.EVAL:
         for spec in traced.specs:
@@ -42,12 +45,28 @@ def settle_effects(traced: Traced, store: VariableStore) -> None:
         if not _increments(traced, effects):
             effects.append(traced.global_step.assign_add(1, read_value=False))
         effects = list(dict.fromkeys(_op(e) for e in effects))
-        graph.reads_before_writes(effects)
+        graph.reads_before_writes(effects, traced.inputs)
         # TensorFlow's own hooks look for this tensor, and would make one that needs a graph variable.
         graph.add_to_collection("global_step_read_op_cache", graph.read_of(traced.global_step))
         with tf.control_dependencies(effects):
             traced.step = traced.global_step.read_value()
     traced.effects = list(dict.fromkeys(_op(e) for e in effects))
+
+
+def _check_updated(traced: Traced, assigned: list[Any]) -> None:
+    """Raises ValueError for a Keras metric that nothing updates."""
+    written_here = {name for op in assigned for name in written(op)}
+    inner = {id(outer): internal.name for outer, internal in traced.graph.captures}
+    for spec in traced.specs:
+        for name, metric in spec.eval_metric_ops.items():
+            if not is_keras_metric(metric):
+                continue
+            variables = [getattr(v, "value", v) for v in metric.variables]
+            handles = [handle for v in variables for handle in handles_of(v)]
+            if not written_here & {inner.get(id(handle)) for handle in handles}:
+                place = f"EstimatorSpec.eval_metric_ops[{name!r}]"
+                text = f'Please call update_state(...) on the "{metric.name}" metric'
+                raise ValueError(fault(place, None, None, text))
 
 
 def _increments(traced: Traced, effects: list[Any]) -> bool:

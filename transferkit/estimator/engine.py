@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints
+from transferkit.estimator import checkpoints, slices
 from transferkit.estimator.distribution import check_compilable, strategy_of
 from transferkit.estimator.functions import GraphFunction, reader_of
-from transferkit.estimator.hooks import GraphSession
+from transferkit.estimator.progress import progress
+from transferkit.estimator.scaffold import first_values, make_ready, restore_by
+from transferkit.estimator.session import GraphSession
 from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.traced import Traced
 from transferkit.estimator.tracing import trace
@@ -26,8 +28,6 @@ from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["Engine"]
 
-_log = logging.getLogger("transferkit")
-
 
 class Engine:
     """Traces, variables and their source, shared by all calls of one Estimator.
@@ -37,6 +37,8 @@ class Engine:
         trace_counts: mode -> how often a graph was made for it.
         live: whether the variables hold what training in this process made of them.
         source: the checkpoint whose values the variables hold or started from, or None.
+        keep: how many checkpoints stay and the hours between those kept for good, as a scaffold's saver says.
+        failed: whether the last training ended by a fault, so that the next one's data begin anew.
     """
 
     def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any, start: Any = None) -> None:
@@ -48,6 +50,11 @@ class Engine:
         self.live = False
         self.warm_start = settings_of(start)
         self.source: str | None = None
+        # Draws of this process where no seed is given: "None" means chance.
+        self.chance = int.from_bytes(os.urandom(6), "little")
+        self.failed = False
+        self.keep: tuple[int | None, float] | None = None
+        self._state: Any = None
         self._said = False
         self._checked: set[str] = set()
         self._initialized = False
@@ -64,11 +71,13 @@ class Engine:
         made = self._traces.get(key) or self._wider(key)
         if made is None:
             self.store.new.clear()
+            progress.info("Calling model_fn.")
             made = trace(self.model_fn, mode, signature, self.store, self.params, self.config, strategy)
+            progress.info("Done calling model_fn.")
             self.trace_counts[mode] += 1
             self._traces[key] = made
             if self.store.new and self.source is not None:
-                self._fill_new(list(self.store.new))
+                self._fill_new(list(self.store.new), made.spec.scaffold._saver is not None)
             self.store.new.clear()
         return made
 
@@ -119,12 +128,13 @@ class Engine:
                     return made
         return None
 
-    def _fill_new(self, names: list[str]) -> None:
+    def _fill_new(self, names: list[str], some: bool) -> None:
         assert self.source is not None  # noqa: S101 - the caller looked
         wanted = {name: self.store.saved[name] for name in names}
-        if self.live:
+        # A scaffold's own saver says what of the model a checkpoint has to hold.
+        if self.live or some:
             shapes = checkpoints.read(self.source).get_variable_to_shape_map()
-            wanted = {name: v for name, v in wanted.items() if name in shapes}
+            wanted = {name: v for name, v in wanted.items() if slices.full_name(name, v) in shapes}
         checkpoints.restore(self.source, wanted)
 
     def load_latest(self) -> str | None:
@@ -133,6 +143,7 @@ class Engine:
         Returns:
             The checkpoint the variables come from, or None where there is none.
         """
+        self.look_again()
         if self.live:
             return self.source
         found = self.newest()
@@ -140,28 +151,72 @@ class Engine:
             self.load(found)
         return self.source
 
+    def look_again(self) -> None:
+        """Lets go of the present values where another has written a newer checkpoint into the folder.
+
+        Two Estimators, or two processes, may take turns on one model_dir: each begins where the other ended,
+        as in a session. The state file alone is looked at, which every checkpoint replaces.
+        """
+        state = checkpoints.signature(self.model_dir)
+        if state == self._state:
+            return
+        self._state = state
+        # Other workers hold the chief's values, and do not write: theirs stay.
+        if self.live and self.config.is_chief and self._newer():
+            self.live = False
+
+    def _newer(self) -> bool:
+        return checkpoints.latest(self.model_dir) not in (None, self.source)
+
+    def forget(self, before: Mapping[str, Any] | None, anew: bool) -> None:
+        """Lets go of the values of a training that failed: what follows starts from the newest checkpoint.
+
+        Args:
+            before: the values to go back to where no checkpoint is written.
+            anew: whether the next call's data begin at their beginning.
+        """
+        self.live, self.source, self.failed = False, None, anew
+        if before is not None:
+            self.assign(before)
+            self.live = True
+
+    def assign(self, values: Mapping[str, Any]) -> None:
+        """Sets saved variables to ``values``, by their names in checkpoints."""
+        for name, value in values.items():
+            self.store.saved[name].assign(value)
+
     @contextlib.contextmanager
-    def weights_of(self, checkpoint_path: str | None) -> Iterator[None]:
-        """Within it, the variables have the values of ``checkpoint_path``, or the newest where it is None."""
-        if checkpoint_path is None or (checkpoint_path == self.source and not self.live):
+    def weights_of(self, checkpoint_path: str | None, traced: Traced) -> Iterator[None]:
+        """Within it, the variables have the values of ``checkpoint_path``, or the newest where it is None.
+
+        A scaffold's saver decides which of the checkpoint's values go where (moving averages in place of
+        weights, say); afterwards the variables hold what they held before.
+        """
+        saver = traced.spec.scaffold._saver
+        named = checkpoint_path is not None and not (checkpoint_path == self.source and not self.live)
+        if not named:
             if self.load_latest() is None and not self.live and not self._said:
                 self._said = True
-                _log.info("No checkpoint in %s: the model's initial values are used", self.model_dir)
-            yield
-            return
+                progress.info("Could not find trained model in model_dir: %s.", self.model_dir)
+            if saver is None or self.source is None:
+                yield
+                return
+        prefix = checkpoint_path or str(self.source)
         before = self.values()
         try:
-            checkpoints.restore(checkpoint_path, self.store.saved)
+            if saver is None:
+                checkpoints.restore(prefix, self.store.saved)
+            else:
+                restore_by(saver, GraphSession(traced), prefix)
             yield
         finally:
-            for name, value in before.items():
-                self.store.saved[name].assign(value)
+            self.assign(before)
 
     def load(self, prefix: str) -> None:
         """Fills the variables from ``prefix``."""
         checkpoints.restore(prefix, self.store.saved)
         self.source = prefix
-        _log.info("Restored the variables from %s", prefix)
+        progress.info("Restoring parameters from %s", prefix)
 
     def values(self) -> dict[str, Any]:
         """Checkpoint name -> present value of each saved variable, read in one call."""
@@ -172,16 +227,22 @@ class Engine:
     def save(self, folder: str | None = None) -> str:
         """Writes a checkpoint of the present values into ``folder``, or the model_dir where it is None."""
         folder = folder or self.model_dir
-        config = self.config
-        hours = config.keep_checkpoint_every_n_hours
+        keep = self.keep or (self.config.keep_checkpoint_max, self.config.keep_checkpoint_every_n_hours)
         writer: CheckpointWriter = self.once(
-            ("writer", folder), lambda: CheckpointWriter(folder, config.keep_checkpoint_max, hours)
+            ("writer", folder, keep), lambda: CheckpointWriter(folder, *keep)
         )
         values = self.values()
-        prefix = writer.save(int(values["global_step"]), values, self.frozen())
+        progress.info(
+            "Saving checkpoints for %d into %s.",
+            int(values["global_step"]),
+            os.path.join(folder, checkpoints.NAME),
+        )
+        parts = slices.named(self.store.saved)
+        prefix = writer.save(int(values["global_step"]), values, self.frozen() - set(parts), parts)
         if folder == self.model_dir:
             self.source = prefix
             self._checked.add(prefix)
+            self._state = checkpoints.signature(self.model_dir)
         return prefix
 
     def frozen(self) -> frozenset[str]:
@@ -212,68 +273,58 @@ class Engine:
         return made
 
     def begin(self, traced: Traced, untrained: bool = False) -> None:
-        """What each call begins with: its tables filled, the scaffold's local_init_op run.
+        """What each call begins with: its tables filled, the scaffold's operations run.
 
         Args:
             traced: the graph that is to run.
             untrained: whether a model without a checkpoint gets the graph's first values too.
 
         Raises:
-            ValueError: for a scaffold's saver, which has no meaning here.
+            RuntimeError: where the scaffold's ``ready_op`` names variables that are not ready.
         """
-        scaffold = traced.spec.scaffold
-        if scaffold._saver is not None:
-            raise ValueError(
-                fault("scaffold.saver", None, None, "checkpoints hold all variables; leave the saver out")
-            )
         session = GraphSession(traced)
         tables: list[Any] = traced.graph.get_collection(tf.compat.v1.GraphKeys.TABLE_INITIALIZERS)
         if tables and ("tables", id(traced)) not in self._kept:
             self._kept["tables", id(traced)] = session.run(tables)
         if untrained and not self.live and self.source is None:
-            self._first_values(traced, session)
-        if scaffold._local_init_op is not None:
-            session.run(scaffold._local_init_op)
+            first_values(traced, session, self.store)
+        make_ready(traced.spec.scaffold, session)
 
     def initialize(self, traced: Traced) -> None:
         """What a fresh model begins with besides its initial values: done once, without a checkpoint."""
         if self.live or self.source is not None or self._initialized:
             return
         self._initialized = True
-        self._first_values(traced, GraphSession(traced))
+        first_values(traced, GraphSession(traced), self.store)
         if self.warm_start is not None:
             collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
             trainable = [name for name in map(self.store.name_of, collection) if name is not None]
             names = warm_start(self.warm_start, self.store.saved, trainable)
-            _log.info(
+            progress.info(
                 "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
             )
 
-    def _first_values(self, traced: Traced, session: GraphSession) -> None:
-        """What model_fn says of the values of a model that has no checkpoint yet."""
-        operations = [getattr(variable, "_initializer_op", None) for variable in self.store.saved.values()]
-        # Set by tf.compat.v1.train.init_from_checkpoint.
-        session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
-        scaffold = traced.spec.scaffold
-        if scaffold._init_op is not None:
-            with traced.graph.without_building():
-                session.run(scaffold._init_op, scaffold._init_feed_dict)
-        if scaffold._init_fn is not None:
-            with traced.graph.without_building():
-                scaffold._init_fn(session)
-
     def step(self) -> int:
         """The global step as the variables have it, or as the latest checkpoint's name says."""
-        variable = self.store.saved.get("global_step")
-        if variable is not None and (self.live or self.source is not None):
-            one = variable.values[0] if hasattr(variable, "_values") else variable
-            # The operation itself: what ``numpy`` does around it takes ten times as long, thrice a call.
-            return int(tf.raw_ops.ReadVariableOp(resource=one.handle, dtype=one.dtype))
+        self.look_again()
+        if "global_step" in self.store.saved and (self.live or self.source is not None):
+            return self.present_step()
         found = self.newest()
         if found is not None:
             reader = checkpoints.read(found)
             return int(reader.get_tensor("global_step")) if reader.has_tensor("global_step") else 0
         return 0
+
+    def drawn(self) -> int:
+        """Where an evaluation's or a prediction's random numbers begin: 0, or by chance without a seed."""
+        return 0 if self.config.tf_random_seed is not None else int.from_bytes(os.urandom(5), "little")
+
+    def present_step(self) -> int:
+        """The global step that the variable holds now."""
+        variable = self.store.saved["global_step"]
+        one = variable.values[0] if hasattr(variable, "_values") else variable
+        # The operation itself: what ``numpy`` does around it takes ten times as long, thrice a call.
+        return int(tf.raw_ops.ReadVariableOp(resource=one.handle, dtype=one.dtype))
 
 
 def _key(mode: str, signature: Any, strategy: Any) -> Any:

@@ -13,8 +13,10 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator import checkpoints, evaluating, exporting, predicting, training
 from transferkit.estimator.calling import call_model_fn, check_model_fn
+from transferkit.estimator.eager import runs_eagerly
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import check_hooks
+from transferkit.estimator.progress import progress
 from transferkit.estimator.run_config import RunConfig
 
 __all__ = ["Estimator"]
@@ -40,6 +42,7 @@ class Estimator:
         TypeError: where ``config`` or ``params`` have the wrong type.
     """
 
+    @runs_eagerly
     def __init__(
         self,
         model_fn: Callable[..., Any],
@@ -91,6 +94,7 @@ class Estimator:
         """Mode -> how many graphs were made for it: one for each input signature."""
         return dict(self._engine.trace_counts)
 
+    @runs_eagerly
     def train(
         self,
         input_fn: Callable[..., Any],
@@ -111,10 +115,12 @@ class Estimator:
             if not isinstance(listener, tf.compat.v1.train.CheckpointSaverListener):
                 raise TypeError(fault("train.saving_listeners", listener, "CheckpointSaverListener objects"))
         if max_steps is not None and self._engine.step() >= max_steps:
+            progress.info("Skipping training since max_steps has already saved.")
             return self
         training.Training(self._engine, input_fn, hooks, listeners, steps, max_steps).run()
         return self
 
+    @runs_eagerly
     def evaluate(
         self,
         input_fn: Callable[..., Any],
@@ -142,6 +148,7 @@ class Estimator:
             self._engine, input_fn, predict_keys, hooks, checkpoint_path, yield_single_examples
         )
 
+    @runs_eagerly
     def export_saved_model(
         self,
         export_dir_base: str | os.PathLike[str],
@@ -149,8 +156,10 @@ class Estimator:
         assets_extra: Mapping[str, str] | None = None,
         as_text: bool = False,
         checkpoint_path: str | None = None,
-    ) -> str:
+    ) -> bytes:
         """Writes a SavedModel into a folder named by the time below ``export_dir_base``; returns the folder.
+
+        The folder is bytes, as it was: ``os.fsdecode`` gives the text.
 
         Raises:
             ValueError: where there is nothing trained to export, or no receiver function.
@@ -159,23 +168,41 @@ class Estimator:
             raise ValueError(
                 fault("serving_input_receiver_fn", None, None, "serving_input_receiver_fn must be given")
             )
-        return exporting.export_saved_model(
+        folder = exporting.export_saved_model(
             self._engine,
-            os.fspath(export_dir_base),
+            os.fsdecode(export_dir_base),
             serving_input_receiver_fn,
             assets_extra,
             as_text,
             checkpoint_path,
+        )
+        progress.info("SavedModel written to: %s", os.path.join(folder, "saved_model.pb"))
+        return os.fsencode(folder)
+
+    def export_savedmodel(
+        self,
+        export_dir_base: str | os.PathLike[str],
+        serving_input_receiver_fn: Callable[[], Any],
+        assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        strip_default_attrs: bool = False,
+    ) -> bytes:
+        """The name of :meth:`export_saved_model` in TensorFlow 1; default attributes are always left out."""
+        return self.export_saved_model(
+            export_dir_base, serving_input_receiver_fn, assets_extra, as_text, checkpoint_path
         )
 
     def latest_checkpoint(self) -> str | None:
         """The prefix of the newest checkpoint in model_dir, or None."""
         return checkpoints.latest(self.model_dir)
 
+    @runs_eagerly
     def get_variable_names(self) -> list[str]:
         """Names of the variables in the newest checkpoint."""
         return sorted(checkpoints.read(self._newest()).get_variable_to_shape_map())
 
+    @runs_eagerly
     def get_variable_value(self, name: str) -> Any:
         """A variable's value in the newest checkpoint."""
         return checkpoints.read(self._newest()).get_tensor(name)

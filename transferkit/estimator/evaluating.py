@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +14,14 @@ from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
-from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
+from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_of
+from transferkit.estimator.progress import progress
 from transferkit.estimator.stepping import Batches
 from transferkit.estimator.summaries import Journal
 from transferkit.estimator.traced import Traced
 from transferkit.model_fn.spec import ModeKeys, is_keras_metric
 
 __all__ = ["evaluate"]
-
-_log = logging.getLogger("transferkit")
 
 
 def evaluate(
@@ -45,52 +44,75 @@ def evaluate(
     """
     config = engine.config
     strategy = engine.strategy(ModeKeys.EVAL)
-    with seeded(config.tf_random_seed):
+    chance = engine.drawn()
+    with seeded(config.tf_random_seed, chance):
         context = input_context(strategy)
         dataset, labelled = call_input_fn(input_fn, ModeKeys.EVAL, engine.params, config, context)
     traced = engine.traced(ModeKeys.EVAL, signature_of(dataset.element_spec, labelled), strategy)
     for name in ("loss", "global_step"):
         if name in traced.metrics:
             raise ValueError(fault("eval_metric_ops", name, None, f"{name!r} is a result of its own"))
-    with engine.weights_of(checkpoint_path):
+    with engine.weights_of(checkpoint_path, traced):
         engine.begin(traced, untrained=checkpoint_path is None)
-        with seeded(config.tf_random_seed):
+        with seeded(config.tf_random_seed, chance):
             batches = Batches(dataset, replicas_here(strategy))
-        results = _run(engine, traced, batches, steps, hooks)
+        results = _run(engine, traced, batches, steps, hooks, chance)
     journal = Journal(folder, config.is_chief or config.task_type == TaskType.EVALUATOR)
     scalars = {name: value for name, value in results.items() if name != "global_step"}
     journal.scalars(results["global_step"], scalars)
+    _tell(results)
+    if engine.source is not None or checkpoint_path is not None:
+        progress.info("Saving 'checkpoint_path' summary for global step %d", results["global_step"])
+        journal.text(results["global_step"], "checkpoint_path", checkpoint_path or str(engine.source))
     journal.flush()
-    _log.info("Evaluated at step %d: %s", results["global_step"], scalars)
     return results
 
 
+def _tell(results: dict[str, Any]) -> None:
+    step = results["global_step"]
+    said = ", ".join(f"{name} = {value}" for name, value in sorted(results.items()))
+    progress.info("Saving dict for global step %d: %s", step, said)
+
+
 def _run(
-    engine: Engine, traced: Traced, batches: Batches, steps: int | None, hooks: Sequence[Any]
+    engine: Engine,
+    traced: Traced,
+    batches: Batches,
+    steps: int | None,
+    hooks: Sequence[Any],
+    chance: int,
 ) -> dict[str, Any]:
     engine.store.reset_local()
     runner = HookRunner([*hooks, *traced.spec.evaluation_hooks], traced)
     runner.begin()
     runner.created()
     total, count, number = 0.0, 0, 0
+    begun = time.time()
+    progress.info("Starting evaluation at %s", time.strftime("%Y-%m-%dT%H:%M:%S"))
     while steps is None or number < steps:
         asked = runner.ask(traced.losses)
         # The last batches of the data count, also where they do not suffice for all replicas.
         batch, present = batches.take_padded()
         if batch is None:
             break
-        place = tf.constant(number, tf.int64)
+        place = tf.constant(chance + number, tf.int64)
         losses = runner.run(asked, [place, *batch], engine.config.jit_compile)[:present]
         total += sum(float(loss) for loss in losses)
         count += len(losses)
         number += 1
+        if steps is None or number % max(1, steps // 10) == 0:
+            progress.info("Evaluation [%d/%s]", number, steps if steps is not None else "inf")
         if runner.stop:
             break
     batches.close()
     runner.end()
+    progress.info("Inference Time : %.5fs", time.time() - begun)
+    progress.info("Finished evaluation at %s", time.strftime("%Y-%m-%d-%H:%M:%S"))
     results = metric_values(traced)
-    results["loss"] = np.float32(total / count) if count else np.float32("nan")
-    results["global_step"] = np.int64(engine.step())
+    # Without a batch the mean is 0, as a metric without values is.
+    results["loss"] = np.float32(total / count if count else 0.0)
+    results = dict(sorted(results.items()))
+    results["global_step"] = np.int64(engine.present_step())
     return results
 
 

@@ -1,5 +1,7 @@
 """What ``tf.estimator.experimental`` holds of the contract, under the same names."""
 
+from typing import Any as _Any
+
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
     stop_if_higher_hook,
@@ -15,3 +17,11 @@ __all__ = [
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """Says what to use for a name of tf.estimator.experimental that is not here."""
+    from transferkit.estimator.namespace import missing
+
+    hint = None if name.startswith("_") else missing(f"experimental.{name}")
+    raise AttributeError(f"transferkit.estimator.experimental has no {name}" + (f": {hint}" if hint else ""))

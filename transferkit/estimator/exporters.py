@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import inspect
 import json
-import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -14,10 +13,9 @@ from typing import Any
 
 from transferkit.errors import fault
 from transferkit.estimator.early_stopping import read_eval_metrics
+from transferkit.estimator.progress import progress
 
 __all__ = ["BestExporter", "Exporter", "FinalExporter", "LatestExporter"]
-
-_log = logging.getLogger("transferkit")
 
 
 class Exporter(abc.ABC):
@@ -36,7 +34,7 @@ class Exporter(abc.ABC):
         checkpoint_path: str,
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
-    ) -> str | None:
+    ) -> Any:
         """Exports ``checkpoint_path`` into ``export_path``, or does not; returns the folder or None."""
 
 
@@ -58,8 +56,8 @@ class _SavedModelExporter(Exporter):
     def name(self) -> str:
         return self._name
 
-    def _write(self, estimator: Any, export_path: str, checkpoint_path: str) -> str:
-        folder: str = estimator.export_saved_model(
+    def _write(self, estimator: Any, export_path: str, checkpoint_path: str) -> bytes:
+        folder: bytes = estimator.export_saved_model(
             export_path, self._receiver_fn, self._assets_extra, self._as_text, checkpoint_path
         )
         return folder
@@ -82,7 +80,7 @@ class FinalExporter(_SavedModelExporter):
         checkpoint_path: str,
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
-    ) -> str | None:
+    ) -> Any:
         if not is_the_final_export:
             return None
         return self._write(estimator, export_path, checkpoint_path)
@@ -121,7 +119,7 @@ class LatestExporter(_SavedModelExporter):
         checkpoint_path: str,
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
-    ) -> str | None:
+    ) -> Any:
         folder = self._write(estimator, export_path, checkpoint_path)
         _collect(export_path, self._keep)
         return folder
@@ -200,7 +198,7 @@ class BestExporter(_SavedModelExporter):
         checkpoint_path: str,
         eval_result: Mapping[str, Any],
         is_the_final_export: bool,
-    ) -> str | None:
+    ) -> Any:
         note = Path(export_path, "best.json")
         if self._best is None:
             self._best = self._remembered(estimator, note)
@@ -215,7 +213,7 @@ class BestExporter(_SavedModelExporter):
         temporary.write_text(json.dumps(current, indent=1))
         os.replace(temporary, note)
         _collect(export_path, self._keep)
-        _log.info("A new best, exported to %s", folder)
+        progress.info("A new best, exported to %s", folder)
         return folder
 
     def _remembered(self, estimator: Any, note: Path) -> dict[str, float] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,16 +54,16 @@ def export_saved_model(
         ValueError: where there are no trained weights, or the receiver or the outputs do not fit.
     """
     os.makedirs(base, exist_ok=True)
-    folder = _free_folder(base)
-    temporary = os.path.join(base, f"temp-{os.path.basename(folder)}")
+    # Another process may be writing an export of the same second here.
+    temporary = os.path.join(base, f"temp-{int(time.time())}-{uuid.uuid4().hex[:8]}")
     try:
         module = tf.train.Checkpoint()
-        signatures, methods = _signatures(engine, receiver_fn, module)
+        signatures, methods, traced = _signatures(engine, receiver_fn, module)
         if checkpoint_path is None and engine.load_latest() is None and not engine.live:
             raise ValueError(
                 fault("model_dir", engine.model_dir, "a trained model", "train before exporting")
             )
-        with engine.weights_of(checkpoint_path):
+        with engine.weights_of(checkpoint_path, traced):
             tf.saved_model.save(module, temporary, signatures=signatures)
         _set_methods(temporary, methods)
         for target, source in (assets_extra or {}).items():
@@ -70,24 +72,33 @@ def export_saved_model(
             shutil.copyfile(source, place)
         if as_text:
             _as_text(Path(temporary))
-        os.replace(temporary, folder)
+        folder = _moved(temporary, base)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return folder
 
 
-def _free_folder(base: str) -> str:
-    """A folder named by the present second that is not there yet."""
+def _moved(temporary: str, base: str) -> str:
+    """Moves a whole export to a folder named by the present second, or the next one that nobody has taken."""
     stamp = int(time.time())
-    while os.path.exists(os.path.join(base, str(stamp))):
+    while True:
+        folder = os.path.join(base, str(stamp))
+        if not os.path.exists(folder):
+            try:
+                # Taken meanwhile by another process, it is not empty, and nothing is replaced.
+                os.rename(temporary, folder)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+            else:
+                return folder
         stamp += 1
-    return os.path.join(base, str(stamp))
 
 
 def _signatures(
     engine: Engine, receiver_fn: Callable[[], Any], module: Any
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[dict[str, Any], dict[str, str], Any]:
     graph = TracedGraph("serving")
     tracker_scope = _tracking()
     with graph.as_default(), tracker_scope as tracker:
@@ -95,6 +106,7 @@ def _signatures(
         if not hasattr(receiver, "receiver_tensors") or not hasattr(receiver, "features"):
             raise ValueError(fault("serving_input_receiver_fn", receiver, "a ServingInputReceiver"))
         flat = tf.nest.flatten(receiver.features, expand_composites=True)
+        _check_graph(graph, [*flat, *tf.nest.flatten(receiver.receiver_tensors, expand_composites=True)])
         specs = tf.nest.map_structure(tf.type_spec_from_value, receiver.features)
     specs = tf.nest.map_structure(_without_name, specs)
     traced = engine.traced(ModeKeys.PREDICT, (specs, None))
@@ -116,7 +128,7 @@ def _signatures(
     made = [r for kept in (*traced.kept, tracker) for r in kept.resources]
     module.resources = [*made, *captured_resources((traced.graph, graph), made)]
     module.functions = list(signatures.values())
-    return signatures, methods
+    return signatures, methods, traced
 
 
 def _serve(
@@ -134,6 +146,21 @@ def _serve(
 
     specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in tensors.items()}
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
+
+
+def _check_graph(graph: TracedGraph, tensors: list[Any]) -> None:
+    """Raises ValueError for a tensor that the receiver function did not make."""
+    for tensor in tensors:
+        if getattr(tensor, "graph", None) is not graph:
+            raise ValueError(
+                fault(
+                    "serving_input_receiver_fn",
+                    tensor,
+                    "tensors made in it",
+                    "make placeholders and features inside of serving_input_receiver_fn, which is called in "
+                    "a graph of its own",
+                )
+            )
 
 
 def _without_name(spec: Any) -> Any:

@@ -11,9 +11,8 @@ Keras layer, optimizer or metric runs, after the reads and writes of the same va
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -58,6 +57,9 @@ class TracedGraph(func_graph.FuncGraph):
         self.replaced: dict[str, Any] = {}
         self._kept: set[Any] | None = None
         self._reads: dict[int, Any] = {}
+        # Variable -> what this graph's code gave as its first value, and the operation that assigns it.
+        self.first_values: dict[int, Any] = {}
+        self._initializers: dict[int, Any] = {}
         self.on_watch: Any = None
         self.find_variable: Any = None
 
@@ -81,16 +83,6 @@ class TracedGraph(func_graph.FuncGraph):
                 raise
             return self.read_of(variable)
 
-    @contextlib.contextmanager
-    def without_building(self) -> Iterator[None]:
-        """As default graph, with tensors that can be keys of a dictionary (a hook's feed_dict)."""
-        with self.as_default():
-            self._building_function = False
-            try:
-                yield
-            finally:
-                self._building_function = True
-
     def watch_variable(self, v: Any) -> None:
         super().watch_variable(v)
         if self.on_watch is not None:
@@ -98,41 +90,68 @@ class TracedGraph(func_graph.FuncGraph):
 
     def read_of(self, variable: Any) -> Any:
         """One tensor that reads ``variable``, made on first asking."""
-        read = self._reads.get(id(variable))
+        # The variable is held: what an assignment returned is gone before the next one is asked for.
+        _, read = self._reads.get(id(variable), (None, None))
         if read is None:
-            building, self._building_function = self._building_function, True
             with self.as_default(), tf.control_dependencies(None):
                 read = variable.read_value()
-            self._building_function = building
-            self._reads[id(variable)] = read
+            self._reads[id(variable)] = variable, read
             self._read_first(read.op)
         return read
 
     def _read_first(self, read: Any) -> None:
         """A step's writes wait for ``read``: asked for, it gives the value before the step."""
-        # What an assignment returned is read after it.
-        before = needed(self, [], [], [read])
-        handles = {handle for op in before if op.type == "ReadVariableOp" for handle in resources(op)}
+        if not self._plain_read(read):
+            return
+        handles = {handle for op in needed(self, [], [], [read]) for handle in resources(op)}
         for op in super().get_operations():
-            if op in before:
-                continue
             if handles & set(written(op)) and read not in op.control_inputs:
                 op._add_control_input(read)
 
-    def reads_before_writes(self, effects: Sequence[Any]) -> None:
+    def _plain_read(self, read: Any, run: frozenset[Any] = frozenset(), inputs: Sequence[Any] = ()) -> bool:
+        """Whether waiting for ``read`` runs nothing of effect beyond ``run``, and needs nothing that is fed.
+
+        What an assignment returned is read after it: whoever waits for such a read runs the assignment.
+        """
+        given = {internal.op for _, internal in self.captures} | {tensor.op for tensor in inputs}
+        for op in needed(self, inputs, [], [read]):
+            if op in run or op in given or op.type in READS:
+                continue
+            if op.type == "Placeholder" or writes(op) or op.op_def.is_stateful:
+                return False
+        return True
+
+    def initializer_of(self, variable: Any) -> Any:
+        """The operation that gives ``variable`` the first value that this graph's code names.
+
+        Where it names none (the variable was made outside), the operation changes nothing.
+        """
+        made = self._initializers.get(id(variable))
+        if made is None:
+            with self.as_default(), tf.control_dependencies(None):
+                value = self.first_values.get(id(variable))
+                if callable(value):
+                    value = value()
+                if value is None:
+                    value = variable.read_value()
+                made = variable.assign(tf.cast(value, variable.dtype)).op
+            self._initializers[id(variable)] = made
+        return made
+
+    def reads_before_writes(self, effects: Sequence[Any], inputs: Sequence[Any]) -> None:
         """Lets each write of ``effects`` wait for the reads of its variable that nothing orders against it.
 
         Sessions left that order open; here a step reads what stood before it, and so is repeatable.
         """
         operations = super().get_operations()
-        run = needed(self, [], [], effects)
+        run = frozenset(needed(self, [], [], effects))
         number = {op: place for place, op in enumerate(operations)}
         before = [
             [number[t.op] for t in op.inputs] + [number[c] for c in op.control_inputs] for op in operations
         ]
         reads: dict[str, list[Any]] = {}
         for op in operations:
-            if op.type in READS:
+            if op.type in READS and (op in run or self._plain_read(op, run, inputs)):
                 for handle in resources(op):
                     reads.setdefault(handle, []).append(op)
         keras_writes = set(self.keras_writes)

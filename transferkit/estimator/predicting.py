@@ -9,15 +9,17 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.eager import runs_eagerly
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner
-from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
+from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_of
 from transferkit.estimator.stepping import Batches
 from transferkit.model_fn.spec import ModeKeys
 
 __all__ = ["predict"]
 
 
+@runs_eagerly
 def predict(
     engine: Engine,
     input_fn: Callable[..., Any],
@@ -28,7 +30,8 @@ def predict(
 ) -> Iterator[Any]:
     """Yields predictions, computed as they are asked for."""
     config = engine.config
-    with seeded(config.tf_random_seed):
+    chance = engine.drawn()
+    with seeded(config.tf_random_seed, chance):
         dataset, labelled = call_input_fn(input_fn, ModeKeys.PREDICT, engine.params, config)
         if labelled:
             dataset = dataset.map(lambda features, labels: features)
@@ -36,21 +39,21 @@ def predict(
     predictions = keep_keys(traced.spec.predictions, predict_keys)
     flat = tf.nest.flatten(predictions)
     runner = HookRunner([*hooks, *traced.spec.prediction_hooks], traced)
-    with engine.weights_of(checkpoint_path):
+    with engine.weights_of(checkpoint_path, traced):
         engine.begin(traced, untrained=checkpoint_path is None)
         runner.begin()
         runner.created()
-    with seeded(config.tf_random_seed):
+    with seeded(config.tf_random_seed, chance):
         batches = Batches(dataset)
     for number in itertools.count():
         # The weights are the named checkpoint's while a batch is computed, and no longer: between two
         # batches the caller may train.
-        with engine.weights_of(checkpoint_path):
+        with engine.weights_of(checkpoint_path, traced):
             asked = runner.ask(flat)
             batch = batches.take()
             if batch is None:
                 break
-            outputs = runner.run(asked, [tf.constant(number, tf.int64), *batch])
+            outputs = runner.run(asked, [tf.constant(chance + number, tf.int64), *batch])
         arrays = [t.numpy() for t in outputs]
         if not yield_single_examples:
             yield tf.nest.pack_sequence_as(predictions, arrays)

@@ -6,7 +6,10 @@ import copy
 import os
 from typing import Any
 
+import tensorflow as tf
+
 from transferkit.errors import fault, near
+from transferkit.estimator.calling import arguments
 from transferkit.estimator.cluster import ClusterTask
 
 __all__ = ["RunConfig"]
@@ -43,7 +46,8 @@ class RunConfig(ClusterTask):
 
     Args:
         model_dir: where checkpoints and event files go.
-        tf_random_seed: every random number follows from it; None draws another run each time.
+        tf_random_seed: every random number follows from it, and a resumed run ends with the weights of an
+            uninterrupted one; None draws another run each time.
         save_summary_steps: steps between two summaries; 0 or None writes none.
         save_checkpoints_steps: steps between two checkpoints.
         save_checkpoints_secs: seconds between two checkpoints (600 where neither is given); not both.
@@ -79,7 +83,7 @@ class RunConfig(ClusterTask):
     def __init__(
         self,
         model_dir: str | None = None,
-        tf_random_seed: int | None = 1,
+        tf_random_seed: int | None = None,
         save_summary_steps: int | None = 100,
         save_checkpoints_steps: Any = _UNSET,
         save_checkpoints_secs: Any = _UNSET,
@@ -216,8 +220,17 @@ class RunConfig(ClusterTask):
             raise ValueError(
                 fault("RunConfig.mixed_precision", values["mixed_precision"], "'bfloat16' or None")
             )
-        if values["device_fn"] is not None and not callable(values["device_fn"]):
-            raise ValueError(fault("RunConfig.device_fn", values["device_fn"], "a function of an operation"))
+        device_fn = values["device_fn"]
+        if device_fn is not None and (not callable(device_fn) or arguments(device_fn) != ("op",)):
+            raise ValueError(fault("RunConfig.device_fn", device_fn, "a function of one argument 'op'"))
+        session = values["session_config"]
+        if session is not None and not isinstance(session, tf.compat.v1.ConfigProto):
+            raise ValueError(fault("RunConfig.session_config", session, "a tf.compat.v1.ConfigProto"))
+        if values["protocol"] not in (None, "grpc", "grpc+verbs"):
+            raise ValueError(fault("RunConfig.protocol", values["protocol"], "'grpc', 'grpc+verbs' or None"))
+        delay = values["experimental_max_worker_delay_secs"]
+        if delay is not None and not isinstance(delay, int):
+            raise ValueError(fault("RunConfig.experimental_max_worker_delay_secs", delay, "an integer"))
         if values["experimental_distribute"] is not None:
             raise ValueError(
                 fault(

@@ -38,10 +38,12 @@ class DataPosition:
     Attributes:
         start: the global step at which the call began; its data's seeds follow from it.
         batches: how many batches (a replica) it has taken.
+        chance: what unseeded shuffles follow from where no seed is given; the same after a resumption.
     """
 
     start: int
     batches: int = 0
+    chance: int = 0
 
     @staticmethod
     def of(prefix: str | None) -> DataPosition | None:
@@ -108,6 +110,11 @@ class Saver:
         if not self.main or source is None or checkpoints.step_of(source) != step:
             self.save(step, position)
 
+    @property
+    def writes_here(self) -> bool:
+        """Whether it writes checkpoints that this Estimator goes back to."""
+        return self.main and self._writes
+
     def due(self, step: int) -> bool:
         """Whether a checkpoint is due at ``step``."""
         if step == self.saved_step:
@@ -128,11 +135,13 @@ class Saver:
             listener.before_save(self.session, step)
         if self._writes:
             prefix = os.path.join(self._folder, f"model.ckpt-{step}")
-            if position is not None:
+            # Nothing is behind a call's first checkpoint: there is nothing to note.
+            behind = position is not None and position.batches
+            if position is not None and behind:
                 os.makedirs(self._folder, exist_ok=True)
                 position.write(prefix)
             self._engine.save(None if self.main else self._folder)
-            if position is None:
+            if not behind:
                 forget_position(prefix)
         self.saved_step, self._saved_time = step, time.monotonic()
         for listener in self.listeners:

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from transferkit.estimator.graph import TracedGraph
 from transferkit.estimator.keras_bridge import keras_optimizer
@@ -51,18 +52,25 @@ class Journal:
         return writer
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
-        """Writes those of ``values`` that are numbers; bytes are taken for a serialized summary."""
+        """Writes numbers, arrays, and serialized summaries under the names of ``values``."""
         if not self.writes:
             return
         summary = v1.Summary()
         for name, value in values.items():
-            if isinstance(value, bytes):
-                summary.MergeFromString(value)
-            elif np.ndim(value) == 0 and np.issubdtype(np.asarray(value).dtype, np.number):
-                summary.value.add(tag=name, simple_value=float(value))
+            _enter(summary, name, value)
         if summary.value:
             self.writer.add_summary(summary, step)
             self._wrote = True
+
+    def text(self, step: int, name: str, value: str) -> None:
+        """Writes a line of text."""
+        if not self.writes:
+            return
+        summary = v1.Summary()
+        metadata = v1.SummaryMetadata(plugin_data=v1.SummaryMetadata.PluginData(plugin_name="text"))
+        summary.value.add(tag=name, metadata=metadata, tensor=tf.make_tensor_proto(value, dtype=tf.string))
+        self.writer.add_summary(summary, step)
+        self._wrote = True
 
     def merged(self, step: int, serialized: bytes) -> None:
         """Writes a summary as TensorFlow-1 summary operations give it."""
@@ -80,6 +88,25 @@ class Journal:
             self.writer.flush()
             _flushed[self.folder] = now
             self._wrote = False
+
+
+def _enter(summary: Any, name: str, value: Any) -> None:
+    """Adds a value to ``summary`` as tf.estimator's evaluations do."""
+    if isinstance(value, bytes):
+        try:
+            several = v1.Summary.FromString(value).value
+        except DecodeError:
+            # Text, and no summary.
+            return
+        for number, one in enumerate(several):
+            one.tag = f"{name}/{number}"
+        summary.value.extend(several)
+    elif np.ndim(value):
+        array = np.asarray(value)
+        if array.dtype != object:
+            summary.value.add(tag=name, node_name=name, tensor=tf.make_tensor_proto(array))
+    elif np.issubdtype(np.asarray(value).dtype, np.number):
+        summary.value.add(tag=name, simple_value=float(value))
 
 
 def flush_now(folder: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from transferkit.estimator.functions import GraphFunction
@@ -70,9 +71,35 @@ class Traced:
         if made is None:
             outputs = [self.graph.replaced.get(t.name, t) for t in outputs]
             control = [*(self.effects if effects else ()), *operations]
-            made = GraphFunction(self.graph, [*self.inputs, *feeds], outputs, control, jit_compile)
+            inputs = [*self.inputs, *feeds]
+            with self._asked_writes_last(inputs, outputs, operations) if effects else nullcontext():
+                made = GraphFunction(self.graph, inputs, outputs, control, jit_compile)
             self._functions[key] = made
         return made
+
+    @contextmanager
+    def _asked_writes_last(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], operations: Sequence[Any]
+    ) -> Iterator[None]:
+        """Within it, an assignment that a hook asks for waits for the step's own of the same variable.
+
+        A session leaves that order open. The edges go again: by itself the assignment runs no step.
+        """
+        step = needed(self.graph, inputs, [], self.effects)
+        asked = needed(self.graph, inputs, outputs, operations) - step
+        last = {handle: op for op in step for handle in written(op)}
+        changed = []
+        for op in asked:
+            waits = {last[handle] for handle in written(op) if handle in last} - set(op.control_inputs)
+            if waits:
+                changed.append((op, list(op.control_inputs)))
+                op._add_control_inputs(list(waits))
+        try:
+            yield
+        finally:
+            for op, before in changed:
+                op._remove_all_control_inputs()
+                op._add_control_inputs(before)
 
     def written(self) -> list[Any]:
         """The resources, outside the graph, that a step may write."""

@@ -13,8 +13,11 @@ from tensorflow.python.distribute import distribute_utils
 from transferkit.estimator.calling import call_model_fn
 from transferkit.estimator.effects import settle_effects
 from transferkit.estimator.graph import TracedGraph
+from transferkit.estimator.identity import compare_by_identity
+from transferkit.estimator.inputs.call import without_placeholder
 from transferkit.estimator.keras_bridge import naming_full_precision, tracing_keras
 from transferkit.estimator.random_ops import make_stateless, stateless_inside
+from transferkit.estimator.sync_replicas import replicas_in_step
 from transferkit.estimator.tables import warn_of_tables
 from transferkit.estimator.traced import Traced
 from transferkit.estimator.variables import VariableStore
@@ -45,6 +48,7 @@ def trace(
         config: handed to model_fn.
         strategy: the distribution strategy, or None for one device.
     """
+    compare_by_identity()
     graph = TracedGraph(f"model_fn_{mode}")
     graph.seed = config.tf_random_seed
     traced = Traced(mode, graph, signature)
@@ -64,6 +68,7 @@ def trace(
         graph.as_default(),
         tf.variable_creator_scope(outer_creator),
         tracing_keras(config.tf_random_seed, config.mixed_precision),
+        replicas_in_step(),
         tracker as resources,
         warnings.catch_warnings(),
         contextlib.ExitStack() as stack,
@@ -80,7 +85,7 @@ def trace(
 
         @tf.autograph.experimental.do_not_convert
         def call(batch: Any) -> Any:
-            features, labels = batch
+            features, labels = without_placeholder(batch[0]), batch[1]
             specs.append(call_model_fn(model_fn, features, labels, mode, params, config))
             return specs[-1].loss
 

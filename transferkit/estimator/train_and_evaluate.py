@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,10 +15,9 @@ from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
 from transferkit.estimator.hooks import check_hooks
+from transferkit.estimator.progress import progress
 
 __all__ = ["EvalSpec", "TrainSpec", "train_and_evaluate"]
-
-_log = logging.getLogger("transferkit")
 
 
 class _TrainSpec(NamedTuple):
@@ -145,8 +143,8 @@ def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpe
     evaluator evaluates each new checkpoint until the last.
 
     Returns:
-        The last evaluation's metrics and the list of what the exporters gave; both None for a worker or chief
-        of a cluster that has an evaluator of its own.
+        The last evaluation's metrics and the list of what the exporters gave; both None for a chief or worker
+        of a cluster, whose evaluator is a task of its own. ``master`` does both, as it did.
 
     Raises:
         TypeError: where the specs are something else.
@@ -170,7 +168,8 @@ def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpe
                 "parameter servers are not supported",
             )
         )
-    if config.num_worker_replicas > 1:
+    if config.cluster_spec.jobs and config.task_type != TaskType.MASTER:
+        # In a cluster a task of its own evaluates and exports; a chief beside it only trains.
         estimator.train(
             train_spec.input_fn,
             train_spec.hooks,
@@ -191,8 +190,8 @@ class _Evaluation:
         self.checkpoint: str | None = None
         self.final = False
 
-    def run(self, final: bool | None = None) -> None:
-        """Evaluates the newest checkpoint."""
+    def run(self, final: bool | None = None, exports: bool = True) -> None:
+        """Evaluates the newest checkpoint, and exports it."""
         estimator, spec = self._estimator, self._spec
         prefix = estimator.latest_checkpoint()
         self.metrics = estimator.evaluate(spec.input_fn, steps=spec.steps, hooks=spec.hooks, name=spec.name)
@@ -201,7 +200,7 @@ class _Evaluation:
         self.final = final if final is not None else bool(self._max_steps and step >= self._max_steps)
         base = os.path.join(estimator.model_dir, "export")
         self.exports = []
-        for exporter in spec.exporters:
+        for exporter in spec.exporters if exports else ():
             path = os.path.join(base, exporter.name)
             self.exports.append(exporter.export(estimator, path, prefix, self.metrics, self.final))
 
@@ -233,15 +232,16 @@ def _local(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tuple[
     estimator.train(
         train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps, saving_listeners=listeners
     )
-    # Whatever was evaluated on the way, the last checkpoint is, and counts as the final one.
-    evaluation.run(final=True)
+    # Whatever was evaluated on the way, the last checkpoint is, and counts as the final one. Where there was
+    # nothing to train, its exports are there already.
+    evaluation.run(final=True, exports=begin is None or estimator.latest_checkpoint() != begin)
     return evaluation.metrics, evaluation.exports
 
 
 def _evaluator(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tuple[Any, Any]:
     evaluation = _Evaluation(estimator, eval_spec, train_spec.max_steps)
     if eval_spec.start_delay_secs:
-        _log.info("Waiting %s s before the first evaluation", eval_spec.start_delay_secs)
+        progress.info("Waiting %s s before the first evaluation", eval_spec.start_delay_secs)
         time.sleep(eval_spec.start_delay_secs)
     while not evaluation.final:
         begun = time.monotonic()

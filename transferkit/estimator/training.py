@@ -16,8 +16,10 @@ from transferkit.errors import fault
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.hooks import HookRunner, check_hooks
-from transferkit.estimator.inputs import call_input_fn, seeded, signature_of
+from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_of
+from transferkit.estimator.progress import LossLog, progress
 from transferkit.estimator.saving import DataPosition, Saver, adopt
+from transferkit.estimator.scaffold import kept_by
 from transferkit.estimator.signals import Termination
 from transferkit.estimator.stepping import Batches, GraphLoop
 from transferkit.estimator.summaries import Journal, LearningRate, Speed, merged_summary
@@ -57,25 +59,29 @@ class Training:
         max_steps: int | None,
     ) -> None:
         self._engine, self._config = engine, engine.config
+        engine.look_again()
         live = engine.live
-        found = None if live else engine.newest()
+        found = None if live or engine.failed else engine.newest()
+        engine.failed = False
         # A checkpoint from the middle of a call that was ended: its data go on where they were.
-        self._position = DataPosition.of(found) or DataPosition(engine.step())
+        self._position = DataPosition.of(found) or DataPosition(engine.step(), chance=engine.chance)
         strategy = engine.strategy(ModeKeys.TRAIN)
         seed = _data_seed(self._config.tf_random_seed, self._position.start)
-        with seeded(seed):
+        chance = self._position.chance + self._position.start
+        with seeded(seed, chance):
             context = input_context(strategy)
             dataset, labelled = call_input_fn(input_fn, ModeKeys.TRAIN, engine.params, self._config, context)
         self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled), strategy)
+        engine.keep = kept_by(self._traced.spec.scaffold._saver)
         engine.load_latest()
         engine.initialize(self._traced)
         engine.begin(self._traced)
         self._step = self._position.start if live else engine.step()
         self._last = max_steps if max_steps is not None else self._step + steps if steps is not None else None
         if self._position.batches:
-            _log.info("Going on after %d batches of the data", self._position.batches)
+            progress.info("Going on after %d batches of the data", self._position.batches)
             dataset = dataset.skip(self._position.batches)
-        with seeded(seed):
+        with seeded(seed, chance):
             self._batches = Batches(dataset, replicas_here(strategy))
         self._prepare_hooks(hooks, listeners)
         self._loss: Any = None
@@ -107,11 +113,25 @@ class Training:
     def run(self) -> None:
         """Trains to the end, writes the last checkpoint.
 
+        Where it fails, what follows starts from the newest checkpoint, as in a session; where none is
+        written, from the values before.
+
         Raises:
             NanLossDuringTrainingError: for a loss that is no number.
             SystemExit: with 143 after SIGTERM, once a checkpoint is written.
             KeyboardInterrupt: after Ctrl-C, in the same way.
         """
+        engine = self._engine
+        before = None if any(saver.writes_here for saver in self._savers) else engine.values()
+        try:
+            self._run()
+        except BaseException as error:
+            self._batches.close()
+            # One that was ended from outside goes on in its data; after a fault the caller gives data anew.
+            engine.forget(before, anew=isinstance(error, Exception))
+            raise
+
+    def _run(self) -> None:
         runner = self._runner
         with Termination() as termination:
             runner.begin()
@@ -121,6 +141,7 @@ class Training:
             runner.created()
             self._speed, self._time = Speed(self._step), time.perf_counter()
             self._logged = self._summed = self._step
+            self._said = LossLog(self._step)
             self._first = True
             loop: GraphLoop | None = None
             length = self._config.steps_per_loop or 1
@@ -145,7 +166,7 @@ class Training:
             for saver in self._savers:
                 saver.end(self._step)
             if self._loss is not None:
-                _log.info("Loss for final step: %s", self._loss)
+                progress.info("Loss for final step: %s.", self._loss)
             if termination.asked is not None:
                 raise termination.ending()
 
@@ -171,6 +192,8 @@ class Training:
         self._check_loss()
         if summing:
             self._summarize(outputs[2:])
+        if self._first and self._config.log_step_count_steps:
+            self._said.first(self._loss)
         self._first = False
         return True
 
@@ -192,6 +215,9 @@ class Training:
         limits = [length]
         if self._last is not None:
             limits.append(self._last - self._step)
+        every = self._config.log_step_count_steps
+        if every:
+            limits.append(every - (self._step - self._logged))
         limits.extend(n for n in (saver.until_due(self._step) for saver in self._savers) if n is not None)
         return max(1, min(limits))
 
@@ -239,7 +265,7 @@ class Training:
             speed = self._speed.look(self._step)
             self._logged = self._step
             self._journal.scalars(self._step, speed)
-            _log.info("loss = %s, step = %d (%.3f steps/s)", self._loss, self._step, speed["global_step/sec"])
+            self._said.write(self._loss, self._step, speed["global_step/sec"])
         for saver in self._savers:
             if saver.due(self._step):
                 saver.save(self._step, self._position)

@@ -92,7 +92,7 @@ class VariableStore:
     def _create(self, graph: TracedGraph, taken: Any, next_creator: Any, **kwargs: Any) -> Any:
         owner, of_metric = keras_owner()
         if owner is not None or tf.executing_eagerly():
-            name = owner.path if owner is not None else (kwargs.get("name") or "Variable")
+            name = _scoped(graph, owner.path) if owner is not None else (kwargs.get("name") or "Variable")
             name = _free(name.rstrip("/"), taken)
         else:
             with tf.name_scope(kwargs.get("name") or "Variable") as scope:
@@ -103,6 +103,7 @@ class VariableStore:
         here = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
         key = (name, id(here)) if local else name
         variable = self._made.get(key)
+        first = kwargs.get("initial_value")
         if variable is None:
             kwargs["initial_value"] = self._value(graph, name, kwargs.get("initial_value"))
             kwargs.pop("use_resource", None)
@@ -120,6 +121,7 @@ class VariableStore:
                 self._enter(name, variable)
         elif kwargs.get("shape") is not None or kwargs.get("initial_value") is not None:
             _check_shape(name, variable, kwargs)
+        graph.first_values.setdefault(id(variable), first)
         if owner is not None:
             self._keras[id(variable)] = owner
             self._kept.append(owner)
@@ -159,6 +161,8 @@ class VariableStore:
             # A graph of its own, seeded by the name: the value does not depend on what else was made.
             with tf.init_scope():
                 own = TracedGraph("initial_value")
+                # Where none is given, that of the process does not count: "None" means chance.
+                own.seed = None
                 if self._seed is not None:
                     own.seed = (self._seed * 2654435761 + zlib.crc32(name.encode())) % (2**31 - 1)
                 with own.as_default():
@@ -189,6 +193,7 @@ class VariableStore:
         variable = container_of(variable)
         with self._lock:
             if id(variable) not in self.local and id(variable) not in self._names:
+                name_operation(variable)
                 self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
 
     def enter_captured(self, graph: TracedGraph, local: list[Any]) -> None:
@@ -251,6 +256,13 @@ class VariableStore:
 
 def _beginning(variable: Any, initial: Any) -> Any:
     return tf.zeros_like(variable) if initial is None else initial
+
+
+def _scoped(graph: TracedGraph, path: str) -> str:
+    """The path of a Keras variable below the name scopes around its layer, which Keras leaves out."""
+    layer, _, _ = path.rpartition("/")
+    scope = graph.get_name_scope()
+    return scope[: len(scope) - len(layer)] + path if layer and f"/{scope}".endswith(f"/{layer}") else path
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints
+from transferkit.estimator import checkpoints, slices
 
 __all__ = ["VocabInfo", "WarmStartSettings", "warm_start"]
+
+_log = logging.getLogger("transferkit")
 
 
 class VocabInfo(NamedTuple):
@@ -108,25 +111,32 @@ def warm_start(settings: WarmStartSettings, saved: Mapping[str, Any], trainable:
     shapes = reader.get_variable_to_shape_map()
     names = _chosen(settings.vars_to_warm_start, saved, trainable)
     previous = settings.var_name_to_prev_var_name
-    unknown = sorted(set(previous) - set(saved))
+    wholes = {slices.full_name(name, variable) for name, variable in saved.items()}
+    unknown = sorted(set(previous) - set(saved) - wholes)
     if unknown:
         raise ValueError(
             fault("WarmStartSettings.var_name_to_prev_var_name", unknown, "variables of the model")
         )
-    names = list(dict.fromkeys([*names, *previous]))
+    names = list(dict.fromkeys([*names, *(name for name in previous if name in saved)]))
+
+    def _source(name: str) -> str:
+        """Where the values come from: by the part's own name, or by the whole's."""
+        whole = slices.full_name(name, saved[name])
+        return previous.get(name, previous.get(whole, whole))
+
     faults = []
     for name in names:
-        source = previous.get(name, name)
+        source, expected = _source(name), slices.expected_shape(saved[name])
         if source not in shapes:
             faults.append(f"{source} (not in the checkpoint)")
-        elif list(shapes[source]) != saved[name].shape.as_list():
-            faults.append(f"{name} ({shapes[source]} there, {saved[name].shape.as_list()} here)")
+        elif list(shapes[source]) != expected:
+            faults.append(f"{name} ({shapes[source]} there, {expected} here)")
     if faults:
         raise ValueError(
             fault(f"warm start from {prefix}", None, None, "cannot be done for: " + ", ".join(faults))
         )
     for name in names:
-        saved[name].assign(reader.get_tensor(previous.get(name, name)))
+        saved[name].assign(slices.part_of(saved[name], reader.get_tensor(_source(name))))
     return names
 
 
@@ -157,7 +167,10 @@ def _chosen(given: Any, saved: Mapping[str, Any], trainable: list[str]) -> list[
                 for name, variable in saved.items()
                 if variable is one or variable is getattr(one, "value", 0)
             ]
-        if not found:
+        if not found and not isinstance(one, str):
             raise ValueError(fault("WarmStartSettings.vars_to_warm_start", one, "a variable of the model"))
+        if not found:
+            # A list of patterns may be that of a larger model.
+            _log.warning("warm start: no variable of the model matches %r", one)
         names.extend(found)
     return names

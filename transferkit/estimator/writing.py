@@ -30,6 +30,7 @@ from transferkit.estimator.checkpoints import (
     CheckpointError,
     exists,
     known,
+    signature,
     write_state,
 )
 
@@ -67,13 +68,20 @@ class CheckpointWriter:
         # Also at the end of the process.
         self._leave = weakref.finalize(self, _remove_temporary, folder, f"frozen-{os.getpid()}-{id(self)}")
 
-    def save(self, step: int, tensors: Mapping[str, Any], frozen: frozenset[str] = frozenset()) -> str:
+    def save(
+        self,
+        step: int,
+        tensors: Mapping[str, Any],
+        frozen: frozenset[str] = frozenset(),
+        parts: Mapping[str, tuple[str, str]] | None = None,
+    ) -> str:
         """Writes ``tensors`` as ``model.ckpt-STEP`` and makes it the latest.
 
         Args:
             step: the global step.
             tensors: name -> value.
             frozen: names of those that training does not write.
+            parts: name -> name of the whole and which part, of those that are parts of a variable.
 
         Returns:
             The checkpoint's prefix.
@@ -88,9 +96,9 @@ class CheckpointWriter:
             self._clean()
             still = self._unchanged(tensors, frozen)
             if still:
-                self._write_merged(temporary, tensors, still)
+                self._write_merged(temporary, tensors, still, parts or {})
             else:
-                _write(temporary, tensors)
+                _write(temporary, tensors, parts or {})
             with contextlib.suppress(FileNotFoundError):
                 # One of the same name, damaged perhaps: without its index it is not there.
                 os.unlink(f"{prefix}{_INDEX}")
@@ -119,15 +127,15 @@ class CheckpointWriter:
         beyond = prefixes[: -self._keep] if self._keep else []
         # The state file forgets them first: it never names a checkpoint that is gone.
         write_state(self._folder, prefixes[len(beyond) :])
-        self._state = _signature(self._folder), prefixes[len(beyond) :]
+        self._state = signature(self._folder), prefixes[len(beyond) :]
         for old in beyond:
             if not self._stays(old):
                 self._remove(old, files)
 
     def _known(self) -> list[str]:
         """The checkpoints that the state file names; it is read where another has written it."""
-        signature, prefixes = self._state
-        same = signature is not None and signature == _signature(self._folder)
+        written, prefixes = self._state
+        same = written is not None and written == signature(self._folder)
         return prefixes if same else known(self._folder)
 
     def _there(self, prefix: str, files: set[str]) -> bool:
@@ -180,7 +188,7 @@ class CheckpointWriter:
         if self._shard is None or not self._holds(buffers) or not os.path.exists(f"{self._shard}{_INDEX}"):
             self._forget_shard()
             shard = os.path.join(self._folder, f"{TEMPORARY}frozen-{os.getpid()}-{id(self)}")
-            _write(shard, candidates)
+            _write(shard, candidates, {})
             self._shard, self._still = shard, buffers
         return frozenset(candidates)
 
@@ -191,7 +199,13 @@ class CheckpointWriter:
             np.may_share_memory(held[name], buffer) or not buffer.size for name, buffer in buffers.items()
         )
 
-    def _write_merged(self, temporary: str, tensors: Mapping[str, Any], still: frozenset[str]) -> None:
+    def _write_merged(
+        self,
+        temporary: str,
+        tensors: Mapping[str, Any],
+        still: frozenset[str],
+        cut: Mapping[str, tuple[str, str]],
+    ) -> None:
         """Writes the changing part, links the frozen shard, and makes one checkpoint of both."""
         parts = [f"{temporary}_part0", f"{temporary}_part1"]
         for end in (_WHOLE, _INDEX):
@@ -200,7 +214,7 @@ class CheckpointWriter:
             except OSError:
                 # A file system without hard links.
                 shutil.copyfile(f"{self._shard}{end}", parts[0] + end)
-        _write(parts[1], {name: tensor for name, tensor in tensors.items() if name not in still})
+        _write(parts[1], {name: tensor for name, tensor in tensors.items() if name not in still}, cut)
         tf.raw_ops.MergeV2Checkpoints(
             checkpoint_prefixes=parts, destination_prefix=temporary, delete_old_dirs=False
         )
@@ -217,10 +231,11 @@ class CheckpointWriter:
         self._forget_shard()
 
 
-def _write(prefix: str, tensors: Mapping[str, Any]) -> None:
-    names = sorted(tensors)
-    values = [tensors[name] for name in names]
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=values)
+def _write(prefix: str, tensors: Mapping[str, Any], parts: Mapping[str, tuple[str, str]]) -> None:
+    keys = sorted(tensors)
+    values = [tensors[key] for key in keys]
+    names, cuts = zip(*(parts.get(key, (key, "")) for key in keys), strict=True)
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=cuts, tensors=values)
     # A full disk may leave a short file without an error: the sizes tell.
     least = sum(_size(tensor) for tensor in values)
     written = os.path.getsize(prefix + _WHOLE)
@@ -234,15 +249,6 @@ def _size(tensor: Any) -> int:
     return (
         int(tensor.shape.num_elements() * size) if size and tensor.dtype not in (tf.variant, tf.string) else 0
     )
-
-
-def _signature(folder: str) -> tuple[int, int, int] | None:
-    """Tells one state file from another: each is a new file."""
-    try:
-        found = os.stat(os.path.join(folder, "checkpoint"))
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _alive(process: int) -> bool:

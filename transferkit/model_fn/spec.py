@@ -100,6 +100,19 @@ class EstimatorSpec(_Fields):
             _hooks(prediction_hooks, "prediction_hooks"),
         )
 
+    def _replace(self, **changes: Any) -> EstimatorSpec:
+        """A copy with ``changes``, checked as when made.
+
+        Raises:
+            ValueError: for another mode, or a name that is no field.
+        """
+        if changes.get("mode", self.mode) != self.mode:
+            raise ValueError(fault("EstimatorSpec.mode", changes["mode"], f"{self.mode!r}: it stays as made"))
+        unknown = sorted(set(changes) - set(self._fields))
+        if unknown:
+            raise ValueError(fault("EstimatorSpec._replace", unknown, "some of " + ", ".join(self._fields)))
+        return EstimatorSpec(**{**self._asdict(), **changes})
+
 
 def is_keras_metric(value: Any) -> bool:
     """Whether ``value`` keeps its own state, as the metrics of Keras do."""
@@ -120,7 +133,14 @@ def _predictions(predictions: Any, mode: str) -> Any:
         if not tf.is_tensor(value):
             place = "EstimatorSpec.predictions" + (f"[{name!r}]" if name is not None else "")
             raise TypeError(fault(place, value, "a tensor"))
-    return predictions
+    if isinstance(predictions, Mapping):
+        return {name: _value_of(value) for name, value in predictions.items()}
+    return _value_of(predictions)
+
+
+def _value_of(value: Any) -> Any:
+    """A variable's value, and whatever else as it is."""
+    return tf.convert_to_tensor(value) if isinstance(value, tf.Variable) else value
 
 
 def _loss(loss: Any, mode: str) -> Any:
@@ -128,6 +148,7 @@ def _loss(loss: Any, mode: str) -> Any:
         if mode in (ModeKeys.TRAIN, ModeKeys.EVAL):
             raise ValueError(fault("EstimatorSpec.loss", None, None, "Missing loss."))
         return None
+    loss = _value_of(loss)
     if not tf.is_tensor(loss) or isinstance(loss, tf.Operation):
         if not _is_tensor(loss) or isinstance(loss, tf.Operation):
             raise TypeError(fault("EstimatorSpec.loss", loss, "a scalar tensor"))

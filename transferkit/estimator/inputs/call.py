@@ -12,21 +12,33 @@ from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
 from transferkit.estimator.calling import arguments
-from transferkit.estimator.session_inputs import NeedsGraph, noticing_iterators, through_session
+from transferkit.estimator.identity import compare_by_identity, inside_input_fn
+from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
 
-__all__ = ["call_input_fn", "seeded", "signature_of"]
+__all__ = ["call_input_fn", "seeded", "signature_of", "without_placeholder"]
+
+# Stands for features where a model has none: a dataset has at least one tensor.
+_NOTHING = "transferkit/nothing"
+
+# TensorFlow's seed of a graph that was given none.
+_UNSEEDED = 87654321
 
 
 @contextlib.contextmanager
-def seeded(seed: int | None) -> Iterator[None]:
-    """Sets TensorFlow's seed for a while, so that a shuffle without a seed of its own is repeatable."""
-    if seed is None:
-        yield
-        return
+def seeded(seed: int | None, chance: int = 0) -> Iterator[None]:
+    """Sets TensorFlow's seed for a while, so that a shuffle without a seed of its own is repeatable.
+
+    Args:
+        seed: the seed; None is as no seed: an operation's own seed alone settles what it draws.
+        chance: what operations without any seed follow from, where ``seed`` is None.
+    """
     here = eager_context.context()
     before = here._seed, getattr(here, "_rng", None)
     # tf.random.set_seed would besides throw away every compiled kernel, the training step's among them.
-    here._seed, here._rng = seed, random.Random(seed)
+    if seed is None:
+        here._seed, here._rng = _UNSEEDED, random.Random(chance)
+    else:
+        here._seed, here._rng = seed, random.Random(seed)
     try:
         yield
     finally:
@@ -44,6 +56,7 @@ def call_input_fn(
     Raises:
         ValueError: where it gives neither a Dataset nor features and labels.
     """
+    compare_by_identity()
     names = arguments(input_fn)
     given = {"mode": mode, "params": params, "config": config, "input_context": input_context}
     result = _result(
@@ -56,16 +69,25 @@ def call_input_fn(
             raise ValueError(fault("input_fn", f"{len(result)} values", "a Dataset, or features and labels"))
         features, labels = result
         if labels is None:
-            return tf.data.Dataset.from_tensors(features).repeat(), False
-        return tf.data.Dataset.from_tensors((features, labels)).repeat(), True
+            return _endless(features), False
+        return _endless((features, labels)), True
     if result is None:
         raise ValueError(fault("input_fn", None, "a Dataset, or features and labels", "received None"))
-    return tf.data.Dataset.from_tensors(result).repeat(), False
+    return _endless(result), False
+
+
+def _endless(batch: Any) -> tf.data.Dataset:
+    """The same batch again and again."""
+    if not tf.nest.flatten(batch):
+        # No tensor at all, for a model that draws its own data: a dataset needs one, which nobody asks for.
+        pair = isinstance(batch, tuple) and len(batch) == 2
+        batch = ({_NOTHING: 0}, batch[1]) if pair else {_NOTHING: 0}
+    return tf.data.Dataset.from_tensors(batch).repeat()
 
 
 def _result(call: Callable[[], Any], config: Any) -> Any:
     try:
-        with noticing_iterators():
+        with noticing_iterators(), inside_input_fn():
             return call()
     except NeedsGraph:
         return through_session(call, config.tf_random_seed)
@@ -77,7 +99,8 @@ def _result(call: Callable[[], Any], config: Any) -> Any:
 
 
 def _labelled(spec: Any) -> bool:
-    if isinstance(spec, tuple) and not hasattr(spec, "_fields"):
+    # A named tuple of two is features and labels too.
+    if isinstance(spec, tuple):
         if len(spec) != 2:
             raise ValueError(
                 fault(
@@ -88,6 +111,11 @@ def _labelled(spec: Any) -> bool:
             )
         return True
     return False
+
+
+def without_placeholder(features: Any) -> Any:
+    """The features as input_fn gave them, where it gave none at all."""
+    return {} if isinstance(features, dict) and set(features) == {_NOTHING} else features
 
 
 def signature_of(spec: Any, labelled: bool) -> Any:

@@ -1,0 +1,7 @@
+"""``python -m transferkit.estimator check PROGRAM_OR_FOLDER``."""
+
+import sys
+
+from transferkit.estimator.namespace.check import main
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""What ``tf.estimator`` and ``tf.contrib`` had and this package has not: one line each says what to use."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["CONTRIB", "contrib_hint", "missing"]
+
+_TREES = "no boosted trees in today's TensorFlow; use TensorFlow Decision Forests or scikit-learn"
+_CANNED = "not there; write a model_fn (a Keras model inside is the shortest)"
+
+# A pattern of names -> what to use. The first that matches counts.
+_ABSENT = (
+    (r"BoostedTrees\w*|experimental\.BoostedTrees\w*", _TREES),
+    (r"experimental\.LinearSDCA", "no SDCA optimizer; use FTRL (tf.keras.optimizers.Ftrl)"),
+    (r"experimental\.KMeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
+    (r"experimental\.RNN\w*", "write a model_fn with keras.layers.LSTM or GRU"),
+    (r"(DNN|Linear|Baseline)\w*", _CANNED),
+    (r"tpu\.\w+|TPU\w+", "use Estimator with RunConfig(train_distribute='tpu', steps_per_loop=…)"),
+    (r"\w*Head", "write loss, predictions and metrics in model_fn"),
+)
+
+# Parts of tf.contrib -> what stands for them today.
+CONTRIB = {
+    "data": "tf.data",
+    "distribute": "tf.distribute, given as RunConfig(train_distribute=…)",
+    "estimator": "transferkit.estimator",
+    "framework": "tf.compat.v1 (arg_scope: keyword arguments; get_or_create_global_step: in train)",
+    "hparams": "a dictionary or dataclass as params",
+    "image": "tf.image, or keras.layers of augmentation",
+    "layers": "tf.keras.layers (batch_norm: BatchNormalization; xavier_initializer: GlorotUniform)",
+    "learn": "transferkit.estimator (RunConfig, EstimatorSpec, ModeKeys, train_and_evaluate)",
+    "lookup": "tf.lookup",
+    "losses": "tf.compat.v1.losses",
+    "metrics": "tf.compat.v1.metrics or tf.keras.metrics",
+    "opt": "tf.keras.optimizers (AdamW, weight decay among them)",
+    "predictor": "tf.saved_model.load(folder).signatures[…]",
+    "rnn": "tf.keras.layers.LSTM, GRU",
+    "seq2seq": "keras layers, or TensorFlow Text",
+    "slim": "the tf-slim package, or tf.keras.applications",
+    "summary": "tf.compat.v1.summary",
+    "tensorboard": "tensorboard.plugins",
+    "tpu": "RunConfig(train_distribute='tpu')",
+    "training": "tf.compat.v1.train, tf.train",
+}
+
+
+def missing(name: str) -> str | None:
+    """What to use in place of ``tf.estimator.NAME``; None for a name that nothing is known of."""
+    for pattern, hint in _ABSENT:
+        if re.fullmatch(pattern, name):
+            return hint
+    return None
+
+
+def contrib_hint(part: str) -> str:
+    """What to use in place of ``tf.contrib.PART``."""
+    use = CONTRIB.get(part.split(".")[0])
+    return f"tf.contrib ended with TensorFlow 1; use {use}" if use else "tf.contrib ended with TensorFlow 1"
