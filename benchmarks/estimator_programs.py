@@ -20,6 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from _reference import reference_python
@@ -71,10 +72,6 @@ def explanations(folder: Path) -> dict[str, str]:
     file = folder / "differences.toml"
     if not file.exists():
         return {}
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     return {name: entry["why"] for name, entry in tomllib.loads(file.read_text()).items()}
 
 
