@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["STATUS", "finishing", "message", "resumable", "resume_hint", "told", "watching"]
+__all__ = ["STATUS", "asked", "finishing", "message", "resumable", "resume_hint", "told", "watching"]
 
 # What shells give for a process that SIGINT ended.
 STATUS = 128 + signal.SIGINT
@@ -31,6 +31,7 @@ class _State:
     hint: Callable[[], str] | None = None
     told = ""
     finishing = False
+    asked = False
 
 
 @contextlib.contextmanager
@@ -63,6 +64,11 @@ def told() -> str:
         with contextlib.suppress(OSError):
             return _State.hint()
     return _State.told
+
+
+def asked() -> bool:
+    """Whether Ctrl-C came: libraries make errors of their own of a KeyboardInterrupt within them."""
+    return _State.asked
 
 
 def message() -> str:
@@ -121,6 +127,7 @@ def _watch(reading: int, stream: int | None) -> None:
         if not numbers:
             return
         if numbers[0] == signal.SIGINT:
+            _State.asked = True
             break
     os.set_blocking(reading, False)
     began, said = time.monotonic(), False

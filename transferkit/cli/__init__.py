@@ -78,6 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         except _Interrupted:
             _end([interruption.message()], interruption.STATUS)
         except Exception as error:
+            if interruption.asked():
+                _end([interruption.message()], interruption.STATUS)
             line = _of_machine(error)
             if line is not None:
                 _end([line], 1)
