@@ -92,6 +92,32 @@ def test_every_verb_ends_with_130_and_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "transferkit: interrupted\n"
 
 
+WRAPPED = (
+    START
+    + """
+import os, time
+from transferkit import cli
+
+def verb(*args, **kwargs):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    except KeyboardInterrupt:
+        time.sleep(0.2)
+        raise ValueError("as Keras words it")
+
+cli.cli.invoke = verb
+cli.command()
+"""
+)
+
+
+def test_an_error_that_a_library_makes_of_an_interruption_is_none():
+    ended = subprocess.run([sys.executable, "-c", WRAPPED, "recipes"], capture_output=True, text=True)
+    assert ended.returncode == 130
+    assert ended.stderr == "transferkit: interrupted\n"
+
+
 STUCK = (
     START
     + """
