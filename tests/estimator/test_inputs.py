@@ -136,3 +136,12 @@ def test_shuffles_differ_between_calls_and_repeat_between_runs(tmp_path):
     assert first == second
     assert first[0] != first[1]
     assert sorted(first[0]) == sorted(first[1])
+
+
+def test_an_iterator_that_nobody_initializes_is_named_as_such():
+    def input_fn():
+        data = tf.data.Dataset.from_tensors(({"x": [1.0]}, [1.0])).repeat()
+        return v1.data.make_initializable_iterator(data).get_next()
+
+    with pytest.raises(tf.errors.FailedPreconditionError, match="not been initialized"):
+        Estimator(counting).train(input_fn, steps=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from transferkit.estimator.traced import Traced
 __all__ = ["Batches", "GraphLoop"]
 
 _END = object()
+
+# As Python's errors are told by the operation that calls it: the class first.
+_OF_SESSION = re.compile(r"\b((?:FailedPrecondition|InvalidArgument|NotFound|Internal)Error): ")
 
 
 class Batches:
@@ -68,14 +72,25 @@ class Batches:
 
     def _next(self) -> list[Any] | None:
         """The tensors of the next batch, or None at the end of the data."""
-        if self._plain is None:
-            batch = next(self.iterator, _END)
-            return None if batch is _END else flatten(batch)
-        source = self.iterator._iterator_resource
         try:
+            if self._plain is None:
+                batch = next(self.iterator, _END)
+                return None if batch is _END else flatten(batch)
+            source = self.iterator._iterator_resource
             return list(tf.raw_ops.IteratorGetNext(iterator=source, **self._plain))
         except tf.errors.OutOfRangeError:
             return None
+        except tf.errors.UnknownError as error:
+            raise as_raised(error) from error
+
+
+def as_raised(error: tf.errors.UnknownError) -> tf.errors.OpError:
+    """The error of a session that reads the data, which the way through Python made an unknown one."""
+    found = _OF_SESSION.search(error.message or "")
+    if found is None:
+        return error
+    kind: type[tf.errors.OpError] = getattr(tf.errors, found.group(1))
+    return kind(error.node_def, error.op, error.message[found.end() :])
 
 
 def flatten(batch: Any) -> list[Any]:
