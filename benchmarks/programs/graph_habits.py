@@ -41,7 +41,9 @@ def model_fn(features, labels, mode, params, config):
     loss = tf.reduce_mean(tf.square(y - labels))
     step = v1.train.get_global_step()
     rest = set(v1.global_variables()) - set(v1.trainable_variables())
-    print(mode, rest == {step}, step in v1.trainable_variables(), {y: "y", loss: "loss"}[loss], y == loss)
+    print(
+        mode, rest == {step}, step in v1.trainable_variables(), {y: "y", loss: "loss"}[loss], bool(y == loss)
+    )
     average = tf.train.ExponentialMovingAverage(0.5)
     optimizer = v1.train.AdagradOptimizer(params["rate"])
     pairs = {v: g for g, v in optimizer.compute_gradients(loss)}
