@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError, fault
 from transferkit.optimizers.make import batches_seen
-from transferkit.whole_file import whole_file
 
 __all__ = ["Slots"]
 
@@ -74,8 +74,7 @@ class Slots:
         }
         for place, variable in enumerate(self.variables):
             arrays[f"{place}/updates"] = np.int64(done + earlier.get(variable.path, 0))
-        with whole_file(path) as beside, open(beside, "wb") as file:
-            np.savez(file, **arrays)
+        write_arrays(path, arrays)
 
     def read(self, path: Path, variables: Sequence[Any]) -> None:
         """Takes over the moments of the variables that both phases train; all others begin at nought.
@@ -86,12 +85,12 @@ class Slots:
         """
         then = {id(variable): place for place, variable in enumerate(variables)}
         earlier = {}
-        with np.load(path, allow_pickle=False) as file:
-            for (place, name), slot in self._slots.items():
-                before = then.get(id(self.variables[place]))
-                if before is not None:
-                    slot.assign(file[f"{before}/{name}"])
-            for variable in self.variables:
-                if id(variable) in then:
-                    earlier[variable.path] = int(file[f"{then[id(variable)]}/updates"])
+        arrays = read_arrays(path)
+        for (place, name), slot in self._slots.items():
+            before = then.get(id(self.variables[place]))
+            if before is not None:
+                slot.assign(arrays[f"{before}/{name}"])
+        for variable in self.variables:
+            if id(variable) in then:
+                earlier[variable.path] = int(arrays[f"{then[id(variable)]}/updates"])
         self.optimizer.earlier_updates = {name: count for name, count in earlier.items() if count}

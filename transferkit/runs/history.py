@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transferkit.errors import UserError, fault
 from transferkit.recipe.metrics import less_is_better
+from transferkit.whole_file import whole_file
 
 __all__ = ["History", "is_better"]
+
+_SUM = "crc32"
 
 
 def is_better(metric: str, value: float, than: float | None, min_delta: float = 0.0) -> bool:
@@ -35,7 +40,7 @@ def is_better(metric: str, value: float, than: float | None, min_delta: float = 
 
 @dataclass
 class History:
-    """The epochs of one phase, kept in a file of one JSON object a line.
+    """The epochs of one phase, kept in a file of one JSON object a line, each with its checksum.
 
     Attributes:
         path: the file; rows are appended to it as they come.
@@ -49,22 +54,32 @@ class History:
 
     @classmethod
     def open(cls, path: Path, metric: str) -> History:
-        """Reads the rows of an earlier process; a half-written last line, as a kill leaves it, is dropped."""
+        """Reads the rows of an earlier process; a half-written last line, as a kill leaves it, is dropped.
+
+        Raises:
+            UserError: a whole line was changed.
+        """
         history = cls(path, metric)
         if path.exists():
-            for line in path.read_text("utf-8").splitlines():
-                try:
-                    history.rows.append(json.loads(line))
-                except json.JSONDecodeError:
+            lines = path.read_bytes().splitlines(keepends=True)
+            for number, line in enumerate(lines, 1):
+                row = _read(line)
+                if row is None:
+                    # A kill leaves a line without its end.
+                    if line.endswith(b"\n"):
+                        mend = "it was changed: what followed from it is unknown; start anew with --overwrite"
+                        raise UserError(fault(f"{path}:{number}", mend=mend))
                     break
-            path.write_text("".join(json.dumps(row) + "\n" for row in history.rows), "utf-8")
+                history.rows.append(row)
+            with whole_file(path) as beside:
+                beside.write_text("".join(map(_line, history.rows)), "utf-8")
         return history
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds an epoch and has it on disk before returning."""
         self.rows.append(row)
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(_line(row))
             file.flush()
             os.fsync(file.fileno())
 
@@ -108,3 +123,17 @@ class History:
 
     def _value(self, row: dict[str, Any]) -> float:
         return float(row[f"val_{self.metric}"])
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps({**row, _SUM: zlib.crc32(json.dumps(row).encode())}) + "\n"
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    """The row of a line; None where it is not whole."""
+    try:
+        row = json.loads(line)
+        found = row.pop(_SUM)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return row if found == zlib.crc32(json.dumps(row).encode()) else None

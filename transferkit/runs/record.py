@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +53,7 @@ def write_inputs(
         "classes": list(images.classes),
         "weights_sha256": weights_sha256,
         "paths": record_paths(recipe, place.path),
+        "recipe_sha256": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
     }
     write_whole(folder / BEGUN, json.dumps(begun, indent=2) + "\n")
     write_whole(folder / "recipe.toml", recipe.to_toml())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
 from transferkit.runs.cluster import check_cluster
 from transferkit.runs.folder import RunFolder
-from transferkit.runs.located import located, read_paths, with_value
+from transferkit.runs.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.prepare import prepare
 from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
@@ -150,8 +151,10 @@ def _interrupted(
     if not kept.exists():
         mend = "it was interrupted before anything was kept; start it anew with --overwrite"
         raise UserError(fault("--resume", str(place.path), None, mend))
+    begun = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
+    _check_kept(kept, begun)
     stored = load(kept)
-    paths = read_paths(kept.parent if kept.name == "recipe.toml" else kept.parent / "trials")
+    paths = read_paths(begun)
     found = admit_code(located(stored, paths, place.path))
     if reference is not None or overrides or any(value is not None for value in values.values()):
         given = admit_code(load(reference if reference is not None else kept, overrides, **values))
@@ -167,6 +170,15 @@ def _interrupted(
                 fault("--resume", None, None, f"the recipe is not that of the interrupted run: {mend}")
             )
     return found
+
+
+def _check_kept(kept: Path, begun: Path) -> None:
+    """Refuses a recipe that is not the one that the interrupted run was begun with."""
+    if not (begun / BEGUN).exists() and (kept.parent / "manifest.json").exists():
+        return  # killed between its last file and its move to its place: the manifest says what it holds
+    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(begun).get("recipe_sha256"):
+        mend = "it was changed since the run was begun; start anew with --overwrite"
+        raise UserError(fault("--resume", str(kept), None, mend))
 
 
 def _differing(given: Recipe, stored: Recipe) -> str:

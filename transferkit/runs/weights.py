@@ -5,7 +5,6 @@ The order identifies a variable, not its name: Keras numbers unnamed layers by w
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError, fault
-from transferkit.whole_file import whole_file
 
 __all__ = ["read_weights", "write_weights"]
 
@@ -25,8 +24,7 @@ def write_weights(path: Path, variables: Sequence[Any]) -> None:
         f"{number:05d}:{getattr(variable, 'path', None) or variable.name}": np.asarray(variable)
         for number, variable in enumerate(variables)
     }
-    with whole_file(path) as beside, open(beside, "wb") as file:
-        np.savez(file, **arrays)  # numbers alone: nothing is pickled
+    write_arrays(path, arrays)
 
 
 def _not_finite(path: Path, arrays: dict[str, Any]) -> list[str]:
@@ -49,11 +47,7 @@ def read_weights(path: Path, variables: Sequence[Any], finite: bool = False) -> 
     Raises:
         UserError: the file is damaged, or belongs to other variables; nothing was assigned then.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in sorted(file.files)}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(fault(str(path), mend=f"the weights cannot be read: {error}")) from None
+    arrays = dict(sorted(read_arrays(path).items()))
     faults = _not_finite(path, arrays) if finite else []
     for name, variable in zip_longest(arrays, variables):
         received = None if name is None else list(arrays[name].shape)

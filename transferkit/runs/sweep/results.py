@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from transferkit import csv_files
+from transferkit.errors import UserError, fault
 from transferkit.recipe.metrics import less_is_better
 from transferkit.runs.folder import write_whole
 
 __all__ = ["Results", "Trial", "read_results"]
+
+_SUM = "sha256"
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,28 @@ class Trial:
 
     def write(self, path: Path) -> None:
         """Writes the trial whole: that the file is there says that the trial is finished."""
-        write_whole(path, json.dumps(vars(self), indent=2, ensure_ascii=False) + "\n")
+        sealed = {**vars(self), _SUM: _sum(vars(self))}
+        write_whole(path, json.dumps(sealed, indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Trial:
-        """What :meth:`write` wrote."""
-        facts = json.loads(path.read_text("utf-8"))
+        """What :meth:`write` wrote.
+
+        Raises:
+            UserError: it was changed since.
+        """
+        try:
+            facts = json.loads(path.read_text("utf-8"))
+            sound = facts.pop(_SUM) == _sum(facts)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            sound = False
+        if not sound:
+            raise UserError(fault(str(path), mend="it was changed; remove it, and the trial is run again"))
         return cls(**{**facts, "values": [(key, value) for key, value in facts["values"]]})
+
+
+def _sum(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
