@@ -60,12 +60,13 @@ def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path):
     photos = sorted((shapes / "cross").iterdir())[:3]
     before = run.predict(photos)
 
+    # A SavedModel is code, and the run that names it lies outside the current project.
     again = transferkit.load_run(run.path)
-    assert again.evaluate().metrics["accuracy"] == run.metrics["accuracy"]
-    assert again.export().name == "2", "the parity check has let it through"
+    assert again.evaluate(allow_code=True).metrics["accuracy"] == run.metrics["accuracy"]
+    assert again.export(allow_code=True).name == "2", "the parity check has let it through"
     after = transferkit.load_run(run.path).predict(photos)
     assert [one.top for one in after] == [one.top for one in before]
-    assert verify_run(again) == []
+    assert verify_run(again, allow_code=True) == []
 
 
 def test_a_saved_model_that_takes_floats_must_be_told_which(handles):
