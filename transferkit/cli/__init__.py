@@ -12,6 +12,7 @@ import importlib
 import os
 import pkgutil
 import sys
+import warnings
 from typing import Any, NoReturn
 
 import click
@@ -94,6 +95,9 @@ def command() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # What TensorFlow says of itself is for those who ask for it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Pillow's remarks on odd files go nowhere that helps; what cannot be read is named by the verbs. This is
+    # the command's own process: as a library transferkit leaves the filters of warnings alone.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     with interruption.watching():
         try:
             main()

@@ -55,8 +55,10 @@ class Facts:
 
     @property
     def bytes_a_pixel(self) -> int:
-        """What a decoded pixel takes: transparency and more than 8 bits cost, whatever else the mode is."""
-        return (4 if self.alpha or self.bits > 8 else 3) * (1 if self.bits <= 8 else 2)
+        """What a pixel takes while it is decoded: up to four channels, and the RGB made of them twice."""
+        if self.bits > 8:
+            return 14
+        return 10 if self.alpha else 3
 
 
 def format_of(head: bytes) -> str | None:

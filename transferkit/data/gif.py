@@ -2,7 +2,9 @@
 
 TensorFlow's decoder paints transparent pixels black and does not say which they were. A palette entry is
 transparent as a whole, so writing the ground's colour into the palette and taking the flag away gives the
-same picture. Layout: CompuServe, "Graphics Interchange Format, version 89a".
+same picture. It also sizes the picture by the largest frame and forgets the screen that frames lie on: the
+first frame is decoded as if it lay in the corner, and is put in its place afterwards. Layout: CompuServe,
+"Graphics Interchange Format, version 89a".
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from transferkit.recipe.colour import Colour
 __all__ = ["decode_gif"]
 
 _SCREEN = 13  # signature and logical screen descriptor
-_EXTENSION, _IMAGE, _CONTROL = 0x21, 0x2C, 0xF9
+_EXTENSION, _CONTROL = 0x21, 0xF9
+_MOST_PIXELS = 100_000_000
 
 
 def decode_gif(encoded: tf.Tensor, decoding: Decoding) -> tf.Tensor:
@@ -31,10 +34,17 @@ def decode_gif(encoded: tf.Tensor, decoding: Decoding) -> tf.Tensor:
         lambda: _without_transparency(encoded, image_at, control_at, decoding.background),
         lambda: encoded,
     )
-    image = tf.io.decode_image(opaque, channels=3, expand_animations=False)
-    if decoding.background is None:
-        return image
-    return _on_ground(image, part(encoded, image_at + 1, 8), decoding.background)
+    place = part(encoded, image_at + 1, 8)
+    left, top, width, height = (little(place[at : at + 2]) for at in (0, 2, 4, 6))
+    cornered = _replaced(opaque, image_at + 1, tf.constant(bytes(4)), 4)
+    # Later frames may be larger than the first.
+    image = tf.io.decode_image(cornered, channels=3, expand_animations=False)[:height, :width]
+    screen = part(encoded, 6, 4)
+    columns = tf.maximum(little(screen[:2]), left + width)
+    rows = tf.maximum(little(screen[2:]), top + height)
+    alone = tf.equal(rows, height) & tf.equal(columns, width)
+    ground = decoding.background or (0, 0, 0)
+    return tf.cond(alone, lambda: image, lambda: _on_screen(image, left, top, rows, columns, ground))
 
 
 def _find(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,21 +100,17 @@ def _replaced(encoded: tf.Tensor, at: tf.Tensor, by: tf.Tensor, length: int) -> 
     )
 
 
-def _on_ground(image: tf.Tensor, place: tf.Tensor, background: Colour) -> tf.Tensor:
-    """The ground where the first frame does not cover the screen; the decoder leaves it black.
-
-    Args:
-        image: uint8 ``[h, w, 3]``.
-        place: int32 ``[8]``: left, top, width and height of the frame, two bytes each.
-        background: RGB.
-    """
-    left, top, width, height = (little(place[at : at + 2]) for at in (0, 2, 4, 6))
-    rows, columns = tf.shape(image)[0], tf.shape(image)[1]
-
-    def covered() -> tf.Tensor:
-        y, x = tf.range(rows)[:, tf.newaxis, tf.newaxis], tf.range(columns)[tf.newaxis, :, tf.newaxis]
-        within = (y >= top) & (y < top + height) & (x >= left) & (x < left + width)
-        return tf.where(within, image, tf.constant(background, tf.uint8))
-
-    whole = (left <= 0) & (top <= 0) & (width >= columns) & (height >= rows)
-    return tf.cond(whole, lambda: image, covered)
+def _on_screen(
+    image: tf.Tensor, left: tf.Tensor, top: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, ground: Colour
+) -> tf.Tensor:
+    """The frame in its place on a screen of the ground's colour."""
+    # A few bytes can claim a screen of four billion pixels.
+    pixels = tf.cast(rows, tf.int64) * tf.cast(columns, tf.int64)
+    check = tf.debugging.Assert(pixels <= _MOST_PIXELS, ["a GIF with too large a screen"])
+    with tf.control_dependencies([check]):
+        after = tf.stack([rows, columns]) - tf.stack([top, left]) - tf.shape(image)[:2]
+    levels = [
+        tf.pad(image[..., channel], [[top, after[0]], [left, after[1]]], constant_values=level)
+        for channel, level in enumerate(ground)
+    ]
+    return tf.stack(levels, -1)

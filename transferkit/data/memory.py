@@ -12,7 +12,7 @@ from transferkit.data.facts import Facts
 __all__ = ["MOST_BYTES", "Budget", "decoding_bytes", "shared_budget"]
 
 # Of pixels and encoded bytes in all threads together; one image that takes more is decoded by itself.
-MOST_BYTES = 400_000_000
+MOST_BYTES = 300_000_000
 
 
 class Budget:
@@ -56,5 +56,5 @@ def decoding_bytes(facts: Facts, encoded: int, decoding: Decoding) -> int:
         shrink = next((by for by in (8, 4, 2) if ratio >= by and decoding.resize != "pad"), 1)
         # The coefficients of a progressive file are held whole, 16 bits each.
         return 2 * encoded + 6 * pixels // shrink**2 + (6 * pixels if facts.progressive else 0)
-    # Decoded, and once more where it is laid over a ground or handed on as PNG.
-    return 2 * encoded + pixels * (facts.bytes_a_pixel + (6 if facts.alpha or facts.bits > 8 else 3))
+    # What is not decoded in the graph is handed on as PNG besides.
+    return 2 * encoded + pixels * max(6, facts.bytes_a_pixel)

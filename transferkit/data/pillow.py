@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from transferkit.data.facts import Facts, format_of
 from transferkit.recipe.colour import WHITE, Colour
 
-__all__ = ["as_rgb", "facts_of", "open_image", "orientation_of", "pillow_reason"]
+__all__ = ["ORIENTATION", "as_rgb", "facts_of", "open_image", "orientation_of", "pillow_reason"]
 
 _READERS = {
     "jpeg": "JpegImagePlugin.JpegImageFile", "png": "PngImagePlugin.PngImageFile",
@@ -23,7 +23,7 @@ _READERS = {
     "avif": "AvifImagePlugin.AvifImageFile", "jpeg2000": "Jpeg2KImagePlugin.Jpeg2KImageFile",
     "ppm": "PpmImagePlugin.PpmImageFile",
 }  # fmt: skip
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112  # the EXIF tag
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _BITS_PER_SAMPLE = 258
 
@@ -65,7 +65,7 @@ def facts_of(image: Any, kind: str) -> Facts:
 def orientation_of(image: Any) -> int:
     """EXIF orientation 1 to 8 of an opened image; broken EXIF says nothing of the picture."""
     try:
-        value = image.getexif().get(_ORIENTATION, 1)
+        value = image.getexif().get(ORIENTATION, 1)
     except Exception:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

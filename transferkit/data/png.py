@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from transferkit.data.alpha import by_rows
+from transferkit.data.alpha import blended, by_rows, largest_by_rows
 from transferkit.data.decoding import DEPTHS, Decoding
 from transferkit.data.graph_bytes import apart, part
 
@@ -57,14 +57,17 @@ def _sixteen_bits(encoded: tf.Tensor, decoding: Decoding) -> tf.Tensor:
     def shortened(rows: tf.Tensor) -> tf.Tensor:
         colours = tf.bitwise.right_shift(tf.minimum(rows[..., :3], most), shift)
         alpha = tf.bitwise.right_shift(rows[..., 3:], tf.constant(8, tf.uint16))
-        return tf.cast(tf.concat([colours, alpha], -1), tf.uint8)
+        return blended(tf.cast(tf.concat([colours, alpha], -1), tf.uint8), decoding.background)
 
     return by_rows(image, shortened)
 
 
 def _used_bits(image: tf.Tensor) -> tf.Tensor:
     """int32 scalar: the least of :data:`DEPTHS` that holds every visible colour of uint16 ``[h, w, 4]``."""
-    visible = tf.where(image[..., 3:] > 0, image[..., :3], tf.constant(0, tf.uint16))
-    largest = tf.cast(tf.reduce_max(visible), tf.int32)
-    enough = largest < tf.bitwise.left_shift(1, tf.constant(DEPTHS))
+
+    def most_visible(rows: tf.Tensor) -> tf.Tensor:
+        visible = tf.where(rows[..., 3:] > 0, rows[..., :3], tf.constant(0, tf.uint16))
+        return tf.cast(tf.reduce_max(visible), tf.int32)
+
+    enough = largest_by_rows(image, most_visible) < tf.bitwise.left_shift(1, tf.constant(DEPTHS))
     return tf.constant(DEPTHS)[tf.argmax(tf.cast(enough, tf.int32))]

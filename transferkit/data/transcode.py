@@ -17,11 +17,9 @@ from transferkit.data.decoding import Decoding
 from transferkit.data.deep import eight_bits, is_deep, refuse_shortened
 from transferkit.data.facts import format_of
 from transferkit.data.gif_blocks import first_frame
-from transferkit.data.pillow import open_image, orientation_of, pillow_reason
+from transferkit.data.pillow import ORIENTATION, open_image, orientation_of, pillow_reason
 
 __all__ = ["read_by_graph", "readable_in_graph"]
-
-_ORIENTATION = 0x0112
 
 
 def readable_in_graph(encoded: bytes, decoding: Decoding) -> bytes:
@@ -86,7 +84,7 @@ def _as_png(image: Any, decoding: Decoding) -> bytes:
         # The reader of TIFF turns the image itself.
         made = made.transpose(_inverse(before))
     exif = Image.Exif()
-    exif[_ORIENTATION] = after
+    exif[ORIENTATION] = after
     buffer = io.BytesIO()
     made.save(buffer, "PNG", compress_level=1, exif=exif)
     return buffer.getvalue()

@@ -16,7 +16,7 @@ _BY_SUFFIX = {
     "jpg": "jpeg", "jpeg": "jpeg", "jpe": "jpeg", "jfif": "jpeg", "png": "png", "gif": "gif", "bmp": "bmp",
     "dib": "bmp", "webp": "webp", "tif": "tiff", "tiff": "tiff", "avif": "avif",
 }  # fmt: skip
-_USUAL_BYTES = 3  # of a pixel: what `max_pixels` means in memory
+_MOST_BYTES = 4  # for each of `max_pixels`, while an image is decoded; one without transparency takes 3
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def _beyond(facts: Facts, limits: Limits) -> str | None:
     pixels, sides = facts.width * facts.height, f"{facts.width} × {facts.height} pixels"
     if pixels > limits.pixels or max(facts.width, facts.height) > limits.side:
         return f"{sides}, above the limit of {limits.pixels:,} (or {limits.side:,} a side)"
-    if pixels * facts.bytes_a_pixel > limits.pixels * _USUAL_BYTES:
-        most = f"{limits.pixels:,} of {_USUAL_BYTES}"
-        return f"{sides} of {facts.bytes_a_pixel} bytes each, above the limit of {most}"
+    most = limits.pixels * _MOST_BYTES // facts.bytes_a_pixel
+    if pixels > most:
+        what = "more than 8 bits a sample" if facts.bits > 8 else "transparency"
+        return f"{sides} with {what}, above the limit of {most:,} (max_pixels is {limits.pixels:,})"
     return None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from transferkit.data.deep import eight_bits, is_deep
+from transferkit.data.pillow import ORIENTATION, as_rgb, open_image, orientation_of
+
 __all__ = ["data_uri", "small_image", "thumbnail"]
 
 # A thumbnail is worth no more than this: larger images are shown as missing.
-MOST_PIXELS = 100_000_000
+MOST_PIXELS = 50_000_000
 
 
 def thumbnail(source: str | Path | np.ndarray | None, size: int = 96, overlay: Any = None) -> str | None:
-    """A JPEG data URI of the image as the model sees it (EXIF orientation is not applied), or None.
+    """A JPEG data URI of the image as people see it: upright, on white, or None.
 
     Args:
         source: a file, or uint8 ``[h, w, 3]``.
@@ -39,26 +41,34 @@ def small_image(source: str | Path | np.ndarray | None, size: int) -> Any:
     if source is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if isinstance(source, np.ndarray):
-                image = Image.fromarray(source)
-            else:
-                image = Image.open(source)
-                if image.width * image.height > MOST_PIXELS:
-                    return None
-                image.draft(
-                    "RGB", (size * 2, size * 2)
-                )  # JPEG decodes at a fraction of the size, much faster
-            if image.mode.startswith("I"):
-                # Sixteen bits a pixel: Pillow would clip them to the 255 darkest values.
-                image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
-            image = image.convert("RGB")
+        if isinstance(source, np.ndarray):
+            image = as_rgb(Image.fromarray(source))
+        else:
+            with open(source, "rb") as file, open_image(file) as opened:
+                image = _upright(opened, size)
+        if image is not None:
             image.thumbnail((size, size))
-            return image
+        return image
     except Exception:
         # Pillow raises many kinds on hostile files, and a picture that is missing must not end a report.
         return None
+
+
+def _upright(opened: Any, size: int) -> Any:
+    """The whole image as people see it, or None where it is too large for a thumbnail."""
+    from PIL import Image, ImageOps
+
+    if opened.width * opened.height > MOST_PIXELS:
+        return None
+    turn = orientation_of(opened)
+    opened.draft("RGB", (size * 2, size * 2))  # JPEG decodes at a fraction of the size, much faster
+    opened.load()
+    image = Image.fromarray(eight_bits(opened, "auto")) if is_deep(opened) else opened
+    image = as_rgb(image)
+    if turn != 1 and orientation_of(opened) == turn:
+        image.getexif()[ORIENTATION] = turn
+        image = ImageOps.exif_transpose(image)
+    return image
 
 
 def data_uri(image: Any, format: str = "JPEG") -> str:

@@ -26,11 +26,11 @@ USAGE = """\
 import zipfile
 import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 interpreter = tf.lite.Interpreter({path!r})
 labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")
-photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB").resize(({width}, {height}))
 answer = interpreter.get_signature_runner()(images=np.asarray(photo)[None])
 probabilities = answer["probabilities"][0]
 print(labels[probabilities.argmax()], probabilities.max())

@@ -29,11 +29,11 @@ USAGE = """\
 import zipfile
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 model = keras.saving.load_model({path!r})
 labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")
-photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB").resize(({width}, {height}))
 probabilities = model.predict(np.asarray(photo)[None], verbose=0)[0]
 print(labels[probabilities.argmax()], probabilities.max())
 """

@@ -23,11 +23,11 @@ FUNCTIONAL = False
 USAGE = """\
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 session = onnxruntime.InferenceSession({path!r})
 labels = session.get_modelmeta().custom_metadata_map["labels"].split("\\n")
-photo = Image.open("photo.jpg").convert("RGB").resize(({width}, {height}))
+photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB").resize(({width}, {height}))
 probabilities = session.run(None, {{"images": np.asarray(photo)[None]}})[0][0]
 print(labels[probabilities.argmax()], probabilities.max())
 """
