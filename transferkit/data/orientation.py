@@ -15,18 +15,28 @@ __all__ = ["jpeg_orientation", "png_orientation", "turned", "webp_orientation"]
 
 _TAG = 0x0112
 _UPRIGHT = 1
+_SEARCHED = 100_000  # bytes; a larger file takes longer to search than to walk
 
 
 def jpeg_orientation(encoded: tf.Tensor) -> tf.Tensor:
     """int32 scalar, 1 to 8, of the bytes of a JPEG: from its first APP1 segment that holds EXIF.
 
     The segments are walked up to the first that is neither an APPn nor a comment. Most files without EXIF
-    have none of these, or JFIF's alone, which two comparisons show.
+    have none of these, or JFIF's alone, which two comparisons show; of others that are small, so that the
+    walk would be felt beside the decoding, a search for the word tells sooner.
     """
     jfif = tf.equal(tf.strings.substr(encoded, 2, 4), b"\xff\xe0\x00\x10")
     first = tf.minimum(tf.where(jfif, 20, 2), tf.strings.length(encoded))
     bare = tf.equal(tf.strings.substr(encoded, first, 2), b"\xff\xdb")
-    return tf.cond(bare, lambda: tf.constant(_UPRIGHT), lambda: apart(_jpeg_orientation, encoded))
+
+    def lacks_word() -> tf.Tensor:
+        size = tf.strings.length(encoded)
+        before = tf.strings.length(tf.strings.split(encoded, b"Exif\0", maxsplit=1)[0])
+        return tf.equal(before, size)
+
+    small = ~bare & (tf.strings.length(encoded) <= _SEARCHED)
+    without = tf.cond(small, lacks_word, lambda: bare)
+    return tf.cond(without, lambda: tf.constant(_UPRIGHT), lambda: apart(_jpeg_orientation, encoded))
 
 
 def _jpeg_orientation(encoded: tf.Tensor) -> tf.Tensor:
