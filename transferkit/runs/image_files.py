@@ -58,7 +58,7 @@ def _walk(folder: str, root: str, above: frozenset[str], passed: MutableSequence
             for entry in sorted(part, key=lambda entry: entry.name):
                 if is_clutter(entry.name):
                     continue
-                if not entry.is_dir():
+                if not _is_folder(entry):
                     if picture_by_name(entry.name):
                         yield entry.path
                     else:
@@ -71,6 +71,14 @@ def _walk(folder: str, root: str, above: frozenset[str], passed: MutableSequence
                     passed.append(LeftOut(shown(entry.path) + "/", reason, 0))
                 else:
                     yield from _walk(entry.path, root, above | {real}, passed)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link in a circle is none: it is handed on as a file, and whoever opens it says so."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _not_entered(entry: os.DirEntry[str], real: str, root: str, above: frozenset[str]) -> str | None:
