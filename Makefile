@@ -27,9 +27,11 @@ test-newest:
 	rm -rf .venv-newest
 	$(MAKE) VENV=.venv-newest CONSTRAINTS= test
 
-# Kills runs at random moments and compares what they end with, bit by bit; half an hour.
+# Kills runs at random moments, and changes single bytes of caches, runs and exports, and compares what comes
+# of it, bit by bit; an hour.
 campaign: $(VENV)/.installed
 	$(BIN)/python tests/faults/campaign_kills.py --kills 100
+	$(BIN)/python tests/faults/campaign_mutations.py --count 200
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -192,10 +192,10 @@ def answer(run) -> object:
 
 
 def predictions(place: Path, files: list[str]) -> object:
-    import transferkit
+    """What `transferkit predict` answers."""
+    from transferkit.runs.predict import Exported, find_model
 
-    found = transferkit.predict(place, files)
-    return [[one.path, one.classes] if hasattr(one, "classes") else repr(one) for one in found]
+    return [repr(one) for one in Exported(find_model(place)).predict(files, top=3)]
 
 
 def mutation(random_: random.Random, place: Path) -> tuple[Path, int, int, int]:

@@ -127,6 +127,17 @@ def test_every_byte_of_a_history_may_be_wrong(tmp_path):
     assert all(line.startswith(f"{file}:") for line in lines)
 
 
+def test_a_history_goes_back_to_the_step_that_training_goes_on_from(tmp_path):
+    made = History(tmp_path / "history.jsonl")
+    for epoch in range(4):
+        made.append({"epoch": epoch, "step": 5 * epoch, "val_loss": 1.0})
+    assert made.go_back(20) == made.go_back(15) == 0
+    assert made.go_back(12) == 1
+    assert [row["epoch"] for row in History.open(made.path, "loss").rows] == [0, 1, 2]
+    assert made.go_back(0) == 2
+    assert [row["epoch"] for row in History.open(made.path, "loss").rows] == [0]
+
+
 def test_a_trial_that_was_changed_is_named(tmp_path):
     file = tmp_path / "trial.json"
     trial = Trial(1, [("head.kind", "linear"), ("epochs", 3)], 0.5, {"accuracy": 0.5}, 3, 1.5)

@@ -71,9 +71,21 @@ class History:
                         raise UserError(fault(f"{path}:{number}", mend=mend))
                     break
                 history.rows.append(row)
-            with whole_file(path) as beside:
-                beside.write_text("".join(map(_line, history.rows)), "utf-8")
+            history._write()
         return history
+
+    def go_back(self, step: int) -> int:
+        """Drops what was evaluated after a step of the optimizer; returns how many rows that were."""
+        kept = [row for row in self.rows if row["step"] <= step]
+        dropped = len(self.rows) - len(kept)
+        if dropped:
+            self.rows[:] = kept
+            self._write()
+        return dropped
+
+    def _write(self) -> None:
+        with whole_file(self.path) as beside:
+            beside.write_text("".join(map(_line, self.rows)), "utf-8")
 
     def append(self, row: dict[str, Any]) -> None:
         """Adds an epoch and has it on disk before returning."""

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
+from transferkit.estimator.checkpoints import newest_whole, step_of
 from transferkit.model_fn.epoch_mean import EpochMean
 from transferkit.model_fn.network import Network
 from transferkit.model_fn.transfer import make_model_fn
@@ -146,6 +147,8 @@ def train_phase(
 
     if not optimizer.built:
         optimizer.build(network.trainable_variables)
+    if history.rows:
+        _align(history, folder / "checkpoints", phase.name, progress)
     if not history.rows:
         evaluate(0, 0.0)
     done = history.rows[-1]["step"]
@@ -210,6 +213,18 @@ class _Following(tf.compat.v1.train.SessionRunHook):
     def after_create_session(self, session: Any, coord: Any) -> None:
         with tf.init_scope():
             self._rate.follow(self._history)
+
+
+def _align(history: History, checkpoints: Path, name: str, progress: Progress) -> None:
+    """Takes a history back to the newest checkpoint that can be read, from where training goes on.
+
+    Where that is an earlier one, because the newest is damaged or missing, its epochs are trained again, with
+    the same outcome.
+    """
+    newest = newest_whole(str(checkpoints), set())
+    dropped = history.go_back(0 if newest is None else max(0, step_of(newest)))
+    if dropped:
+        progress.say(f"phase {name}: its newest checkpoint is damaged or missing: {dropped} epochs again")
 
 
 def _shown(train_loss: EpochMean) -> dict[str, float]:
