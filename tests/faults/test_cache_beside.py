@@ -22,6 +22,7 @@ from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute import compute
 from transferkit.activations.location import cache_folder, writable_cache_folder
+from transferkit.data.decoding import Decoding
 from transferkit.errors import UserError
 
 SIZE = (8, 8)
@@ -62,7 +63,9 @@ def small_segments(monkeypatch):
 
 
 def run(cut, items, folder: Path, **options):
-    return compute(cut, items, size=SIZE, engine="tensorflow", cache_dir=folder, batch_size=4, **options)
+    return compute(
+        cut, items, decoding=Decoding(SIZE), engine="tensorflow", cache_dir=folder, batch_size=4, **options
+    )
 
 
 def by_hand(cache: Cache) -> None:

@@ -24,6 +24,7 @@ from transferkit.activations.choose import available, choose_engine
 from transferkit.activations.compute import compute
 from transferkit.activations.index import HEADER, RECORD, digests_of
 from transferkit.contents import files_of
+from transferkit.data.decoding import Decoding
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
 
@@ -71,7 +72,12 @@ def run(items, folder: Path, cut=None):
     """What a run gets from the cache, and the lines that it says."""
     lines: list[str] = []
     found = compute(
-        cut or cut_of("one"), items, size=SIZE, engine="tensorflow", cache_dir=folder, say=lines.append
+        cut or cut_of("one"),
+        items,
+        decoding=Decoding(SIZE),
+        engine="tensorflow",
+        cache_dir=folder,
+        say=lines.append,
     )
     return found, lines
 

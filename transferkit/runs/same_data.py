@@ -162,7 +162,7 @@ def _quarantined(folder: Path) -> set[str]:
     try:
         with open(folder / "quarantine.csv", newline="", encoding="utf-8") as file:
             return {row["path"] for row in csv_files.dict_rows(file)}
-    except (OSError, KeyError):
+    except (OSError, KeyError, ValueError):  # what follows from a damaged one differs, and is said
         return set()
 
 

@@ -72,8 +72,12 @@ def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) 
 
 
 def _quarantined(run: Any) -> set[str]:
-    with open(run.path / "quarantine.csv", newline="", encoding="utf-8") as file:
-        return {row["path"] for row in csv_files.dict_rows(file)}
+    path = run.path / "quarantine.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return {row["path"] for row in csv_files.dict_rows(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(fault(str(path), mend=f"it cannot be read: {error}")) from None
 
 
 def version_of(place: str | os.PathLike[str]) -> Path | None:
