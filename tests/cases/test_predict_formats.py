@@ -95,7 +95,7 @@ def mixed(tmp_path) -> Path:
     folder.mkdir()
     kinds = {"a.jpg": "JPEG", "b.tif": "TIFF", "c.TIFF": "TIFF", "d": "PNG", "e.JPG.bak": "PNG",
              "f.avif": "PNG", "g.jpg.png": "PNG", "h.heic": "PNG", "i.jfif": "JPEG", "j.ppm": "PPM",
-             "k.tga": "TGA", "l.webp": "WEBP"}  # fmt: skip
+             "k.bmp": "BMP", "l.webp": "WEBP"}  # fmt: skip
     for name, kind in kinds.items():
         draw(folder / name, format=kind)
     for name in ("notes.txt", "labels.csv", "weights.h5", ".hidden.png"):

@@ -142,19 +142,19 @@ import json, os, signal, sys
 import transferkit
 import transferkit.runs.direct as direct
 
-decode, read, sent = direct.readable_in_graph, [], []
+decode, read, sent = direct.read_image, [], []
 
 
-def ends(encoded):
+def ends(path, decoding):
     read.append(1)
     # Photos are read ahead: the first of an epoch before its training listens to the signal.
     if len(read) >= 110 and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL and not sent:
         sent.append(1)
         os.kill(os.getpid(), signal.SIGTERM)
-    return decode(encoded)
+    return decode(path, decoding)
 
 
-direct.readable_in_graph = ends
+direct.read_image = ends
 data, run, overrides = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 transferkit.retrain(data=data, run=run, backbone="embedded", quiet=True, overrides=overrides)
 """

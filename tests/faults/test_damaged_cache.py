@@ -29,6 +29,7 @@ from transferkit.data.sources import read_source
 from transferkit.errors import UserError
 
 SIZE = (8, 8)
+DECODING = Decoding(SIZE)
 COUNT = 10
 
 
