@@ -45,8 +45,8 @@ def main() -> None:
     import tensorflow as tf
     from PIL import Image
 
-    from transferkit.data import decode as decoding
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels import decode as decoding
+    from transferkit.data.pixels.decoding import Decoding
     from transferkit.data.reader import decoder, read_images
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -102,7 +102,7 @@ def _each(decode: Callable[[bytes], np.ndarray], files: list[bytes]) -> Callable
 
 
 def _all(read: Callable, paths: list[Path]) -> Callable[[], object]:
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels.decoding import Decoding
 
     return lambda: list(read([(None, path) for path in paths], Decoding(SIZE)))
 

@@ -79,7 +79,7 @@ def _pipeline(report, name, cut, size, engine, speed, options, photo) -> None:
     Each pass opens the compiled model first: the speed is that of the images that a longer pass does more.
     """
     from transferkit.activations.compute import compute
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels.decoding import Decoding
 
     few = options.images
     many = few + max(64, int(3 * speed))  # three seconds more

@@ -30,8 +30,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     from transferkit.recipe import load
-    from transferkit.runs.prepare import prepare
-    from transferkit.runs.progress import Progress
+    from transferkit.training.images import prepare
+    from transferkit.training.progress import Progress
 
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
@@ -74,10 +74,10 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     """Trains with the last two stages open; the last row of the history."""
     import keras
 
-    from transferkit.runs.network import open_parts
-    from transferkit.runs.optimizer import build_optimizer
-    from transferkit.runs.phase import train_phase
-    from transferkit.runs.progress import Progress
+    from transferkit.training.optimizer import build_optimizer
+    from transferkit.training.parts import open_parts
+    from transferkit.training.phase import train_phase
+    from transferkit.training.progress import Progress
 
     keras.backend.clear_session()
     parts = open_parts(recipe, images.classes)
@@ -96,18 +96,18 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
 
 def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, place: Path) -> Any:
     """The batches of a run: one pass, then the cache."""
-    from transferkit.runs.batches import pass_through
-    from transferkit.runs.phase import PhaseData
-    from transferkit.runs.progress import Progress
+    from transferkit.training.cut_features import extract_features
+    from transferkit.training.phase import PhaseData
+    from transferkit.training.progress import Progress
 
     kept = recipe.activations.model_copy(update={"cache_dir": str(place / "cache")})
     recipe = recipe.model_copy(update={"activations": kept})
-    images, at_cut = pass_through(network.cut, size, images, recipe, Progress(quiet=True))
+    images, cut_features = extract_features(network.cut, size, images, recipe, Progress(quiet=True))
     train, validation = images.of_split("train"), images.of_split("val")
     labels = images.labels
     return PhaseData(
-        train=lambda epoch: at_cut.shuffled(train, labels[train], phase.batch_size, recipe.seed, epoch),
-        validation=lambda: at_cut.in_order(validation, labels[validation]),
+        train=lambda epoch: cut_features.shuffled(train, labels[train], phase.batch_size, recipe.seed, epoch),
+        validation=lambda: cut_features.in_order(validation, labels[validation]),
         steps_per_epoch=-(-len(train) // phase.batch_size),
     )
 
@@ -117,9 +117,9 @@ def through_all(network: Any, size: Any, recipe: Any, images: Any, phase: Any, p
     import tensorflow as tf
 
     from transferkit.activations.source import epoch_order
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels.decoding import Decoding
     from transferkit.data.reader import read_images
-    from transferkit.runs.phase import PhaseData
+    from transferkit.training.phase import PhaseData
 
     files = [(row.sha256, path) for row, path in zip(images.rows, images.paths, strict=True)]
     pixels = np.concatenate([batch.images for batch in read_images(files, Decoding.of(recipe.data, size))])

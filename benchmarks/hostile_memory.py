@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", help="files to decode besides")
     folder = parser.parse_args().folder
     from transferkit.data.check import read_header
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels.decoding import Decoding
     from transferkit.data.reader import decoder, read_images
 
     with tempfile.TemporaryDirectory() as name:

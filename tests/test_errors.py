@@ -1,4 +1,4 @@
-"""Errors say place, what was received, what was expected, and the mend."""
+"""Errors say place, what was received, what was expected, and a hint."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def test_all_faults_are_kept_and_printed_a_line_each():
 
 
 def test_near_names_ignore_case_and_stay_silent_when_nothing_is_near():
-    assert errors.near("MobileNetv2", ["mobilenet_v2"]) == "did you mean 'mobilenet_v2'?"
-    assert errors.near("zzz", ["mobilenet_v2"]) is None
+    assert errors.did_you_mean("MobileNetv2", ["mobilenet_v2"]) == "did you mean 'mobilenet_v2'?"
+    assert errors.did_you_mean("zzz", ["mobilenet_v2"]) is None

@@ -19,9 +19,9 @@ from transferkit._version import __version__
 from transferkit.errors import GateError, UserError
 
 if TYPE_CHECKING:
+    from transferkit.inspection.augmentation_preview import preview_augmentation
+    from transferkit.inspection.plan import make_plan as plan
     from transferkit.runs.demo import write_digits
-    from transferkit.runs.plan import make_plan as plan
-    from transferkit.runs.preview import preview_augmentation
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
 
@@ -41,8 +41,8 @@ __all__ = [
 _LAZY = {
     "Run": "transferkit.runs.run:Run",
     "load_run": "transferkit.runs.run:load_run",
-    "plan": "transferkit.runs.plan:make_plan",
-    "preview_augmentation": "transferkit.runs.preview:preview_augmentation",
+    "plan": "transferkit.inspection.plan:make_plan",
+    "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
     "write_digits": "transferkit.runs.demo:write_digits",
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.whole_file import whole_file
+from transferkit.files.whole_file import whole_file
 
 __all__ = ["read_arrays", "write_arrays"]
 
@@ -41,10 +41,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if not np.array_equal(arrays.pop(_SUM), _sum(arrays)):
             raise ValueError("its checksum is not that of its values: they were changed")
     except KeyError as error:
-        raise UserError(fault(str(path), mend=f"the file cannot be read: {error} is missing in it")) from None
+        raise UserError(fault(str(path), hint=f"the file cannot be read: {error} is missing in it")) from None
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, SyntaxError,
             zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
-        raise UserError(fault(str(path), mend=f"the file cannot be read: {error}")) from None
+        raise UserError(fault(str(path), hint=f"the file cannot be read: {error}")) from None
     return arrays
 
 

@@ -95,5 +95,5 @@ def read_bounded(path: Any, name: str) -> bytes:
     with open(path, "rb") as stream:
         read = stream.read(MOST_BYTES + 1)
     if len(read) > MOST_BYTES:
-        raise UserError(fault(name, mend=f"larger than {MOST_BYTES:,} bytes; this is no recipe or card"))
+        raise UserError(fault(name, hint=f"larger than {MOST_BYTES:,} bytes; this is no recipe or card"))
     return read

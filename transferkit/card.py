@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from transferkit.bounds import check_text, read_bounded
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.resources import shipped
 
 __all__ = [
@@ -202,17 +202,17 @@ def card_of(reference: str) -> Card | None:
         known = ("card", *HANDLES)
         shown = ", ".join(f"{one}:" for one in known)
         raise UserError(
-            fault("backbone", reference, f"a card's name, or one of {shown}", near(scheme, known))
+            fault("backbone", reference, f"a card's name, or one of {shown}", did_you_mean(scheme, known))
         )
     return load_card(reference)
 
 
 def no_card(name: str) -> str | None:
-    """The mend where no card has this name: those that are near; else None."""
+    """The hint where no card has this name: those that are near; else None."""
     names = _found()
     if name in names:
         return None
-    return near(name, names) or "see `transferkit backbones`"
+    return did_you_mean(name, names) or "see `transferkit backbones`"
 
 
 def is_shipped(card: Card) -> bool:
@@ -273,7 +273,7 @@ def _read(path: Path) -> Card:
         check_text(text, path.name)
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(fault(path.name, mend=f"no valid TOML: {error}")) from None
+        raise UserError(fault(path.name, hint=f"no valid TOML: {error}")) from None
     try:
         card = Card.model_validate(values)
     except ValidationError as error:
@@ -292,12 +292,17 @@ def _faults(error: ValidationError, path: Path) -> list[str]:
             known = _fields_at(one["loc"][:-1])
             name = str(one["loc"][-1])
             lines.append(
-                fault(f"{place}", name, "a known field", near(name, known) or f"known: {', '.join(known)}")
+                fault(
+                    f"{place}",
+                    name,
+                    "a known field",
+                    did_you_mean(name, known) or f"known: {', '.join(known)}",
+                )
             )
         elif one["type"] == "missing":
-            lines.append(fault(place, mend="expected a value, received none"))
+            lines.append(fault(place, hint="expected a value, received none"))
         elif one["type"] == "value_error":
-            lines.append(fault(place, mend=one["msg"].removeprefix("Value error, ")))
+            lines.append(fault(place, hint=one["msg"].removeprefix("Value error, ")))
         else:
             lines.append(fault(place, one["input"], _lower(one["msg"])))
     return lines

@@ -1,6 +1,6 @@
-"""What a user can do wrong, said so that it can be mended.
+"""What a user can do wrong, said so that it can be fixed.
 
-A :class:`UserError` holds one line a fault: the place, what was received, what was expected, the mend.
+A :class:`UserError` holds one line a fault: the place, what was received, what was expected, a hint.
 The command line prints these lines and exits with ``exit_code``; anything else that is raised is a fault
 of transferkit's own and keeps its traceback.
 """
@@ -11,7 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-__all__ = ["GateError", "UserError", "fault", "near", "one_line", "printable"]
+__all__ = ["GateError", "UserError", "did_you_mean", "fault", "one_line", "printable"]
 
 # A name of this length is no slip of the hand, and comparing it takes long.
 _LONGEST_NAME = 100
@@ -48,9 +48,9 @@ def fault(
     place: str,
     received: object = None,
     expected: str | None = None,
-    mend: str | None = None,
+    hint: str | None = None,
 ) -> str:
-    """Words one fault: ``place: received X, expected Y; mend``.
+    """Words one fault: ``place: received X, expected Y; hint``.
 
     >>> fault("head.kind", "linaer", "one of linear, mlp", "did you mean 'linear'?")
     "head.kind: received 'linaer', expected one of linear, mlp; did you mean 'linear'?"
@@ -62,15 +62,15 @@ def fault(
     if expected:
         parts.append(f"expected {expected}")
     body = ", ".join(parts)
-    if mend:
-        body = f"{body}; {mend}" if body else mend
+    if hint:
+        body = f"{body}; {hint}" if body else hint
     return f"{place}: {body}"
 
 
-def near(name: str, known: Iterable[str], most: int = 3) -> str | None:
-    """The mend for a name that is not known: the nearest known names, or None where none is near.
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str | None:
+    """The hint for a name that is not known: the nearest known names, or None where none is near.
 
-    >>> near("mobilenet_v4", ["mobilenet_v2", "resnet50"])
+    >>> did_you_mean("mobilenet_v4", ["mobilenet_v2", "resnet50"])
     "did you mean 'mobilenet_v2'?"
     """
     if len(name) > _LONGEST_NAME:

@@ -77,7 +77,7 @@ def message() -> str:
     return f"transferkit: interrupted; {hint}" if hint else "transferkit: interrupted"
 
 
-def resume_hint(place: str, begun: Callable[[], bool]) -> Callable[[], str]:
+def resume_hint(place: str, phase_start: Callable[[], bool]) -> Callable[[], str]:
     """For :func:`resumable`: how to go on with a run.
 
     Args:
@@ -86,7 +86,7 @@ def resume_hint(place: str, begun: Callable[[], bool]) -> Callable[[], str]:
     """
 
     def hint() -> str:
-        if begun():
+        if phase_start():
             return f"continue with: transferkit retrain --run {shlex.quote(place)} --resume"
         return "nothing was trained yet: start it again"
 

@@ -99,12 +99,12 @@ def _check_file() -> None:
         return
     except OSError as error:
         hint = f"{error.strerror}; or name another folder with KERAS_HOME"
-        raise UserError(fault(str(file), expected="a file that can be read", mend=hint)) from None
+        raise UserError(fault(str(file), expected="a file that can be read", hint=hint)) from None
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
         return  # Keras takes what is no JSON for an empty file
-    hint = "mend or remove the file; transferkit needs none of it"
+    hint = "fix or remove the file; transferkit needs none of it"
     if not isinstance(values, dict):
         raise UserError(fault(str(file), type(values).__name__, "a JSON object of Keras's settings", hint))
     faults = []

@@ -2,7 +2,7 @@
 
 The current project is the git work tree around the current folder, or the current folder where there is none.
 A work tree inside it (a clone, a submodule) is a project of its own. The home folder and what lies above it
-are never a project, since downloads lie there; nor is a folder for everybody's files, such as ``/tmp``.
+are never a project, since downloads are kept there; nor is a folder for everybody's files, such as ``/tmp``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["CHECKS", "Subject", "checkpoints", "error_of", "event_tags", "four", "linear", "number", "shows"]
+__all__ = [
+    "CHECKS",
+    "ExportSpec",
+    "checkpoints",
+    "error_of",
+    "event_tags",
+    "four",
+    "linear",
+    "number",
+    "shows",
+]
 
 v1 = tf.compat.v1
 
@@ -23,7 +33,7 @@ Y = 2 * X
 CHECKS: list[tuple[str, str, Callable[..., Any]]] = []
 
 
-class Subject:
+class ExportSpec:
     """An implementation: its public names, at the top, in ``export`` or in ``experimental``."""
 
     def __init__(self, module: Any) -> None:

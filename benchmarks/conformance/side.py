@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from conformance.catalogue import CHECKS, Subject
+from conformance.catalogue import CHECKS, ExportSpec
 
 AREAS = ("making", "training", "using", "hooks", "configuring", "together")
 _SECONDS = 120
@@ -30,7 +30,7 @@ def _late(number: int, frame: Any) -> None:
 
 def observe(module: Any, only: str = "") -> dict[str, Any]:
     """``area: text`` -> what was observed, or ``{"raised": …}``."""
-    subject, seen = Subject(module), {}
+    export_spec, seen = ExportSpec(module), {}
     signal.signal(signal.SIGALRM, _late)
     for area, text, check in CHECKS:
         if only not in f"{area}: {text}":
@@ -39,7 +39,7 @@ def observe(module: Any, only: str = "") -> dict[str, Any]:
         signal.alarm(_SECONDS)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                observed = check(subject, folder)
+                observed = check(export_spec, folder)
             except Exception as error:
                 observed = {"raised": f"{type(error).__name__}: {str(error)[:300]}"}
         signal.alarm(0)

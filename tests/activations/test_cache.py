@@ -13,7 +13,7 @@ import pytest
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.index import digests_of
-from transferkit.activations.location import cache_folder, default_max_bytes
+from transferkit.files.cache_location import cache_folder, default_max_bytes
 
 
 def fill(cache: Cache, name: str, count: int, used: float) -> None:

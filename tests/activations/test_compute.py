@@ -20,7 +20,7 @@ from transferkit.activations import compute as computing
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute import compute
 from transferkit.activations.views import Views
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.errors import UserError
 
 SIZE = (16, 24)
@@ -217,7 +217,7 @@ from types import SimpleNamespace
 import numpy as np, tensorflow as tf
 from transferkit.activations import writer
 from transferkit.activations.compute import compute
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 writer._COMMIT_BYTES = 1
 cut = SimpleNamespace(
     prefix=lambda images: tf.reduce_mean(tf.cast(images, tf.float32), [1, 2]),

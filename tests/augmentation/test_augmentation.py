@@ -11,9 +11,9 @@ from transferkit.augmentation._base import Augmentation
 from transferkit.augmentation._beta import beta
 from transferkit.augmentation._chance import batch_seeds, evenly
 from transferkit.recipe import load
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
-NAMES = vocabulary("augmentation").names()
+NAMES = registry("augmentation").names()
 
 
 def pipeline(**table: object) -> Pipeline:
@@ -38,7 +38,7 @@ def test_all_are_found_and_say_what_they_do():
     assert wanted <= set(NAMES)
     orders = []
     for name in NAMES:
-        word = vocabulary("augmentation").get(name)
+        word = registry("augmentation").get(name)
         assert issubclass(word, Augmentation)
         own = {method for method in ("move", "paint", "mix") if method in vars(word)}
         assert own == {word.way}

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import transferkit
-from transferkit.runs.history import History
-from transferkit.runs.kept import Kept, KeptStateError, prove
+from transferkit.training.history import History
+from transferkit.training.kept_state import Kept, KeptStateError, prove
 
 LIVE = ["batch_norm=train", "freeze=none", "batch_size=8", "early_stopping=false", "export.parity=false"]
 LIVE += ["data.validation=0.3", "data.test=0.1", 'optimizer={name="adam", learning_rate=0.001}']

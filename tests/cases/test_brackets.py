@@ -20,7 +20,7 @@ from PIL import Image
 import transferkit
 from transferkit.cli import cli
 from transferkit.estimator import Estimator, EstimatorSpec, RunConfig, export
-from transferkit.plain_path import is_pattern, plain_path
+from transferkit.files.plain_path import is_pattern, plain_path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="such names are not allowed there")
 
@@ -62,7 +62,9 @@ def test_another_name_reaches_the_same_files_also_where_the_last_part_is_special
 
 def test_nothing_of_it_stays_when_the_process_ends(tmp_path):
     (tmp_path / "a[1]").mkdir()
-    code = f"from transferkit.plain_path import plain_path; print(plain_path({str(tmp_path / 'a[1]')!r}))"
+    code = (
+        f"from transferkit.files.plain_path import plain_path; print(plain_path({str(tmp_path / 'a[1]')!r}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     link = Path(done.stdout.strip())
     assert not is_pattern(link)
@@ -70,7 +72,7 @@ def test_nothing_of_it_stays_when_the_process_ends(tmp_path):
 
 
 def test_a_temporary_folder_of_such_a_name_stands_in_no_converter_s_way(tmp_path, monkeypatch):
-    from transferkit.plain_path import plain_temporary_folder
+    from transferkit.files.plain_path import plain_temporary_folder
 
     (tmp_path / NAME).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / NAME))
@@ -140,7 +142,7 @@ def project(tmp_path_factory):
             Image.fromarray(pixels.astype(np.uint8)).save(place / f"{number:03d}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        settings = ["epochs=1", 'export.formats=["tflite","keras"]', "evaluation.heat=0"]
+        settings = ["epochs=1", 'export.formats=["tflite","keras"]', "evaluation.grad_cam=0"]
         transferkit.retrain(
             backbone="embedded", data="photos [v1]", run=f"runs/{NAME}", overrides=settings, quiet=True
         )

@@ -12,8 +12,8 @@ from PIL import Image
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.runs.prepare import prepare
-from transferkit.runs.progress import Progress
+from transferkit.training.images import prepare
+from transferkit.training.progress import Progress
 
 
 def png(number):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.export.formats import saved_model
-from transferkit.export.subject import About, Subject
+from transferkit.export.spec import About, ExportSpec
 
 CLASSES = ("ant", "bee", "cat")
 SHARES = np.array([[0.2, 0.1, 0.7], [0.5, 0.3, 0.2], [0.1, 0.6, 0.3]], np.float32)
@@ -32,7 +32,7 @@ def export(tmp_path_factory) -> Path:
 
     folder = tmp_path_factory.mktemp("export") / "1"
     folder.mkdir()
-    saved_model.write(Subject(probabilities, [shares], About(CLASSES, (8, 8))), folder)
+    saved_model.write(ExportSpec(probabilities, [shares], About(CLASSES, (8, 8))), folder)
     return folder
 
 

@@ -15,7 +15,7 @@ from transferkit.errors import UserError
 
 FEATURES = """
 import hashlib
-from transferkit.runs.start import start_tensorflow
+from transferkit.tensorflow_startup import start_tensorflow
 start_tensorflow()
 from transferkit.backbones import load_backbone
 import numpy as np
@@ -161,7 +161,7 @@ def test_weights_that_were_cut_short_are_one_line(tmp_path, size):
 
 
 def test_code_of_ones_own_that_imports_keras_finds_it_prepared(tmp_path, monkeypatch, fresh):
-    import transferkit.vocabulary as registry
+    import transferkit.registry as registry
     from transferkit.recipe import admit_code, load
 
     monkeypatch.chdir(tmp_path)

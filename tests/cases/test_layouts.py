@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transferkit.data.class_folder import read_class_folder
+from transferkit.data.sources.class_folder import read_class_folder
 from transferkit.errors import UserError
 
 

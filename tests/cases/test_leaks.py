@@ -23,7 +23,7 @@ def write(root, names, each, first=0):
 
 
 def retrain(data, place, *words):
-    words = ("epochs=2", "evaluation.heat=0", "export.parity=false", *words)
+    words = ("epochs=2", "evaluation.grad_cam=0", "export.parity=false", *words)
     return transferkit.retrain(data=data, run=place, backbone="embedded", quiet=True, overrides=words)
 
 

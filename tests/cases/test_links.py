@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from transferkit.data.check.limits import Limits, refusal
-from transferkit.data.class_folder import read_class_folder
 from transferkit.data.sources import read_source
+from transferkit.data.sources.class_folder import read_class_folder
 from transferkit.errors import UserError
 
 

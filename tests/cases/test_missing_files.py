@@ -8,8 +8,8 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.runs.prepare import prepare
-from transferkit.runs.progress import Progress
+from transferkit.training.images import prepare
+from transferkit.training.progress import Progress
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from PIL import Image
 
 from transferkit.cli import main
 from transferkit.cli._options import json_text
-from transferkit.data.ledger import Ledger
 from transferkit.data.sources import read_source
+from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError
 from transferkit.evaluation import read_predictions
-from transferkit.runs.check_data import check_data
+from transferkit.inspection.check_data import check_data
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.retrain import retrain
 from transferkit.runs.run import load_run
@@ -61,7 +61,7 @@ def run(tmp_path_factory):
     latin_file(root / ODD[0])
     (root / ODD[1] / 'line\nbreak, "quoted".png').write_bytes(png(998))
     more = [("epochs", 1), ("data.validation", 0.3), ("data.test", 0.3)]
-    more += [("evaluation.heat", 0), ("evaluation.resamples", 0)]
+    more += [("evaluation.grad_cam", 0), ("evaluation.resamples", 0)]
     return retrain(backbone="embedded", data=str(root), run=here / "run", quiet=True, overrides=more).path
 
 

@@ -13,11 +13,11 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 import transferkit
-from transferkit.data.decode import decode
-from transferkit.data.decoding import Decoding
-from transferkit.data.gif_blocks import first_frame
+from transferkit.data.pixels.decode import decode
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.gif_blocks import first_frame
+from transferkit.data.pixels.transcode import read_by_graph
 from transferkit.data.reader import decoder
-from transferkit.data.transcode import read_by_graph
 
 SIDE = 48
 UPRIGHT = Decoding((SIDE, SIDE))
@@ -119,7 +119,7 @@ def test_half_transparency_is_mixed_as_pillow_mixes_it():
 
 
 def test_large_transparent_images_are_mixed_in_parts(monkeypatch):
-    from transferkit.data import alpha
+    from transferkit.data.pixels import alpha
 
     mask = mask_of("bar", 3)
     monkeypatch.setattr(alpha, "_PIXELS_AT_ONCE", 100)
@@ -370,7 +370,7 @@ def run(tmp_path_factory):
         run=root.parent / f"{root.name}-run",
         backbone="embedded",
         quiet=True,
-        overrides=["data.test=0.25", "epochs=20", "evaluation.heat=0", 'data.depth="auto"'],
+        overrides=["data.test=0.25", "epochs=20", "evaluation.grad_cam=0", 'data.depth="auto"'],
     )
 
 

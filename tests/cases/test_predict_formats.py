@@ -16,7 +16,7 @@ from PIL import Image
 from transferkit.cli import main
 from transferkit.cli.predict import command
 from transferkit.export.formats import load_format
-from transferkit.export.subject import About, Subject
+from transferkit.export.spec import About, ExportSpec
 from transferkit.export.versions import write_export_manifest
 
 CLASSES = ("dark", "light", "=red")
@@ -24,7 +24,7 @@ COLOURS = {"dark": (10, 10, 10), "light": (240, 240, 240), "red": (250, 5, 5), "
 FILES = ("saved_model", "keras", "tflite", "onnx")
 
 
-def make_subject(several: bool = False, threshold: float | None = None) -> Subject:
+def make_export_spec(several: bool = False, threshold: float | None = None) -> ExportSpec:
     import keras
     import tensorflow as tf
 
@@ -51,26 +51,26 @@ def make_subject(several: bool = False, threshold: float | None = None) -> Subje
         CLASSES, (16, 16), multi_label=several, thresholds=thresholds, threshold=threshold,
         precision=0.99 if threshold else None,
     )  # fmt: skip
-    return Subject(probabilities, weights, about, keras_model)
+    return ExportSpec(probabilities, weights, about, keras_model)
 
 
-def export(folder: Path, subject: Subject) -> Path:
+def export(folder: Path, export_spec: ExportSpec) -> Path:
     folder.mkdir(parents=True)
     for name in FILES:
         if all(map(importlib.util.find_spec, load_format(name).NEEDS)):
-            load_format(name).write(subject, folder / load_format(name).FILE)
+            load_format(name).write(export_spec, folder / load_format(name).FILE)
     write_export_manifest(folder, folder / "saved_model.pb")
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    return export(tmp_path_factory.mktemp("models") / "abstains" / "1", make_subject(threshold=0.9))
+    return export(tmp_path_factory.mktemp("models") / "abstains" / "1", make_export_spec(threshold=0.9))
 
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory) -> Path:
-    return export(tmp_path_factory.mktemp("models") / "several" / "1", make_subject(several=True))
+    return export(tmp_path_factory.mktemp("models") / "several" / "1", make_export_spec(several=True))
 
 
 def draw(file: Path, colour: str = "red", **save) -> Path:

@@ -12,7 +12,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.data.source import DataSet, Item
-from transferkit.data.split import split_dataset
+from transferkit.data.splits.split import split_dataset
 
 
 @pytest.mark.parametrize(
@@ -44,14 +44,14 @@ def run(tmp_path_factory):
         for k in range(count):
             pixels = np.random.default_rng(100 * label + k).normal(40 + 60 * label, 20, (24, 24, 3))
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / "photos" / name / f"{k}.png")
-    words = ["epochs=2", "evaluation.heat=0", "export.parity=false"]
+    words = ["epochs=2", "evaluation.grad_cam=0", "export.parity=false"]
     return transferkit.retrain(
         data=root / "photos", run=root / "run", backbone="embedded", quiet=True, overrides=words
     )
 
 
 def test_classes_of_one_and_two_images_train(run):
-    from transferkit.data.ledger import Ledger
+    from transferkit.data.splits.ledger import Ledger
 
     there = defaultdict(set)
     for row in Ledger.read(run.path / "split.csv").rows:

@@ -145,10 +145,10 @@ def test_features(card: Card, backbone: Backbone, images: np.ndarray, features: 
 def test_each_stage_is_a_cut(backbone: Backbone, images: np.ndarray, features: np.ndarray) -> None:
     for stage in backbone.stages:
         cut = backbone.cut(stage.name)
-        at_cut = np.asarray(cut.prefix(images))
-        assert at_cut.shape == (2, *cut.shape)
-        assert at_cut.dtype == np.float32
-        np.testing.assert_array_equal(np.asarray(cut.suffix(at_cut)), features, err_msg=stage.name)
+        cut_features = np.asarray(cut.prefix(images))
+        assert cut_features.shape == (2, *cut.shape)
+        assert cut_features.dtype == np.float32
+        np.testing.assert_array_equal(np.asarray(cut.suffix(cut_features)), features, err_msg=stage.name)
     top = backbone.cut(None)
     np.testing.assert_array_equal(np.asarray(top.prefix(images)), features)
     assert top.shape == (backbone.feature_width,)

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from transferkit.heads import ReadyHead, make_head
 from transferkit.keras3 import keras
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
-NAMES = vocabulary("heads").names()
+NAMES = registry("heads").names()
 CLASSES = ("cat", "dog", "eel")
 WIDTH = 12
 

@@ -8,10 +8,10 @@ import importlib
 import numpy as np
 import pytest
 
+from transferkit.registry import registry
 from transferkit.schedules import Schedule, Span, as_keras, make_schedule, rates
-from transferkit.vocabulary import vocabulary
 
-NAMES = vocabulary("schedules").names()
+NAMES = registry("schedules").names()
 SPAN = Span(base=0.01, steps=57, steps_per_epoch=10)
 # Arguments that make a schedule move within the span, where its defaults would not.
 MOVING = {

@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from transferkit.data import transcode
-from transferkit.data.decode import decode
-from transferkit.data.decoding import Decoding
 from transferkit.data.facts import format_of
+from transferkit.data.pixels import transcode
+from transferkit.data.pixels.decode import decode
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.transcode import readable_in_graph
 from transferkit.data.reader import read_images
-from transferkit.data.transcode import readable_in_graph
 
 SIZE = (12, 10)
 

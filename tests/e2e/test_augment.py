@@ -24,7 +24,7 @@ BASE = [
     "early_stopping=false",
     "epochs=3",
     "export.parity=false",
-    "evaluation.heat=0",
+    "evaluation.grad_cam=0",
 ]
 VIEWS = ["augmentation.flip=true", "augmentation.crop={least=0.7}", "activations.views=3"]
 
@@ -108,7 +108,7 @@ def test_cutmix_and_mixup_of_images_while_stages_are_open(shapes, tmp_path):
 
 @pytest.mark.slow
 def test_large_data_passes_the_frozen_part_in_part_only(shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr("transferkit.runs.batches._SAMPLE", 10)
+    monkeypatch.setattr("transferkit.training.cut_features._SAMPLE", 10)
     broken = tmp_path / "photos"
     shutil.copytree(shapes, broken)
     first = retrain(broken, tmp_path / "first", "epochs=1")
@@ -140,7 +140,7 @@ _ENDS_IN_THE_SECOND_EPOCH = """
 import json, os, signal, sys
 
 import transferkit
-import transferkit.runs.direct as direct
+import transferkit.training.end_to_end as direct
 
 decode, read, sent = direct.read_image, [], []
 
@@ -183,7 +183,7 @@ def test_a_file_that_goes_away_in_the_midst_is_named_and_the_run_goes_on_when_it
 ):
     photos = make_shapes(10)
     words = ["augmentation.flip=true", "head.kind=linear"]
-    train_phase = importlib.import_module("transferkit.runs.train").train_phase
+    train_phase = importlib.import_module("transferkit.training.loop").train_phase
     taken = []
 
     def robbed(network, phase, data, *rest, **more):
@@ -197,7 +197,7 @@ def test_a_file_that_goes_away_in_the_midst_is_named_and_the_run_goes_on_when_it
             split = {row["path"]: row["split"] for row in csv.DictReader(ledger)}
         return split[file.relative_to(photos).as_posix()] == "train"
 
-    monkeypatch.setattr("transferkit.runs.train.train_phase", robbed)
+    monkeypatch.setattr("transferkit.training.loop.train_phase", robbed)
     with pytest.raises(UserError, match=r"lost in the midst of training: No such file .*--resume") as error:
         retrain(photos, tmp_path / "run", *words)
     assert str(taken[0]) in str(error.value)

@@ -7,7 +7,7 @@ import csv
 import pytest
 
 import transferkit
-from transferkit.runs.check_data import check_data
+from transferkit.inspection.check_data import check_data
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -40,7 +40,7 @@ def parts(shared_data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(parts, tmp_path_factory):
     place = tmp_path_factory.mktemp("runs") / "cifar"
-    settings = ["head.kind=logistic", "evaluation.heat=0"]
+    settings = ["head.kind=logistic", "evaluation.grad_cam=0"]
     return transferkit.retrain(
         data=parts / "both", run=place, backbone="embedded", quiet=True, overrides=settings
     )

@@ -11,7 +11,7 @@ import transferkit
 from transferkit.errors import GateError, UserError
 from transferkit.evaluation import read_predictions
 
-FAST = {"epochs": 2, "data.test": 0.2, "data.validation": 0.2, "evaluation.heat": 0}
+FAST = {"epochs": 2, "data.test": 0.2, "data.validation": 0.2, "evaluation.grad_cam": 0}
 
 
 def retrain(data, run, **settings):
@@ -111,9 +111,9 @@ def wrong_tflite(monkeypatch):
     from transferkit.export.formats import _tflite, tflite
 
     class Turning:
-        def __init__(self, subject):
-            self.about, self.variables = subject.about, subject.variables
-            self._subject = subject
+        def __init__(self, export_spec):
+            self.about, self.variables = export_spec.about, export_spec.variables
+            self._subject = export_spec
 
         def probabilities(self, images):
             import tensorflow as tf
@@ -123,7 +123,7 @@ def wrong_tflite(monkeypatch):
     monkeypatch.setattr(
         tflite,
         "write",
-        lambda subject, path: _tflite.save(_tflite.convert(Turning(subject)), subject, path),
+        lambda export_spec, path: _tflite.save(_tflite.convert(Turning(export_spec)), export_spec, path),
     )
 
 
@@ -151,8 +151,8 @@ def test_without_a_sound_saved_model_there_is_a_run_but_no_export(make_shapes, t
 
     write = saved_model.write
 
-    def without_variables(subject, path):
-        write(subject, path)
+    def without_variables(export_spec, path):
+        write(export_spec, path)
         (path / "variables" / "variables.data-00000-of-00001").unlink()
 
     monkeypatch.setattr(saved_model, "write", without_variables)
@@ -176,12 +176,12 @@ def test_a_precision_that_cannot_be_had_is_said_at_the_end(noise, tmp_path):
 
 
 def test_parity_can_be_left_out_and_then_starts_no_process(make_shapes, tmp_path, monkeypatch):
-    from transferkit.runs import handover
+    from transferkit.runs import release as release
 
     def refuse(formats):
         raise AssertionError("no checker was wanted")
 
-    monkeypatch.setattr(handover, "Checker", refuse)
+    monkeypatch.setattr(release, "Checker", refuse)
     run = retrain(make_shapes(12), tmp_path / "run", **{"epochs": 1, "export.parity": False})
     assert (run.export_folder / "saved_model.pb").is_file()
     assert not (run.export_folder / "parity.json").exists()

@@ -7,7 +7,7 @@ import os
 import pytest
 
 import transferkit
-from transferkit.runs.plan import make_plan
+from transferkit.inspection.plan import make_plan
 from transferkit.runs.verify import verify_run
 
 SIZE = (32, 32)
@@ -47,7 +47,7 @@ def handles(network, tmp_path_factory):
 )
 def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path):
     backbone = form.format(handles)
-    settings = ["epochs=4", "evaluation.heat=0"]
+    settings = ["epochs=4", "evaluation.grad_cam=0"]
     if not backbone.startswith(("keras_file", "card")):
         settings.append("backbone.options.normalisation=none")
     (plan,) = make_plan(overrides=settings, backbone=backbone, data=str(shapes), measure=False)

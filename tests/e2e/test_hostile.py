@@ -20,9 +20,9 @@ import pytest
 from PIL import Image
 
 import transferkit
-from transferkit.data.decoding import Decoding
-from transferkit.data.transcode import readable_in_graph
-from transferkit.runs.check_data import check_data
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.transcode import readable_in_graph
+from transferkit.inspection.check_data import check_data
 
 
 def encoded(format, mode="RGB", size=(64, 48), **options):
@@ -138,7 +138,7 @@ def run(hostile, tmp_path_factory):
         "data.max_unreadable=0.5",
         "data.test=0.2",
         "epochs=2",
-        "evaluation.heat=0",
+        "evaluation.grad_cam=0",
         "export.parity=false",
     ]
     place = tmp_path_factory.mktemp("runs") / "run"

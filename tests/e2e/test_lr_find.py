@@ -13,8 +13,8 @@ from PIL import Image
 from transferkit.card import load_card
 from transferkit.cli import cli
 from transferkit.errors import UserError
-from transferkit.runs import lr_find
-from transferkit.runs.lr_find import find_rate, smooth, suggest
+from transferkit.inspection import lr_find
+from transferkit.inspection.lr_find import find_rate, smooth, suggest
 
 
 def test_docstring_examples():

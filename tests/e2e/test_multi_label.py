@@ -17,7 +17,7 @@ from transferkit.errors import UserError
 from transferkit.evaluation import evaluate, read_predictions
 
 SETTINGS = ["backbone.name=embedded", "data.test=0.25", "data.validation=0.25", "epochs=24"]
-FAST = [*SETTINGS, "export.parity=false", "evaluation.heat=0"]
+FAST = [*SETTINGS, "export.parity=false", "evaluation.grad_cam=0"]
 
 
 @pytest.fixture(scope="module")

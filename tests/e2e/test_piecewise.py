@@ -9,12 +9,12 @@ import pytest
 import tensorflow as tf
 
 import transferkit
-from transferkit.estimator import training
-from transferkit.estimator.signals import Termination
+from transferkit.estimator.loops import training
+from transferkit.estimator.loops.signals import Termination
+from transferkit.inspection.schedule import schedule_rates
 from transferkit.recipe import load
-from transferkit.runs import phase as phase_module
-from transferkit.runs import train as train_module
-from transferkit.runs.schedule import schedule_rates
+from transferkit.training import loop as train_module
+from transferkit.training import phase as phase_module
 
 PHASES = (
     "phases=[{name='a', epochs=3, schedule={kind='piecewise_constant', unit='epochs', boundaries=[1, 2], "

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from transferkit.runs.check_data import check_data
+from transferkit.inspection.check_data import check_data
 
 FLIPPED, COPIES = 12, 10
 

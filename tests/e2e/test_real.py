@@ -50,7 +50,7 @@ def test_predict_agrees_with_the_evaluation_image_by_image(run, flowers):
 def test_its_report_explains_the_worst_mistakes_at_little_cost(run):
     page = (run.path / "report.html").read_text("utf-8")
     heated = page[page.index('<ol class="mistakes heated">') :].split("</ol>")[0]
-    assert heated.count("<img") == 2 * run.recipe.evaluation.heat
+    assert heated.count("<img") == 2 * run.recipe.evaluation.grad_cam
     seconds = run.summary["seconds"]
     assert seconds["stages"]["explain"] + seconds["stages"]["report"] < 0.15 * seconds["total"]
 

@@ -10,8 +10,8 @@ import pytest
 import transferkit
 from transferkit.card import load_card
 from transferkit.errors import UserError
-from transferkit.runs import phase as phases
-from transferkit.runs.history import History
+from transferkit.training import phase as phases
+from transferkit.training.history import History
 
 BASE = [
     "data.test=0.2",

@@ -10,8 +10,9 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
-from transferkit.runs.history import History
-from transferkit.runs.sweep import read_results, shelf
+from transferkit.runs.sweep import read_results
+from transferkit.runs.sweep import shared_resources as shared_resources
+from transferkit.training.history import History
 
 SETTINGS = [
     "data.test=0.2",
@@ -40,10 +41,11 @@ def counted():
 
 @pytest.fixture(scope="module")
 def whole(shapes, tmp_path_factory, counted):
-    from transferkit.runs import batches, retrain
+    from transferkit.runs import retrain
+    from transferkit.training import cut_features as batches
 
     with pytest.MonkeyPatch.context() as patch:
-        prepare, open_parts, compute = retrain.prepare, shelf.open_parts, batches.compute
+        prepare, open_parts, compute = retrain.prepare, shared_resources.open_parts, batches.compute
 
         def prepared(*args):
             counted["prepare"] += 1
@@ -60,8 +62,8 @@ def whole(shapes, tmp_path_factory, counted):
 
         patch.setenv("TRANSFERKIT_CACHE", str(tmp_path_factory.mktemp("empty")))
         patch.setattr(retrain, "prepare", prepared)
-        patch.setattr(shelf, "prepare", prepared)
-        patch.setattr(shelf, "open_parts", opened)
+        patch.setattr(shared_resources, "prepare", prepared)
+        patch.setattr(shared_resources, "open_parts", opened)
         patch.setattr(batches, "compute", computed)
         return sweep(shapes, tmp_path_factory.mktemp("sweep") / "run")
 

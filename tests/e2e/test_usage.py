@@ -32,7 +32,7 @@ def test_the_python_lines_of_the_report_answer_as_the_run_does(several, shapes, 
                 for path in sorted((shapes / kind).iterdir()):
                     shutil.copy(path, tmp_path / f"{kind}{path.name}")
                     writer.writerow([f"{kind}{path.name}", kind if kind == "circle" else "cross|thin"])
-    settings = ["epochs=3", "export.parity=false", "evaluation.heat=0"]
+    settings = ["epochs=3", "export.parity=false", "evaluation.grad_cam=0"]
     run = transferkit.retrain(
         recipe, data=data, run=tmp_path / "run", backbone="embedded", overrides=settings, quiet=True
     )

@@ -42,7 +42,7 @@ def test_an_earlier_ledger_that_is_gone_is_a_change_and_no_error(runs, shapes, t
     (tmp_path / "earlier").mkdir()
     shutil.copy(runs[0].path / "split.csv", tmp_path / "earlier" / "split.csv")
     ledger = tmp_path / named
-    settings = [f"data.ledger='{ledger}'", "epochs=1", "export.parity=false", "evaluation.heat=0"]
+    settings = [f"data.ledger='{ledger}'", "epochs=1", "export.parity=false", "evaluation.grad_cam=0"]
     run = transferkit.retrain(
         backbone="embedded", data=shapes, run=tmp_path / "run", quiet=True, overrides=settings
     )

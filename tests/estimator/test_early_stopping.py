@@ -11,9 +11,9 @@ class Tuned:
     """Evaluations written by hand: step -> loss."""
 
     def __init__(self, folder, losses):
-        from transferkit.estimator.summaries import Journal
+        from transferkit.estimator.summaries import SummaryLog
 
-        journal = Journal(str(folder))
+        journal = SummaryLog(str(folder))
         for step, loss in losses.items():
             journal.scalars(step, {"loss": loss})
         journal.flush()

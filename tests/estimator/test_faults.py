@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, NanLossDuringTrainingError, RunConfig
-from transferkit.estimator.checkpoints import CheckpointError
+from transferkit.estimator.checkpoints.checkpoints import CheckpointError
 
 JOB = str(Path(__file__).with_name("job.py"))
 

@@ -54,7 +54,7 @@ def test_the_end_of_the_data_within_a_loop(batches, tf1_model, eval_input, tmp_p
 
 
 def test_short_steps_are_put_into_loops_by_themselves(tf1_model, train_input, tmp_path, monkeypatch):
-    from transferkit.estimator import training
+    from transferkit.estimator.loops import training
 
     # However slow the machine that runs this test, its steps count as short.
     monkeypatch.setattr(training, "_SLOW_STEP", 10.0)

@@ -133,7 +133,7 @@ def test_tf1_update_ops_run_only_when_fetched(train_input, tmp_path):
 def test_evaluating_after_training_reads_no_checkpoint(
     tf1_model, train_input, eval_input, tmp_path, monkeypatch
 ):
-    from transferkit.estimator import checkpoints
+    from transferkit.estimator.checkpoints import checkpoints
 
     estimator = Estimator(tf1_model, str(tmp_path), params={}).train(train_input, steps=3)
     first = estimator.latest_checkpoint()

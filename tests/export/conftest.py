@@ -19,14 +19,14 @@ class Small:
 
     parts: Any
     network: Any
-    subject: Any
+    export_spec: Any
     images: np.ndarray
 
     @property
     def wanted(self) -> np.ndarray:
         import tensorflow as tf
 
-        return self.subject.probabilities(tf.constant(self.images)).numpy()
+        return self.export_spec.probabilities(tf.constant(self.images)).numpy()
 
 
 def draw(seed: int, size: tuple[int, int] = (96, 80)) -> np.ndarray:
@@ -39,9 +39,9 @@ def draw(seed: int, size: tuple[int, int] = (96, 80)) -> np.ndarray:
 def make_small(backbone: str = "embedded", temperature: float = 1.0, threshold: float | None = None) -> Small:
     from transferkit.evaluation import Abstention
     from transferkit.recipe import load
-    from transferkit.runs.artefacts import make_subject
+    from transferkit.runs.artefacts import make_export_spec
     from transferkit.runs.calibrate import Calibrated
-    from transferkit.runs.network import open_parts
+    from transferkit.training.parts import open_parts
 
     recipe = load("retrain", [("backbone.name", backbone)])
     parts = open_parts(recipe, CLASSES)
@@ -57,8 +57,8 @@ def make_small(backbone: str = "embedded", temperature: float = 1.0, threshold: 
     network.layer.set_weights([kernel.astype(np.float32), np.zeros(len(CLASSES), np.float32)])
     network.temperature = temperature
     abstention = Abstention(threshold, 0.95, 0.5, 12) if threshold is not None else None
-    subject = make_subject(parts, network, Calibrated(abstention=abstention, precision=0.95))
-    return Small(parts, network, replace(subject, photos=lambda most: iter(images[:most])), images)
+    export_spec = make_export_spec(parts, network, Calibrated(abstention=abstention, precision=0.95))
+    return Small(parts, network, replace(export_spec, photos=lambda most: iter(images[:most])), images)
 
 
 @pytest.fixture(scope="session")
@@ -91,5 +91,5 @@ def artefacts(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "1"
     folder.mkdir()
     able = [name for name in format_names() if all(map(importlib.util.find_spec, load_format(name).NEEDS))]
-    assert write_formats(small.subject, able, folder, lambda name, path: None) == {}
+    assert write_formats(small.export_spec, able, folder, lambda name, path: None) == {}
     return folder

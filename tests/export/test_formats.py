@@ -16,7 +16,7 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.export.formats import find_artefacts, format_names, load_format, size_of
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 from transferkit.recipe import sections
 
 from .conftest import CLASSES, make_small
@@ -54,7 +54,7 @@ def test_an_artefact_answers_as_the_network_and_says_what_it_is(name, small, art
     np.testing.assert_allclose(opened.answer(small.images[:1]), answers[:1], atol=1e-5)
     np.testing.assert_allclose(opened.answer(np.tile(small.images, (3, 1, 1, 1)))[24:], answers, atol=1e-5)
     assert opened.labels == CLASSES == opened.about.classes
-    assert opened.about == small.subject.about
+    assert opened.about == small.export_spec.about
     assert opened.about.temperature == 1.7
     assert opened.about.threshold is not None
     taken = {tensor.name for inputs, _ in opened.signatures.values() for tensor in inputs}
@@ -141,7 +141,7 @@ def test_the_saved_model_says_where_it_is_sure_enough(small, artefacts, photos):
     encoded = [photo.read_bytes() for photo in photos]
     answer = model.signatures["serving_default"](bytes=tf.constant(encoded))
     sure = answer["probabilities"].numpy().max(1)
-    threshold = small.subject.about.threshold
+    threshold = small.export_spec.about.threshold
     assert answer["confident"].numpy().tolist() == (sure >= np.float32(threshold)).tolist()
     assert 0 < answer["confident"].numpy().sum() < len(photos)
     kept = json.loads((artefacts / "assets" / "transferkit.json").read_text())
@@ -182,7 +182,7 @@ def test_an_opaque_backbone_is_carried_by_every_format_that_can(name, opaque, tm
     needs(name)
     one = load_format(name)
     path = tmp_path / one.FILE if one.FILE else tmp_path
-    one.write(opaque.subject, path)
+    one.write(opaque.export_spec, path)
     answers = one.read(path).answer(opaque.images)
     if one.TOLERANCE.difference is not None:
         assert np.abs(answers - opaque.wanted).max() <= one.TOLERANCE.difference

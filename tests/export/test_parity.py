@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferkit.data.decoding import Decoding
 from transferkit.data.facts import read_facts
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.export import variants
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import EXACT, Tolerance
 from transferkit.export.parity import Checker, Reference, judge, save_answers
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 from transferkit.export.variants import VARIANTS, Variant, write_variants
 
 CLASSES = ("a", "b")
@@ -142,13 +142,13 @@ def checker():
 
 def check(checker, name, path, small, files, tmp_path):
     """What the checker finds of an artefact, against the network's answers to the same files."""
-    from transferkit.runs.parity import HeldOut, ParityGate
+    from transferkit.runs.parity_gate import HeldOut, ParityGate
 
     labels = small.wanted.argmax(1)[: len(files)]
-    gate = ParityGate(checker, files, labels, small.subject.about.decoding, images=len(files))
+    gate = ParityGate(checker, files, labels, small.export_spec.about.decoding, images=len(files))
     gate.order(name, path)
     held_out = HeldOut(files, labels, evaluated(small, files), exact=True)
-    return gate.settle(small.subject, held_out)
+    return gate.settle(small.export_spec, held_out)
 
 
 def evaluated(small, files):
@@ -156,9 +156,9 @@ def evaluated(small, files):
 
     from transferkit.data.reader import decoder
 
-    run = decoder(small.subject.about.decoding)
+    run = decoder(small.export_spec.about.decoding)
     images = np.stack([run(Path(file).read_bytes()) for file in files])
-    return small.subject.probabilities(tf.constant(images)).numpy()
+    return small.export_spec.probabilities(tf.constant(images)).numpy()
 
 
 @pytest.mark.parametrize("name", ["saved_model", "tflite"])
@@ -180,7 +180,7 @@ def test_other_weights_preprocessing_or_labels_are_refused(
 
     other = make_small(temperature=1.0)
     tflite = load_format("tflite")
-    tflite.write(other.subject, tmp_path / "model.tflite")
+    tflite.write(other.export_spec, tmp_path / "model.tflite")
     (finding,) = check(checker, "tflite", tmp_path / "model.tflite", small, photos, tmp_path).findings
     assert "differs by" in finding.reason
 
@@ -200,13 +200,13 @@ def test_other_weights_preprocessing_or_labels_are_refused(
 def test_figures_of_another_network_than_the_exported_one_are_refused(
     checker, small, artefacts, photos, tmp_path
 ):
-    from transferkit.runs.parity import HeldOut, ParityGate
+    from transferkit.runs.parity_gate import HeldOut, ParityGate
 
     labels = np.zeros(len(photos), np.int64)
-    gate = ParityGate(checker, photos, labels, small.subject.about.decoding)
+    gate = ParityGate(checker, photos, labels, small.export_spec.about.decoding)
     gate.order("tflite", artefacts / "model.tflite")
     wrong = np.roll(evaluated(small, photos), 1, axis=1)
-    (finding,) = gate.settle(small.subject, HeldOut(photos, labels, wrong)).findings
+    (finding,) = gate.settle(small.export_spec, HeldOut(photos, labels, wrong)).findings
     assert "from the probabilities that were evaluated" in finding.reason
 
 

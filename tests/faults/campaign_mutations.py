@@ -69,7 +69,7 @@ class Campaign:
         self.originals = folder / "original"
         os.environ["TRANSFERKIT_CACHE"] = str(self.originals / "cache")
         self.options = {"backbone": "embedded", "quiet": True, "epochs": 3, "early_stopping": False}
-        self.more = [("evaluation.heat", 0), ("export.parity", False), ("data.path", str(self.archive))]
+        self.more = [("evaluation.grad_cam", 0), ("export.parity", False), ("data.path", str(self.archive))]
         transferkit.retrain(run=self.originals / "run", overrides=self.more, **self.options)
         shutil.copytree(self.originals / "run" / "export", self.originals / "export")
         self.interrupt()
@@ -87,7 +87,7 @@ class Campaign:
     def interrupt(self) -> None:
         """Leaves a run that was ended after its second epoch."""
         import transferkit
-        from transferkit.runs.history import History
+        from transferkit.training.history import History
 
         append = History.append
 

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 import transferkit
-from transferkit import file_manifest
 from transferkit.cli import cli, main
 from transferkit.errors import UserError
 from transferkit.export.versions import changes_of, check_artefact
-from transferkit.file_manifest import NAME, read_manifest, write_manifest
+from transferkit.files import manifest as file_manifest
+from transferkit.files.manifest import NAME, read_manifest, write_manifest
 from transferkit.runs.manifest import file_changes, unknown_files
 from transferkit.runs.predict import Exported, find_export
 
@@ -39,7 +39,7 @@ def data(tmp_path_factory) -> Path:
 def made(data, tmp_path_factory) -> Path:
     """A run with a second version of its export."""
     place = tmp_path_factory.mktemp("runs") / "run"
-    settings = ["epochs=1", 'export.formats=["tflite"]', "evaluation.heat=0"]
+    settings = ["epochs=1", 'export.formats=["tflite"]', "evaluation.grad_cam=0"]
     run = transferkit.retrain(backbone="embedded", data=data, run=place, overrides=settings, quiet=True)
     run.export(parity=False)
     return place
@@ -211,7 +211,7 @@ def test_weights_and_answers_that_are_no_numbers_are_one_line(run, data, tmp_pat
     import tensorflow as tf
 
     from transferkit.export.formats import saved_model
-    from transferkit.export.subject import About, Subject
+    from transferkit.export.spec import About, ExportSpec
 
     with np.load(run / "weights.npz") as file:
         arrays = {name: np.full_like(file[name], np.nan) for name in file.files}
@@ -226,7 +226,7 @@ def test_weights_and_answers_that_are_no_numbers_are_one_line(run, data, tmp_pat
     answer = tf.function(lambda images: tf.fill([tf.shape(images)[0], 1], 1.0) * empty, autograph=False)
     version = tmp_path / "models" / "1"
     version.mkdir(parents=True)
-    saved_model.write(Subject(answer, [empty], About(("a", "b"), (8, 8))), version)
+    saved_model.write(ExportSpec(answer, [empty], About(("a", "b"), (8, 8))), version)
     code, said = ended(capsys, "predict", version, data / "leaf" / "000.png")
     assert code == 2
     assert "its answers are no numbers (NaN)" in said.splitlines()[-1]

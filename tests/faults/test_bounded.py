@@ -8,7 +8,7 @@ import pytest
 
 from transferkit.bounds import MOST_BYTES, MOST_FAULTS, MOST_TRIALS
 from transferkit.card import load_card
-from transferkit.errors import UserError, near
+from transferkit.errors import UserError, did_you_mean
 from transferkit.freezing.patterns import matches
 from transferkit.recipe import load
 
@@ -162,4 +162,4 @@ def test_what_only_re2_refuses_is_said_too():
 
 
 def test_long_names_are_compared_with_nothing():
-    assert near("mobilenet" * 1_000_000, ["mobilenet"]) is None
+    assert did_you_mean("mobilenet" * 1_000_000, ["mobilenet"]) is None

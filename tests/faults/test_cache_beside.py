@@ -21,9 +21,9 @@ from transferkit.activations import rows as array_rows
 from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute import compute
-from transferkit.activations.location import cache_folder, writable_cache_folder
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.errors import UserError
+from transferkit.files.cache_location import cache_folder, writable_cache_folder
 
 SIZE = (8, 8)
 COUNT = 40

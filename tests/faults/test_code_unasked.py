@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import transferkit.vocabulary as registry
+import transferkit.registry as registry
 from transferkit.cli import main
 from transferkit.errors import UserError
 from transferkit.locate import locate
@@ -161,7 +161,7 @@ def test_the_verbs_refuse_it_in_one_line_before_work(place, tmp_path, verb, caps
 
 
 def test_plan_needs_no_code_of_a_head(place, capsys):
-    from transferkit.runs.plan import make_plan
+    from transferkit.inspection.plan import make_plan
 
     (place / "mine.toml").write_text(NAMING["head"] + 'backbone = "embedded"\n')
     assert make_plan("./mine.toml", measure=False)
@@ -385,7 +385,7 @@ def test_what_the_current_folder_offers_is_not_installed(place, monkeypatch):
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
     (facts / "entry_points.txt").write_text("[transferkit.heads]\nstolen = evil:Evil\n")
     monkeypatch.syspath_prepend(str(place))
-    assert "stolen" not in registry.vocabulary("heads").names()
+    assert "stolen" not in registry.registry("heads").names()
     with pytest.raises(UserError):
         load(overrides=["head=stolen"])
     assert not ran(place)

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transferkit import csv_files
 from transferkit.cli import main
 from transferkit.cli._options import json_text, table
 from transferkit.cli._terminal import PrintableStream
-from transferkit.data.split import Ledger, Row
+from transferkit.data.splits.split import Ledger, Row
 from transferkit.errors import UserError, fault, one_line, printable
 from transferkit.evaluation.predictions import read_predictions, write_predictions
+from transferkit.files import csv_files
 
 FORMULAS = [
     "=1+1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x","y")', "+1+cmd", "-1+cmd", "@SUM(1)", "\t=1", "\r=1",

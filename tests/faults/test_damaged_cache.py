@@ -23,10 +23,10 @@ from transferkit.activations.cache import Cache
 from transferkit.activations.choose import available, choose_engine
 from transferkit.activations.compute import compute
 from transferkit.activations.index import HEADER, RECORD, digests_of
-from transferkit.contents import files_of
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
+from transferkit.files.contents import files_of
 
 SIZE = (8, 8)
 DECODING = Decoding(SIZE)

@@ -10,10 +10,10 @@ import pytest
 
 from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError
-from transferkit.runs.history import History
 from transferkit.runs.retrain import _check_kept
 from transferkit.runs.sweep.results import Trial
-from transferkit.runs.weights import read_weights, write_weights
+from transferkit.training.history import History
+from transferkit.training.weight_files import read_weights, write_weights
 
 ARRAYS = {
     "00000:a": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 START = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
 COMMAND = START + "from transferkit.cli import command; command()"
 SETTINGS = ["epochs=2", "batch_size=1", "freeze=none", "batch_norm=train", "early_stopping=false"]
-SETTINGS += ["export.parity=false", "evaluation.heat=0", "data.validation=0.1", "data.test=0.1"]
+SETTINGS += ["export.parity=false", "evaluation.grad_cam=0", "data.validation=0.1", "data.test=0.1"]
 
 
 @pytest.fixture(scope="module")

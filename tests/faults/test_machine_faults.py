@@ -17,8 +17,8 @@ from transferkit.cli import main
 from transferkit.errors import UserError
 from transferkit.export.versions import NewVersion, exclusive, versions
 from transferkit.runs.folder import RunFolder
-from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
+from transferkit.training.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +69,9 @@ def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_from_there(
         raise FULL
 
     targets = {
-        "history": "transferkit.runs.history.History.append",
+        "history": "transferkit.training.history.History.append",
         "weights": "transferkit.runs.execute.write_weights",
-        "checkpoint": "transferkit.estimator.writing.CheckpointWriter.save",
+        "checkpoint": "transferkit.estimator.checkpoints.writing.CheckpointWriter.save",
     }
     with monkeypatch.context() as patch:
         patch.setattr(targets[where], full)
@@ -113,7 +113,7 @@ def test_half_a_metrics_file_is_said_before_anything_is_shown(tmp_path):
 
 def test_weights_that_are_no_numbers_are_named(photos, tmp_path):
     from transferkit.backbones import load_backbone
-    from transferkit.runs.weights import read_weights, write_weights
+    from transferkit.training.weight_files import read_weights, write_weights
 
     backbone = load_backbone("embedded", "random")
     first = backbone.variables[0]

@@ -207,7 +207,7 @@ def runs(tmp_path_factory):
     options = {"data": folder / "photos", "backbone": "embedded", "epochs": 2, "quiet": True}
     made = []
     for listed in ("all", "top:2"):
-        more = [("evaluation.predictions", listed), ("evaluation.heat", 0), ("export.parity", False)]
+        more = [("evaluation.predictions", listed), ("evaluation.grad_cam", 0), ("export.parity", False)]
         made.append(transferkit.retrain(run=folder / listed[:3], overrides=more, **options))
     return made
 

@@ -16,14 +16,14 @@ from transferkit.data.reader import decoder
 from transferkit.export.formats import load_format, saved_model
 from transferkit.export.outputs import check_outputs, order_of, output_names
 from transferkit.export.parity import Checker
-from transferkit.export.subject import About, Subject
-from transferkit.runs.parity import HeldOut, ParityGate
+from transferkit.export.spec import About, ExportSpec
+from transferkit.runs.parity_gate import HeldOut, ParityGate
 
 CLASSES = ("red", "grün", "blue things", "dark")
 THRESHOLDS = (0.2, 0.3, 0.4, 0.25)
 
 
-def make_subject(several: bool = False, **facts) -> Subject:
+def make_export_spec(several: bool = False, **facts) -> ExportSpec:
     """Four classes by mean colour: other channels, other sizes and other order are other answers."""
     weights = tf.Variable([[9.0, -5.0, -5.0, -4.0], [-5.0, 9.0, -5.0, -4.0], [-5.0, -5.0, 9.0, -4.0]])
     final = tf.nn.sigmoid if several else tf.nn.softmax
@@ -34,15 +34,15 @@ def make_subject(several: bool = False, **facts) -> Subject:
         return final(tf.matmul(mean, weights) + tf.constant([0.1, 0.0, -0.1, 1.0]))
 
     about = About(CLASSES, (16, 24), multi_label=several, thresholds=THRESHOLDS if several else (), **facts)
-    return Subject(probabilities, [weights], about)
+    return ExportSpec(probabilities, [weights], about)
 
 
 KINDS = {
-    "plain": make_subject(),
-    "abstains": make_subject(threshold=0.6, precision=0.9),
-    "several": make_subject(several=True),
-    "cropped": make_subject(resize="crop"),
-    "padded": make_subject(resize="pad"),
+    "plain": make_export_spec(),
+    "abstains": make_export_spec(threshold=0.6, precision=0.9),
+    "several": make_export_spec(several=True),
+    "cropped": make_export_spec(resize="crop"),
+    "padded": make_export_spec(resize="pad"),
 }
 
 
@@ -63,14 +63,14 @@ def checker():
         yield made
 
 
-def find(checker, subject, photos, name, path):
+def find(checker, export_spec, photos, name, path):
     """What the gate says of an artefact that should be ``subject``."""
-    run = decoder(subject.about.decoding)
+    run = decoder(export_spec.about.decoding)
     images = tf.constant(np.stack([run(Path(file).read_bytes()) for file in photos]))
-    given = subject.probabilities(images).numpy()
-    gate = ParityGate(checker, photos, given.argmax(1), subject.about.decoding)
+    given = export_spec.probabilities(images).numpy()
+    gate = ParityGate(checker, photos, given.argmax(1), export_spec.about.decoding)
     gate.order(name, path)
-    (finding,) = gate.settle(subject, HeldOut(photos, given.argmax(1), given, exact=True)).findings
+    (finding,) = gate.settle(export_spec, HeldOut(photos, given.argmax(1), given, exact=True)).findings
     return finding
 
 
@@ -78,11 +78,11 @@ def find(checker, subject, photos, name, path):
 def test_a_sound_export_passes_and_every_output_of_both_signatures_was_compared(
     kind, checker, photos, tmp_path
 ):
-    subject = KINDS[kind]
-    saved_model.write(subject, tmp_path)
-    finding = find(checker, subject, photos, "saved_model", tmp_path)
+    export_spec = KINDS[kind]
+    saved_model.write(export_spec, tmp_path)
+    finding = find(checker, export_spec, photos, "saved_model", tmp_path)
     assert finding.passed, finding.reason
-    names = sorted(output_names(subject.about))
+    names = sorted(output_names(export_spec.about))
     assert finding.to_dict()["outputs"] == {"serving_default": names, "images": names}
     assert all(order_of(name) for name in names)
     assert len(names) == (6 if kind in ("abstains", "several") else 5)
@@ -169,9 +169,9 @@ def test_other_decisions_are_refused(kind, change, reason, checker, photos, tmp_
     assert reason in finding.reason
 
 
-def saved_model_outputs(subject):
+def saved_model_outputs(export_spec):
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8))
-    probabilities = subject.probabilities(images)
+    probabilities = export_spec.probabilities(images)
     return {"probabilities": probabilities, "scores": tf.sort(probabilities, 1, "DESCENDING"),
             "confident": tf.constant([True] * 3)}  # fmt: skip
 
@@ -186,18 +186,18 @@ def saved_model_outputs(subject):
     ],
 )
 def test_what_it_says_of_itself_is_compared(kind, change, checker, photos, tmp_path):
-    subject = KINDS[kind]
-    saved_model.write(subject, tmp_path)
+    export_spec = KINDS[kind]
+    saved_model.write(export_spec, tmp_path)
     file = tmp_path / "assets" / "transferkit.json"
-    file.write_text(replace(subject.about, **change).to_json())
-    finding = find(checker, subject, photos, "saved_model", tmp_path)
+    file.write_text(replace(export_spec.about, **change).to_json())
+    finding = find(checker, export_spec, photos, "saved_model", tmp_path)
     assert not finding.passed
     assert f"{next(iter(change))} inside is" in finding.reason
 
 
 def test_signatures_more_or_fewer_are_refused(checker, photos, tmp_path):
-    subject = KINDS["plain"]
-    module = saved_model._Serving(subject, _assets(subject, tmp_path))
+    export_spec = KINDS["plain"]
+    module = saved_model._Serving(export_spec, _assets(export_spec, tmp_path))
     for number, signatures in enumerate(
         (
             {"serving_default": module.from_bytes},
@@ -206,34 +206,34 @@ def test_signatures_more_or_fewer_are_refused(checker, photos, tmp_path):
         )
     ):
         tf.saved_model.save(module, str(tmp_path / str(number)), signatures=signatures)
-        finding = find(checker, subject, photos, "saved_model", tmp_path / str(number))
+        finding = find(checker, export_spec, photos, "saved_model", tmp_path / str(number))
         assert "no others" in finding.reason
 
 
-def _assets(subject, folder):
-    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in subject.about.classes))
-    (folder / "transferkit.json").write_text(subject.about.to_json())
+def _assets(export_spec, folder):
+    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in export_spec.about.classes))
+    (folder / "transferkit.json").write_text(export_spec.about.to_json())
     return folder
 
 
 def test_a_tflite_file_with_turned_channels_or_other_labels_is_refused(checker, photos, tmp_path):
-    subject, tflite = KINDS["plain"], load_format("tflite")
+    export_spec, tflite = KINDS["plain"], load_format("tflite")
     path = tmp_path / "model.tflite"
-    tflite.write(subject, path)
-    assert find(checker, subject, photos, "tflite", path).passed
-    turned = replace(subject, probabilities=lambda images: subject.probabilities(images[..., ::-1]))
+    tflite.write(export_spec, path)
+    assert find(checker, export_spec, photos, "tflite", path).passed
+    turned = replace(export_spec, probabilities=lambda images: export_spec.probabilities(images[..., ::-1]))
     tflite.write(turned, path)
-    assert "a probability differs" in find(checker, subject, photos, "tflite", path).reason
+    assert "a probability differs" in find(checker, export_spec, photos, "tflite", path).reason
     path.unlink()
-    renamed = replace(subject, about=replace(subject.about, classes=CLASSES[::-1]))
+    renamed = replace(export_spec, about=replace(export_spec.about, classes=CLASSES[::-1]))
     tflite.write(renamed, path)
-    assert "not the run's classes in their order" in find(checker, subject, photos, "tflite", path).reason
+    assert "not the run's classes in their order" in find(checker, export_spec, photos, "tflite", path).reason
 
 
 def test_labels_beside_the_graph_are_compared_too(checker, photos, tmp_path):
-    subject, tflite = KINDS["plain"], load_format("tflite")
+    export_spec, tflite = KINDS["plain"], load_format("tflite")
     path = tmp_path / "model.tflite"
-    tflite.write(subject, path)
+    tflite.write(export_spec, path)
     model = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         about = archive.read("transferkit.json")
@@ -243,7 +243,7 @@ def test_labels_beside_the_graph_are_compared_too(checker, photos, tmp_path):
         archive.writestr("labels.txt", "".join(f"{name}\n" for name in reversed(CLASSES)))
         archive.writestr("transferkit.json", about)
     assert json.loads(about)["classes"] == list(CLASSES)
-    assert "not the run's classes in their order" in find(checker, subject, photos, "tflite", path).reason
+    assert "not the run's classes in their order" in find(checker, export_spec, photos, "tflite", path).reason
 
 
 def test_a_tie_may_be_ranked_either_way():

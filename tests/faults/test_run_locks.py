@@ -13,7 +13,7 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
-from transferkit.file_lock import alone
+from transferkit.files.lock import alone
 from transferkit.runs.folder import RunFolder
 
 HOLD = """
@@ -59,7 +59,7 @@ def test_the_second_is_refused_in_one_line_before_any_work(held, how):
 
 
 def test_an_export_into_a_held_run_is_refused(held):
-    from transferkit.runs.reexport import export_run
+    from transferkit.runs.export_again import export_run
 
     class Run:
         path = held[0]
@@ -125,6 +125,6 @@ def test_a_file_system_without_locks_can_be_worked_on(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("transferkit.file_lock._acquire", refuse)
+    monkeypatch.setattr("transferkit.files.lock._acquire", refuse)
     with RunFolder(tmp_path / "run").held():
         pass

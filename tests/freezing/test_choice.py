@@ -83,17 +83,17 @@ def test_a_rule_that_matches_nothing(mobilenet: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "mend"),
+    ("pattern", "hint"),
     [
         ("blok_.*", "a layer; did you mean 'block'? layers are called 'Conv1'"),
         (".*xyz", "a layer; layers are called 'Conv1'"),
     ],
 )
-def test_a_pattern_s_beginning_finds_near_names(mobilenet: Any, pattern: str, mend: str) -> None:
+def test_a_pattern_s_beginning_finds_near_names(mobilenet: Any, pattern: str, hint: str) -> None:
     rules = [{"match": pattern, "trainable": True}, {"match": ".*", "trainable": False}]
     with pytest.raises(UserError) as caught:
         choose(rules, mobilenet)
-    assert mend in caught.value.faults[0]
+    assert hint in caught.value.faults[0]
 
 
 def test_a_layer_that_no_rule_covers(mobilenet: Any) -> None:

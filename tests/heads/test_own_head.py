@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-import transferkit.vocabulary as registry
+import transferkit.registry as registry
 from transferkit.errors import UserError
 from transferkit.heads import make_head
 from transferkit.recipe import admit_code, load

@@ -8,7 +8,7 @@ import pytest
 from transferkit.errors import UserError
 from transferkit.keras3 import keras
 from transferkit.losses import make_loss
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
 CLASSES = ("a", "b", "c")
 LABELS = np.array([0, 2, 1, 1])
@@ -17,7 +17,7 @@ LOGITS = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32) * 2
 
 
 def test_all_are_found():
-    assert vocabulary("losses").names() == ["auto", "binary_cross_entropy", "cross_entropy", "focal"]
+    assert registry("losses").names() == ["auto", "binary_cross_entropy", "cross_entropy", "focal"]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -30,7 +30,7 @@ class Halved(keras.optimizers.SGD):
 
 
 class Sawtooth(Schedule):
-    """Down to nought over every length, then up again."""
+    """Down to zero over every length, then up again."""
 
     length: float = Field(4, gt=0)
 

@@ -16,7 +16,7 @@ from transferkit.errors import UserError
 from transferkit.recipe import load, recipe_files
 from transferkit.recipe.overrides import split_override
 from transferkit.recipe.recipe import Recipe
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
 KEYS = sorted({*Recipe.model_fields, "extends", "kind", "name", "learning_rate", "until", "last", "match"})
 common = settings(
@@ -55,7 +55,7 @@ _scalars = st.one_of(
     st.floats().map(repr),
     st.sampled_from(["true", "false", "1e400", "2024-01-01", "07:30:00", '""', "[]", "{}", "[[1]]", '"all"']),
     st.sampled_from(
-        [f'"{name}"' for name in (*vocabulary("heads").names(), "adam", "robust", "a:b", ":", "..:x")]
+        [f'"{name}"' for name in (*registry("heads").names(), "adam", "robust", "a:b", ":", "..:x")]
     ),
 )
 _tables = st.dictionaries(st.sampled_from(KEYS), _scalars, max_size=4).map(

@@ -27,7 +27,7 @@ def export(tmp_path_factory) -> Path:
     import tensorflow as tf
 
     from transferkit.export.formats.saved_model import write
-    from transferkit.export.subject import About, Subject
+    from transferkit.export.spec import About, ExportSpec
 
     weights = tf.Variable([[-9.0, 9.0, 9.0], [-9.0, 9.0, -9.0], [-9.0, 9.0, -9.0]])
 
@@ -39,7 +39,7 @@ def export(tmp_path_factory) -> Path:
     about = About(CLASSES, (16, 16), threshold=0.9, precision=0.99)
     folder = tmp_path_factory.mktemp("export") / "3"
     folder.mkdir()
-    write(Subject(probabilities, [weights], about), folder)
+    write(ExportSpec(probabilities, [weights], about), folder)
     return folder
 
 

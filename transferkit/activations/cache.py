@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transferkit.activations.location import cache_folder, default_max_bytes
 from transferkit.activations.sealed import read_sealed
 from transferkit.activations.store import Store, segments_of
-from transferkit.contents import LOCK, damage_of, facts_of, files_of
 from transferkit.errors import UserError, fault
-from transferkit.file_lock import locked
+from transferkit.files.cache_location import cache_folder, default_max_bytes
+from transferkit.files.contents import LOCK, damage_of, facts_of, files_of
+from transferkit.files.lock import locked
 
 __all__ = ["Cache", "Checked", "Entry"]
 
@@ -86,7 +86,7 @@ class Cache:
     """The cache below one folder.
 
     Args:
-        folder: None takes :func:`transferkit.activations.location.cache_folder`.
+        folder: None takes :func:`transferkit.files.cache_location.cache_folder`.
         max_bytes: bound on everything in it; None takes a tenth of the disk, 50 GiB at most.
     """
 
@@ -115,9 +115,9 @@ class Cache:
         try:
             return Store(self.stores / key, shape, dtype, {"label": label, **identity})
         except OSError as error:
-            mend = "name another with --set activations.cache_dir=DIR or TRANSFERKIT_CACHE"
+            hint = "name another with --set activations.cache_dir=DIR or TRANSFERKIT_CACHE"
             raise UserError(fault("activations.cache_dir", str(self.folder), "a folder to write in",
-                                  f"{error.strerror}; {mend}")) from None  # fmt: skip
+                                  f"{error.strerror}; {hint}")) from None  # fmt: skip
 
     def entries(self) -> list[Entry]:
         """All that is in the cache, used last first."""

@@ -36,10 +36,10 @@ from transferkit.activations.engine import (
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
 from transferkit.activations.sealed import read_sealed, write_sealed
 from transferkit.activations.whole_file import write_whole_file
-from transferkit.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.data.reader import available_cores
-from transferkit.errors import UserError, fault, near
-from transferkit.file_lock import locked
+from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
+from transferkit.files.lock import locked
 
 __all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
 
@@ -110,8 +110,8 @@ def choose_engine(
         UserError: an engine is named that is unknown, not installed, or does not agree with TensorFlow.
     """
     if engine != "auto" and engine not in available():
-        mend = near(engine, ENGINES) if engine not in ENGINES else "it is not to be had on this machine"
-        raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(available())}", mend))
+        hint = did_you_mean(engine, ENGINES) if engine not in ENGINES else "it is unavailable on this machine"
+        raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(available())}", hint))
     folder = None if cache is None else _compiled_folder(cache, cut, size)
     makers = _Makers(cut, size, folder)
     memory = None if cache is None else cache.choices / f"{_key(cut, size)}.json"
@@ -143,7 +143,7 @@ def choose_engine(
 
 
 def available() -> tuple[str, ...]:
-    """The engines to be had on this machine."""
+    """The engines available on this machine."""
     if _accelerated():
         return ("tensorflow", "tensorflow-xla")
     return ("openvino", "tensorflow") if openvino_version() is not None else ("tensorflow",)

@@ -35,16 +35,16 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose import choose_engine
 from transferkit.activations.engine import CutLike, Engine
-from transferkit.activations.location import writable_cache_folder
+from transferkit.activations.feature_request import FeatureRequest
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.views import Views
-from transferkit.activations.wanted import Wanted
 from transferkit.activations.writer import HalfOverflow, Writer
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable, read_images
 from transferkit.errors import UserError, fault
-from transferkit.file_lock import locked
+from transferkit.files.cache_location import writable_cache_folder
+from transferkit.files.lock import locked
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "CutLike", "Stats", "compute"]
 
@@ -152,11 +152,11 @@ def compute(
 
     Raises:
         UserError: they do not fit into ``max_bytes`` or on the disk, the folder cannot be written, or the
-            engine that is named cannot be had.
+            engine that is named is unavailable.
     """
     started = time.perf_counter()
     cache = Cache(writable_cache_folder(cache_dir), max_bytes)
-    wanted = Wanted(items, views)
+    wanted = FeatureRequest(items, views)
     width = int(np.prod(cut.shape, dtype=np.int64))
     kept = dtype if dtype != "auto" else ("float16" if 4 * width > HALF_FROM_BYTES else "float32")
     identity: dict[str, Any] = {
@@ -170,8 +170,8 @@ def compute(
         array = job.rows(wanted.count * width * np.dtype(kept).itemsize)
     except HalfOverflow as error:
         if dtype != "auto":
-            mend = "set activations.dtype to float32"
-            raise UserError(fault("activations.dtype", dtype, f"a range that holds {error}", mend)) from None
+            hint = "set activations.dtype to float32"
+            raise UserError(fault("activations.dtype", dtype, f"a range that holds {error}", hint)) from None
         return compute(
             cut, items, decoding=decoding, engine=engine, batch_size=batch_size, threads=threads,
             cache_dir=cache_dir, max_bytes=max_bytes, dtype="float32", views=views, label=label,
@@ -197,7 +197,7 @@ class _Job:
     cut: CutLike
     cache: Cache
     store: Store
-    wanted: Wanted
+    wanted: FeatureRequest
     decoding: Decoding
     engine: str
     batch_size: int
@@ -238,8 +238,8 @@ class _Job:
                 return self.store.rows(self.wanted.digests[self.good].reshape(-1))
             except (KeyError, OSError):
                 continue  # removed or evicted beside this process
-        mend = "another process removes what this one writes: raise activations.max_bytes, or name another"
-        raise UserError(fault("activations.cache_dir", str(self.cache.folder), "a cache that stays", mend))
+        hint = "another process removes what this one writes: raise activations.max_bytes, or name another"
+        raise UserError(fault("activations.cache_dir", str(self.cache.folder), "a cache that stays", hint))
 
     def _found(self, checked: np.ndarray) -> np.ndarray:
         """bool ``[D, K]``: which rows are there; what is damaged of those not yet ``checked`` is dropped."""
@@ -292,8 +292,8 @@ class _Job:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> UserError:
-        mend = "make room there, or name another folder with --set activations.cache_dir=DIR"
-        reason = f"{error.strerror or error}; {mend}; what was computed is kept"
+        hint = "make room there, or name another folder with --set activations.cache_dir=DIR"
+        reason = f"{error.strerror or error}; {hint}; what was computed is kept"
         return UserError(
             fault("activations.cache_dir", str(self.cache.folder), "a folder to write in", reason)
         )
@@ -334,13 +334,13 @@ class _Job:
 
 def _check_room(cache: Cache, needed: int) -> None:
     """Refuses before any work what cannot fit."""
-    mend = "raise it, freeze up to a higher stage, or set activations.dtype to float16"
+    hint = "raise it, freeze up to a higher stage, or set activations.dtype to float16"
     if needed > cache.max_bytes:
         raise UserError(
-            fault("activations.max_bytes", cache.max_bytes, f"at least {needed} for these images", mend)
+            fault("activations.max_bytes", cache.max_bytes, f"at least {needed} for these images", hint)
         )
     free = shutil.disk_usage(cache.folder).free + cache.bytes()
     if needed > free:
         expected = f"a disk with {needed} free bytes"
-        mend = f"{free} are free; {mend.removeprefix('raise it, ')}, or name another folder"
-        raise UserError(fault("activations.cache_dir", str(cache.folder), expected, mend))
+        hint = f"{free} are free; {hint.removeprefix('raise it, ')}, or name another folder"
+        raise UserError(fault("activations.cache_dir", str(cache.folder), expected, hint))

@@ -1,7 +1,7 @@
 """Batches of activations for training, straight from the cache.
 
 The order of an epoch is a function of (seed, epoch) and a batch of (order, step): any batch of any epoch can
-be had without those before it. So a resumed run starts where it stopped, at no cost.
+be made without those before it. So a resumed run starts where it stopped, at no cost.
 """
 
 from __future__ import annotations

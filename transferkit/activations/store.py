@@ -24,7 +24,7 @@ from transferkit.activations.checksums import row_checksums, sound_rows
 from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.rows import Rows, Segment
 from transferkit.activations.whole_file import write_whole_file
-from transferkit.file_lock import locked
+from transferkit.files.lock import locked
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
@@ -65,7 +65,7 @@ class Store:
         self.folder = folder
         self.layout = _Layout(tuple(int(length) for length in shape), dtype)
         self._facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
-        self._make_folder(mend=about is not None)
+        self._make_folder(repair=about is not None)
         self._index = Index(folder / "index")
         self._index.refresh()
         self._used: set[int] = set()
@@ -252,19 +252,19 @@ class Store:
             self.drop(wrong)
         return len(wrong)
 
-    def _make_folder(self, mend: bool = False) -> None:
-        """Makes the folder and ``store.json``; with ``mend`` also writes that anew where it is damaged."""
+    def _make_folder(self, repair: bool = False) -> None:
+        """Makes the folder and ``store.json``; with ``repair`` also writes that anew where it is damaged."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / _ABOUT
         facts = json.loads(json.dumps(self._facts))
         try:
             there = json.loads(file.read_text(encoding="utf-8"))
-            if not mend or {**there, "label": None} == {**facts, "label": None}:
+            if not repair or {**there, "label": None} == {**facts, "label": None}:
                 return
         except FileNotFoundError:
             pass
         except (ValueError, TypeError):
-            if not mend:
+            if not repair:
                 return
         write_whole_file(file, (json.dumps(facts, indent=2) + "\n").encode())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from transferkit.vocabulary import Word
+from transferkit.registry import Component
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Augmentation"]
 
 
-class Augmentation(Word):
+class Augmentation(Component):
     """Base of all augmentations. One implements exactly one of the three methods, and says its order.
 
     The changes that move pixels are put together into one, so that an image is resampled once.

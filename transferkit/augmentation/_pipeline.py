@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from transferkit.augmentation._base import Augmentation
-from transferkit.vocabulary import is_admitted, is_dotted, vocabulary
+from transferkit.registry import is_admitted, is_dotted, registry
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -111,7 +111,7 @@ def make_augmentation(section: Any) -> Pipeline | None:
     In the place of one of the user's own that is not admitted stands one that changes single images: enough
     to plan with, and none that can be carried out.
     """
-    words = vocabulary("augmentation")
+    words = registry("augmentation")
     made = [
         Augmentation()
         if is_dotted(name) and not is_admitted(name)

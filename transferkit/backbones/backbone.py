@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from transferkit.card import Card
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["Backbone", "BatchNorm", "Cut", "LayerFacts", "Stage"]
 
@@ -165,5 +165,5 @@ class Backbone(abc.ABC):
         if name in layers:
             return name
         stages = [stage.name for stage in self.stages]
-        mend = near(name, [*stages, *layers]) or f"stages: {', '.join(stages)}"
-        raise UserError(fault(place, name, f"a stage or layer of {self.name}", mend))
+        hint = did_you_mean(name, [*stages, *layers]) or f"stages: {', '.join(stages)}"
+        raise UserError(fault(place, name, f"a stage or layer of {self.name}", hint))

@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from transferkit.backbones.compare import Entry, shown
+from transferkit.backbones.weights_match import Entry, shown
 from transferkit.errors import UserError, fault
-from transferkit.plain_path import plain_path
+from transferkit.files.plain_path import plain_path
 
 __all__ = ["checkpoint_files", "find_checkpoint", "load_checkpoint"]
 
@@ -67,8 +67,8 @@ def load_checkpoint(model: Any, checkpoint: Path) -> None:
         reader = tf.train.load_checkpoint(plain_path(checkpoint))
         held = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        mend = f"it cannot be read, perhaps cut short: {str(error).splitlines()[0]}"
-        raise UserError(fault("backbone.weights", str(checkpoint), "a whole checkpoint", mend)) from error
+        hint = f"it cannot be read, perhaps cut short: {str(error).splitlines()[0]}"
+        raise UserError(fault("backbone.weights", str(checkpoint), "a whole checkpoint", hint)) from error
     held = {name: shape for name, shape in held.items() if not _FOREIGN.search(name)}
     pairs = _by_path(model, held) or _by_holder(model, held)
     if pairs is None:

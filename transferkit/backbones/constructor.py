@@ -7,10 +7,10 @@ import inspect
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras, own_names, seeded
-from transferkit.backbones.live import live
+from transferkit.backbones.live_normalisation import live
 from transferkit.backbones.pixels import Pixels
 from transferkit.card import Card
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["build", "finish"]
 
@@ -52,10 +52,10 @@ def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], see
             )
         except (TypeError, ValueError) as error:
             if options:
-                raise UserError(fault("backbone.options", options, mend=_first_line(error))) from error
+                raise UserError(fault("backbone.options", options, hint=_first_line(error))) from error
             if card.arguments:
                 place = f"{card.path.name}: arguments"
-                raise UserError(fault(place, card.arguments, mend=_first_line(error))) from error
+                raise UserError(fault(place, card.arguments, hint=_first_line(error))) from error
             raise
         # The constructor lists its inputs; here there is one, and it is the raw images.
         return keras.Model(images, model.output, name=card.name)
@@ -103,12 +103,14 @@ def _find(card: Card) -> Any:
     try:
         home = importlib.import_module(module)
     except ModuleNotFoundError:
-        raise UserError(fault(f"{card.path.name}: constructor", path, mend=f"no module {module}")) from None
+        raise UserError(fault(f"{card.path.name}: constructor", path, hint=f"no module {module}")) from None
     found = getattr(home, name, None)
     if not _builds(found):
         known = [one for one in dir(home) if _builds(getattr(home, one)) and not one.startswith("_")]
         raise UserError(
-            fault(f"{card.path.name}: constructor", path, f"a function of {module}", near(name, known))
+            fault(
+                f"{card.path.name}: constructor", path, f"a function of {module}", did_you_mean(name, known)
+            )
         )
     return found
 

@@ -13,7 +13,7 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts,
 from transferkit.backbones.cost import forward_operations
 from transferkit.backbones.digest import of_parts, of_variables
 from transferkit.backbones.graph import Step, steps
-from transferkit.backbones.still import hold_still, is_batch_norm, takes_mode
+from transferkit.backbones.inference_mode import hold_still, is_batch_norm, takes_mode
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

@@ -15,13 +15,13 @@ import h5py
 
 from transferkit.backbones._keras import keras, outputs_of, own_names
 from transferkit.backbones.digest import of_path
+from transferkit.backbones.flatten import flat, flat_operations, free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.graph import steps
 from transferkit.backbones.pixels import Pixels
 from transferkit.backbones.stages import stages_of
-from transferkit.backbones.unnest import flat, flat_operations, free_name
 from transferkit.card import NORMALISATIONS, Card, list_cards
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowed
 
 __all__ = ["load_keras_file"]
@@ -66,8 +66,8 @@ def load_keras_file(
         try:
             whole = keras.Model(images, flat(model, pixels), name=file.stem)
         except (ValueError, TypeError) as error:
-            mend = f"the model does not take {height} x {width} pixels: {_first(error)}"
-            raise UserError(fault("backbone.input_size", [height, width], mend=mend)) from error
+            hint = f"the model does not take {height} x {width} pixels: {_first(error)}"
+            raise UserError(fault("backbone.input_size", [height, width], hint=hint)) from error
         known = list(card.stages.values())[-1:] if card else []
         top = _features(whole, features or (known[0] if known else None), reference)
         body = keras.Model(images, _pooled(top, reference), name=file.stem)
@@ -109,8 +109,8 @@ def _read(file: Path, reference: str) -> Any:
                     "TFSMLayer, a SavedModel; if you trust who made the file, allow it with --allow-code",
                 )
             ) from error
-        mend = f"Keras cannot load it: {_first(error)}"
-        raise UserError(fault("backbone", reference, "a whole model file", mend)) from error
+        hint = f"Keras cannot load it: {_first(error)}"
+        raise UserError(fault("backbone", reference, "a whole model file", hint)) from error
 
 
 def _check_input(model: Any, reference: str) -> None:
@@ -136,8 +136,8 @@ def _normalisation(model: Any, given: str | None, card: Card | None, reference: 
     known = ", ".join(NORMALISATIONS)
     if given is not None:
         if given not in NORMALISATIONS:
-            mend = near(given, NORMALISATIONS)
-            raise UserError(fault("backbone.options.normalisation", given, f"one of {known}", mend))
+            hint = did_you_mean(given, NORMALISATIONS)
+            raise UserError(fault("backbone.options.normalisation", given, f"one of {known}", hint))
         return given
     if _prepares(model):
         return "none"
@@ -146,7 +146,7 @@ def _normalisation(model: Any, given: str | None, card: Card | None, reference: 
     raise UserError(
         fault(
             "backbone.options.normalisation",
-            mend=f"expected one of {known}; {reference} has no layer that rescales pixels and is no "
+            hint=f"expected one of {known}; {reference} has no layer that rescales pixels and is no "
             "network that has a card, so say what its pixels were in training: "
             "--set backbone.options.normalisation=tf",
         )
@@ -187,7 +187,12 @@ def _features(model: Any, wanted: str | None, reference: str) -> Any:
         if wanted not in outputs:
             names = [step.name for step in order]
             raise UserError(
-                fault("backbone.options.features", wanted, f"a layer of {reference}", near(wanted, names))
+                fault(
+                    "backbone.options.features",
+                    wanted,
+                    f"a layer of {reference}",
+                    did_you_mean(wanted, names),
+                )
             )
         return outputs[wanted]
     kinds = {operation.name: type(operation).__name__ for operation in model.operations}

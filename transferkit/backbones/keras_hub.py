@@ -6,9 +6,9 @@ from typing import Any
 
 from transferkit.backbones._keras import keras, own_names
 from transferkit.backbones.digest import of_variables
+from transferkit.backbones.flatten import flat, free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.stages import stages_of
-from transferkit.backbones.unnest import flat, free_name
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
@@ -35,14 +35,14 @@ def load_keras_hub(
         card: the facts, where a card names the preset.
 
     Raises:
-        UserError: KerasHub is not installed, the preset cannot be had, or it is no image backbone.
+        UserError: KerasHub is not installed, the preset is unavailable, or it is no image backbone.
     """
     try:
         import keras_hub
     except ImportError as error:
         raise UserError(
             fault(
-                "backbone", reference, mend=f"needs KerasHub ({error}): pip install 'transferkit[keras-hub]'"
+                "backbone", reference, hint=f"needs KerasHub ({error}): pip install 'transferkit[keras-hub]'"
             )
         ) from error
     with own_names():
@@ -54,7 +54,7 @@ def load_keras_hub(
                 fault(
                     "backbone",
                     reference,
-                    "an image preset that can be had",
+                    "an image preset that is available",
                     f"KerasHub says: {_first(error)}. Without a network name the folder of a preset, as "
                     "save_to_preset of KerasHub writes it: keras_hub:PATH",
                 )
@@ -70,8 +70,8 @@ def load_keras_hub(
         try:
             features = flat(network, x)
         except (ValueError, TypeError) as error:
-            mend = f"the preset does not take {size[0]} x {size[1]} pixels: {_first(error)}"
-            raise UserError(fault("backbone.input_size", list(size), mend=mend)) from error
+            hint = f"the preset does not take {size[0]} x {size[1]} pixels: {_first(error)}"
+            raise UserError(fault("backbone.input_size", list(size), hint=hint)) from error
         pooled = _pooled(features, free_name("pool", network), reference)
         model = keras.Model(images, pooled, name="preset")
     return FunctionalBackbone(

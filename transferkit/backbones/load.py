@@ -8,7 +8,7 @@ from typing import Any
 
 from transferkit.backbones.backbone import Backbone, Stage
 from transferkit.card import HANDLES, Card, card_of
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowing
 
 __all__ = ["load_backbone"]
@@ -42,7 +42,7 @@ def load_backbone(
             those of their adapter: ``normalisation``, and for ``keras_file:`` ``features``.
 
     Raises:
-        UserError: no such backbone (near names are offered), or it cannot be had, read or used.
+        UserError: no such backbone (near names are offered), or it is unavailable, read or used.
     """
     card = card_of(reference)
     with allowing(bool(allow_code)):
@@ -104,8 +104,8 @@ def _from_handle(
         adapter = load_keras_hub
         arguments["weights"] = weights or "random"
     if weights not in (None, *_OWN_WEIGHTS) and not (scheme == "keras_hub" and weights == "random"):
-        mend = f"{reference} brings its own weights, leave the key out"
-        raise UserError(fault("backbone.weights", weights, "'imagenet' (those of the module)", mend))
+        hint = f"{reference} brings its own weights, leave the key out"
+        raise UserError(fault("backbone.weights", weights, "'imagenet' (those of the module)", hint))
     if card is not None and scheme != "keras_hub":
         arguments.setdefault("normalisation", card.normalisation)
     _check_options(adapter, arguments, reference)
@@ -120,7 +120,7 @@ def _check_options(adapter: Callable[..., Any], options: dict[str, Any], referen
             f"backbone.options.{name}",
             options[name],
             f"one of {', '.join(taken)}" if taken else f"no options for {reference}",
-            near(name, taken),
+            did_you_mean(name, taken),
         )
         for name in sorted(set(options) - known)
     ]
@@ -134,7 +134,7 @@ def _beside(card: Card) -> str:
     if scheme not in HANDLES or not rest:
         shown = ", ".join(f"{one}:" for one in HANDLES)
         raise UserError(
-            fault(f"{card.path.name}: handle", card.handle, f"one of {shown}", near(scheme, HANDLES))
+            fault(f"{card.path.name}: handle", card.handle, f"one of {shown}", did_you_mean(scheme, HANDLES))
         )
     beside = card.path.parent / rest
     return f"{scheme}:{beside}" if "://" not in rest and beside.exists() else f"{scheme}:{rest}"

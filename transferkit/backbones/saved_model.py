@@ -16,11 +16,11 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
+from transferkit.backbones.callable_backbone import CallableBackbone
 from transferkit.backbones.digest import of_path
-from transferkit.backbones.opaque import OpaqueBackbone
 from transferkit.card import NORMALISATIONS, Card
-from transferkit.errors import UserError, fault, near
-from transferkit.plain_path import is_pattern, plain_path
+from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.files.plain_path import is_pattern, plain_path
 
 __all__ = ["load_hub", "load_saved_model"]
 
@@ -34,11 +34,11 @@ def load_hub(
     input_size: tuple[int, int] | None = None,
     normalisation: str = "unit",
     card: Card | None = None,
-) -> OpaqueBackbone:
+) -> CallableBackbone:
     """Loads a Hub image module, by its https handle or from a local folder.
 
     Raises:
-        UserError: it cannot be had, has the TF1 format, or takes no image.
+        UserError: it is unavailable, has the TF1 format, or takes no image.
     """
     if "://" not in handle:
         return load_saved_model(
@@ -63,7 +63,7 @@ def load_saved_model(
     input_size: tuple[int, int] | None = None,
     normalisation: str | None = None,
     card: Card | None = None,
-) -> OpaqueBackbone:
+) -> CallableBackbone:
     """Loads a SavedModel folder.
 
     Raises:
@@ -76,8 +76,8 @@ def load_saved_model(
         module = tf.saved_model.load(plain_path(folder))
     # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
     except Exception as error:
-        mend = f"it cannot be read, perhaps cut short: {_first(error)}"
-        raise UserError(fault("backbone", reference, "a whole SavedModel", mend)) from error
+        hint = f"it cannot be read, perhaps cut short: {_first(error)}"
+        raise UserError(fault("backbone", reference, "a whole SavedModel", hint)) from error
     return _backbone(module, folder, reference, input_size, normalisation, card)
 
 
@@ -107,13 +107,13 @@ def _backbone(
     input_size: tuple[int, int] | None,
     normalisation: str | None,
     card: Card | None,
-) -> OpaqueBackbone:
+) -> CallableBackbone:
     entry = _entry(module, reference)
     variables = getattr(module, "variables", None) or _captured(entry.function)
     trainable = getattr(module, "trainable_variables", None)
     if trainable is None:
         trainable = [variable for variable in variables if variable.trainable]
-    return OpaqueBackbone(
+    return CallableBackbone(
         entry,
         variables=variables,
         # A signature has no training mode and was exported for serving.
@@ -135,13 +135,13 @@ def _normalisation(given: str | None, entry: _Entry, reference: str) -> str:
     if given in NORMALISATIONS:
         return given
     known = ", ".join(f"{name} ({words})" for name, (_, words) in NORMALISATIONS.items())
-    mend = near(given, NORMALISATIONS) if given is not None else None
+    hint = did_you_mean(given, NORMALISATIONS) if given is not None else None
     if given is None:
-        mend = (
+        hint = (
             f"a SavedModel does not say what its pixels were in training, and {reference} takes floats, so "
             "say it: --set backbone.options.normalisation=tf"
         )
-    raise UserError(fault("backbone.options.normalisation", given, f"one of {known}", mend))
+    raise UserError(fault("backbone.options.normalisation", given, f"one of {known}", hint))
 
 
 def _entry(module: Any, reference: str) -> _Entry:
@@ -241,8 +241,8 @@ def _check_format(folder: Path, reference: str) -> None:
         try:
             saved = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
         except DecodeError as error:
-            mend = f"saved_model.pb cannot be read, perhaps cut short: {_first(error)}"
-            raise UserError(fault("backbone", reference, "a whole SavedModel", mend)) from error
+            hint = f"saved_model.pb cannot be read, perhaps cut short: {_first(error)}"
+            raise UserError(fault("backbone", reference, "a whole SavedModel", hint)) from error
         if not any(graph.HasField("object_graph_def") for graph in saved.meta_graphs):
             raise UserError(_tf1(reference, "its SavedModel has no objects"))
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 from transferkit.backbones.checkpoint import checkpoint_files, find_checkpoint, load_checkpoint
-from transferkit.backbones.compare import difference
 from transferkit.backbones.digest import of_files, of_path, of_variables
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.torch_weights import load_torch_weights
+from transferkit.backbones.weights_match import difference
 from transferkit.card import Card, list_cards
 from transferkit.errors import UserError, fault
 
@@ -35,7 +35,7 @@ def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
         fixed: the model has the card's own arguments, which the pretrained weights need.
 
     Raises:
-        UserError: there are no such weights, or they cannot be had.
+        UserError: there are no such weights, or they are unavailable.
     """
     if weights == "random":
         return None
@@ -43,8 +43,8 @@ def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
         return given_path(weights)
     if not fixed:
         arguments = card.arguments or "its usual arguments"
-        mend = f"the weights of {card.name} are for {arguments}, and the options change them"
-        raise UserError(fault("backbone.weights", weights, "'random' or a path", mend))
+        hint = f"the weights of {card.name} are for {arguments}, and the options change them"
+        raise UserError(fault("backbone.weights", weights, "'random' or a path", hint))
     return pretrained_file(card)
 
 
@@ -57,7 +57,7 @@ def load_weights(model: Any, path: Path | None, card: Card) -> str:
         card: its constructor's module knows how tensors of PyTorch lie in the model's layers.
 
     Raises:
-        UserError: the weights cannot be read, or do not fit the model; shows wherein they differ.
+        UserError: the weights cannot be read, or do not fit the model; shows where they differ.
     """
     if path is None:
         return of_variables(model.weights)
@@ -72,7 +72,7 @@ def pretrained_file(card: Card) -> Path:
     """The card's weights file: beside the card, in Keras's cache, or fetched into that cache.
 
     Raises:
-        UserError: there are none, or they cannot be had without a network; says which file, from where,
+        UserError: there are none, or they are unavailable without a network; says which file, from where,
             and the ways to provide it.
     """
     if card.weights is None:
@@ -86,7 +86,7 @@ def pretrained_file(card: Card) -> Path:
     beside = card.weights_file
     if beside is not None:
         if not beside.is_file():
-            raise UserError(fault(f"{card.path.name}: weights.file", str(beside), mend="no such file"))
+            raise UserError(fault(f"{card.path.name}: weights.file", str(beside), hint="no such file"))
         return beside
     source = card.weights.source
     cached = cached_file(card)
@@ -165,8 +165,8 @@ def given_path(weights: str) -> Path:
     if checkpoint is not None:
         return checkpoint
     if path.is_dir():
-        mend = "it holds none, or several and no file named checkpoint that tells the latest"
-        raise UserError(fault("backbone.weights", weights, "a folder with a TensorFlow checkpoint", mend))
+        hint = "it holds none, or several and no file named checkpoint that tells the latest"
+        raise UserError(fault("backbone.weights", weights, "a folder with a TensorFlow checkpoint", hint))
     if path.is_file():
         raise UserError(
             fault("backbone.weights", weights, "a .weights.h5 or .h5 file, or a TensorFlow checkpoint")
@@ -194,5 +194,5 @@ def _load(model: Any, path: Path) -> None:
         model.load_weights(str(path))
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         # The listing of a file that was cut short can be whole while its values are not.
-        mend = f"it cannot be loaded: {str(error).strip().splitlines()[0]}"
-        raise UserError(fault("backbone.weights", str(path), "the weights of this backbone", mend)) from error
+        hint = f"it cannot be loaded: {str(error).strip().splitlines()[0]}"
+        raise UserError(fault("backbone.weights", str(path), "the weights of this backbone", hint)) from error

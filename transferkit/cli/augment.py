@@ -55,7 +55,7 @@ def preview(
       transferkit augment preview --recipe robust --data photos/
       transferkit augment preview --data photos/ --set 'augmentation={flip=true, rotation=30}'
     """
-    from transferkit.runs.preview import preview_augmentation
+    from transferkit.inspection.augmentation_preview import preview_augmentation
 
     given = {"data.path": data, "backbone.name": backbone}
     overrides: list[str | tuple[str, Any]] = [(key, one) for key, one in given.items() if one is not None]

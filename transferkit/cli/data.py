@@ -76,9 +76,9 @@ def check(
     """
     from transferkit.data.check import Limits
     from transferkit.data.sources import ManifestOptions
+    from transferkit.inspection.check_data import check_data
     from transferkit.recipe import load
-    from transferkit.runs.check_data import check_data
-    from transferkit.runs.progress import Progress
+    from transferkit.training.progress import Progress
 
     data = load(None, settings).data
     asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side}

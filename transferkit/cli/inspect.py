@@ -32,8 +32,8 @@ def command(export: str, as_json_: bool) -> None:
       transferkit inspect runs/flowers/export/1/model_int8.tflite
       transferkit inspect /models/flowers --json
     """
-    from transferkit.export.alone import without_keras
-    from transferkit.runs.start import start_tensorflow
+    from transferkit.export.no_keras import without_keras
+    from transferkit.tensorflow_startup import start_tensorflow
 
     with without_keras():  # nothing else runs in this process
         start_tensorflow()

@@ -49,7 +49,7 @@ def command(
     as_json_: bool,
     allow_code: bool,
 ) -> None:
-    """Find how high a learning rate a phase bears: raise it step by step and watch the loss.
+    """Find how high a learning rate a phase tolerates: raise it step by step and watch the loss.
 
     Trains above the cut on cached activations, so it takes seconds. Nothing is kept but the picture and the
     numbers. The suggestion is the rate at which the smoothed loss falls fastest by decade of the rate.
@@ -59,7 +59,7 @@ def command(
       transferkit lr-find --data photos/
       transferkit lr-find --recipe finetune_top --phase top --data photos/ --low 1e-8 --high 1e-2
     """
-    from transferkit.runs.lr_find import RULE, find_rate
+    from transferkit.inspection.lr_find import RULE, find_rate
 
     values: dict[str, Any] = {"backbone": backbone}
     found = find_rate(

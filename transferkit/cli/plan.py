@@ -51,7 +51,7 @@ def command(
       transferkit plan --recipe finetune_top --data photos/
       transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' --layers
     """
-    from transferkit.runs.plan import make_plan
+    from transferkit.inspection.plan import make_plan
 
     values: dict[str, Any] = {"backbone": backbone}
     plans = make_plan(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transferkit import csv_files
 from transferkit.cli._options import json_text
 from transferkit.errors import one_line
+from transferkit.files import csv_files
 
 if TYPE_CHECKING:
     from transferkit.runs.predict import Prediction
@@ -55,12 +55,12 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool
     """
     from transferkit.data.source import LeftOut, left_out_notes
     from transferkit.errors import UserError, fault
-    from transferkit.export.alone import without_keras
+    from transferkit.export.no_keras import without_keras
     from transferkit.runs.image_files import image_files
     from transferkit.runs.predict import Exported, find_model
 
     if long and form != "csv":
-        raise UserError(fault("--long", mend="it is for --format csv"))
+        raise UserError(fault("--long", hint="it is for --format csv"))
     place = find_model(model)
     left_out: list[LeftOut] = []
     files = image_files(images, left_out)

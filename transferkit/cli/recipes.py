@@ -174,7 +174,7 @@ def _check_backbone(recipe: Recipe) -> None:
     stages = list(card.stages)
     if all(name is None or name in stages for name in named):
         return
-    from transferkit.runs.start import start_tensorflow
+    from transferkit.tensorflow_startup import start_tensorflow
 
     start_tensorflow()
     from transferkit.backbones import load_backbone

@@ -48,7 +48,7 @@ def plot(
       transferkit schedule plot --images 500 --set 'schedule={kind="cosine", warmup=20}'
     """
     from transferkit.errors import UserError, fault
-    from transferkit.runs.schedule import schedule_rates, write_rates
+    from transferkit.inspection.schedule import schedule_rates, write_rates
 
     if not to.lower().endswith(".png"):
         raise UserError(fault("--to", to, "a file that ends in .png"))
@@ -68,6 +68,6 @@ def plot(
     ]
     click.echo(table(rows, ("phase", "schedule", "steps", "first", "highest", "last")))
     for phase in phases:
-        if phase.listens:
+        if phase.uses_metrics:
             click.echo(f"phase {phase.name}: drawn as if the metric always improved; each plateau lowers it")
     click.echo(f"picture {picture}\nnumbers {numbers}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from transferkit.data.gif_blocks import gif_frames
+from transferkit.data.pixels.gif_blocks import gif_frames
 
 __all__ = ["Facts", "format_of", "orientation_in", "read_facts"]
 
@@ -89,7 +89,7 @@ def read_facts(file: BinaryIO) -> Facts:
         raise ValueError("no image format that is read")
     read = _READERS.get(kind)
     if read is None:
-        from transferkit.data.pillow import facts_of, open_image
+        from transferkit.data.pixels.pillow import facts_of, open_image
 
         with open_image(file) as image:
             return facts_of(image, kind)

@@ -64,7 +64,7 @@ def check_shares(refused: Sequence[Refused], total: int, data: Data | float, mis
             hint = missing_hint
         hint += f"; --set data.{key}=SHARE allows more"
         faults.append(fault("data", f"{len(found)} of {total} files {words}", f"at most {most:.0%}", hint))
-        faults += [fault(one.name, mend=one.reason) for one in found[:_SHOWN]]
+        faults += [fault(one.name, hint=one.reason) for one in found[:_SHOWN]]
         if len(found) > _SHOWN:
             faults.append(f"data: and {len(found) - _SHOWN} more")
     if faults:

@@ -20,11 +20,11 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
-from transferkit.data.decode import decode
-from transferkit.data.decoding import Decoding
 from transferkit.data.facts import read_facts
-from transferkit.data.memory import decoding_bytes, shared_budget
-from transferkit.data.transcode import readable_in_graph
+from transferkit.data.pixels.decode import decode
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.memory import decoding_bytes, shared_budget
+from transferkit.data.pixels.transcode import readable_in_graph
 
 __all__ = ["Batch", "Unreadable", "decoder", "read_image", "read_images", "reason_of"]
 
@@ -33,7 +33,7 @@ _TRACE = ("Graph execution error", "Detected at ", "<stack traces unavailable>")
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """One image that could not be had: its index in what was asked for, its file and why, in one line."""
+    """One image that could not be read: its index in what was asked for, its file and why, in one line."""
 
     index: int
     path: Path

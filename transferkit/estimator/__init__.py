@@ -63,6 +63,7 @@ from typing import Any as _Any
 import tensorflow as _tf
 
 from transferkit.estimator import experimental, export, inputs
+from transferkit.estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
     stop_if_higher_hook,
@@ -71,26 +72,25 @@ from transferkit.estimator.early_stopping import (
     stop_if_no_increase_hook,
 )
 from transferkit.estimator.estimator import Estimator
-from transferkit.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
-from transferkit.estimator.extenders import add_metrics
-from transferkit.estimator.namespace import install, missing
-from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.serving import (
-    ServingInputReceiver,
-    TensorServingInputReceiver,
-    build_parsing_serving_input_receiver_fn,
-    build_raw_serving_input_receiver_fn,
-)
-from transferkit.estimator.train_and_evaluate import EvalSpec, TrainSpec, train_and_evaluate
-from transferkit.estimator.training import NanLossDuringTrainingError
-from transferkit.estimator.warm_start import VocabInfo, WarmStartSettings
-from transferkit.model_fn.export_output import (
+from transferkit.estimator.export_output import (
     ClassificationOutput,
     ExportOutput,
     PredictOutput,
     RegressionOutput,
 )
-from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
+from transferkit.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
+from transferkit.estimator.extenders import add_metrics
+from transferkit.estimator.inputs.serving import (
+    ServingInputReceiver,
+    TensorServingInputReceiver,
+    build_parsing_serving_input_receiver_fn,
+    build_raw_serving_input_receiver_fn,
+)
+from transferkit.estimator.loops.training import NanLossDuringTrainingError
+from transferkit.estimator.namespace import install, missing
+from transferkit.estimator.run_config import RunConfig
+from transferkit.estimator.spec import EstimatorSpec, ModeKeys
+from transferkit.estimator.train_and_evaluate import EvalSpec, TrainSpec, train_and_evaluate
 
 # The hooks are TensorFlow's own.
 CheckpointSaverHook = _tf.compat.v1.train.CheckpointSaverHook

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import fault, near
+from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.private import StrategyBase
 
 __all__ = ["STRATEGIES", "check_compilable", "input_context", "replicas_here", "strategy_of"]
@@ -40,7 +40,7 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
                 "train_distribute",
                 given,
                 "a tf.distribute strategy or one of " + ", ".join(STRATEGIES),
-                near(str(given), STRATEGIES),
+                did_you_mean(str(given), STRATEGIES),
             )
         )
     name = _automatic(config) if given == "auto" else given
@@ -92,8 +92,8 @@ def check_compilable(strategy: tf.distribute.Strategy | None, config: Any) -> No
         return
     devices = strategy.extended.worker_devices
     if len(devices) > 1:
-        mend = f"leave it out: a step over {len(devices)} devices is not compiled as a whole"
-        raise ValueError(fault("RunConfig.jit_compile", True, "False under this strategy", mend))
+        hint = f"leave it out: a step over {len(devices)} devices is not compiled as a whole"
+        raise ValueError(fault("RunConfig.jit_compile", True, "False under this strategy", hint))
 
 
 def input_context(strategy: tf.distribute.Strategy | None) -> tf.distribute.InputContext:

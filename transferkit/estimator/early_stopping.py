@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import fault, near
-from transferkit.estimator.progress import progress
+from transferkit.errors import did_you_mean, fault
+from transferkit.estimator.session.progress import progress
 from transferkit.estimator.summaries import flush_now
 
 __all__ = [
@@ -221,7 +221,7 @@ def _with_metric(folder: str, name: str) -> dict[int, dict[str, float]]:
     if evaluations and not found:
         known = sorted({one for metrics in evaluations.values() for one in metrics})
         expected = f"a metric of the evaluations in {folder}: {', '.join(known)}"
-        raise ValueError(fault("early stopping: metric_name", name, expected, near(name, known)))
+        raise ValueError(fault("early stopping: metric_name", name, expected, did_you_mean(name, known)))
     return found
 
 

@@ -12,19 +12,20 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints, slices
+from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints.warm_start import settings_of, warm_start
+from transferkit.estimator.checkpoints.writing import CheckpointWriter
 from transferkit.estimator.distribution import check_compilable, strategy_of
-from transferkit.estimator.functions import GraphFunction, reader_of
-from transferkit.estimator.progress import progress
-from transferkit.estimator.scaffold import first_values, make_ready, restore_by
-from transferkit.estimator.session import GraphSession
-from transferkit.estimator.stepping import Batches, GraphLoop
-from transferkit.estimator.traced import Traced
-from transferkit.estimator.tracing import trace
-from transferkit.estimator.variables import VariableStore
-from transferkit.estimator.warm_start import settings_of, warm_start
-from transferkit.estimator.writing import CheckpointWriter
-from transferkit.model_fn.spec import ModeKeys
+from transferkit.estimator.graph.functions import GraphFunction, reader_of
+from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.graph.tracing import trace
+from transferkit.estimator.loops.stepping import Batches, GraphLoop
+from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.scaffold import first_values, make_ready, restore_by
+from transferkit.estimator.session.session import GraphSession
+from transferkit.estimator.spec import ModeKeys
+from transferkit.estimator.variables import slices
+from transferkit.estimator.variables.variables import VariableStore
 
 __all__ = ["Engine"]
 

@@ -11,13 +11,15 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints, evaluating, exporting, predicting, training
-from transferkit.estimator.calling import call_model_fn, check_model_fn
+from transferkit.estimator import exporting
+from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.eager import runs_eagerly
 from transferkit.estimator.engine import Engine
-from transferkit.estimator.hooks import check_hooks
-from transferkit.estimator.progress import progress
+from transferkit.estimator.graph.calling import call_model_fn, check_model_fn
+from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
+from transferkit.estimator.session.hooks import check_hooks
+from transferkit.estimator.session.progress import progress
 
 __all__ = ["Estimator"]
 

@@ -1,16 +1,16 @@
 """What ``tf.estimator.export`` holds, under the same names."""
 
-from transferkit.estimator.serving import (
-    ServingInputReceiver,
-    TensorServingInputReceiver,
-    build_parsing_serving_input_receiver_fn,
-    build_raw_serving_input_receiver_fn,
-)
-from transferkit.model_fn.export_output import (
+from transferkit.estimator.export_output import (
     ClassificationOutput,
     ExportOutput,
     PredictOutput,
     RegressionOutput,
+)
+from transferkit.estimator.inputs.serving import (
+    ServingInputReceiver,
+    TensorServingInputReceiver,
+    build_parsing_serving_input_receiver_fn,
+    build_raw_serving_input_receiver_fn,
 )
 
 __all__ = [

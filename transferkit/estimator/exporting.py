@@ -15,10 +15,10 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
-from transferkit.estimator.functions import GraphFunction
-from transferkit.estimator.graph import TracedGraph
-from transferkit.estimator.tables import captured_resources, check_tables
-from transferkit.model_fn.spec import ModeKeys
+from transferkit.estimator.graph.functions import GraphFunction
+from transferkit.estimator.graph.graph import TracedGraph
+from transferkit.estimator.graph.tables import captured_resources, check_tables
+from transferkit.estimator.spec import ModeKeys
 
 __all__ = ["export_saved_model"]
 
@@ -174,7 +174,7 @@ def _used(traced: Any, graph: Any, variable: Any) -> bool:
 
 
 def _tracking() -> Any:
-    from transferkit.estimator.tracing import _resource_tracker
+    from transferkit.estimator.graph.tracing import _resource_tracker
 
     return _resource_tracker()
 

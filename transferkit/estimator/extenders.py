@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.errors import fault
-from transferkit.estimator.calling import arguments
 from transferkit.estimator.estimator import Estimator
-from transferkit.model_fn.spec import EstimatorSpec, ModeKeys
+from transferkit.estimator.graph.calling import arguments
+from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 
 __all__ = ["add_metrics"]
 

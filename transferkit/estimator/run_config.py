@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import fault, near
-from transferkit.estimator.calling import arguments
+from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.cluster import ClusterTask
+from transferkit.estimator.graph.calling import arguments
 
 __all__ = ["RunConfig"]
 
@@ -176,7 +176,7 @@ class RunConfig(ClusterTask):
                         "RunConfig.replace",
                         name,
                         "one of " + ", ".join(_REPLACEABLE),
-                        near(name, _REPLACEABLE),
+                        did_you_mean(name, _REPLACEABLE),
                     )
                 )
         both = "save_checkpoints_steps", "save_checkpoints_secs"

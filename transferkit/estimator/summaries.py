@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from transferkit.estimator.graph import TracedGraph
-from transferkit.estimator.keras_bridge import keras_optimizer
-from transferkit.estimator.ordering import needed
-from transferkit.estimator.traced import Traced
-from transferkit.estimator.variables import VariableStore
+from transferkit.estimator.graph.graph import TracedGraph
+from transferkit.estimator.graph.keras_bridge import keras_optimizer
+from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.graph.ordering import needed
+from transferkit.estimator.variables.variables import VariableStore
 
-__all__ = ["Journal", "LearningRate", "Speed", "merged_summary"]
+__all__ = ["LearningRate", "Speed", "SummaryLog", "merged_summary"]
 
 v1 = tf.compat.v1
 
@@ -28,7 +28,7 @@ _flushed: dict[str, float] = {}
 _opened: dict[str, Any] = {}
 
 
-class Journal:
+class SummaryLog:
     """Writes scalars and summaries into the event file of a folder.
 
     Args:
@@ -112,14 +112,14 @@ def _enter(summary: Any, name: str, value: Any) -> None:
 def flush_now(folder: str) -> None:
     """Flushes this process's writer of ``folder``, where there is one, before its files are read."""
     if folder in _flushed or folder in _opened:
-        Journal(folder).writer.flush()
+        SummaryLog(folder).writer.flush()
 
 
 @atexit.register
 def _flush_all() -> None:
     for folder in _opened:
         with contextlib.suppress(Exception):
-            Journal(folder).writer.flush()
+            SummaryLog(folder).writer.flush()
 
 
 class Speed:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator import checkpoints
+from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
-from transferkit.estimator.hooks import check_hooks
-from transferkit.estimator.progress import progress
+from transferkit.estimator.session.hooks import check_hooks
+from transferkit.estimator.session.progress import progress
 
 __all__ = ["EvalSpec", "TrainSpec", "train_and_evaluate"]
 
@@ -244,12 +244,12 @@ def _evaluator(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tu
         progress.info("Waiting %s s before the first evaluation", eval_spec.start_delay_secs)
         time.sleep(eval_spec.start_delay_secs)
     while not evaluation.final:
-        begun = time.monotonic()
+        phase_start = time.monotonic()
         found = checkpoints.wait_for_newer(estimator.model_dir, evaluation.checkpoint, timeout=5.0)
         if found is None:
             continue
         evaluation.run()
-        rest = eval_spec.throttle_secs - (time.monotonic() - begun)
+        rest = eval_spec.throttle_secs - (time.monotonic() - phase_start)
         if rest > 0 and not evaluation.final:
             time.sleep(rest)
     return evaluation.metrics, evaluation.exports

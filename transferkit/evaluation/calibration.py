@@ -131,7 +131,7 @@ def abstention_threshold(
         least: how many answers there must be: a threshold that two lucky images pass proves nothing.
 
     Raises:
-        UserError: no threshold reaches it; says what is the best to be had.
+        UserError: no threshold reaches it; says what is the best available.
     """
     if not 0 < precision <= 1:
         raise UserError(fault("abstention precision", precision, "a number above 0 up to 1"))
@@ -146,8 +146,8 @@ def abstention_threshold(
     reached = np.flatnonzero(cut & (share >= precision))
     if not len(reached):
         best = float(share[cut].max())
-        mend = f"no threshold reaches it; the best is {best:.4f}"
-        raise UserError(fault("abstention precision", precision, mend=mend))
+        hint = f"no threshold reaches it; the best is {best:.4f}"
+        raise UserError(fault("abstention precision", precision, hint=hint))
     last = int(reached[-1])
     return Abstention(float(sure[last]), float(share[last]), (last + 1) / len(sure), len(sure))
 

@@ -163,7 +163,7 @@ def _by_key(
         row = (true, bool(np.all(label == said)))
         if table.setdefault(key, row) != row:
             raise UserError(
-                fault(f"image {key}", expected=f"one row in the {which} run", mend="it has several")
+                fault(f"image {key}", expected=f"one row in the {which} run", hint="it has several")
             )
     return table
 

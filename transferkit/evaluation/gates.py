@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transferkit.errors import GateError, UserError, fault, near
+from transferkit.errors import GateError, UserError, did_you_mean, fault
 
 if TYPE_CHECKING:
     from transferkit.evaluation.result import Evaluation
@@ -87,14 +87,16 @@ def check(evaluation: Evaluation, gates: Sequence[Gate]) -> None:
             rows = {row.name: row for row in evaluation.per_class}
             if gate.of_class not in rows:
                 one_of = f"a class of the data: {', '.join(rows)}"
-                faults.append(fault(f"gate {gate.name}", gate.of_class, one_of, near(gate.of_class, rows)))
+                faults.append(
+                    fault(f"gate {gate.name}", gate.of_class, one_of, did_you_mean(gate.of_class, rows))
+                )
                 continue
             value = getattr(rows[gate.of_class], gate.figure)
         elif gate.figure in evaluation.metrics:
             value = evaluation.metrics[gate.figure]
         else:
-            mend = near(gate.figure, evaluation.metrics)
-            faults.append(fault(f"gate {gate.name}", gate.figure, "a figure of this evaluation", mend))
+            hint = did_you_mean(gate.figure, evaluation.metrics)
+            faults.append(fault(f"gate {gate.name}", gate.figure, "a figure of this evaluation", hint))
             continue
         most = gate.figure in _LESS_IS_BETTER
         demand = f"{'at most' if most else 'at least'} {gate.bound:g}"
@@ -141,18 +143,18 @@ def _fault(
         expected = (
             f"a figure {'of one class' if of_class is not None else 'of the whole'}: {', '.join(known)}"
         )
-        return fault(place, figure, expected, near(figure, known)), 0.0
+        return fault(place, figure, expected, did_you_mean(figure, known)), 0.0
     if of_class is not None and classes is not None and of_class not in classes:
         expected = f"a class of the data: {', '.join(classes)}"
-        return fault(place, of_class, expected, near(of_class, classes)), 0.0
+        return fault(place, of_class, expected, did_you_mean(of_class, classes)), 0.0
     if isinstance(value, bool) or not _is_number(value):
         return fault(place, value, "a number", f"write {name or 'accuracy'}=0.9"), 0.0
     bound = float(value)  # type: ignore[arg-type]
     lowest = -1.0 if figure == "kappa" else 0.0
     highest = {"log_loss": float("inf"), "brier": 2.0}.get(figure, 1.0)
     if not lowest <= bound <= highest:
-        mend = f"{bound:g} percent is {bound / 100:g}" if 1 < bound <= 100 else None
-        return fault(place, value, f"a number from {lowest:g} to {highest:g}", mend), 0.0
+        hint = f"{bound:g} percent is {bound / 100:g}" if 1 < bound <= 100 else None
+        return fault(place, value, f"a number from {lowest:g} to {highest:g}", hint), 0.0
     return None, bound
 
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transferkit import csv_files
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.parts import row_parts
-from transferkit.whole_file import whole_file
+from transferkit.files import csv_files
+from transferkit.files.whole_file import whole_file
 
 if TYPE_CHECKING:
     from transferkit.evaluation.result import Evaluation
@@ -157,7 +157,7 @@ def read_predictions(path: str | Path, classes: Sequence[str] | None = None) -> 
     path = Path(path)
     if not path.is_file():
         raise UserError(
-            fault(str(path), expected="a predictions.csv of an evaluated run", mend="no such file")
+            fault(str(path), expected="a predictions.csv of an evaluated run", hint="no such file")
         )
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv_files.Reader(file)
@@ -207,7 +207,7 @@ class _Table:
                 self.listed.append(np.array(listed, np.int64))
                 self.given.append(np.array(given, np.float32))
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(fault(f"{self.path}:{line}", ",".join(row[:3]), mend=str(error))) from error
+            raise UserError(fault(f"{self.path}:{line}", ",".join(row[:3]), hint=str(error))) from error
         self.paths.append(row[0])
         for side, found in zip(self.sides, numbers, strict=True):
             side.append(found)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 if TYPE_CHECKING:
-    from transferkit.data.decoding import Decoding
+    from transferkit.data.pixels.decoding import Decoding
 
 __all__ = ["main"]
 
@@ -47,8 +47,8 @@ def main(formats: list[str]) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from transferkit.errors import UserError
-    from transferkit.export.alone import without_keras
     from transferkit.export.formats import load_format
+    from transferkit.export.no_keras import without_keras
     from transferkit.keras_settings import prepare_import
 
     # The collector would go through a million objects of TensorFlow's again and again.
@@ -92,7 +92,7 @@ def _listen(source: TextIO, orders: queue.SimpleQueue[str]) -> None:
 
 
 def _check(order: dict[str, Any]) -> dict[str, Any]:
-    from transferkit.data.transcode import readable_in_graph
+    from transferkit.data.pixels.transcode import readable_in_graph
     from transferkit.export.formats import load_format
     from transferkit.export.parity import save_answers
 

@@ -10,9 +10,9 @@ from typing import Any
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import check_installed, find_artefacts, format_of, load_format, size_of
 from transferkit.export.formats._base import Tensor
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 from transferkit.export.versions import changes_of, versions
-from transferkit.plain_path import is_pattern
+from transferkit.files.plain_path import is_pattern
 
 __all__ = ["Inspected", "inspect_export"]
 
@@ -78,8 +78,8 @@ def _artefacts(place: Path) -> dict[str, Path]:
         found = find_artefacts(folder)
         if found:
             return found
-    mend = None if place.exists() else "there is no such file or folder"
-    raise UserError(fault("inspect", str(place), "a run, an export, or a file of one", mend))
+    hint = None if place.exists() else "there is no such file or folder"
+    raise UserError(fault("inspect", str(place), "a run, an export, or a file of one", hint))
 
 
 def _inspect(name: str, path: Path) -> Inspected:

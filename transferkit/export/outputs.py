@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 
 __all__ = ["check_outputs", "order_of", "output_names"]
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.outputs import check_outputs
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 
 __all__ = ["Checker", "Finding", "Reference", "judge", "save_answers"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.backbones._keras import apply
-from transferkit.backbones.live import LiveNormalization
+from transferkit.backbones.live_normalisation import LiveNormalization
 from transferkit.backbones.pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from transferkit.data.decoding import Decoding
-from transferkit.data.pillow import pillow_reason
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.pillow import pillow_reason
 from transferkit.data.reader import read_image
 
 __all__ = ["SIDE", "VARIANTS", "Variant", "write_colours", "write_variants"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from transferkit._version import __version__
 from transferkit.errors import UserError, fault
-from transferkit.file_lock import alone
-from transferkit.file_manifest import digest_of, read_manifest, said_of, write_manifest
+from transferkit.files.lock import alone
+from transferkit.files.manifest import digest_of, read_manifest, said_of, write_manifest
 
 __all__ = [
     "NewVersion",

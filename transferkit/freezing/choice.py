@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.freezing.patterns import matches
 
 __all__ = ["Choice", "choose"]
@@ -117,7 +117,9 @@ def _fraction(share: float, layers: Sequence[Any]) -> list[Choice]:
 def _nearest(pattern: str, names: Sequence[str]) -> str:
     """Layers whose names begin nearly as ``pattern`` does, before its first special character."""
     begin = re.match(r"\w*", pattern).group()  # type: ignore[union-attr]
-    found = near(pattern, names) or (near(begin, [name[: len(begin)] for name in names]) if begin else None)
+    found = did_you_mean(pattern, names) or (
+        did_you_mean(begin, [name[: len(begin)] for name in names]) if begin else None
+    )
     return f"{found or ''} layers are called '{names[2]}', … '{names[-1]}'".strip()
 
 
@@ -132,9 +134,9 @@ def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
             faults += error.faults
             continue
         if not matched[-1].any():
-            mend = _nearest(rule["match"], names)
+            hint = _nearest(rule["match"], names)
             faults.append(
-                fault(f"freeze rule {number}", rule["match"], "a pattern that matches a layer", mend)
+                fault(f"freeze rule {number}", rule["match"], "a pattern that matches a layer", hint)
             )
     if faults:
         raise UserError(*faults)
@@ -151,6 +153,6 @@ def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
         choices.append(choices[-1] if choices else _FROZEN)
     if uncovered:
         more = f" and {len(uncovered) - 1} more" if len(uncovered) > 1 else ""
-        mend = f"no rule covers layer '{uncovered[0]}'{more}; let the last rule be "
-        raise UserError(fault("freeze", mend=mend + "{ match = '.*', trainable = false }"))
+        hint = f"no rule covers layer '{uncovered[0]}'{more}; let the last rule be "
+        raise UserError(fault("freeze", hint=hint + "{ match = '.*', trainable = false }"))
     return choices

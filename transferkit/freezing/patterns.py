@@ -35,5 +35,5 @@ def matches(pattern: str, names: Sequence[str], place: str) -> np.ndarray:
             return tf.strings.regex_full_match(list(names), pattern).numpy().astype(bool)
     except tf.errors.InvalidArgumentError as error:
         reason = str(error).partition("error: ")[2].partition(" [Op")[0].strip(" .") or "it is refused"
-        mend = f"{reason[:120]}; look-around and back-references are not known, for they may take forever"
-        raise UserError(fault(place, pattern, "a regular expression of RE2's syntax", mend)) from None
+        hint = f"{reason[:120]}; look-around and back-references are not known, for they may take forever"
+        raise UserError(fault(place, pattern, "a regular expression of RE2's syntax", hint)) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from transferkit.vocabulary import Word
+from transferkit.registry import Component
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Head"]
 
 
-class Head(Word):
+class Head(Component):
     """Base of all heads. A head implements :meth:`build`; the fields of its class are its arguments.
 
     A head that needs no gradient steps sets ``closed_form`` and implements :meth:`fit` as well.

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from transferkit.errors import UserError
 from transferkit.heads._base import Head
 from transferkit.losses import ReadyLoss, make_loss
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -131,7 +131,7 @@ def make_head(
     """
     values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
     kind = values.pop("kind")
-    made = cast(Head, vocabulary("heads").get(kind, "head.kind").model_validate(values))
+    made = cast(Head, registry("heads").get(kind, "head.kind").model_validate(values))
     ready = make_loss(loss or {"kind": "auto"}, classes, made.multi_label, counts, samples)
     try:
         return ReadyHead(made, feature_width, classes, ready)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from transferkit.errors import UserError, fault, near
-from transferkit.vocabulary import Word
+from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.registry import Component
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -19,7 +19,7 @@ __all__ = ["Loss", "Weights", "resolve_weights"]
 Weights = Literal["none", "balanced"] | dict[str, float] | list[float]
 
 
-class Loss(Word):
+class Loss(Component):
     """Base of all losses. A loss implements :meth:`per_sample`."""
 
     # Which labels it is for: one class an image, any number of them, or both.
@@ -30,7 +30,7 @@ class Loss(Word):
         "none", description='"none", "balanced", { class = weight } (others 1), or one weight for each class'
     )
 
-    def suited(self, multi_label: bool) -> Loss:
+    def for_labels(self, multi_label: bool) -> Loss:
         """The loss to compute for data of one or of several labels an image; for most, the loss itself."""
         return self
 
@@ -96,7 +96,10 @@ def resolve_weights(
             raise UserError(
                 *[
                     fault(
-                        place, name, f"a class of the data ({', '.join(classes[:20])})", near(name, classes)
+                        place,
+                        name,
+                        f"a class of the data ({', '.join(classes[:20])})",
+                        did_you_mean(name, classes),
                     )
                     for name in unknown
                 ]

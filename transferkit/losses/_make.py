@@ -9,7 +9,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.losses._base import Loss, resolve_weights
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -83,8 +83,8 @@ def make_loss(
     """
     values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
     kind = values.pop("kind")
-    loss = cast(Loss, vocabulary("losses").get(kind, "loss.kind").model_validate(values))
-    loss = loss.suited(multi_label)
+    loss = cast(Loss, registry("losses").get(kind, "loss.kind").model_validate(values))
+    loss = loss.for_labels(multi_label)
     if loss.labels not in ("both", "multi" if multi_label else "single"):
         expected = "binary_cross_entropy or focal" if multi_label else "cross_entropy or focal"
         raise UserError(

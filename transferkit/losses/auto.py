@@ -16,6 +16,6 @@ class Auto(Loss):
 
     labels: ClassVar[str] = "both"
 
-    def suited(self, multi_label: bool) -> Loss:
+    def for_labels(self, multi_label: bool) -> Loss:
         chosen = BinaryCrossEntropy if multi_label else CrossEntropy
         return chosen(**self.model_dump())

@@ -26,7 +26,7 @@ class Focal(Loss):
     gamma: float = Field(2.0, ge=0, le=10, description="how much less a sample weighs that is right already")
     _multi_label: bool = PrivateAttr(False)
 
-    def suited(self, multi_label: bool) -> Loss:
+    def for_labels(self, multi_label: bool) -> Loss:
         made = self.model_copy()
         made._multi_label = multi_label
         return made

@@ -17,7 +17,7 @@ def grouped(optimizer: type) -> type:
     update, not its gradient: Adam and its kin would undo a factor on the gradient.
 
     The count of earlier updates is for variables whose moments come from another phase. Adam divides its
-    moments by ``1 - beta ** updates``, as they start at nought: moments that did not must not be magnified
+    moments by ``1 - beta ** updates``, as they start at zero: moments that did not must not be magnified
     again, and those of a variable that begins now must be.
 
     Returns:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.optimizers.groups import grouped
-from transferkit.vocabulary import import_dotted
+from transferkit.registry import import_dotted
 
 __all__ = ["batches_seen", "make_optimizer"]
 
@@ -89,7 +89,7 @@ def _of_keras(name: str) -> type:
     wanted = classes.get(name.replace("_", ""))
     if wanted is None:
         raise UserError(
-            fault("optimizer.name", name, f"one of {', '.join(sorted(classes))}", near(name, classes))
+            fault("optimizer.name", name, f"one of {', '.join(sorted(classes))}", did_you_mean(name, classes))
         )
     return wanted
 

@@ -77,7 +77,7 @@ class Slots:
         write_arrays(path, arrays)
 
     def read(self, path: Path, variables: Sequence[Any]) -> None:
-        """Takes over the moments of the variables that both phases train; all others begin at nought.
+        """Takes over the moments of the variables that both phases train; all others begin at zero.
 
         Args:
             path: what the earlier phase's :meth:`write` wrote.

@@ -26,7 +26,7 @@ class Named(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     tag: ClassVar[str] = "kind"
-    vocabulary: ClassVar[str] = ""
+    registry: ClassVar[str] = ""
 
     @property
     def options(self) -> dict[str, Any]:

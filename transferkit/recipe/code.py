@@ -19,10 +19,10 @@ from transferkit.recipe.faults import dotted
 from transferkit.recipe.load import check
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
-from transferkit.recipe.places import Path
 from transferkit.recipe.recipe import NAMED, Recipe
 from transferkit.recipe.sections import Range
-from transferkit.vocabulary import admit, is_dotted
+from transferkit.recipe.toml_positions import Path
+from transferkit.registry import admit, is_dotted
 
 __all__ = ["Code", "admit_code", "code_of"]
 
@@ -82,8 +82,8 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
     if refused and not allowed():
         root = project()
         where = f"the current project ({root})" if root else "any project (a home folder or /tmp is none)"
-        mend = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
-        raise UserError(*(fault(one.place, one.name, "no code", f"{one.what}: {mend}") for one in refused))
+        hint = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
+        raise UserError(*(fault(one.place, one.name, "no code", f"{one.what}: {hint}") for one in refused))
     for one in wanted:
         if one.by_file or one.dotted:
             announce(f"code: {one.place} = {one.name!r} runs {one.what}")

@@ -8,8 +8,8 @@ from typing import Any
 
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.merge import Origin
-from transferkit.recipe.places import Path
 from transferkit.recipe.recipe import Recipe
+from transferkit.recipe.toml_positions import Path
 
 __all__ = ["Difference", "Explained", "diff", "explain", "flat"]
 

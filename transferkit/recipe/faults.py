@@ -10,9 +10,9 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from transferkit.bounds import MOST_FAULTS
-from transferkit.errors import fault, near
+from transferkit.errors import did_you_mean, fault
 from transferkit.recipe.merge import Origin
-from transferkit.recipe.places import Path
+from transferkit.recipe.toml_positions import Path
 
 __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 
@@ -32,7 +32,7 @@ class Fault:
     path: Path
     received: str | None = None
     expected: str | None = None
-    mend: str | None = None
+    hint: str | None = None
 
 
 def dotted(path: Path) -> str:
@@ -68,8 +68,8 @@ def _body(one: Fault) -> str:
     if one.expected:
         parts.append(f"expected {one.expected}")
     body = ", ".join(parts)
-    if one.mend:
-        body = f"{body}; {one.mend}" if body else one.mend
+    if one.hint:
+        body = f"{body}; {one.hint}" if body else one.hint
     return body
 
 
@@ -109,7 +109,7 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         if one["type"] == "extra_forbidden":
             known = sorted(owner.model_fields)
             name = str(path[-1])
-            close = _ELSEWHERE.get(name) or near(name, known) or f"known: {', '.join(known)}"
+            close = _ELSEWHERE.get(name) or did_you_mean(name, known) or f"known: {', '.join(known)}"
             found.append(Fault(path, shown(one["input"]), "a known key", close))
         elif one["type"] == "missing":
             found.append(Fault(path, None, "a value", "it is required"))
@@ -118,25 +118,25 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         elif one["type"] == "literal_error":
             words = message.removeprefix("Input should be ")
             names = [part.strip("' ") for part in words.replace(" or ", ",").split(",")]
-            mend = near(one["input"], names) if isinstance(one["input"], str) else None
+            hint = did_you_mean(one["input"], names) if isinstance(one["input"], str) else None
             found.append(
                 Fault(
                     path,
                     shown(one["input"]),
                     f"one of {', '.join(names)}" if names[1:] else repr(names[0]),
-                    mend,
+                    hint,
                 )
             )
         elif one["type"] == "freeze_form":
-            mend = near(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
-            found.append(Fault(path, shown(one["input"]), message, mend))
+            hint = did_you_mean(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
+            found.append(Fault(path, shown(one["input"]), message, hint))
         else:
             words = message.removeprefix("Input should be ").removesuffix(".")
             found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))
         if choice is not None:
             choices.setdefault((*prefix, *choice), []).append(found.pop())
     found += [one for place, tried in choices.items() for one in _of_choice(place, tried)]
-    return [*found, Fault(prefix, mend=f"and {more:,} more faults")] if more > 0 else found
+    return [*found, Fault(prefix, hint=f"and {more:,} more faults")] if more > 0 else found
 
 
 def _of_choice(place: Path, tried: list[Fault]) -> list[Fault]:
@@ -145,16 +145,16 @@ def _of_choice(place: Path, tried: list[Fault]) -> list[Fault]:
     if inside:
         return inside
     expected = " or ".join(dict.fromkeys(one.expected for one in tried if one.expected))
-    return [Fault(place, tried[0].received, expected, next((one.mend for one in tried if one.mend), None))]
+    return [Fault(place, tried[0].received, expected, next((one.hint for one in tried if one.hint), None))]
 
 
 def _own(path: Path, message: str, received: Any) -> Fault:
     """A fault raised by a validator of ours, which may say itself what was received."""
     if message.startswith("received "):
-        return Fault(path, mend=message)
+        return Fault(path, hint=message)
     if message.startswith("expected "):
         return Fault(path, shown(received) if not isinstance(received, dict) else None, message[9:])
-    return Fault(path, mend=message)
+    return Fault(path, hint=message)
 
 
 def _walk(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[Path, type[BaseModel], Path | None]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.bounds import check_bounds, check_text, read_bounded
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.recipe.merge import Layer, Origin, expand
-from transferkit.recipe.places import places
+from transferkit.recipe.toml_positions import toml_positions
 from transferkit.resources import shipped
 
 __all__ = ["DEFAULT", "NoParentError", "chain", "default", "find", "hiding", "is_shipped", "recipe_files"]
@@ -68,13 +68,13 @@ def find(reference: str | os.PathLike[str], place: str = "recipe", beside: Path 
         except (OSError, ValueError):
             found = False
         if not found:
-            mend = "it is a folder" if os.path.isdir(text) else "no such file"
-            raise UserError(fault(place, text, "a recipe's name or file", mend))
+            hint = "it is a folder" if os.path.isdir(text) else "no such file"
+            raise UserError(fault(place, text, "a recipe's name or file", hint))
         return path
     files = recipe_files()
     if text not in files:
-        mend = near(text, files) or "see `transferkit recipes list`"
-        raise UserError(fault(place, text, f"one of {', '.join(files)}, or a file", mend))
+        hint = did_you_mean(text, files) or "see `transferkit recipes list`"
+        raise UserError(fault(place, text, f"one of {', '.join(files)}, or a file", hint))
     return files[text]
 
 
@@ -90,16 +90,16 @@ def read(path: Path, kind: str = "file") -> tuple[Layer, str | None]:
         check_text(text, name)
         values = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        raise UserError(fault(name, mend=f"no text in UTF-8 (byte {error.start})")) from None
+        raise UserError(fault(name, hint=f"no text in UTF-8 (byte {error.start})")) from None
     except OSError as error:
-        raise UserError(fault(name, mend=f"cannot be read: {error.strerror}")) from None
+        raise UserError(fault(name, hint=f"cannot be read: {error.strerror}")) from None
     except RecursionError:
-        raise UserError(fault(name, mend="no valid TOML: nested too deeply")) from None
+        raise UserError(fault(name, hint="no valid TOML: nested too deeply")) from None
     except ValueError as error:
-        raise UserError(fault(name, mend=f"no valid TOML: {error}")) from None
+        raise UserError(fault(name, hint=f"no valid TOML: {error}")) from None
     check_bounds(values, name)
     # tomllib takes Windows's line ends for newlines, and so must whoever counts lines.
-    lines = places(text.replace("\r\n", "\n"))
+    lines = toml_positions(text.replace("\r\n", "\n"))
     origin = Origin(kind, name)
     parent = values.pop("extends", None)
     if parent is not None and not (isinstance(parent, str) and parent):
@@ -134,7 +134,7 @@ def chain(path: Path) -> list[Layer]:
             raise UserError(
                 fault(
                     _shown(path),
-                    mend="extends itself, by way of others" if len(seen) > 1 else "extends itself",
+                    hint="extends itself, by way of others" if len(seen) > 1 else "extends itself",
                 )
             )
         seen.append(path.resolve())

@@ -14,15 +14,15 @@ from transferkit.bounds import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 from transferkit.card import hides_shipped
 from transferkit.errors import UserError
 from transferkit.permission import in_project
+from transferkit.recipe.cross_checks import relations, unknown_card
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.find import DEFAULT, NoParentError, chain, default, find, hiding, is_shipped
 from transferkit.recipe.merge import Layer, Origin, expand, merge
 from transferkit.recipe.overrides import nest, plain, split_key, split_override
 from transferkit.recipe.phases import Phase, Training
-from transferkit.recipe.places import Path
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
-from transferkit.recipe.relations import relations, unknown_card
 from transferkit.recipe.sections import Range
+from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
 
 __all__ = ["load"]
@@ -251,8 +251,8 @@ def _sweep_faults(recipe: Recipe) -> list[Fault]:
         return [Fault(("sweep", "values"), f"{tried:,} values", expected, "an interval { low, high } is one")]
     combinations = math.prod(3 if isinstance(one, Range) else len(one) for one in found)
     if recipe.sweep.method == "grid" and combinations > MOST_TRIALS:
-        mend = 'method = "random" tries as many as trials says'
-        return [Fault(("sweep", "values"), f"{combinations:,} trials", f"at most {MOST_TRIALS:,}", mend)]
+        hint = 'method = "random" tries as many as trials says'
+        return [Fault(("sweep", "values"), f"{combinations:,} trials", f"at most {MOST_TRIALS:,}", hint)]
     base = {key: value for key, value in recipe.values().items() if key != "sweep"}
     faults = []
     for key, values in recipe.sweep.values.items():
@@ -265,6 +265,6 @@ def _sweep_faults(recipe: Recipe) -> list[Fault]:
             except UserError as error:
                 # The fault is worded for the key alone; here it stands within the sweep.
                 body = error.faults[0].partition(": ")[2]
-                faults.append(Fault(("sweep", "values", key), mend=body))
+                faults.append(Fault(("sweep", "values", key), hint=body))
                 break
     return faults

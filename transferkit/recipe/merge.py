@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit.recipe.places import Path
+from transferkit.recipe.toml_positions import Path
 
 __all__ = ["Layer", "Origin", "expand", "merge"]
 

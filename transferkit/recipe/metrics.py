@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from transferkit.errors import near
+from transferkit.errors import did_you_mean
 
 __all__ = ["STEERING", "class_of", "less_is_better", "metric_fault", "metric_names"]
 
@@ -52,7 +52,7 @@ def class_of(metric: str) -> str | None:
 def metric_fault(
     metric: str, multi_label: bool = False, classes: Sequence[str] | None = None
 ) -> tuple[str, str | None] | None:
-    """What was expected in a metric's place, and the mend; None where an evaluation gives it.
+    """What was expected in a metric's place, and the hint; None where an evaluation gives it.
 
     Args:
         metric: as the recipe has it.
@@ -64,7 +64,7 @@ def metric_fault(
     if name is not None:
         if classes is None or name in classes:
             return None
-        return f"a class of the data ({_listed(classes)})", near(name, classes)
+        return f"a class of the data ({_listed(classes)})", did_you_mean(name, classes)
     top = None if multi_label else _TOP.fullmatch(metric)
     if top is not None:
         most = None if classes is None else len(classes) - 1
@@ -76,7 +76,7 @@ def metric_fault(
     if metric in known:
         return None
     more = "" if multi_label else ", top_K_accuracy"
-    return f"one of {', '.join(known)}{more}, or one class's {'|'.join(_OF_A_CLASS)}.CLASS", near(
+    return f"one of {', '.join(known)}{more}, or one class's {'|'.join(_OF_A_CLASS)}.CLASS", did_you_mean(
         metric, known
     )
 

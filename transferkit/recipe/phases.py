@@ -33,7 +33,7 @@ class Optimizer(Named):
     """A Keras optimizer. Short form: its name. Other keys: arguments of its constructor."""
 
     tag: ClassVar[str] = "name"
-    vocabulary: ClassVar[str] = "optimizers"
+    registry: ClassVar[str] = "optimizers"
 
     name: str = Field("adam", min_length=1)
 
@@ -46,7 +46,7 @@ class Optimizer(Named):
 class Schedule(Named):
     """The learning rate over the steps of a phase. Short form: its kind. Other keys: its arguments."""
 
-    vocabulary: ClassVar[str] = "schedules"
+    registry: ClassVar[str] = "schedules"
 
     kind: str = Field("constant", min_length=1)
 
@@ -54,7 +54,7 @@ class Schedule(Named):
 class Loss(Named):
     """What training makes small. Short form: its kind. Other keys: its arguments."""
 
-    vocabulary: ClassVar[str] = "losses"
+    registry: ClassVar[str] = "losses"
 
     kind: str = Field("auto", min_length=1)
 

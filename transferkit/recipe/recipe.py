@@ -12,7 +12,6 @@ from pydantic import Field, PrivateAttr
 
 from transferkit.recipe.merge import Origin, merge
 from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
-from transferkit.recipe.places import Path
 from transferkit.recipe.sections import (
     Activations,
     Augmentation,
@@ -24,6 +23,7 @@ from transferkit.recipe.sections import (
     Sweep,
     Tracking,
 )
+from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.words import check_optimizer, check_word
 from transferkit.recipe.write import to_toml
 

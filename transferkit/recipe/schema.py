@@ -8,7 +8,7 @@ from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.merge import SHORT
 from transferkit.recipe.recipe import Recipe
 from transferkit.recipe.words import ELSEWHERE
-from transferkit.vocabulary import vocabulary
+from transferkit.registry import registry
 
 __all__ = ["json_schema"]
 
@@ -32,7 +32,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             name: {"anyOf": [_word("augmentation", name, definitions), short]}
-            for name in vocabulary("augmentation").names()
+            for name in registry("augmentation").names()
         },
     }
     for owner in (schema, definitions["Phase"]):
@@ -68,14 +68,14 @@ def _short(key: str, inner: dict[str, Any]) -> dict[str, Any]:
 
 
 def _word(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    made = vocabulary(kind).get(name).model_json_schema(ref_template="#/$defs/{model}")
+    made = registry(kind).get(name).model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(made.pop("$defs", {}))
     return made
 
 
 def _tagged(title: str, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One of the words by its ``kind``, or a word of the user's own with any arguments."""
-    names = vocabulary(kind).names()
+    names = registry(kind).names()
     cases = []
     for name in names:
         made = _word(kind, name, definitions)

@@ -170,7 +170,7 @@ class Backbone(Section):
 class Head(Named):
     """What answers on the backbone's features. Short form: its kind. Other keys: that head's arguments."""
 
-    vocabulary: ClassVar[str] = "heads"
+    registry: ClassVar[str] = "heads"
 
     kind: str = Field("linear", min_length=1)
 
@@ -179,7 +179,7 @@ class Augmentation(Named):
     """Random changes of the training images, off by default: one key for each, ``true`` or its arguments."""
 
     tag: ClassVar[str] = ""
-    vocabulary: ClassVar[str] = "augmentation"
+    registry: ClassVar[str] = "augmentation"
 
 
 class Activations(Section):
@@ -221,7 +221,7 @@ class Evaluation(Section):
         description='classes that predictions.csv lists for each image: "all", or the likeliest, "top:20"; '
         '"auto": all of up to 200, else "top:20"',
     )
-    heat: int = Field(
+    grad_cam: int = Field(
         8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
     )
 

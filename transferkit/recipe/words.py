@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from transferkit.bounds import MOST_FAULTS
-from transferkit.errors import UserError, near
+from transferkit.errors import UserError, did_you_mean
 from transferkit.locate import locate
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
-from transferkit.recipe.places import Path
-from transferkit.vocabulary import Word, is_admitted, is_dotted, vocabulary
+from transferkit.recipe.toml_positions import Path
+from transferkit.registry import Component, is_admitted, is_dotted, registry
 
 __all__ = ["check_augmentation", "check_optimizer", "check_word"]
 
@@ -53,7 +53,7 @@ def check_word(
     if is_dotted(name) and not is_admitted(name):
         return options, _dotted_faults(name, (*path, tag))
     try:
-        word = vocabulary(kind).get(name)
+        word = registry(kind).get(name)
     except UserError as error:
         return options, [_unworded(one, (*path, tag)) for one in error.faults]
     return _validated(word, options, path)
@@ -61,13 +61,13 @@ def check_word(
 
 def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
     """Checks the augmentation section, whose every key is a word: ``true``, a number or its arguments."""
-    words = vocabulary("augmentation")
+    words = registry("augmentation")
     made: dict[str, Any] = {}
     faults: list[Fault] = []
     for name, value in table.items():
         path: Path = ("augmentation", name)
         if len(faults) >= MOST_FAULTS:
-            faults.append(Fault(("augmentation",), mend="and more faults"))
+            faults.append(Fault(("augmentation",), hint="and more faults"))
             break
         if is_dotted(name) and not is_admitted(name):
             faults += _dotted_faults(name, path)
@@ -78,7 +78,7 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
             word = words.get(name)
         except UserError:
             names = words.names()
-            faults.append(Fault(path, shown(value), f"one of {', '.join(names)}", near(name, names)))
+            faults.append(Fault(path, shown(value), f"one of {', '.join(names)}", did_you_mean(name, names)))
             continue
         if value is False:
             continue
@@ -91,7 +91,7 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
             options = {first: value}
         resolved, found = _validated(word, options, path)
         if not isinstance(value, dict):
-            found = [Fault(path, one.received, one.expected, one.mend) for one in found]
+            found = [Fault(path, one.received, one.expected, one.hint) for one in found]
         made[name] = resolved
         faults += found
     return made, faults
@@ -108,18 +108,18 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
     known = constructors()
     if name not in known:
         expected = f"one of {', '.join(known)}"
-        return options, [Fault((*path, "name"), shown(name), expected, near(name, known))]
+        return options, [Fault((*path, "name"), shown(name), expected, did_you_mean(name, known))]
     arguments = {key: value for key, value in known[name].items() if key not in ELSEWHERE}
     faults = []
     for key, value in options.items():
         if len(faults) >= MOST_FAULTS:
-            faults.append(Fault(path, mend="and more faults"))
+            faults.append(Fault(path, hint="and more faults"))
             break
         if key in ELSEWHERE and key in known[name]:
             faults.append(Fault((*path, key), shown(value), "it elsewhere", f"say it with {ELSEWHERE[key]}"))
         elif key not in arguments:
             expected = f"an argument of {name} ({', '.join(arguments)})"
-            faults.append(Fault((*path, key), shown(value), expected, near(key, arguments)))
+            faults.append(Fault((*path, key), shown(value), expected, did_you_mean(key, arguments)))
         elif key == "learning_rate" and not (_number(value) and value > 0):
             faults.append(Fault((*path, key), shown(value), "a number above 0"))
         elif not _suits(value, arguments[key]):
@@ -150,7 +150,9 @@ def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any],
     return {"learning_rate": 1e-3, **options}, faults
 
 
-def _validated(word: type[Word], options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+def _validated(
+    word: type[Component], options: dict[str, Any], path: Path
+) -> tuple[dict[str, Any], list[Fault]]:
     try:
         # Through JSON a list is a tuple and no text is a number.
         made = word.model_validate_json(json.dumps(options), strict=True)
@@ -161,7 +163,7 @@ def _validated(word: type[Word], options: dict[str, Any], path: Path) -> tuple[d
 
 def _unworded(line: str, path: Path) -> Fault:
     _, _, body = line.partition(": ")
-    return Fault(path, mend=body)
+    return Fault(path, hint=body)
 
 
 def _number(value: Any) -> bool:

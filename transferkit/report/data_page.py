@@ -9,8 +9,8 @@ from pathlib import Path
 from transferkit._version import __version__
 from transferkit.data.check import KINDS, CheckResult, Finding
 from transferkit.data.check.thumbnail import thumbnail
+from transferkit.files.whole_file import whole_file
 from transferkit.report.rendering import render
-from transferkit.whole_file import whole_file
 
 __all__ = ["write_data_page"]
 

@@ -9,13 +9,13 @@ from typing import Any
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.evaluation import Evaluation
+from transferkit.files.whole_file import whole_file
 from transferkit.report.charts import area_charts, history_charts, reliability_chart
 from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes
-from transferkit.whole_file import whole_file
 
 __all__ = ["render_report", "write_report"]
 

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 
-from transferkit.plain_path import is_pattern
+from transferkit.files.plain_path import is_pattern
 from transferkit.report.facts import ExportFacts
 
 __all__ = ["python_usage", "serving_usage"]

@@ -163,7 +163,7 @@ def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
         side = "too sure" if stated > found.metrics["accuracy"] else "not sure enough"
         if found.kind == "single":
             remarks.append(
-                f"Probabilities are off by {error:.0%} on average ({side}): evaluation.calibrate mends that."
+                f"Probabilities are off by {error:.0%} on average ({side}): evaluation.calibrate fixes that."
             )
     remarks += _overfitting(facts)
     if facts.data is not None:

@@ -13,16 +13,16 @@ import tensorflow as tf
 from transferkit.backbones import Backbone
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.card import NORMALISATIONS
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import load_format
-from transferkit.export.subject import About, Subject
-from transferkit.model_fn.network import Network
+from transferkit.export.spec import About, ExportSpec
 from transferkit.runs.calibrate import Calibrated
-from transferkit.runs.network import Parts
+from transferkit.training.parts import Parts
+from transferkit.transfer.network import Network
 
-__all__ = ["check_formats", "make_subject", "photos_of", "wanted_formats", "write_formats"]
+__all__ = ["check_formats", "make_export_spec", "photos_of", "wanted_formats", "write_formats"]
 
 
 def wanted_formats(formats: Sequence[str]) -> tuple[str, ...]:
@@ -41,22 +41,22 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
         one = load_format(name)
         missing = [module for module in one.NEEDS if importlib.util.find_spec(module) is None]
         if missing:
-            mend = f"install it with: pip install 'transferkit[{one.EXTRA}]'"
-            faults.append(fault("export.formats", name, f"the packages {', '.join(missing)}", mend))
+            hint = f"install it with: pip install 'transferkit[{one.EXTRA}]'"
+            faults.append(fault("export.formats", name, f"the packages {', '.join(missing)}", hint))
         if one.FUNCTIONAL and not isinstance(backbone, FunctionalBackbone):
             expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
-            mend = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
-            faults.append(fault("export.formats", name, expected, mend))
+            hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
+            faults.append(fault("export.formats", name, expected, hint))
     if faults:
         raise UserError(*faults)
 
 
-def make_subject(
+def make_export_spec(
     parts: Parts,
     network: Network,
     calibrated: Calibrated,
     photos: Callable[[int], Iterator[np.ndarray]] | None = None,
-) -> Subject:
+) -> ExportSpec:
     """The network as exports take it.
 
     Args:
@@ -90,7 +90,7 @@ def make_subject(
         return plain_model(backbone, network)
 
     shape = tf.TensorSpec([None, *about.input_size, 3], tf.uint8, name="images")
-    return Subject(
+    return ExportSpec(
         # Without a signature: a quantiser traces it with float pixels.
         probabilities=_Probabilities(network, shape),
         variables=network.variables,
@@ -123,7 +123,7 @@ def photos_of(paths: Sequence[str], decoding: Decoding, seed: int) -> Callable[[
 
 
 def write_formats(
-    subject: Subject, formats: Sequence[str], folder: Path, written: Callable[[str, Path], None]
+    export_spec: ExportSpec, formats: Sequence[str], folder: Path, written: Callable[[str, Path], None]
 ) -> dict[str, str]:
     """Writes each format into a version's folder.
 
@@ -141,7 +141,7 @@ def write_formats(
         one = load_format(name)
         path = folder / one.FILE if one.FILE else folder
         try:
-            one.write(subject, path)
+            one.write(export_spec, path)
         except Exception as error:  # converters raise what they like for an operation that they lack
             lines = [line for line in str(error).splitlines() if line.strip()] or [""]
             kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "

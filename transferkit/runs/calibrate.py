@@ -19,7 +19,7 @@ from transferkit.evaluation import (
 from transferkit.recipe import Recipe
 
 if TYPE_CHECKING:
-    from transferkit.model_fn.network import Network
+    from transferkit.transfer.network import Network
 
 __all__ = ["Calibrated", "calibrate", "logits_of"]
 

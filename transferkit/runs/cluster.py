@@ -18,24 +18,24 @@ def check_cluster() -> None:
     if not os.environ.get("TF_CONFIG"):
         return
     # Only here: it takes TensorFlow, which most runs load after their data are known to be sound.
-    from transferkit.runs.start import start_tensorflow
+    from transferkit.tensorflow_startup import start_tensorflow
 
     start_tensorflow()
     from transferkit.estimator import RunConfig
 
-    mend = "correct it, or unset it: a run needs none"
+    hint = "correct it, or unset it: a run needs none"
     try:
         config = RunConfig()
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         told = str(error)
-        raise UserError(f"{told}; {mend}" if told.startswith("TF_CONFIG") else _malformed(told)) from None
+        raise UserError(f"{told}; {hint}" if told.startswith("TF_CONFIG") else _malformed(told)) from None
     if config.model_dir is not None:
         expected = "none: a run has its own folder"
-        raise UserError(fault("TF_CONFIG.model_dir", str(config.model_dir), expected, mend))
+        raise UserError(fault("TF_CONFIG.model_dir", str(config.model_dir), expected, hint))
     if not config.is_chief:
         received = f"{config.task_type} {config.task_id}"
         expected = "the chief: one process trains a run"
-        raise UserError(fault("TF_CONFIG.task", received, expected, mend))
+        raise UserError(fault("TF_CONFIG.task", received, expected, hint))
 
 
 def _malformed(told: str) -> str:

@@ -10,26 +10,28 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.data.decoding import Decoding
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
-from transferkit.runs.artefacts import make_subject, photos_of
+from transferkit.runs.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
+from transferkit.runs.evaluate import evaluate_network
 from transferkit.runs.folder import RunFolder
-from transferkit.runs.handover import Handover, demand, start_checker
-from transferkit.runs.network import Parts
-from transferkit.runs.outcome import evaluate_network
-from transferkit.runs.parity import HeldOut, on_accelerator
-from transferkit.runs.prepare import Images
-from transferkit.runs.progress import Progress
-from transferkit.runs.record import write_inputs, write_outcome
+from transferkit.runs.parity_gate import HeldOut
+from transferkit.runs.release import Release, raise_if_refused, start_checker
+from transferkit.runs.result import RunResult
 from transferkit.runs.same_data import check_weights, same_data
 from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.tracking import Trackers, open_trackers
-from transferkit.runs.train import Fitted, train
-from transferkit.runs.weights import write_weights
+from transferkit.runs.write_results import write_inputs, write_outcome
+from transferkit.tensorflow_startup import on_accelerator
+from transferkit.training.images import Images
+from transferkit.training.loop import Fitted, train
+from transferkit.training.parts import Parts, open_parts
+from transferkit.training.progress import Progress
+from transferkit.training.weight_files import write_weights
 
 __all__ = ["execute"]
 
@@ -75,25 +77,37 @@ def execute(
         return opened
 
     with start_checker(recipe.export.formats, recipe.export.parity) as checker:
+        if parts is None:
+            with progress.stage("backbone", unit="layer"):
+                parts = open_parts(recipe, images.classes)
+        check_formats(recipe.export.formats, parts.backbone)
         fitted = train(recipe, images, open_folder, progress, parts, tell)
-        trained, network, at_cut, folder = fitted.trained, fitted.network, fitted.at_cut, fitted.folder
+        trained, network, cut_features, folder = (
+            RunResult.of(fitted.trained),
+            fitted.network,
+            fitted.cut_features,
+            fitted.folder,
+        )
         images = trained.images
         held_out = images.of_split(images.held_out)
         paths, labels = [images.paths[index] for index in held_out], images.labels[held_out]
         write_weights(folder / "weights.npz", network.variables)
         trained.calibrated = _calibrate(recipe, fitted, progress)
+        trained.thresholds = thresholds_of(network)
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
-        handover = Handover(recipe, folder / "export", checker)
+        release = Release(recipe, folder / "export", checker)
         with progress.stage("export", unit="file"):
-            subject = make_subject(trained.parts, network, trained.calibrated, _photos(recipe, fitted))
-            handover.write(subject, paths, labels)
+            export_spec = make_export_spec(
+                trained.parts, network, trained.calibrated, _photos(recipe, fitted)
+            )
+            release.write(export_spec, paths, labels)
         with progress.stage("evaluate", total=len(held_out)) as stage:
             names = [images.rows[index].name for index in held_out]
             evaluation = evaluate_network(
                 network,
                 recipe,
-                lambda: at_cut.in_order(held_out, labels),
+                lambda: cut_features.in_order(held_out, labels),
                 labels,
                 names,
                 images.classes,
@@ -104,9 +118,9 @@ def execute(
             stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
 
         def publish() -> None:
-            exact = at_cut.activations.stats.dtype == "float32" and not on_accelerator()
+            exact = cut_features.activations.stats.dtype == "float32" and not on_accelerator()
             with progress.stage("parity", unit="artefact") as stage:
-                _, trained.verdict = handover.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
+                _, trained.verdict = release.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
                 stage.update(len(trained.verdict.findings))
             trained.verdict.write(folder)
 
@@ -114,7 +128,7 @@ def execute(
         write_outcome(folder, place, trained, evaluation, gates, progress, began, publish)
         trackers[0].finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
     place.finish()
-    demand(trained.calibrated, trained.verdict, str(place.path))
+    raise_if_refused(trained.calibrated, trained.verdict, str(place.path))
     return evaluation
 
 
@@ -128,12 +142,11 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
     wanted = recipe.evaluation.calibrate or precision or network.head.chooses_thresholds
     if wanted and len(chosen):
         with progress.stage("calibrate") as stage:
-            logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
+            logits = logits_of(network, fitted.cut_features.in_order(chosen, labels))
             found = calibrate(network, recipe, logits, labels)
             if network.head.chooses_thresholds:
                 found = replace(found, shortfall=settle_thresholds(network, logits, labels, precision))
             stage.update(len(chosen))
-    fitted.trained.thresholds = thresholds_of(network)
     for line in found.describe():
         progress.say(line)
     return found

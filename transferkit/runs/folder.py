@@ -16,8 +16,8 @@ from pathlib import Path
 
 from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
-from transferkit.file_lock import alone
-from transferkit.whole_file import whole_file
+from transferkit.files.lock import alone
+from transferkit.files.whole_file import whole_file
 
 __all__ = ["RunFolder", "write_whole"]
 
@@ -64,8 +64,8 @@ class RunFolder:
             if not held:
                 what = f"process {holder}" if holder else "another process"
                 expected = "a place that no other process is working on"
-                mend = f"{what} is: wait until it has ended, or choose another --run"
-                raise UserError(fault("run", str(self.path), expected, mend))
+                hint = f"{what} is: wait until it has ended, or choose another --run"
+                raise UserError(fault("run", str(self.path), expected, hint))
             yield
 
     def check(self, overwrite: bool, resume: bool) -> None:
@@ -85,16 +85,16 @@ class RunFolder:
             # TensorFlow's files and the run's own name it in UTF-8.
             raise UserError(fault(f"run: {shown(place)}", None, "a path in UTF-8", "choose another --run"))
         if self.path.exists() and not overwrite and not (resume and self.interrupted):
-            mend = "choose another --run, or replace it with --overwrite"
+            hint = "choose another --run, or replace it with --overwrite"
             if self.path.is_dir() and not (self.path / "metrics.json").exists():
-                mend = "it holds something else than a run: choose another --run"
-            raise UserError(fault("run", str(self.path), "a place where nothing lies yet", mend))
+                hint = "it holds something else than a run: choose another --run"
+            raise UserError(fault("run", str(self.path), "a place where nothing lies yet", hint))
         if overwrite and self.path.exists() and not (self.path / "metrics.json").exists():
-            mend = "it is no run, so it is not overwritten: choose another --run"
-            raise UserError(fault("run", str(self.path), "a finished run to overwrite", mend))
+            hint = "it is no run, so it is not overwritten: choose another --run"
+            raise UserError(fault("run", str(self.path), "a finished run to overwrite", hint))
         if self.interrupted and not (overwrite or resume):
-            mend = "continue it with --resume, or discard it with --overwrite"
-            raise UserError(fault("run", str(self.path), None, f"an interrupted run lies there; {mend}"))
+            hint = "continue it with --resume, or discard it with --overwrite"
+            raise UserError(fault("run", str(self.path), None, f"an interrupted run is there; {hint}"))
         self._check_writable()
 
     def open(self, resume: bool) -> Path:
@@ -125,8 +125,8 @@ class RunFolder:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 shown = self.path.name if len(self.path.name) < 60 else f"{self.path.name[:60]}…"
-                mend = "choose a shorter --run"
-                raise UserError(fault("run", shown, "a shorter name or path", mend)) from None
+                hint = "choose a shorter --run"
+                raise UserError(fault("run", shown, "a shorter name or path", hint)) from None
         except ValueError:
             raise UserError(fault("run", str(self.path), "a path without NUL characters")) from None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, MutableSequence
 
 from transferkit.data.names import shown
 from transferkit.data.source import LeftOut
-from transferkit.data.tree import LINK_OUT, NOT_A_PICTURE, is_below, is_clutter, picture_by_name
+from transferkit.data.sources.tree import LINK_OUT, NOT_A_PICTURE, is_below, is_clutter, picture_by_name
 from transferkit.errors import UserError, fault
 
 __all__ = ["image_files"]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from transferkit.data.ledger import Row
+from transferkit.data.splits.ledger import Row
 from transferkit.evaluation import Evaluation
 from transferkit.report.rendering import listed
-from transferkit.runs.prepare import Images
-
-if TYPE_CHECKING:
-    from transferkit.runs.told import Trained
+from transferkit.runs.result import RunResult
+from transferkit.training.images import Images
 
 __all__ = ["Independence", "copies_in", "independence", "leak_line", "used_in"]
 
@@ -86,7 +84,7 @@ def used_in(rows: Sequence[Row], split: str) -> set[str]:
     return {row.sha256 for row in rows if row.split in seen}
 
 
-def independence(trained: Trained, evaluation: Evaluation, folder: Path) -> Independence:
+def independence(trained: RunResult, evaluation: Evaluation, folder: Path) -> Independence:
     """Of the evaluation that ends a run.
 
     Args:
@@ -101,7 +99,7 @@ def independence(trained: Trained, evaluation: Evaluation, folder: Path) -> Inde
     return Independence(int(copied.sum()), len(copied), accuracy, tuple(_chosen(trained, folder)))
 
 
-def _chosen(trained: Trained, folder: Path) -> list[str]:
+def _chosen(trained: RunResult, folder: Path) -> list[str]:
     found = []
     gradient = {one.phase for one in trained.kept}
     phases = [phase for phase, _ in trained.plans if phase.name in gradient]

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from transferkit._version import __version__
-from transferkit.data.earlier import earlier_file, read_earlier
-from transferkit.data.ledger import Ledger
+from transferkit.data.splits.ledger import Ledger
+from transferkit.data.splits.previous_split import earlier_file, read_previous_split
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
-from transferkit.file_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
+from transferkit.files.manifest import NAME, Manifest, read_manifest, said_of, write_manifest
 from transferkit.recipe import Recipe
 
 __all__ = [
@@ -65,7 +65,7 @@ def facts_of_run(
     }
     if recipe.data.ledger is not None:
         there = earlier_file(recipe.data.ledger).is_file()
-        made["ledger_sha256"] = read_earlier(recipe.data.ledger).sha256() if there else None
+        made["ledger_sha256"] = read_previous_split(recipe.data.ledger).sha256() if there else None
     return made
 
 
@@ -89,7 +89,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     missing = [key for key in _FACTS if key not in facts]
     if missing:
         raise UserError(
-            fault(str(folder / NAME), mend=f"it is damaged: it does not say {', '.join(missing)}")
+            fault(str(folder / NAME), hint=f"it is damaged: it does not say {', '.join(missing)}")
         )
     return facts
 
@@ -138,8 +138,8 @@ def check_weights(folder: Path) -> None:
 def _manifest(folder: Path) -> Manifest:
     found = read_manifest(folder)
     if found is None:
-        mend = "it is missing: what the run was made from and what its files were cannot be told"
-        raise UserError(fault(str(folder / NAME), mend=mend))
+        hint = "it is missing: what the run was made from and what its files were cannot be told"
+        raise UserError(fault(str(folder / NAME), hint=hint))
     return found
 
 

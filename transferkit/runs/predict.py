@@ -14,14 +14,14 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import check_installed, format_of, load_format
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 from transferkit.export.versions import check_artefact, versions
-from transferkit.runs.start import start_tensorflow
+from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.activations.engine import Engine
-    from transferkit.data.decoding import Decoding
-    from transferkit.export.formats._base import Opened
+    from transferkit.data.pixels.decoding import Decoding
+    from transferkit.export.formats._base import LoadedArtefact
 
 __all__ = ["MANY", "Exported", "Prediction", "find_export", "find_model"]
 
@@ -86,7 +86,7 @@ class Exported:
         self.compared = check_artefact(place)
         start_tensorflow()
         self.place, self.format = place, name
-        self._opened: Opened = load_format(name).read(place)
+        self._opened: LoadedArtefact = load_format(name).read(place)
         self.about: About = self._opened.about
         self.labels = list(self.about.classes)
         self.engine = name
@@ -194,7 +194,7 @@ class Exported:
     def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
         from transferkit.activations.cache import Cache
         from transferkit.activations.choose import choose_engine
-        from transferkit.activations.location import writable_cache_folder
+        from transferkit.files.cache_location import writable_cache_folder
 
         cache = Cache(writable_cache_folder())
         chosen = choose_engine(_Whole(self), self.about.input_size, sample, wanted, cache)
@@ -204,8 +204,8 @@ class Exported:
     def _prediction(self, path: str, probabilities: np.ndarray, top: int) -> Prediction:
         about = self.about
         if not np.isfinite(probabilities).all():
-            mend = "its answers are no numbers (NaN): its weights are damaged, or training diverged"
-            raise UserError(fault(str(self.place), mend=mend))
+            hint = "its answers are no numbers (NaN): its weights are damaged, or training diverged"
+            raise UserError(fault(str(self.place), hint=hint))
         order = np.argsort(-probabilities, kind="stable")[:top]
         named = tuple((self.labels[index], float(probabilities[index])) for index in order)
         present = None
@@ -253,9 +253,9 @@ def _bytes_of(path: str, decoding: Decoding) -> bytes:
     """The bytes of a file, such that the graph reads them.
 
     Raises:
-        ValueError: they are not to be had; says why.
+        ValueError: they are unavailable; says why.
     """
-    from transferkit.data.transcode import readable_in_graph
+    from transferkit.data.pixels.transcode import readable_in_graph
 
     reason = refused(path)
     if reason is not None:
@@ -292,5 +292,5 @@ def find_export(place: str | os.PathLike[str]) -> Path:
         for version in reversed(versions(folder)):
             if any((version / name).exists() for name in _OF_A_VERSION):
                 return version
-    mend = "there is no such file or folder" if not place.exists() else "it holds no saved_model.pb"
-    raise UserError(fault("predict", str(place), "a run or an export", mend))
+    hint = "there is no such file or folder" if not place.exists() else "it holds no saved_model.pb"
+    raise UserError(fault("predict", str(place), "a run or an export", hint))

@@ -19,14 +19,14 @@ from transferkit.recipe.explain import diff
 from transferkit.runs.cluster import check_cluster
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.located import BEGUN, located, read_begun, read_paths, with_value
-from transferkit.runs.prepare import prepare
-from transferkit.runs.progress import Progress
 from transferkit.runs.run import Run
 from transferkit.runs.same_data import same_data
-from transferkit.runs.start import loading, start_tensorflow
 from transferkit.runs.supported import check_supported
 from transferkit.runs.sweep.choose import check_sweep
 from transferkit.runs.tracking import check_tracking
+from transferkit.tensorflow_startup import loading, start_tensorflow
+from transferkit.training.images import prepare
+from transferkit.training.progress import Progress
 
 __all__ = ["retrain"]
 
@@ -85,7 +85,7 @@ def _retrain(
     if isinstance(values.get("data"), str | os.PathLike):
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
     if resume and run is None:
-        raise UserError(fault("--resume", mend="say which run to continue with --run DIR"))
+        raise UserError(fault("--resume", hint="say which run to continue with --run DIR"))
     given = None if resume else admit_code(load(recipe, overrides, **values))
     place = RunFolder(run if run is not None else _default_place(given))
     hint = resume_hint(str(place.path), lambda: place.resumable)
@@ -142,19 +142,19 @@ def _interrupted(
     """The recipe that an interrupted run was started with; only where its data lies may be said anew."""
     if not place.interrupted:
         expected = "an interrupted run"
-        mend = "it is finished" if place.path.exists() else "none was started there"
-        raise UserError(fault("--resume", str(place.path), expected, mend))
+        hint = "it is finished" if place.path.exists() else "none was started there"
+        raise UserError(fault("--resume", str(place.path), expected, hint))
     # A sweep's own recipe lies beside that of its best trial.
     kept = place.partial / "sweep.toml"
     if not kept.exists():
         kept = place.partial / "recipe.toml"
     if not kept.exists():
-        mend = "it was interrupted before anything was kept; start it anew with --overwrite"
-        raise UserError(fault("--resume", str(place.path), None, mend))
-    begun = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
-    _check_kept(kept, begun)
+        hint = "it was interrupted before anything was kept; start it anew with --overwrite"
+        raise UserError(fault("--resume", str(place.path), None, hint))
+    phase_start = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
+    _check_kept(kept, phase_start)
     stored = load(kept)
-    paths = read_paths(begun)
+    paths = read_paths(phase_start)
     found = admit_code(located(stored, paths, place.path))
     if reference is not None or overrides or any(value is not None for value in values.values()):
         given = admit_code(load(reference if reference is not None else kept, overrides, **values))
@@ -163,22 +163,22 @@ def _interrupted(
             found = with_value(found, "data.path", given.data.path)
             given = with_value(given, "data.path", stored.data.path)
         if given != stored:
-            mend = (
+            hint = (
                 f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"
             )
             raise UserError(
-                fault("--resume", None, None, f"the recipe is not that of the interrupted run: {mend}")
+                fault("--resume", None, None, f"the recipe is not that of the interrupted run: {hint}")
             )
     return found
 
 
-def _check_kept(kept: Path, begun: Path) -> None:
+def _check_kept(kept: Path, phase_start: Path) -> None:
     """Refuses a recipe that is not the one that the interrupted run was begun with."""
-    if not (begun / BEGUN).exists() and (kept.parent / "manifest.json").exists():
+    if not (phase_start / BEGUN).exists() and (kept.parent / "manifest.json").exists():
         return  # killed between its last file and its move to its place: the manifest says what it holds
-    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(begun).get("recipe_sha256"):
-        mend = "it was changed since the run was begun; start anew with --overwrite"
-        raise UserError(fault("--resume", str(kept), None, mend))
+    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(phase_start).get("recipe_sha256"):
+        hint = "it was changed since the run was begun; start anew with --overwrite"
+        raise UserError(fault("--resume", str(kept), None, hint))
 
 
 def _differing(given: Recipe, stored: Recipe) -> str:

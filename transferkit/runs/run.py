@@ -13,15 +13,15 @@ from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.located import located, read_paths
-from transferkit.runs.start import start_tensorflow
+from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
     from transferkit.runs.independence import Independence
-    from transferkit.runs.kept import Kept
-    from transferkit.runs.look import Mistake
     from transferkit.runs.predict import Exported, Prediction
+    from transferkit.runs.run_reader import Mistake
+    from transferkit.training.kept_state import Kept
 
 __all__ = ["Run", "load_run"]
 
@@ -53,8 +53,8 @@ class Run:
         self.path = Path(path)
         file = self.path / "metrics.json"
         if not file.is_file():
-            mend = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
-            raise UserError(fault("run", str(self.path), "the folder of a finished run", mend))
+            hint = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
+            raise UserError(fault("run", str(self.path), "the folder of a finished run", hint))
         self._facts = _read_facts(file)
         self.metrics: dict[str, Any] = self._facts["metrics"]
 
@@ -79,7 +79,7 @@ class Run:
     @property
     def kept(self) -> list[Kept]:
         """Which epoch's state each phase ended with; empty for a head that is found at once."""
-        from transferkit.runs.kept import Kept
+        from transferkit.training.kept_state import Kept
 
         return [Kept.from_dict(one) for one in self._facts.get("kept", [])]
 
@@ -96,7 +96,7 @@ class Run:
 
         Each phase counts from 0, the state before it. Empty for a head that is found at once.
         """
-        from transferkit.runs.look import read_history
+        from transferkit.runs.run_reader import read_history
 
         return read_history(self)
 
@@ -106,13 +106,13 @@ class Run:
 
         It is made from ``predictions.csv`` and has no bootstrap intervals; those are in :attr:`metrics`.
         """
-        from transferkit.runs.look import read_evaluation
+        from transferkit.runs.run_reader import read_evaluation
 
         return read_evaluation(self)
 
     def mistakes(self, most: int = 12) -> list[Mistake]:
         """Wrong answers on the evaluated images, the surest first."""
-        from transferkit.runs.look import read_mistakes
+        from transferkit.runs.run_reader import read_mistakes
 
         return read_mistakes(self, most)
 
@@ -185,11 +185,11 @@ class Run:
             allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
 
         Raises:
-            UserError: the images are not to be had or have classes that the run does not know.
+            UserError: the images are unavailable or have classes that the run does not know.
             GateError: a gate was missed.
         """
         start_tensorflow()
-        from transferkit.runs.reopen import evaluate_run
+        from transferkit.runs.restore import evaluate_run
 
         with allowing(allow_code):
             self._admit_code()
@@ -237,11 +237,11 @@ class Run:
             The version's folder.
 
         Raises:
-            UserError: a format or the images are not to be had; nothing was written.
+            UserError: a format or the images are unavailable; nothing was written.
             GateError: a format was refused; the others are in their place.
         """
         start_tensorflow()
-        from transferkit.runs.reexport import export_run
+        from transferkit.runs.export_again import export_run
 
         with allowing(allow_code):
             self._admit_code()
@@ -276,15 +276,15 @@ def _read_facts(file: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, or is something else; says what is missing.
     """
-    mend = "it is damaged; the run has to be made again, or its folder brought back"
+    hint = "it is damaged; the run has to be made again, or its folder brought back"
     try:
         facts = json.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise UserError(fault(str(file), mend=f"it cannot be read: {error.strerror}")) from None
+        raise UserError(fault(str(file), hint=f"it cannot be read: {error.strerror}")) from None
     except ValueError as error:
-        raise UserError(fault(str(file), mend=f"{mend} ({error})")) from None
+        raise UserError(fault(str(file), hint=f"{hint} ({error})")) from None
     if not isinstance(facts, dict):
-        raise UserError(fault(str(file), type(facts).__name__, "an object", mend))
+        raise UserError(fault(str(file), type(facts).__name__, "an object", hint))
     _check_facts(file, facts, ("metrics", "classes"))
     return facts
 
@@ -292,8 +292,8 @@ def _read_facts(file: Path) -> dict[str, Any]:
 def _check_facts(file: Path, facts: dict[str, Any], keys: Iterable[str]) -> None:
     wrong = [key for key in keys if not isinstance(facts.get(key), _FACTS[key])]
     if wrong:
-        mend = "it is damaged; the run has to be made again, or its folder brought back"
-        raise UserError(fault(str(file), None, f"the keys {', '.join(wrong)} as a run writes them", mend))
+        hint = "it is damaged; the run has to be made again, or its folder brought back"
+        raise UserError(fault(str(file), None, f"the keys {', '.join(wrong)} as a run writes them", hint))
 
 
 def _worded(thresholds: dict[str, float], most: int = 8) -> str:

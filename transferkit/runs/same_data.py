@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transferkit import csv_files
-from transferkit.data.split import Ledger, Row
+from transferkit.data.splits.split import Ledger, Row
 from transferkit.errors import UserError, fault, one_line
+from transferkit.files import csv_files
 from transferkit.runs.located import read_begun
-from transferkit.runs.prepare import Images
+from transferkit.training.images import Images
 
 __all__ = ["check_weights", "same_data"]
 
@@ -58,9 +58,9 @@ def same_data(folder: Path, images: Images, decoded: bool = False) -> Images:
     new = [images.rows[index] for index in left if images.rows[index].name not in excused]
     changes = _changes(gone, new, stored, images) if gone or new else _class_changes(folder, images.classes)
     if changes:
-        mend = "start anew with --overwrite, or put it back"
+        hint = "start anew with --overwrite, or put it back"
         raise UserError(
-            fault("--resume", mend=f"the data changed since the run began: {', '.join(changes)}; {mend}")
+            fault("--resume", hint=f"the data changed since the run began: {', '.join(changes)}; {hint}")
         )
     order += left
     return replace(
@@ -80,9 +80,9 @@ def check_weights(folder: Path, weights_sha256: str) -> None:
     then = read_begun(folder).get("weights_sha256")
     if then is not None and then != weights_sha256:
         received = f"weights with the hash {weights_sha256[:12]}…"
-        mend = "start anew with --overwrite, or put them back"
+        hint = "start anew with --overwrite, or put them back"
         raise UserError(
-            fault("--resume: backbone", received, f"those that the run began with: {then[:12]}…", mend)
+            fault("--resume: backbone", received, f"those that the run began with: {then[:12]}…", hint)
         )
 
 

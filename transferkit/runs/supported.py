@@ -7,7 +7,7 @@ from typing import Any, cast
 from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe, check_card
-from transferkit.vocabulary import is_admitted, is_dotted, vocabulary
+from transferkit.registry import is_admitted, is_dotted, registry
 
 __all__ = ["check_supported"]
 
@@ -30,7 +30,7 @@ def check_supported(recipe: Recipe) -> None:
     pipeline = make_augmentation(recipe.augmentation)
     kind = recipe.head.kind
     known = kind if not is_dotted(kind) or is_admitted(kind) else "linear"  # its own code will tell
-    head = cast(Any, vocabulary("heads").get(known))
+    head = cast(Any, registry("heads").get(known))
     if pipeline is not None and head.closed_form:
         faults += _without_epochs(recipe, pipeline)
     thresholds = recipe.head.options.get("thresholds", head.model_fields["thresholds"].default)
@@ -46,9 +46,9 @@ def _without_epochs(recipe: Recipe, pipeline: Pipeline) -> list[str]:
     kind = recipe.head.kind
     faults = []
     if pipeline.changes_images and recipe.activations.views == 1:
-        mend = f"the head {kind} is fitted once, on all views of the training images"
-        faults.append(fault("activations.views", 1, "2 or more with augmentation", mend))
+        hint = f"the head {kind} is fitted once, on all views of the training images"
+        faults.append(fault("activations.views", 1, "2 or more with augmentation", hint))
     if pipeline.mixes_images or pipeline.mixes_activations:
-        mend = f"the head {kind} is fitted once, on unmixed images; a head such as linear trains on batches"
-        faults.append(fault("augmentation", "mixing", "no mixing", mend))
+        hint = f"the head {kind} is fitted once, on unmixed images; a head such as linear trains on batches"
+        faults.append(fault("augmentation", "mixing", "no mixing", hint))
     return faults

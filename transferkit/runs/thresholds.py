@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.evaluation import choose_thresholds
-from transferkit.model_fn.network import Network
+from transferkit.transfer.network import Network
 
 __all__ = ["settle_thresholds", "take_thresholds", "thresholds_of"]
 
@@ -35,8 +35,8 @@ def settle_thresholds(
     network.head.thresholds = np.where(np.isnan(wanted), best, wanted).tolist()
     if not missed:
         return None
-    mend = f"no threshold reaches it for {', '.join(missed)}; theirs are the ones of the best F1"
-    return fault("evaluation.precision", precision, mend=mend)
+    hint = f"no threshold reaches it for {', '.join(missed)}; theirs are the ones of the best F1"
+    return fault("evaluation.precision", precision, hint=hint)
 
 
 def thresholds_of(network: Network) -> dict[str, float] | None:

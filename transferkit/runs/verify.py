@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from transferkit import csv_files
-from transferkit.data.earlier import earlier_file
+from transferkit.data.splits.previous_split import earlier_file
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
-from transferkit.file_manifest import NAME, read_manifest
+from transferkit.files import csv_files
+from transferkit.files.manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
 from transferkit.runs.located import with_value
 from transferkit.runs.manifest import differences, facts_of_run, file_changes, read_facts
-from transferkit.runs.prepare import prepare
-from transferkit.runs.progress import Progress
-from transferkit.runs.start import start_tensorflow
+from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.training.images import prepare
+from transferkit.training.progress import Progress
 
 __all__ = ["changed_files", "verify_export", "verify_run", "version_of"]
 
@@ -34,14 +34,14 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
         One line for each fact that changed; empty where running the recipe again would give this run.
 
     Raises:
-        UserError: the manifest, the data or the weights are not to be had; says also which files changed.
+        UserError: the manifest, the data or the weights are unavailable; says also which files changed.
     """
     then = {key: value for key, value in read_facts(run.path).items() if key != "paths"}
     changed = file_changes(run.path)
     try:
         return changed + differences(then, _facts_now(run, data, allow_code))
     except UserError as error:
-        raise UserError(*(fault(str(run.path), mend=line) for line in changed), *error.faults) from None
+        raise UserError(*(fault(str(run.path), hint=line) for line in changed), *error.faults) from None
 
 
 def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _quarantined(run: Any) -> set[str]:
         with open(path, newline="", encoding="utf-8") as file:
             return {row["path"] for row in csv_files.dict_rows(file)}
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(fault(str(path), mend=f"it cannot be read: {error}")) from None
+        raise UserError(fault(str(path), hint=f"it cannot be read: {error}")) from None
 
 
 def version_of(place: str | os.PathLike[str]) -> Path | None:

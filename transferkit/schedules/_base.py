@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from transferkit.vocabulary import Word
+from transferkit.registry import Component
 
 __all__ = ["Schedule", "Span"]
 
@@ -35,14 +35,14 @@ class Span:
         return round(length * self.steps_per_epoch) if unit == "epochs" else round(length)
 
 
-class Schedule(Word):
+class Schedule(Component):
     """Base of all schedules.
 
     A schedule implements :meth:`rate`; warm-up is added here, alike for all of them.
     """
 
     # Schedules with state of their own over the evaluations of a run say so (see step_on_plateau).
-    listens: ClassVar[bool] = False
+    uses_metrics: ClassVar[bool] = False
     # Whether `rate` starts from the optimizer's learning rate; if not, that rate goes unused.
     uses_base: ClassVar[bool] = True
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from transferkit.registry import registry
 from transferkit.schedules._base import Schedule, Span
-from transferkit.vocabulary import vocabulary
 
 __all__ = ["as_keras", "make_schedule", "rates"]
 
@@ -21,7 +21,7 @@ def make_schedule(spec: Any) -> Schedule:
         spec: ``recipe.schedule``, a phase's, or a mapping with the key ``kind``.
     """
     values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
-    word = vocabulary("schedules").get(values.pop("kind"), "schedule.kind")
+    word = registry("schedules").get(values.pop("kind"), "schedule.kind")
     return cast(Schedule, word.model_validate(values))
 
 

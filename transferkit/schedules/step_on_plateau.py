@@ -23,7 +23,7 @@ class StepOnPlateau(Schedule):
     [1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.01]
     """
 
-    listens: ClassVar[bool] = True
+    uses_metrics: ClassVar[bool] = True
 
     metric: str = Field("loss", min_length=1, description="of the validation images")
     factor: float = Field(0.1, gt=0, lt=1, description="what is left of the rate after a plateau")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from transferkit.data.check import Limits, check_dataset, read_header, refusal
-from transferkit.data.class_folder import read_class_folder
+from transferkit.data.sources.class_folder import read_class_folder
 
 
 def encoded(format, mode="RGB", size=(40, 30), **options):

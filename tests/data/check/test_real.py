@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from transferkit.data.check import check_dataset
-from transferkit.data.class_folder import read_class_folder
-from transferkit.runs.check_data import check_data
+from transferkit.data.sources.class_folder import read_class_folder
+from transferkit.inspection.check_data import check_data
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

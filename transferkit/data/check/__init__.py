@@ -1,10 +1,10 @@
 """Whether the data is sound: what is wrong with which file, found before it costs a training."""
 
-from transferkit.data.check.cheap import cheap_check
 from transferkit.data.check.finding import KINDS, CheckResult, Finding
+from transferkit.data.check.full import check_dataset
 from transferkit.data.check.header import Header, read_header
 from transferkit.data.check.limits import Limits, refusal
-from transferkit.data.check.whole import check_dataset
+from transferkit.data.check.quick import quick_check
 
 __all__ = [
     "KINDS",
@@ -12,8 +12,8 @@ __all__ = [
     "Finding",
     "Header",
     "Limits",
-    "cheap_check",
     "check_dataset",
+    "quick_check",
     "read_header",
     "refusal",
 ]

@@ -12,7 +12,7 @@ Severity = Literal["error", "warning", "note"]
 
 # Kind to (severity, what it means and what to do): the order of the report.
 KINDS: dict[str, tuple[Severity, str]] = {
-    "unreadable": ("error", "Cannot be used. Remove or mend these files."),
+    "unreadable": ("error", "Cannot be used. Remove or fix these files."),
     "conflict": ("error", "The same picture under different classes: one of the labels is wrong."),
     "leak": ("error", "The same picture in several splits: the evaluation looks better than it is."),
     "near_leak": ("warning", "Almost the same picture in several splits: the evaluation flatters itself."),

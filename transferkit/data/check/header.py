@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from transferkit.data.check.limits import Limits, refusal
 from transferkit.data.facts import Facts, read_facts
 from transferkit.data.left_out import Kind
-from transferkit.data.pillow import pillow_reason
+from transferkit.data.pixels.pillow import pillow_reason
 
 __all__ = ["Header", "read_header", "stated_format"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.data.deep import eight_bits, is_deep
-from transferkit.data.pillow import ORIENTATION, as_rgb, open_image, orientation_of
+from transferkit.data.pixels.deep import eight_bits, is_deep
+from transferkit.data.pixels.pillow import ORIENTATION, as_rgb, open_image, orientation_of
 
 __all__ = ["data_uri", "small_image", "thumbnail"]
 

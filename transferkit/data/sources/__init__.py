@@ -6,15 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transferkit.data.class_folder import read_class_folder
 from transferkit.data.names import class_name_faults, shown
-from transferkit.data.ordering import in_order_of, stated_classes
 from transferkit.data.source import DataSet
 from transferkit.data.sources.archive import is_archive, read_archive
+from transferkit.data.sources.class_folder import read_class_folder
+from transferkit.data.sources.class_order import in_order_of, stated_classes
 from transferkit.data.sources.manifest import ManifestOptions, read_manifest
 from transferkit.data.sources.tfds import read_tfds
 from transferkit.data.sources.tfrecord import read_tfrecord, tfrecord_files
-from transferkit.data.tree import Tree
+from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault
 
 __all__ = ["ManifestOptions", "read_archive", "read_manifest", "read_source", "read_tfds", "read_tfrecord"]

@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from transferkit.data.class_folder import read_class_folder
 from transferkit.data.hashing import hash_file
 from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
+from transferkit.data.sources.class_folder import read_class_folder
 from transferkit.data.sources.unpacked import unpack
 from transferkit.errors import UserError, fault
 
@@ -77,7 +77,7 @@ def read_archive(
     minimum_classes: int = 2,
     known: Collection[str] = (),
 ) -> DataSet:
-    """Reads an archive of what :func:`~transferkit.data.class_folder.read_class_folder` reads.
+    """Reads an archive of what :func:`~transferkit.data.sources.class_folder.read_class_folder` reads.
 
     Args:
         path: the archive.

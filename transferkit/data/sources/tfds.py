@@ -23,14 +23,14 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
         unpack_to: folder of unpacked sources.
 
     Raises:
-        UserError: the extra is not installed, the name is unknown, the data cannot be had, or its images have
+        UserError: the extra is not installed, the name is unknown, the data is missing, or its images have
             no label each.
     """
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        mend = "pip install 'transferkit[tfds]'"
-        raise UserError(fault("data", f"tfds:{name}", "tensorflow-datasets to be installed", mend)) from error
+        hint = "pip install 'transferkit[tfds]'"
+        raise UserError(fault("data", f"tfds:{name}", "tensorflow-datasets to be installed", hint)) from error
     try:
         builder = tfds.builder(name)
         features = builder.info.features
@@ -43,7 +43,7 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
         raise UserError(fault("data", f"tfds:{name}", expected)) from error
     except Exception as error:  # the library raises its own kinds for names, network and checksums
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-        raise UserError(fault("data", f"tfds:{name}", mend=reason)) from error
+        raise UserError(fault("data", f"tfds:{name}", hint=reason)) from error
     identity = f"{builder.info.full_name} {sorted(builder.info.splits)}"
     fingerprint = "tfds2-" + hashlib.sha256(identity.encode()).hexdigest()[:32]
 

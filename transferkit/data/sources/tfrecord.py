@@ -9,9 +9,9 @@ from pathlib import Path
 from transferkit.data.hashing import hash_files
 from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
+from transferkit.data.sources.split_words import splits_of_files
+from transferkit.data.sources.tree import is_record
 from transferkit.data.sources.unpacked import Writer, unpacked_dataset
-from transferkit.data.split_words import splits_of_files
-from transferkit.data.tree import is_record
 from transferkit.errors import UserError, fault
 
 __all__ = ["read_tfrecord", "tfrecord_files"]
@@ -147,7 +147,7 @@ def _write(file: Path, split: str | None, writer: Writer, classes: _Classes) -> 
         raise
     except Exception as error:  # TensorFlow's DataLossError, protobuf's DecodeError
         reason = str(error).splitlines()[0][:200]
-        raise UserError(fault(f"{file.name}: after record {count}", mend=reason)) from error
+        raise UserError(fault(f"{file.name}: after record {count}", hint=reason)) from error
     if count and not images:
         raise UserError(_raw(file, encoded[0]))
 

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transferkit.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
-from transferkit.data.ordering import in_order_of
 from transferkit.data.source import DataSet
+from transferkit.data.sources.class_order import in_order_of
 from transferkit.data.sources.manifest import read_manifest
 from transferkit.errors import UserError, fault
-from transferkit.file_lock import locked
+from transferkit.files.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
+from transferkit.files.lock import locked
 
 __all__ = ["Writer", "unpack"]
 
@@ -104,8 +104,8 @@ def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None], of: str
     try:
         _fill(target, fill, of)
     except OSError as error:
-        mend = "make room there, or name another folder with --set activations.cache_dir=DIR"
-        reason = f"{of} cannot be unpacked: {error.strerror or error}; {mend}"
+        hint = "make room there, or name another folder with --set activations.cache_dir=DIR"
+        reason = f"{of} cannot be unpacked: {error.strerror or error}; {hint}"
         raise UserError(fault("activations.cache_dir", str(folder.parent), None, reason)) from error
     return target
 

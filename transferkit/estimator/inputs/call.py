@@ -11,8 +11,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
-from transferkit.estimator.calling import arguments
-from transferkit.estimator.identity import compare_by_identity, inside_input_fn
+from transferkit.estimator.graph.calling import arguments
+from transferkit.estimator.graph.identity import compare_by_identity, inside_input_fn
 from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
 
 __all__ = ["call_input_fn", "seeded", "signature_of", "without_placeholder"]

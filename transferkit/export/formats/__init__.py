@@ -9,7 +9,7 @@ A module has
 * ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
 * ``USAGE``: Python that uses an artefact; ``{path}``, ``{height}`` and ``{width}`` stand for its own;
 * ``write(subject, path)``: writes the artefact;
-* ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.Opened`.
+* ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.LoadedArtefact`.
 
 A module that stands here is a format; nothing else lists them. Modules whose names begin with an underscore
 are shared by several.
@@ -24,7 +24,7 @@ import pkgutil
 from pathlib import Path
 from types import ModuleType
 
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["check_installed", "find_artefacts", "format_names", "format_of", "load_format", "size_of"]
 
@@ -44,7 +44,7 @@ def load_format(name: str) -> ModuleType:
     """
     if name not in format_names():
         expected = f"one of {', '.join(format_names())}"
-        raise UserError(fault("export.formats", name, expected, near(name, format_names())))
+        raise UserError(fault("export.formats", name, expected, did_you_mean(name, format_names())))
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.export.subject import About
+from transferkit.export.spec import About
 
-__all__ = ["EXACT", "Opened", "Tensor", "Tolerance"]
+__all__ = ["EXACT", "LoadedArtefact", "Tensor", "Tolerance"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedArtefact:
     """An artefact, loaded.
 
     Attributes:

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import UserError, fault
-from transferkit.export.formats._base import Opened, Tensor
+from transferkit.export.formats._base import LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
-from transferkit.export.subject import Subject
-from transferkit.plain_path import plain_temporary_folder
+from transferkit.export.spec import ExportSpec
+from transferkit.files.plain_path import plain_temporary_folder
 
 __all__ = ["USAGE", "convert", "quiet", "read", "save"]
 
@@ -42,19 +42,19 @@ _BATCH = 16
 class _Module(tf.Module):
     """The function with names for its input and output, which the file's signature then has."""
 
-    def __init__(self, subject: Subject, dtype: Any) -> None:
+    def __init__(self, export_spec: ExportSpec, dtype: Any) -> None:
         super().__init__(name="transferkit")
-        self.weights = [getattr(variable, "_value", variable) for variable in subject.variables]
-        shape = [None, *subject.about.input_size, 3]
+        self.weights = [getattr(variable, "_value", variable) for variable in export_spec.variables]
+        shape = [None, *export_spec.about.input_size, 3]
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
             # A quantiser may hand the pixels over as float; they are whole numbers all the same.
-            return {"probabilities": subject.probabilities(images)}
+            return {"probabilities": export_spec.probabilities(images)}
 
         self.answer = tf.function(answer, [tf.TensorSpec(shape, dtype, name="images")], autograph=False)
 
 
-def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
+def convert(export_spec: ExportSpec, dtype: Any = tf.uint8, **settings: Any) -> bytes:
     """The model as TFLite's bytes.
 
     Args:
@@ -62,7 +62,7 @@ def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
         dtype: of the images in the graph that is converted.
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
-    module = _Module(subject, dtype)
+    module = _Module(export_spec, dtype)
     with quiet(), plain_temporary_folder():
         concrete = module.answer.get_concrete_function()
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
@@ -71,14 +71,14 @@ def convert(subject: Subject, dtype: Any = tf.uint8, **settings: Any) -> bytes:
         return converter.convert()
 
 
-def save(model: bytes, subject: Subject, path: Path) -> None:
+def save(model: bytes, export_spec: ExportSpec, path: Path) -> None:
     """Writes the bytes, with labels and facts as a zip archive behind them."""
     path.write_bytes(model)
-    add_facts(path, subject.about)
+    add_facts(path, export_spec.about)
 
 
-def read(path: Path) -> Opened:
-    """Loads a file. See :class:`~transferkit.export.formats._base.Opened`."""
+def read(path: Path) -> LoadedArtefact:
+    """Loads a file. See :class:`~transferkit.export.formats._base.LoadedArtefact`."""
     about, labels = read_facts(path)
     interpreter = _interpreter(path)
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
@@ -106,7 +106,7 @@ def read(path: Path) -> Opened:
         name: ([_tensor(one["inputs"][0], source)], [_tensor(one["outputs"][0], target)])
         for name, one in interpreter.get_signature_list().items()
     }
-    return Opened(about, answer, labels, signatures)
+    return LoadedArtefact(about, answer, labels, signatures)
 
 
 def _interpreter(path: Path) -> Any:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.export.formats._base import EXACT, Opened, Tensor
+from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
-from transferkit.export.subject import Subject
+from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -41,21 +41,23 @@ print(labels[probabilities.argmax()], probabilities.max())
 _BATCH = 16
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``: images ``[N, h, w, 3]`` of 0..255 to probabilities float32 ``[N, classes]``.
 
     Raises:
         UserError: the backbone's inside is not visible.
     """
-    if subject.keras_model is None:
+    if export_spec.keras_model is None:
         expected = "a backbone whose layers Keras knows; a Hub module or SavedModel is one opaque function"
         raise UserError(fault("export.formats", "keras", expected, "leave this format out"))
-    subject.keras_model().save(path)
-    add_facts(path, subject.about)
+    export_spec.keras_model().save(path)
+    add_facts(path, export_spec.about)
 
 
-def read(path: Path) -> Opened:
-    """Loads a file in safe mode, with Keras alone. See :class:`~transferkit.export.formats._base.Opened`."""
+def read(path: Path) -> LoadedArtefact:
+    """Loads a file in safe mode, with Keras alone; gives a
+    :class:`~transferkit.export.formats._base.LoadedArtefact`.
+    """
     about, labels = read_facts(path)
     # Not through transferkit's own door to Keras: the point is that Keras alone can read it.
     import keras
@@ -64,8 +66,8 @@ def read(path: Path) -> Opened:
         model: Any = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         first = str(error).strip().splitlines()
-        mend = f"Keras cannot load it: {first[0] if first else type(error).__name__}"
-        raise UserError(fault("export", str(path), "a .keras file", mend)) from error
+        hint = f"Keras cannot load it: {first[0] if first else type(error).__name__}"
+        raise UserError(fault("export", str(path), "a .keras file", hint)) from error
 
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         expected = "a model from images to probabilities, as `transferkit export` writes it"
@@ -76,4 +78,4 @@ def read(path: Path) -> Opened:
 
     source = Tensor(model.inputs[0].name, str(model.inputs[0].dtype), tuple(model.inputs[0].shape))
     target = Tensor("probabilities", str(model.outputs[0].dtype), tuple(model.outputs[0].shape))
-    return Opened(about, answer, labels, {"call": ([source], [target])})
+    return LoadedArtefact(about, answer, labels, {"call": ([source], [target])})

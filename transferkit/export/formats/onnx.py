@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.export.formats._base import EXACT, Opened, Tensor
-from transferkit.export.subject import About, Subject, labels_text, read_labels
+from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
+from transferkit.export.spec import About, ExportSpec, labels_text, read_labels
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -36,7 +36,7 @@ _OPSET = 17  # of 2022: what runtimes in use today read, and enough for every op
 _BATCH = 16
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``: ``images`` uint8 ``[N, h, w, 3]`` to ``probabilities`` float32 ``[N, classes]``.
 
     The metadata has ``labels``, a name a line, and ``transferkit``, what the artefact says of itself.
@@ -46,20 +46,20 @@ def write(subject: Subject, path: Path) -> None:
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    size = subject.about.input_size
+    size = export_spec.about.input_size
     signature = (tf.TensorSpec([None, *size, 3], tf.uint8, name="images"),)
-    answer = tf.function(lambda images: subject.probabilities(images), signature, autograph=False)
+    answer = tf.function(lambda images: export_spec.probabilities(images), signature, autograph=False)
     model, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=_OPSET)
-    _name_tensors(model, len(subject.about.classes))
+    _name_tensors(model, len(export_spec.about.classes))
     onnx.helper.set_model_props(
-        model, {"labels": labels_text(subject.about.classes), "transferkit": subject.about.to_json()}
+        model, {"labels": labels_text(export_spec.about.classes), "transferkit": export_spec.about.to_json()}
     )
     onnx.checker.check_model(model)
     onnx.save_model(model, str(path))
 
 
-def read(path: Path) -> Opened:
-    """Loads a file into ONNX Runtime. See :class:`~transferkit.export.formats._base.Opened`.
+def read(path: Path) -> LoadedArtefact:
+    """Loads a file into ONNX Runtime. See :class:`~transferkit.export.formats._base.LoadedArtefact`.
 
     Raises:
         UserError: it is no model of ours.
@@ -84,7 +84,7 @@ def read(path: Path) -> Opened:
         return np.concatenate([session.run(["probabilities"], {"images": part})[0] for part in parts])
 
     sides = [[_tensor(one) for one in side] for side in _sides(session)]
-    return Opened(about, answer, read_labels(found["labels"]), {"main": (sides[0], sides[1])})
+    return LoadedArtefact(about, answer, read_labels(found["labels"]), {"main": (sides[0], sides[1])})
 
 
 def _sides(session: Any) -> tuple[Any, Any]:

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.data.decode import decode, resize_image
+from transferkit.data.pixels.decode import decode, resize_image
 from transferkit.errors import UserError, fault
-from transferkit.export.formats._base import EXACT, Opened, Tensor
+from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import ABOUT, LABELS
-from transferkit.export.subject import About, Subject, labels_text, read_labels
-from transferkit.plain_path import plain_path
+from transferkit.export.spec import About, ExportSpec, labels_text, read_labels
+from transferkit.files.plain_path import plain_path
 
 __all__ = [
     "EXTRA",
@@ -65,12 +65,12 @@ _SIGNATURES = {"serving_default": ["bytes"], "images": ["images"]}
 class _Serving(tf.Module):
     """The graph of an export: decode, resize, backbone, head, labels."""
 
-    def __init__(self, subject: Subject, assets: Path) -> None:
+    def __init__(self, export_spec: ExportSpec, assets: Path) -> None:
         super().__init__(name="transferkit")
-        about = subject.about
-        self._subject = subject
+        about = export_spec.about
+        self._subject = export_spec
         # Tracked, so that they are saved with the functions.
-        self.weights = [getattr(variable, "_value", variable) for variable in subject.variables]
+        self.weights = [getattr(variable, "_value", variable) for variable in export_spec.variables]
         self.files = [tf.saved_model.Asset(str(assets / name)) for name in (LABELS, ABOUT)]
         self.labels = tf.constant(list(about.classes), tf.string)
 
@@ -110,13 +110,13 @@ class _Serving(tf.Module):
         return outputs
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes the SavedModel into the folder ``path``, which may hold other files."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".assets") as name:
         assets = Path(name)
-        (assets / LABELS).write_text(labels_text(subject.about.classes), encoding="utf-8")
-        (assets / ABOUT).write_text(subject.about.to_json(), encoding="utf-8")
-        module = _Serving(subject, assets)
+        (assets / LABELS).write_text(labels_text(export_spec.about.classes), encoding="utf-8")
+        (assets / ABOUT).write_text(export_spec.about.to_json(), encoding="utf-8")
+        module = _Serving(export_spec, assets)
         tf.saved_model.save(
             module,
             str(path),
@@ -126,8 +126,8 @@ def write(subject: Subject, path: Path) -> None:
     shutil.rmtree(path / "assets.extra", ignore_errors=True)
 
 
-def read(path: Path) -> Opened:
-    """Loads a SavedModel. See :class:`~transferkit.export.formats._base.Opened`.
+def read(path: Path) -> LoadedArtefact:
+    """Loads a SavedModel. See :class:`~transferkit.export.formats._base.LoadedArtefact`.
 
     Raises:
         UserError: it is none that transferkit wrote.
@@ -138,8 +138,8 @@ def read(path: Path) -> Opened:
     # A file that was cut short shows itself as almost any kind of error, an IndexError among them.
     except Exception as error:
         first = str(error).strip().splitlines()
-        mend = f"it cannot be read, perhaps cut short: {first[0] if first else type(error).__name__}"
-        raise UserError(fault("export", str(path), "a whole SavedModel", mend)) from error
+        hint = f"it cannot be read, perhaps cut short: {first[0] if first else type(error).__name__}"
+        raise UserError(fault("export", str(path), "a whole SavedModel", hint)) from error
     signatures = model.signatures
     if {name: list(_inputs(function)) for name, function in signatures.items()} != _SIGNATURES:
         expected = "a SavedModel with the signatures serving_default(bytes) and images(images) and no others"
@@ -162,7 +162,7 @@ def read(path: Path) -> Opened:
         labels = read_labels((path / "assets" / LABELS).read_bytes())
     except (OSError, ValueError):
         raise UserError(fault("export", str(path), f"a SavedModel with assets/{LABELS}")) from None
-    return Opened(about, answer, labels, found, from_bytes, call, model)
+    return LoadedArtefact(about, answer, labels, found, from_bytes, call, model)
 
 
 def read_about(path: Path) -> About:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import EXACT
-from transferkit.export.subject import Subject
+from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -21,6 +21,6 @@ USAGE = _tflite.USAGE
 read = _tflite.read
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
-    _tflite.save(_tflite.convert(subject), subject, path)
+    _tflite.save(_tflite.convert(export_spec), export_spec, path)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.subject import Subject
+from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -23,6 +23,6 @@ USAGE = _tflite.USAGE
 read = _tflite.read
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
-    _tflite.save(_tflite.convert(subject, optimizations=[tf.lite.Optimize.DEFAULT]), subject, path)
+    _tflite.save(_tflite.convert(export_spec, optimizations=[tf.lite.Optimize.DEFAULT]), export_spec, path)

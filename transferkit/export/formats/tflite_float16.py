@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.subject import Subject
+from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
@@ -25,11 +25,11 @@ USAGE = _tflite.USAGE
 read = _tflite.read
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
     model = _tflite.convert(
-        subject,
+        export_spec,
         optimizations=[tf.lite.Optimize.DEFAULT],
         target_spec=tf.lite.TargetSpec(supported_types=[tf.float16]),
     )
-    _tflite.save(model, subject, path)
+    _tflite.save(model, export_spec, path)

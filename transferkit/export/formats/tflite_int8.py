@@ -17,7 +17,7 @@ from transferkit.errors import UserError, fault
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.formats._bias_correction import correct_biases
-from transferkit.export.subject import Subject
+from transferkit.export.spec import ExportSpec
 
 __all__ = [
     "EXTRA",
@@ -45,13 +45,13 @@ _FOR_BIASES = 64
 read = _tflite.read
 
 
-def write(subject: Subject, path: Path) -> None:
+def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``.
 
     Raises:
         UserError: there are no photos to measure ranges on.
     """
-    photos = list(subject.photos(REPRESENTATIVE)) if subject.photos is not None else []
+    photos = list(export_spec.photos(REPRESENTATIVE)) if export_spec.photos is not None else []
     if not photos:
         expected = "training photos, to measure the ranges of the activations on"
         raise UserError(fault("export.formats", "tflite_int8", expected, "name them with --data DIR"))
@@ -61,7 +61,7 @@ def write(subject: Subject, path: Path) -> None:
             yield [photo[np.newaxis].astype(np.float32)]
 
     quantised = _tflite.convert(
-        subject,
+        export_spec,
         # As float the images are quantised with the rest: as uint8 a cast to float would stay in the file.
         dtype=tf.float32,
         optimizations=[tf.lite.Optimize.DEFAULT],
@@ -69,7 +69,7 @@ def write(subject: Subject, path: Path) -> None:
         target_spec=tf.lite.TargetSpec(supported_ops=[tf.lite.OpsSet.TFLITE_BUILTINS_INT8]),
         inference_input_type=tf.uint8,
     )
-    original = _tflite.convert(subject, dtype=tf.float32)
+    original = _tflite.convert(export_spec, dtype=tf.float32)
     with _tflite.quiet():
         corrected = correct_biases(quantised, original, photos[:_FOR_BIASES])
-    _tflite.save(corrected, subject, path)
+    _tflite.save(corrected, export_spec, path)

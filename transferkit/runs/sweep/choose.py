@@ -39,13 +39,13 @@ def check_sweep(recipe: Recipe) -> None:
     if sweep is None:
         return
     if not sweep.values:
-        mend = 'such as values = { "optimizer.learning_rate" = [1e-4, 1e-3] }'
-        raise UserError(fault("sweep.values", None, "at least one key with its values", mend))
+        hint = 'such as values = { "optimizer.learning_rate" = [1e-4, 1e-3] }'
+        raise UserError(fault("sweep.values", None, "at least one key with its values", hint))
     if sweep.method == "optuna":
         if importlib.util.find_spec("optuna") is None:
             expected = "the package optuna, which is not installed"
-            mend = 'pip install "transferkit[optuna]", or say method = "random"'
-            raise UserError(fault("sweep.method", "optuna", expected, mend))
+            hint = 'pip install "transferkit[optuna]", or say method = "random"'
+            raise UserError(fault("sweep.method", "optuna", expected, hint))
         return
     faults = []
     for number, values in enumerate(trials(recipe), start=1):

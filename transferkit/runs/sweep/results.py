@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transferkit import csv_files
 from transferkit.errors import UserError, fault
+from transferkit.files import csv_files
 from transferkit.recipe.metrics import less_is_better
 from transferkit.runs.folder import write_whole
 
@@ -60,7 +60,7 @@ class Trial:
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             sound = False
         if not sound:
-            raise UserError(fault(str(path), mend="it was changed; remove it, and the trial is run again"))
+            raise UserError(fault(str(path), hint="it was changed; remove it, and the trial is run again"))
         return cls(**{**facts, "values": [(key, value) for key, value in facts["values"]]})
 
 

@@ -26,18 +26,18 @@ from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibrate import logits_of
 from transferkit.runs.execute import execute
 from transferkit.runs.folder import RunFolder, write_whole
-from transferkit.runs.network import Parts
-from transferkit.runs.prepare import Images
-from transferkit.runs.progress import Progress
-from transferkit.runs.record import write_inputs
 from transferkit.runs.same_data import same_data
 from transferkit.runs.sweep.choose import Values, make_chooser
 from transferkit.runs.sweep.results import Results, Trial
-from transferkit.runs.sweep.shelf import Shelf
+from transferkit.runs.sweep.shared_resources import SharedResources
 from transferkit.runs.thresholds import settle_thresholds
 from transferkit.runs.tracking import open_trackers
-from transferkit.runs.train import Fitted, train
-from transferkit.runs.validation import figure
+from transferkit.runs.write_results import write_inputs
+from transferkit.training.images import Images
+from transferkit.training.loop import Fitted, train
+from transferkit.training.parts import Parts
+from transferkit.training.progress import Progress
+from transferkit.training.validation import figure
 
 __all__ = ["run_sweep"]
 
@@ -70,18 +70,20 @@ def run_sweep(
     (folder / "trials").mkdir(exist_ok=True)
     write_inputs(folder / "trials", recipe, images, place)
     write_whole(folder / "sweep.toml", recipe.to_toml())
-    chooser, shelf = make_chooser(recipe, folder), Shelf(recipe, images)
+    chooser, shared_resources = make_chooser(recipe, folder), SharedResources(recipe, images)
     done: list[Trial] = []
     for number in range(1, chooser.count + 1):
         own = folder / "trials" / f"{number:03d}"
         kept = Trial.read(own / "trial.json") if (own / "trial.json").exists() else None
-        # What could not be run may have been mended since: weights that were not to be had, say.
+        # What could not be run may have been fixed since: weights that were unavailable, say.
         if kept is not None and kept.error is None:
             trial = kept
         else:
             values = chooser.propose(number)
             shown = progress if not done or progress.stream.isatty() else Progress(quiet=True)
-            trial = _run_trial(recipe, values, number, own, shelf, shown, f"{place.path.name}-{number:03d}")
+            trial = _run_trial(
+                recipe, values, number, own, shared_resources, shown, f"{place.path.name}-{number:03d}"
+            )
             trial.write(own / "trial.json")
         chooser.tell(number, trial.score)
         done.append(trial)
@@ -92,7 +94,7 @@ def run_sweep(
         gc.collect()
     progress.seconds["trials"] = sum(one.seconds for one in done)
     progress.counts["trials"] = len(done), "trial"
-    return _finish(recipe, results, shelf, place, gates, progress, began)
+    return _finish(recipe, results, shared_resources, place, gates, progress, began)
 
 
 def _run_trial(
@@ -100,7 +102,7 @@ def _run_trial(
     values: Values,
     number: int,
     folder: Path,
-    shelf: Shelf,
+    shared_resources: SharedResources,
     progress: Progress,
     name: str,
 ) -> Trial:
@@ -119,8 +121,8 @@ def _run_trial(
     try:
         chosen = trial_recipe(recipe, values)
         write_whole(folder / "recipe.toml", chosen.to_toml())
-        images = shelf.images(chosen, progress)
-        parts = shelf.parts(chosen, images, progress)
+        images = shared_resources.images(chosen, progress)
+        parts = shared_resources.parts(chosen, images, progress)
         trackers = open_trackers(chosen, folder, name, progress.say)
 
         def tell(phase: str, step: int, row: dict[str, Any]) -> None:
@@ -150,7 +152,7 @@ def _validate(fitted: Fitted, metric: str, precision: float | None) -> Evaluatio
     images, network = fitted.trained.images, fitted.network
     chosen = images.of_split("val")
     labels = images.labels[chosen]
-    logits = logits_of(network, fitted.at_cut.in_order(chosen, labels))
+    logits = logits_of(network, fitted.cut_features.in_order(chosen, labels))
     if network.head.chooses_thresholds:
         settle_thresholds(network, logits, labels, precision)
     probabilities = network.predictions(tf.constant(logits))["probabilities"].numpy()
@@ -181,7 +183,7 @@ def _line(trial: Trial, results: Results, count: int) -> str:
 def _finish(
     recipe: Recipe,
     results: Results,
-    shelf: Shelf,
+    shared_resources: SharedResources,
     place: RunFolder,
     gates: Sequence[Gate],
     progress: Progress,
@@ -201,11 +203,11 @@ def _finish(
     trained = folder / "trials" / f"{best.number:03d}" / "phases"
     if trained.is_dir() and not (folder / "phases").is_dir():
         trained.rename(folder / "phases")
-    images = shelf.images(chosen, progress)
+    images = shared_resources.images(chosen, progress)
     if images.held_out == "val":
         progress.say(
             f"sweep: without test images the run is measured on the validation images, by which it was "
             f"chosen among {len(results.trials)} trials: its figures flatter it"
         )
-    parts = shelf.parts(chosen, images, progress)
+    parts = shared_resources.parts(chosen, images, progress)
     return execute(chosen, images, place, gates, True, progress, began, parts)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from transferkit.data.sources.manifest.table import Table
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["ROLES", "Columns", "find_columns", "known_columns"]
 
@@ -106,7 +106,7 @@ def _said(columns: Sequence[str], said: Mapping[str, str]) -> Columns:
             found[role] = same[0]
             continue
         expected = f"one of the manifest's columns ({', '.join(columns[:20])})"
-        hint = near(column, columns) if not same else "several columns have this name"
+        hint = did_you_mean(column, columns) if not same else "several columns have this name"
         faults.append(fault(f"data.columns.{role}", column, expected, hint))
     if faults:
         raise UserError(*faults)
@@ -163,7 +163,7 @@ def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
     elif "path" in found and len(columns) == 1:
         hint = "there are no labels in it; transferkit predict takes images without labels"
     else:
-        wrong = [near(one, ROLES) for one in columns if _plain(one) not in ROLES]
+        wrong = [did_you_mean(one, ROLES) for one in columns if _plain(one) not in ROLES]
         hint = next((one for one in wrong if one), None)
         if hint is None and len(columns) > 1:
             role = "label" if "path" in found else "path"

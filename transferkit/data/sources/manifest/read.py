@@ -21,7 +21,7 @@ from transferkit.data.sources.manifest.labels import (
 )
 from transferkit.data.sources.manifest.table import Table, read_table
 from transferkit.data.sources.manifest.text import decode_text
-from transferkit.errors import UserError, fault, near
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.recipe.sections import Data
 
 __all__ = ["ManifestOptions", "read_manifest"]
@@ -248,7 +248,9 @@ def _no_label(value: Any) -> str | None:
 def _split(value: Any, place: str, faults: list[str]) -> str | None:
     text = "" if value is None else value
     if not isinstance(text, str) or text.strip().casefold() not in _SPLITS:
-        faults.append(fault(f"{place}: split", text, "train, val or test", near(str(text).strip(), _SPLITS)))
+        faults.append(
+            fault(f"{place}: split", text, "train, val or test", did_you_mean(str(text).strip(), _SPLITS))
+        )
         return None
     return _SPLITS[text.strip().casefold()]
 

@@ -41,7 +41,7 @@ def decode_text(raw: bytes, name: str, encoding: str | None = None) -> tuple[str
     text, note = _decoded(raw, name, encoding)
     if "\0" in text:
         line = _line(text[: text.index("\0")])
-        raise UserError(fault(f"{name}:{line}", mend=_ZERO))
+        raise UserError(fault(f"{name}:{line}", hint=_ZERO))
     return text, note
 
 
@@ -60,7 +60,7 @@ def _decoded(raw: bytes, name: str, encoding: str | None) -> tuple[str, str | No
         where = error.start
     if b"\0" in raw:
         line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
-        raise UserError(fault(f"{name}:{line}", mend=_ZERO))
+        raise UserError(fault(f"{name}:{line}", hint=_ZERO))
     readings = {codec: reading for codec in _LATIN if (reading := _try(raw, codec)) is not None}
     if len(readings) == len(_LATIN) and len(set(readings.values())) == 1:
         text = readings["cp1252"]

@@ -1,0 +1,65 @@
+"""Lays models inside models open."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from transferkit.backbones._keras import apply, keras
+from transferkit.backbones.live_normalisation import live
+
+__all__ = ["flat", "flat_operations", "free_name"]
+
+
+def flat(model: Any, x: Any) -> Any:
+    """Applies a model to a tensor layer by layer, models inside it too; gives its output.
+
+    Layers are shared, not copied, and normalisation follows its weights. A model inside whose names clash
+    with those outside stays whole.
+    """
+    taken = set(_names(model))
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(layer, keras.Sequential) or _is_functional(layer):
+            inner = _names(layer)
+            if len(args) == 1 and not taken & set(inner):
+                taken.update(inner)
+                return flat(layer, args[0])
+        return live(layer)(*args, **kwargs)
+
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            x = call(layer, x)
+        return x
+    if not _is_functional(model):
+        return model(x)
+    return apply(model, x, call)
+
+
+def _is_functional(model: Any) -> bool:
+    return (
+        isinstance(model, keras.Model)
+        and hasattr(model, "_nodes_by_depth")
+        and not isinstance(model, keras.Sequential)
+    )
+
+
+def _names(model: Any) -> list[str]:
+    return [
+        layer.name for layer in getattr(model, "layers", ()) if not isinstance(layer, keras.layers.InputLayer)
+    ]
+
+
+def free_name(wanted: str, model: Any) -> str:
+    """A name for a layer beside those of a model: the wanted one, with a number where it is taken."""
+    taken = {operation.name for operation in flat_operations(model)}
+    names = (f"{wanted}_{number}" if number else wanted for number in itertools.count())
+    return next(name for name in names if name not in taken)
+
+
+def flat_operations(model: Any) -> list[Any]:
+    """All operations of a model and of the models inside it, inputs first."""
+    found = []
+    for operation in getattr(model, "operations", None) or getattr(model, "layers", None) or ():
+        found += flat_operations(operation) if isinstance(operation, keras.Model) else [operation]
+    return found

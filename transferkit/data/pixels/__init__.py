@@ -1,0 +1,1 @@
+"""Encoded images to pixels: one decoder for training, cache, prediction and export."""

@@ -1,0 +1,1 @@
+"""Checkpoints: when they are written, how, and how values are read back."""

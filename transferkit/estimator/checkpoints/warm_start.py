@@ -1,0 +1,177 @@
+"""First values from another model's checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from transferkit.errors import fault
+from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.variables import slices
+
+__all__ = ["VocabInfo", "WarmStartSettings", "warm_start"]
+
+_log = logging.getLogger("transferkit")
+
+
+class VocabInfo(NamedTuple):
+    """Kept for its name: warm-starting embeddings through vocabularies is not supported."""
+
+    new_vocab: str
+    new_vocab_size: int
+    num_oov_buckets: int
+    old_vocab: str
+    old_vocab_size: int = -1
+    backup_initializer: Any = None
+    axis: int = 0
+
+
+class _Settings(NamedTuple):
+    ckpt_to_initialize_from: str
+    vars_to_warm_start: Any
+    var_name_to_vocab_info: dict[str, Any]
+    var_name_to_prev_var_name: dict[str, str]
+
+
+class WarmStartSettings(_Settings):
+    """Which variables begin with the values of which checkpoint.
+
+    Args:
+        ckpt_to_initialize_from: a checkpoint, a folder with checkpoints, or a SavedModel's folder.
+        vars_to_warm_start: a regular expression (searched from a name's beginning) or a list of them, which
+            choose among the trainable variables where it is one string, and among all variables where it
+            is a list; a list of variables; or None for none but those of the name map.
+        var_name_to_vocab_info: not supported; raises.
+        var_name_to_prev_var_name: name in the model -> name in the checkpoint, where they differ.
+
+    Raises:
+        ValueError: without a checkpoint, or with vocabularies.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        ckpt_to_initialize_from: str | os.PathLike[str],
+        vars_to_warm_start: Any = ".*",
+        var_name_to_vocab_info: Mapping[str, Any] | None = None,
+        var_name_to_prev_var_name: Mapping[str, str] | None = None,
+    ) -> WarmStartSettings:
+        if not ckpt_to_initialize_from:
+            raise ValueError(
+                fault(
+                    "WarmStartSettings",
+                    None,
+                    None,
+                    "`ckpt_to_initialize_from` MUST be set in WarmStartSettings",
+                )
+            )
+        if var_name_to_vocab_info:
+            raise ValueError(
+                fault(
+                    "WarmStartSettings.var_name_to_vocab_info", None, None, "vocabularies are not supported"
+                )
+            )
+        path = os.fspath(ckpt_to_initialize_from)
+        return super().__new__(cls, path, vars_to_warm_start, {}, dict(var_name_to_prev_var_name or {}))
+
+
+def settings_of(given: Any) -> WarmStartSettings | None:
+    """``warm_start_from`` as settings.
+
+    Raises:
+        ValueError: where it is neither a path nor settings.
+    """
+    if given is None or isinstance(given, WarmStartSettings):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        return WarmStartSettings(os.fspath(given))
+    raise ValueError(fault("Estimator.warm_start_from", given, "a path or WarmStartSettings"))
+
+
+def warm_start(settings: WarmStartSettings, saved: Mapping[str, Any], trainable: list[str]) -> list[str]:
+    """Assigns the checkpoint's values.
+
+    Args:
+        settings: which.
+        saved: the model's variables by name.
+        trainable: names of those that training changes.
+
+    Returns:
+        The names of the variables that got a value.
+
+    Raises:
+        ValueError: for a variable that is not in the checkpoint or has another shape there, or names that
+            the model does not have.
+    """
+    prefix = _prefix(settings.ckpt_to_initialize_from)
+    reader = checkpoints.read(prefix)
+    shapes = reader.get_variable_to_shape_map()
+    names = _chosen(settings.vars_to_warm_start, saved, trainable)
+    previous = settings.var_name_to_prev_var_name
+    wholes = {slices.full_name(name, variable) for name, variable in saved.items()}
+    unknown = sorted(set(previous) - set(saved) - wholes)
+    if unknown:
+        raise ValueError(
+            fault("WarmStartSettings.var_name_to_prev_var_name", unknown, "variables of the model")
+        )
+    names = list(dict.fromkeys([*names, *(name for name in previous if name in saved)]))
+
+    def _source(name: str) -> str:
+        """Where the values come from: by the part's own name, or by the whole's."""
+        whole = slices.full_name(name, saved[name])
+        return previous.get(name, previous.get(whole, whole))
+
+    faults = []
+    for name in names:
+        source, expected = _source(name), slices.expected_shape(saved[name])
+        if source not in shapes:
+            faults.append(f"{source} (not in the checkpoint)")
+        elif list(shapes[source]) != expected:
+            faults.append(f"{name} ({shapes[source]} there, {expected} here)")
+    if faults:
+        raise ValueError(
+            fault(f"warm start from {prefix}", None, None, "cannot be done for: " + ", ".join(faults))
+        )
+    for name in names:
+        saved[name].assign(slices.part_of(saved[name], reader.get_tensor(_source(name))))
+    return names
+
+
+def _prefix(path: str) -> str:
+    inside = os.path.join(path, "variables", "variables")
+    if os.path.exists(inside + ".index"):
+        return inside
+    if os.path.isdir(path):
+        found = checkpoints.latest(path)
+        if found is None:
+            raise ValueError(fault("warm start", path, "a folder with a checkpoint or a SavedModel"))
+        return found
+    return path
+
+
+def _chosen(given: Any, saved: Mapping[str, Any], trainable: list[str]) -> list[str]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [name for name in trainable if re.match(given, name)]
+    names = []
+    for one in given:
+        if isinstance(one, str):
+            found = [name for name in saved if re.match(one, name)]
+        else:
+            found = [
+                name
+                for name, variable in saved.items()
+                if variable is one or variable is getattr(one, "value", 0)
+            ]
+        if not found and not isinstance(one, str):
+            raise ValueError(fault("WarmStartSettings.vars_to_warm_start", one, "a variable of the model"))
+        if not found:
+            # A list of patterns may be that of a larger model.
+            _log.warning("warm start: no variable of the model matches %r", one)
+        names.extend(found)
+    return names

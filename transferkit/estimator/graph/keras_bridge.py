@@ -1,0 +1,118 @@
+"""What Keras 3 needs while a model_fn is traced, so that it behaves as tf.keras did under tf.estimator.
+
+Layers and optimizers made inside model_fn get the same names in every trace (Keras numbers them over the
+whole process otherwise), and initial values that depend on Python's random numbers become repeatable.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transferkit.estimator.live_objects import living
+
+__all__ = ["keras_optimizer", "naming_full_precision", "tracing_keras"]
+
+_log = logging.getLogger("transferkit")
+
+_UIDS = "object_name_uids"
+_SEED = "global_seed_generator"
+
+
+@contextlib.contextmanager
+def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[None]:
+    """Gives a trace fresh Keras names and, where ``seed`` is set, repeatable initial values.
+
+    Args:
+        seed: of Python's random numbers meanwhile, from which Keras draws the seeds of initial values.
+        precision: ``bfloat16`` for layers that compute in it with float32 weights, or None.
+    """
+    policy = keras.config.dtype_policy()
+    if precision is not None:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    state = keras.src.backend.common.global_state
+    uids = state.get_global_attribute(_UIDS)
+    generator = state.get_global_attribute(_SEED)
+    dice = random.getstate()
+    state.set_global_attribute(_UIDS, collections.defaultdict(int))
+    if seed is not None:
+        random.seed(seed)
+    base: Any = _owner_of_init(keras.optimizers.Optimizer)
+    init = base.__init__
+
+    def accept_tensor(self: Any, learning_rate: Any, *args: Any, **kwargs: Any) -> None:
+        # tf.keras took a tensor of the graph (a TensorFlow-1 schedule, say); Keras 3 takes a callable for it.
+        if tf.is_tensor(learning_rate) and not isinstance(learning_rate, keras.Variable):
+            init(self, lambda: learning_rate, *args, **kwargs)
+        else:
+            init(self, learning_rate, *args, **kwargs)
+
+    base.__init__ = accept_tensor
+    try:
+        yield
+    finally:
+        base.__init__ = init
+        state.set_global_attribute(_UIDS, uids if uids is not None else collections.defaultdict(int))
+        state.set_global_attribute(_SEED, generator)
+        random.setstate(dice)
+        keras.config.set_dtype_policy(policy)
+
+
+@contextlib.contextmanager
+def naming_full_precision(graph: Any, precision: str | None) -> Iterator[None]:
+    """Warns, once ``graph`` is traced, where a lower precision did not reach the layers that it uses.
+
+    A layer keeps the policy it was made with. Where some of those made outside compute in bfloat16, their
+    maker has chosen which do and which do not, and nothing is said.
+    """
+    if precision is None:
+        yield
+        return
+    outside = {id(layer) for layer in living(keras.layers.Layer)}
+    yield
+    handles = {id(outer) for outer, _ in graph.captures}
+    used = [
+        layer
+        for layer in living(keras.layers.Layer)
+        if id(layer) in outside and any(id(handle) in handles for handle in _own_handles(layer))
+    ]
+    if used and not any(layer.compute_dtype == "bfloat16" for layer in used):
+        names = ", ".join(sorted(layer.name for layer in used)[:5])
+        _log.warning(
+            "mixed_precision does not reach the %d layers made outside of model_fn (%s): they compute in %s; "
+            "make them inside, or after keras.config.set_dtype_policy('mixed_bfloat16')",
+            len(used),
+            names,
+            used[0].compute_dtype,
+        )
+
+
+def _own_handles(layer: Any) -> Iterator[Any]:
+    for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+        value = getattr(variable, "_value", None)
+        for part in getattr(value, "_values", None) or (value,):
+            yield getattr(part, "_handle", None)
+
+
+def _owner_of_init(kind: type) -> type:
+    """The class of ``kind``'s bases whose ``__init__`` checks the learning rate."""
+    for base in reversed(kind.__mro__):
+        if base.__name__ == "BaseOptimizer":
+            return base
+    return kind
+
+
+def keras_optimizer(variables: Any) -> Any:
+    """The Keras optimizer whose iteration count is among ``variables`` (Keras variables), or None."""
+    wanted = {id(v) for v in variables}
+    for optimizer in living(keras.optimizers.Optimizer):
+        if id(getattr(optimizer, "_iterations", None)) in wanted:
+            return optimizer
+    return None

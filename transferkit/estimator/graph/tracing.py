@@ -1,0 +1,142 @@
+"""Calls model_fn once for a mode and an input signature, and keeps the graph."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.distribute import distribute_utils
+
+from transferkit.estimator.graph.calling import call_model_fn
+from transferkit.estimator.graph.graph import TracedGraph
+from transferkit.estimator.graph.identity import compare_by_identity
+from transferkit.estimator.graph.keras_bridge import naming_full_precision, tracing_keras
+from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.graph.random_ops import make_stateless, stateless_inside
+from transferkit.estimator.graph.step_ops import collect_step_ops
+from transferkit.estimator.graph.tables import warn_of_tables
+from transferkit.estimator.inputs.call import without_placeholder
+from transferkit.estimator.session.sync_replicas import replicas_in_step
+from transferkit.estimator.spec import EstimatorSpec
+from transferkit.estimator.variables.variables import VariableStore
+
+__all__ = ["trace"]
+
+v1 = tf.compat.v1
+
+
+def trace(
+    model_fn: Callable[..., Any],
+    mode: str,
+    signature: Any,
+    store: VariableStore,
+    params: Any,
+    config: Any,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Traced:
+    """Calls ``model_fn`` in a fresh graph (once a replica) and works out what a step runs.
+
+    Args:
+        model_fn: the user's function.
+        mode: one of ModeKeys.
+        signature: ``(features, labels)`` as nested TypeSpecs of one replica's batch; labels may be None.
+        store: where the variables live.
+        params: handed to model_fn.
+        config: handed to model_fn.
+        strategy: the distribution strategy, or None for one device.
+    """
+    compare_by_identity()
+    graph = TracedGraph(f"model_fn_{mode}")
+    graph.seed = config.tf_random_seed
+    traced = Traced(mode, graph, signature)
+    replicas = strategy.num_replicas_in_sync // _workers(strategy) if strategy else 1
+    outer_creator = store.scope(graph)
+    store.scan()
+    graph.on_watch = lambda variable: store.watched(graph, variable)
+    scope = strategy.scope() if strategy else contextlib.nullcontext()
+    # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
+    scaling = strategy._scale_loss_for_estimator_enabled() if strategy else contextlib.nullcontext()
+    tracker = _resource_tracker()
+    worker = getattr(config, "task_id", 0) or 0
+    with (
+        scope,
+        scaling,
+        tf.variable_creator_scope(outer_creator),
+        graph.as_default(),
+        tf.variable_creator_scope(outer_creator),
+        tracing_keras(config.tf_random_seed, config.mixed_precision),
+        replicas_in_step(),
+        tracker as resources,
+        warnings.catch_warnings(),
+        contextlib.ExitStack() as stack,
+    ):
+        # They are merged and written by the training loop, without TF 2's default writer.
+        warnings.filterwarnings("ignore", "Cannot activate TF2 compatibility support for TF1 summary ops")
+        traced.position = v1.placeholder(tf.int64, [], "position")
+        batches = [_placeholders(signature, number) for number in range(replicas)]
+        traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
+        traced.global_step = v1.train.create_global_step(graph)
+        stack.enter_context(naming_full_precision(graph, config.mixed_precision))
+        stack.enter_context(stateless_inside(graph, traced.position, worker))
+        specs: list[EstimatorSpec] = []
+
+        @tf.autograph.experimental.do_not_convert
+        def call(batch: Any) -> Any:
+            features, labels = without_placeholder(batch[0]), batch[1]
+            specs.append(call_model_fn(model_fn, features, labels, mode, params, config))
+            return specs[-1].loss
+
+        if strategy is None:
+            loss = call(batches[0][1])
+        else:
+            # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
+            several = tuple(batch for _, batch in batches)
+            each = distribute_utils.regroup(several, always_wrap=True) if replicas > 1 else several[0]
+            loss = strategy.extended.call_for_each_replica(call, args=(each,))
+        traced.specs = specs
+        traced.spec = specs[0]
+        if loss is not None:
+            traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
+            traced.loss = strategy.reduce(_loss_reduction(), loss, axis=None) if strategy else loss
+        collect_step_ops(traced, store)
+    warn_of_tables(graph)
+    graph.on_watch = None
+    graph.find_variable = store.saved.get
+    traced.kept.append(resources)
+    make_stateless(graph, traced.position, worker)
+    return traced
+
+
+def _placeholders(signature: Any, number: int) -> tuple[list[Any], Any]:
+    """The flat input tensors of one replica, and the same in the signature's structure."""
+    leaves = []
+    for path, spec in enumerate(tf.nest.flatten(signature, expand_composites=True)):
+        leaf = None if spec is None else v1.placeholder(spec.dtype, spec.shape, f"input_{number}_{path}")
+        leaves.append(leaf)
+    packed = tf.nest.pack_sequence_as(signature, leaves, expand_composites=True)
+    return [leaf for leaf in leaves if leaf is not None], packed
+
+
+def _loss_reduction() -> tf.distribute.ReduceOp:
+    """How replicas' losses make up one: summed where the loss was summed over examples, else the mean."""
+    return distribute_utils.get_loss_reduction()
+
+
+def _workers(strategy: Any) -> int:
+    return getattr(strategy.extended, "_num_workers", 1) or 1
+
+
+def _resource_tracker() -> Any:
+    """Keeps tables and other resources that model_fn makes alive as long as their graph."""
+    from tensorflow.python.trackable import resource
+
+    @contextlib.contextmanager
+    def track() -> Iterator[Any]:
+        tracker = resource.ResourceTracker()
+        with resource.resource_tracker_scope(tracker):
+            yield tracker
+
+    return track()

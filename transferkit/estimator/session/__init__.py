@@ -1,0 +1,1 @@
+"""What hooks and TensorFlow-1 code expect of a session, without one."""

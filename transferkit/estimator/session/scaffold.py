@@ -1,0 +1,67 @@
+"""What a ``tf.compat.v1.train.Scaffold`` means where there is no session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.session.session import GraphSession
+from transferkit.estimator.variables.variables import VariableStore
+
+__all__ = ["first_values", "kept_by", "make_ready", "restore_by"]
+
+
+def first_values(traced: Traced, session: GraphSession, store: VariableStore) -> None:
+    """What model_fn says of the values of a model that has no checkpoint yet."""
+    operations = [getattr(variable, "_initializer_op", None) for variable in store.saved.values()]
+    # Set by tf.compat.v1.train.init_from_checkpoint.
+    session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
+    scaffold = traced.spec.scaffold
+    with traced.graph.as_default():
+        if scaffold._init_op is not None:
+            session.run(scaffold._init_op, scaffold._init_feed_dict)
+        if scaffold._init_fn is not None:
+            scaffold._init_fn(session)
+
+
+def make_ready(scaffold: Any, session: GraphSession) -> None:
+    """Runs ``local_init_op``, and asks ``ready_op`` and ``ready_for_local_init_op``.
+
+    Raises:
+        RuntimeError: where one of them names variables that are not ready.
+    """
+    _ask(scaffold, session, scaffold._ready_for_local_init_op, "model ready for local_init")
+    if scaffold._local_init_op is not None:
+        with session.graph.as_default():
+            session.run(scaffold._local_init_op)
+    _ask(scaffold, session, scaffold._ready_op, "model ready")
+
+
+def _ask(scaffold: Any, session: GraphSession, operation: Any, what: str) -> None:
+    if operation is None:
+        return
+    with session.graph.as_default():
+        missing = session.run(operation)
+    if missing is not None and np.size(missing):
+        names = ", ".join(np.ravel(np.asarray(missing)).astype(str))
+        raise RuntimeError(
+            f"Init operations did not make {what}. Init op: {scaffold._init_op}, init fn: "
+            f"{scaffold._init_fn}, local_init_op: {scaffold._local_init_op}, "
+            f"error: Variables not initialized: {names}"
+        )
+
+
+def restore_by(saver: Any, session: GraphSession, prefix: str) -> None:
+    """Lets a ``tf.compat.v1.train.Saver`` fill the variables that it knows from a checkpoint."""
+    with session.graph.as_default():
+        saver.restore(session, prefix)
+
+
+def kept_by(saver: Any) -> tuple[int | None, float] | None:
+    """How many checkpoints a saver keeps, and the hours between two that it keeps for good."""
+    if saver is None:
+        return None
+    return saver._max_to_keep, saver._keep_checkpoint_every_n_hours

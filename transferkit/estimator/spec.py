@@ -1,0 +1,242 @@
+"""What a model_fn returns: :class:`EstimatorSpec`, which validates itself when made, and the modes.
+
+The names, arguments and error types are those of ``tf.estimator`` 2.15, so that a model_fn written for it
+needs another import and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from transferkit.errors import fault
+from transferkit.estimator.export_output import ExportOutput, PredictOutput
+
+__all__ = ["EstimatorSpec", "ModeKeys"]
+
+# The key under which a serving request finds an export output when it names none.
+DEFAULT_SIGNATURE = "serving_default"
+
+
+class ModeKeys:
+    """The modes a model_fn is called in."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+    PREDICT = "infer"
+
+
+class _Fields(NamedTuple):
+    mode: str
+    predictions: Any
+    loss: Any
+    train_op: Any
+    eval_metric_ops: dict[str, Any]
+    export_outputs: dict[str, ExportOutput] | None
+    training_chief_hooks: tuple[Any, ...]
+    training_hooks: tuple[Any, ...]
+    scaffold: Any
+    evaluation_hooks: tuple[Any, ...]
+    prediction_hooks: tuple[Any, ...]
+
+
+class EstimatorSpec(_Fields):
+    """The operations of one mode, checked when made.
+
+    Args:
+        mode: one of :class:`ModeKeys`.
+        predictions: a tensor or a dictionary of tensors; needed in PREDICT.
+        loss: a scalar tensor (one element, reshaped where it is not of rank 0); needed in TRAIN and EVAL.
+        train_op: what one training step runs: an operation, a tensor, a variable, or what a Keras
+            optimizer's ``apply_gradients`` returned; needed in TRAIN.
+        eval_metric_ops: name -> ``(value, update)`` pair of tensors, or a Keras metric whose
+            ``update_state`` was called in the model_fn.
+        export_outputs: signature name -> export output; without one in PREDICT, the predictions are
+            served as they are.
+        training_chief_hooks: hooks of the chief worker's training.
+        training_hooks: hooks of every worker's training.
+        scaffold: a ``tf.compat.v1.train.Scaffold``; its ``init_fn``, ``local_init_op``, ``init_op`` and
+            ``saver`` have a meaning here, see :mod:`transferkit.estimator`.
+        evaluation_hooks: hooks of evaluation.
+        prediction_hooks: hooks of prediction.
+
+    Raises:
+        ValueError: where something that the mode needs is missing or has the wrong shape.
+        TypeError: where something has the wrong type.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        mode: str,
+        predictions: Any = None,
+        loss: Any = None,
+        train_op: Any = None,
+        eval_metric_ops: Mapping[str, Any] | None = None,
+        export_outputs: Mapping[str, ExportOutput] | None = None,
+        training_chief_hooks: Any = None,
+        training_hooks: Any = None,
+        scaffold: Any = None,
+        evaluation_hooks: Any = None,
+        prediction_hooks: Any = None,
+    ) -> EstimatorSpec:
+        if mode not in (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT):
+            raise ValueError(fault("EstimatorSpec.mode", mode, "one of 'train', 'eval', 'infer'"))
+        return super().__new__(
+            cls,
+            mode,
+            _predictions(predictions, mode),
+            _loss(loss, mode),
+            _train_op(train_op, mode),
+            _metrics(eval_metric_ops),
+            _export_outputs(export_outputs, predictions, mode),
+            _hooks(training_chief_hooks, "training_chief_hooks"),
+            _hooks(training_hooks, "training_hooks"),
+            _scaffold(scaffold),
+            _hooks(evaluation_hooks, "evaluation_hooks"),
+            _hooks(prediction_hooks, "prediction_hooks"),
+        )
+
+    def _replace(self, **changes: Any) -> EstimatorSpec:
+        """A copy with ``changes``, checked as when made.
+
+        Raises:
+            ValueError: for another mode, or a name that is no field.
+        """
+        if changes.get("mode", self.mode) != self.mode:
+            raise ValueError(fault("EstimatorSpec.mode", changes["mode"], f"{self.mode!r}: it stays as made"))
+        unknown = sorted(set(changes) - set(self._fields))
+        if unknown:
+            raise ValueError(fault("EstimatorSpec._replace", unknown, "some of " + ", ".join(self._fields)))
+        return EstimatorSpec(**{**self._asdict(), **changes})
+
+
+def is_keras_metric(value: Any) -> bool:
+    """Whether ``value`` keeps its own state, as the metrics of Keras do."""
+    return all(callable(getattr(value, name, None)) for name in ("update_state", "result", "reset_state"))
+
+
+def _is_tensor(value: Any) -> bool:
+    return tf.is_tensor(value) or isinstance(value, (tf.Variable, tf.Operation)) or hasattr(value, "_value")
+
+
+def _predictions(predictions: Any, mode: str) -> Any:
+    if predictions is None:
+        if mode == ModeKeys.PREDICT:
+            raise ValueError(fault("EstimatorSpec.predictions", None, None, "Missing predictions."))
+        return {}
+    items = predictions.items() if isinstance(predictions, Mapping) else [(None, predictions)]
+    for name, value in items:
+        if not tf.is_tensor(value):
+            place = "EstimatorSpec.predictions" + (f"[{name!r}]" if name is not None else "")
+            raise TypeError(fault(place, value, "a tensor"))
+    if isinstance(predictions, Mapping):
+        return {name: _value_of(value) for name, value in predictions.items()}
+    return _value_of(predictions)
+
+
+def _value_of(value: Any) -> Any:
+    """A variable's value, and whatever else as it is."""
+    return tf.convert_to_tensor(value) if isinstance(value, tf.Variable) else value
+
+
+def _loss(loss: Any, mode: str) -> Any:
+    if loss is None:
+        if mode in (ModeKeys.TRAIN, ModeKeys.EVAL):
+            raise ValueError(fault("EstimatorSpec.loss", None, None, "Missing loss."))
+        return None
+    loss = _value_of(loss)
+    if not tf.is_tensor(loss) or isinstance(loss, tf.Operation):
+        if not _is_tensor(loss) or isinstance(loss, tf.Operation):
+            raise TypeError(fault("EstimatorSpec.loss", loss, "a scalar tensor"))
+        try:
+            loss = tf.convert_to_tensor(loss)
+        except (TypeError, ValueError):
+            raise TypeError(fault("EstimatorSpec.loss", loss, "a scalar tensor")) from None
+    if loss.shape.num_elements() not in (None, 1):
+        raise ValueError(
+            fault(
+                "EstimatorSpec.loss",
+                str(loss.shape),
+                "a scalar",
+                "reduce it, for example with tf.reduce_mean",
+            )
+        )
+    return loss if loss.shape.rank == 0 else tf.reshape(loss, [])
+
+
+def _train_op(train_op: Any, mode: str) -> Any:
+    if train_op is None:
+        if mode == ModeKeys.TRAIN:
+            raise ValueError(fault("EstimatorSpec.train_op", None, None, "Missing train_op."))
+        return None
+    # Made in an evaluation beside the training strategy it is one a replica's copy; nothing runs it.
+    unused = mode != ModeKeys.TRAIN and isinstance(train_op, tf.distribute.DistributedValues)
+    if not unused and not _is_tensor(train_op):
+        raise TypeError(fault("EstimatorSpec.train_op", train_op, "an operation or a tensor"))
+    return train_op
+
+
+def _metrics(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
+    if metrics is None:
+        return {}
+    if not isinstance(metrics, Mapping):
+        raise TypeError(fault("EstimatorSpec.eval_metric_ops", metrics, "a dictionary"))
+    for name, metric in metrics.items():
+        if is_keras_metric(metric):
+            continue
+        place = f"EstimatorSpec.eval_metric_ops[{name!r}]"
+        if not isinstance(metric, tuple) or len(metric) != 2:
+            raise TypeError(fault(place, metric, "a (value, update) tuple or a Keras metric"))
+        for part in [*tf.nest.flatten(metric[0]), metric[1]]:
+            if not _is_tensor(part):
+                raise TypeError(fault(place, part, "a tensor or an operation"))
+    return dict(metrics)
+
+
+def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, ExportOutput] | None:
+    if mode == ModeKeys.PREDICT and outputs is None:
+        outputs = {DEFAULT_SIGNATURE: PredictOutput(predictions)}
+    if outputs is None:
+        return None
+    if not isinstance(outputs, Mapping):
+        raise TypeError(fault("EstimatorSpec.export_outputs", outputs, "a dictionary"))
+    for name, output in outputs.items():
+        if not isinstance(output, ExportOutput):
+            raise TypeError(
+                fault(
+                    f"EstimatorSpec.export_outputs[{name!r}]",
+                    output,
+                    "a PredictOutput, ClassificationOutput or RegressionOutput",
+                )
+            )
+    outputs = dict(outputs)
+    if len(outputs) == 1:
+        outputs.setdefault(DEFAULT_SIGNATURE, next(iter(outputs.values())))
+    elif outputs and DEFAULT_SIGNATURE not in outputs:
+        raise ValueError(
+            fault(
+                "EstimatorSpec.export_outputs",
+                sorted(outputs),
+                f"one of several under the key {DEFAULT_SIGNATURE!r}",
+            )
+        )
+    return outputs
+
+
+def _hooks(hooks: Any, name: str) -> tuple[Any, ...]:
+    hooks = tuple(hooks or ())
+    for hook in hooks:
+        if not isinstance(hook, tf.compat.v1.train.SessionRunHook):
+            raise TypeError(fault(f"EstimatorSpec.{name}", hook, "SessionRunHook instances"))
+    return hooks
+
+
+def _scaffold(scaffold: Any) -> Any:
+    scaffold = scaffold or tf.compat.v1.train.Scaffold()
+    if not isinstance(scaffold, tf.compat.v1.train.Scaffold):
+        raise TypeError(fault("EstimatorSpec.scaffold", scaffold, "a tf.compat.v1.train.Scaffold"))
+    return scaffold

@@ -1,0 +1,1 @@
+"""The variables of an Estimator, found by name from every mode."""

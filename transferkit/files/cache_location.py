@@ -1,0 +1,90 @@
+"""Where the cache lies, and how much it may hold."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from transferkit.errors import UserError, fault
+
+__all__ = ["cache_folder", "default_max_bytes", "writable_cache_folder"]
+
+_MOST = 50 * 1024**3
+_log = logging.getLogger("transferkit.activations")
+
+
+def cache_folder(folder: str | os.PathLike | None = None) -> Path:
+    """The folder given, else ``$TRANSFERKIT_CACHE``, else the platform's place for caches.
+
+    That is ``$XDG_CACHE_HOME/transferkit`` or ``~/.cache/transferkit``, ``~/Library/Caches/transferkit`` on
+    macOS and ``%LOCALAPPDATA%\\transferkit\\Cache`` on Windows. Nothing is made here.
+
+    Raises:
+        UserError: none is named, and the user has no home.
+    """
+    if folder is not None:
+        return Path(folder)
+    if named := os.environ.get("TRANSFERKIT_CACHE"):
+        return Path(named)
+    try:
+        return _users()
+    except RuntimeError as error:
+        hint = "name one with --set activations.cache_dir=DIR or TRANSFERKIT_CACHE"
+        raise UserError(fault("activations.cache_dir", None, "a home folder to cache in", hint)) from error
+
+
+def writable_cache_folder(folder: str | os.PathLike | None = None) -> Path:
+    """The cache's folder to work with.
+
+    Where none is named and the user's own cannot be written, it is a temporary one, which this process
+    removes when it ends, and the log says so. A folder that is named stays: what is there can be read, and
+    whoever writes there says what is wrong.
+    """
+    if folder is not None or os.environ.get("TRANSFERKIT_CACHE"):
+        return cache_folder(folder)
+    try:
+        place = cache_folder()
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return place
+    except (OSError, UserError) as error:
+        reason = f"{place}: {error.strerror}" if isinstance(error, OSError) else "there is no home folder"
+        return _temporary(reason)
+
+
+@functools.lru_cache(maxsize=1)
+def _temporary(reason: str) -> Path:
+    made = Path(tempfile.mkdtemp(prefix="transferkit-cache-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    _log.warning(
+        "the cache cannot be written (%s): this run keeps a temporary one, %s; name a folder that stays "
+        "with --set activations.cache_dir=DIR or TRANSFERKIT_CACHE",
+        reason,
+        made,
+    )
+    return made
+
+
+def _users() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "transferkit", "Cache")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "transferkit"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "transferkit")
+
+
+def default_max_bytes(folder: Path) -> int:
+    """A tenth of the disk that the folder lies on, 50 GiB at most.
+
+    Args:
+        folder: the cache's folder; it need not exist yet.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return min(_MOST, shutil.disk_usage(folder).total // 10)

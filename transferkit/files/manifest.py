@@ -1,0 +1,225 @@
+"""Manifests: the SHA-256 of every file that a run or an export consists of, and what has changed since.
+
+A manifest lies in the folder that it describes, under paths relative to that, so a folder may be moved or
+copied. It holds a sum of itself. What a user adds to the folder is no change. Event files may have grown:
+TensorBoard's writers append to them, so only the part that was there is compared.
+
+Large files are read once: their sums are kept in the cache folder, by device, inode, size and times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transferkit.errors import UserError, fault
+from transferkit.files.whole_file import whole_file
+
+__all__ = ["NAME", "Manifest", "digest_of", "list_files", "read_manifest", "said_of", "write_manifest"]
+
+NAME = "manifest.json"
+_GROWING = ".tfevents."
+_BLOCK = 1 << 20
+_WORTH_KEEPING = 1 << 20  # bytes; smaller files are read again as quickly as their sum is found
+_MOST_KEPT = 4000
+_SETTLED = 2.0  # seconds: a file written just now may change again within one tick of its times
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a manifest says.
+
+    Attributes:
+        folder: that it describes.
+        facts: what was written beside the files.
+        files: path relative to the folder, with slashes, to ``{"bytes": …, "sha256": …}``.
+        intact: whether its sum of itself is right.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+    intact: bool
+
+    def changes(self, wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
+        """One line for each file that is missing or has other content, the manifest itself among them.
+
+        Args:
+            wanted: which files to compare.
+        """
+        lines = [] if self.intact else [f"{NAME}: changed since it was written"]
+        with _Sums() as sums:
+            for name, known in self.files.items():
+                if wanted(name):
+                    wrong = _compare(self.folder / name, known, sums)
+                    lines += [f"{name}: {wrong}"] if wrong else []
+        return lines
+
+    def unknown(self, skip: Callable[[str], bool] = lambda name: False) -> list[str]:
+        """Files in the folder that it does not name: somebody added them."""
+        return [name for name in _walk(self.folder) if name not in self.files and not skip(name)]
+
+
+def said_of(place: Path, changes: Sequence[str], hint: str) -> str:
+    """One line on what is not as it was written.
+
+    Args:
+        place: a folder or file.
+        changes: of :meth:`Manifest.changes`.
+        hint: what to do about it.
+    """
+    shown = "; ".join(changes[:5]) + (f" and {len(changes) - 5} more" if len(changes) > 5 else "")
+    return fault(str(place), hint=f"it is not as it was written: {shown}; {hint}")
+
+
+def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of every file below a folder but its manifest.
+
+    Args:
+        folder: where.
+        skip: paths that have a manifest of their own.
+    """
+    return {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": digest_of(folder / name)}
+        for name in _walk(folder)
+        if not skip(name)
+    }
+
+
+def write_manifest(
+    folder: Path, facts: Mapping[str, Any], skip: Callable[[str], bool] = lambda name: False
+) -> None:
+    """Writes the manifest of a folder whose files are all there."""
+    content = {**facts, "files": list_files(folder, skip)}
+    content["sha256"] = _own_sum(content)
+    with whole_file(folder / NAME) as beside:
+        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a folder; None where there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    file = folder / NAME
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UserError(fault(str(file), hint=f"it cannot be read: {error}")) from None
+    expected = {"files", "sha256"}
+    if not isinstance(content, dict) or not expected <= set(content) or not _is_list(content["files"]):
+        raise UserError(fault(str(file), hint="it is damaged: it does not list the files that were written"))
+    intact = content.pop("sha256") == _own_sum(content)
+    files = content.pop("files")
+    return Manifest(folder, content, files, intact)
+
+
+def _is_list(files: Any) -> bool:
+    """Whether it is a list of files as :func:`list_files` makes it, of files below the folder."""
+    return (
+        isinstance(files, dict)
+        and bool(files)
+        and all(
+            isinstance(known, dict)
+            and isinstance(known.get("bytes"), int)
+            and isinstance(known.get("sha256"), str)
+            and not os.path.isabs(name)
+            and ".." not in name.split("/")
+            for name, known in files.items()
+        )
+    )
+
+
+def _own_sum(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Files below a folder, by name; hidden ones are file managers' and half-written ones."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = os.path.relpath(os.path.join(place, name), folder).replace(os.sep, "/")
+            if not name.startswith(".") and path != NAME:
+                yield path
+
+
+def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
+    try:
+        status = os.stat(path)
+        if _GROWING in path.name and status.st_size > known["bytes"]:
+            same = digest_of(path, known["bytes"]) == known["sha256"]
+        else:
+            same = status.st_size == known["bytes"] and sums.of(path, status) == known["sha256"]
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"it cannot be read: {error.strerror or type(error).__name__}"
+    return None if same else "changed since it was written"
+
+
+def digest_of(path: Path, most: int | None = None) -> str:
+    """SHA-256, in hex, of a file, or of its first ``most`` bytes."""
+    digest, left = hashlib.sha256(), most
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
+            digest.update(block)
+            left = None if left is None else left - len(block)
+    return digest.hexdigest()
+
+
+class _Sums:
+    """Sums of large files that were read before, kept in the cache folder where that can be written."""
+
+    def __init__(self) -> None:
+        from transferkit.files.cache_location import cache_folder
+
+        self._file = cache_folder() / "file-sums.json"
+        self._kept: dict[str, str] | None = None
+        self._new = False
+
+    def of(self, path: Path, status: os.stat_result) -> str:
+        if status.st_size < _WORTH_KEEPING:
+            return digest_of(path)
+        parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        key = "-".join(map(str, parts))
+        kept = self._read()
+        if key not in kept:
+            found = digest_of(path)
+            if time.time() - max(status.st_mtime, status.st_ctime) < _SETTLED:
+                return found
+            kept[key], self._new = found, True
+        return kept[key]
+
+    def _read(self) -> dict[str, str]:
+        if self._kept is None:
+            self._kept = {}
+            with contextlib.suppress(OSError, ValueError):
+                found = json.loads(self._file.read_text("utf-8"))
+                self._kept = {str(key): str(value) for key, value in found.items()}
+        return self._kept
+
+    def __enter__(self) -> _Sums:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if not self._new or self._kept is None:
+            return
+        newest = dict(list(self._kept.items())[-_MOST_KEPT:])
+        with contextlib.suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # A name of its own: several processes may write at once, and the last one counts.
+            beside = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+            beside.write_text(json.dumps(newest), encoding="utf-8")
+            os.replace(beside, self._file)

@@ -1,0 +1,283 @@
+"""What a retraining would train and cost, found without training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from transferkit.backbones.backbone import Cut
+from transferkit.freezing import FreezePlan
+from transferkit.permission import allowing
+from transferkit.recipe import Phase, Recipe, admit_code, load
+from transferkit.runs.supported import check_supported
+from transferkit.tensorflow_startup import start_tensorflow
+
+__all__ = ["PhaseForecast", "make_plan"]
+
+_MEASURED = 16  # images in the batches that are timed
+_REPEATS = 2
+
+
+@dataclass(frozen=True)
+class PhaseForecast:
+    """One phase, before it runs.
+
+    Attributes:
+        name: of the phase.
+        freeze: the recipe's words.
+        plan: what trains, layer by layer.
+        epochs: passes over the training images, at most.
+        batch_size: images a step.
+        images: training images and all images, or None without data.
+        kept: bytes that the cache keeps of each image.
+        below_seconds: seconds an image through the frozen prefix, measured, or None.
+        whole_seconds: seconds an image through the whole backbone, where hardly anything lies below the cut
+            and the prefix's speed, that of moving pixels, says nothing of the layers above.
+        through: training passes the whole network in every epoch: images change, and no views are kept.
+        views: changed views of each training image that pass the frozen prefix once; 0 without augmentation.
+        above_seconds: seconds an image of one training step above the cut, estimated from that, or None.
+    """
+
+    name: str
+    freeze: str
+    plan: FreezePlan
+    epochs: float | None
+    batch_size: int
+    images: tuple[int, int] | None
+    kept: int
+    below_seconds: float | None
+    whole_seconds: float | None = None
+    through: bool = False
+    views: int = 0
+
+    @property
+    def above_seconds(self) -> float | None:
+        """Estimated by the ratio of the costs, since steps are as fast as what was measured, more or less."""
+        below, above, backward = self.plan.gflops_below, self.plan.gflops_above, self.plan.backward_gflops
+        if self.below_seconds is None or below is None or above is None or backward is None:
+            return None
+        if self.whole_seconds is not None:
+            return self.whole_seconds * (above + backward) / (below + above)
+        return self.below_seconds * (above + backward) / below
+
+    def rows(self, layers: bool) -> list[tuple[Any, ...]]:
+        """A row a stage, or a layer."""
+        sides = {True: "above", False: "below", None: "both"}
+        if layers:
+            return [
+                (
+                    one.name,
+                    "trainable" if one.trainable else "frozen",
+                    one.batch_norm,
+                    one.lr_multiplier,
+                    one.parameters,
+                    _shape(one.shape),
+                    sides[one.above_cut],
+                )
+                for one in self.plan.layers
+            ]
+        return [
+            (
+                one.name or "(outside)",
+                one.state,
+                one.batch_norm,
+                _span(one.lr_multiplier),
+                one.parameters,
+                _shape(one.shape),
+                sides[one.above_cut],
+            )
+            for one in self.plan.stages
+        ]
+
+    def lines(self) -> list[str]:
+        """The cut and the costs, a line each."""
+        plan = self.plan
+        kept = self.kept
+        lines = [
+            f"cut: {f'after {plan.at}' if plan.at else 'above the features: nothing of the backbone trains'}",
+            f"kept per image: {_shape(plan.cut_shape)}, {_bytes(kept)}",
+        ]
+        if self.images is not None:
+            train, total = self.images
+            count = total - train if self.through else total + self.views * train
+            kinds = "held-out images" if self.through else "images and views" if self.views else "images"
+            lines[-1] += f"; {_bytes(kept * count)} for {count} {kinds}"
+        if self.through:
+            lines.append(
+                "augmentation without views: every training image is decoded, changed and passes the whole "
+                "network in every epoch; activations.views = 8 would pass eight views once and keep them"
+            )
+        when = "every epoch for each training image" if self.through else "once per image"
+        lines.append(
+            f"below the cut, {when}: {_gflops(plan.gflops_below)}; above it, per image and step: "
+            f"{_gflops(plan.gflops_above)} forward, {_gflops(plan.backward_gflops)} backward"
+        )
+        lines.append(
+            f"memory of a step of {self.batch_size}: about {_bytes(plan.training_bytes(self.batch_size))}"
+        )
+        if self.below_seconds is not None:
+            lines.append(f"measured here: {1 / self.below_seconds:.3g} images/s below the cut")
+            if self.images is not None:
+                train, total = self.images
+                once = total - train if self.through else total + self.views * train
+                parts = [f"{self.below_seconds * once:.3g} s once"]
+                each = self.above_seconds
+                if each is not None and self.through:
+                    whole = (self.below_seconds + each) * train
+                    parts.append(f"{whole:.3g} s an epoch through the whole network, decoding apart")
+                elif each is not None:
+                    parts.append(f"{each * train:.3g} s an epoch above the cut")
+                lines.append(f"estimated: {', '.join(parts)}")
+        return lines
+
+    def to_dict(self, layers: bool) -> dict[str, Any]:
+        """Ready for JSON."""
+        plan = self.plan
+        return {
+            "phase": self.name,
+            "freeze": self.freeze,
+            "cut": plan.at,
+            "bytes_per_image": self.kept,
+            "gflops_below": plan.gflops_below,
+            "gflops_above": plan.gflops_above,
+            "backward_gflops": plan.backward_gflops,
+            "training_bytes": plan.training_bytes(self.batch_size),
+            "seconds_per_image_below": self.below_seconds,
+            "seconds_per_image_above": self.above_seconds,
+            "images": self.images,
+            "whole_network_every_epoch": self.through,
+            "views": self.views,
+            "layers" if layers else "stages": [
+                asdict(one) for one in (plan.layers if layers else plan.stages)
+            ],
+        }
+
+
+def make_plan(
+    recipe: str | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    *,
+    data: str | None = None,
+    measure: bool = True,
+    allow_code: bool = False,
+    **values: Any,
+) -> list[PhaseForecast]:
+    """Plans every phase of a recipe.
+
+    Args:
+        recipe: a recipe's name or file.
+        overrides: as of :func:`transferkit.retrain`.
+        data: a folder of images to count; not needed.
+        allow_code: as of :func:`transferkit.retrain`; of the recipe's code only its backbone is needed.
+        measure: time the frozen prefix on this machine for a second or two.
+        **values: top-level keys of the recipe.
+
+    Raises:
+        UserError: recipe, backbone or data cannot be used.
+    """
+    if data is not None:
+        overrides = [("data.path", data), *overrides]
+    with allowing(allow_code):
+        return _make_plan(admit_code(load(recipe, overrides, **values), components=False), measure)
+
+
+def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
+    from transferkit.training.progress import Progress
+
+    check_supported(resolved)
+    images = None
+    if resolved.data.path is not None:
+        from transferkit.training.images import prepare
+
+        found = prepare(resolved, Progress(quiet=True))
+        images = (len(found.of_split("train")), len(found))
+    start_tensorflow()
+    from transferkit.activations.compute import HALF_FROM_BYTES
+    from transferkit.augmentation import make_augmentation
+    from transferkit.backbones import load_backbone
+    from transferkit.freezing import plan_freeze
+    from transferkit.training.augment import trains_through
+
+    section = resolved.backbone
+    backbone = load_backbone(section.name, None, section.input_size, **section.options)
+    through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
+    changes = pipeline is not None and pipeline.changes_images
+    views = resolved.activations.views if changes and not through else 0
+    forecasts = []
+    for phase in resolved.resolved_phases:
+        plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
+        below = _measure(plan.cut(), backbone.input_size) if measure else None
+        whole = _measure(backbone.cut(None), backbone.input_size) if measure and _hardly(plan) else None
+        dtype, kept = resolved.activations.dtype, plan.bytes_per_image
+        if dtype == "float16" or (dtype == "auto" and kept > HALF_FROM_BYTES):
+            kept //= 2
+        forecasts.append(
+            PhaseForecast(
+                phase.name,
+                _words(phase),
+                plan,
+                phase.epochs,
+                phase.batch_size,
+                images,
+                kept,
+                below,
+                whole,
+                through,
+                views,
+            )
+        )
+    return forecasts
+
+
+def _hardly(plan: FreezePlan) -> bool:
+    """Whether hardly anything of the backbone lies below the cut."""
+    below, above = plan.gflops_below, plan.gflops_above
+    return below is not None and above is not None and below < 0.05 * (below + above)
+
+
+def _measure(cut: Cut, size: tuple[int, int]) -> float:
+    """Seconds an image through the frozen prefix, the best of a few batches after a first one."""
+    import numpy as np
+    import tensorflow as tf
+
+    run = tf.function(cut.prefix, autograph=False)
+    batch = tf.constant(np.zeros((_MEASURED, *size, 3), np.uint8))
+    run(batch)
+    best = float("inf")
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        run(batch)
+        best = min(best, time.perf_counter() - began)
+    return best / _MEASURED
+
+
+def _words(phase: Phase) -> str:
+    freeze = phase.freeze
+    if isinstance(freeze, str):
+        return f"freeze {freeze}"
+    if isinstance(freeze, tuple):
+        return f"freeze by {len(freeze)} rule(s)"
+    return "freeze " + ", ".join(f"{key} {value}" for key, value in freeze.model_dump().items())
+
+
+def _shape(shape: Sequence[int | None]) -> str:
+    return "x".join("?" if size is None else str(size) for size in shape)
+
+
+def _span(ends: tuple[float, float]) -> str:
+    low, high = ends
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _gflops(count: float | None) -> str:
+    return "unknown" if count is None else f"{count:.3g} GFLOPs"

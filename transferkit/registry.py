@@ -1,0 +1,177 @@
+"""The words that recipes are written in: heads, schedules, losses, augmentations, each one small module.
+
+A word is a pydantic model in a module of its name: ``transferkit/heads/mlp.py`` holds the head ``mlp``, and
+its fields are the arguments that a recipe may give. Being in the folder is all the registration there is. A
+word of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder counts),
+or is offered by an installed package under the entry point group ``transferkit.heads``.
+
+A dotted path is imported only once it was admitted (:func:`transferkit.recipe.code.admit_code` does that for
+the verbs that need it): to look it up, :func:`transferkit.locate.locate` reads its file and runs nothing.
+
+Words import neither TensorFlow nor Keras when they are imported, so that a recipe is checked in a moment.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import os
+import pkgutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.locate import current_folder_counts, locate
+
+__all__ = ["Component", "Registry", "admit", "import_dotted", "is_admitted", "is_dotted", "registry"]
+
+_PACKAGE = Path(__file__).resolve().parent
+# Dotted paths whose code may run in this process, each with the file that was announced.
+_ADMITTED: dict[str, Path | None] = {}
+
+
+class Component(BaseModel):
+    """What a recipe can name: validates its arguments when it is made, and cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Registry:
+    """All words of one kind.
+
+    Args:
+        kind: the folder of the package that holds them, such as ``"heads"``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.group = f"transferkit.{kind}"
+
+    def names(self) -> list[str]:
+        """The names that a recipe may use, sorted. Imports nothing."""
+        found = pkgutil.iter_modules([str(_PACKAGE / self.kind)])
+        own = [module.name for module in found if not module.name.startswith("_")]
+        return sorted({*own, *self._offered()})
+
+    def get(self, name: str, place: str | None = None) -> type[Component]:
+        """The word of a name, or of a dotted path ``package.module:Name``.
+
+        Args:
+            name: as the recipe has it.
+            place: where the name stands, for the error.
+
+        Raises:
+            UserError: there is no such word; near names are offered.
+        """
+        place = place or self.kind
+        if ":" in name:
+            return self._own(name, place)
+        offered = self._offered()
+        if name in offered:
+            # Code that somebody installed, like our own: a file cannot bring it along.
+            return self._checked(offered[name].load(), name, place)
+        names = self.names()
+        if name not in names:
+            raise UserError(
+                fault(
+                    place,
+                    name,
+                    f"one of {', '.join(names)}, or package.module:Name",
+                    did_you_mean(name, names),
+                )
+            )
+        module = importlib.import_module(f"transferkit.{self.kind}.{name}")
+        words = [one for _, one in inspect.getmembers(module, _is_word) if one.__module__ == module.__name__]
+        public = [one for one in words if not one.__name__.startswith("_")]
+        if len(public) != 1:
+            raise TypeError(f"{module.__name__} must hold exactly one word, holds {len(public)}")
+        return public[0]
+
+    def _offered(self) -> dict[str, metadata.EntryPoint]:
+        return _entry_points(self.group, tuple((place, _changed(place)) for place in sys.path))
+
+    def _own(self, path: str, place: str) -> type[Component]:
+        return self._checked(import_dotted(path, place), path, place)
+
+    def _checked(self, word: Any, name: str, place: str) -> type[Component]:
+        # The base class itself says what a word of this kind must be able to do.
+        base: type[Component] = importlib.import_module(f"transferkit.{self.kind}").Base
+        if not (inspect.isclass(word) and issubclass(word, base)):
+            raise UserError(
+                fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
+            )
+        return word
+
+
+@functools.cache
+def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> dict[str, metadata.EntryPoint]:
+    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 words.
+
+    What the current folder offers is left out: `python -m` looks there first, and nobody installed it.
+    """
+    here = Path.cwd().resolve()
+    return {point.name: point for point in metadata.entry_points(group=group) if _home(point) != here}
+
+
+def _home(point: metadata.EntryPoint) -> Path | None:
+    return Path(str(point.dist.locate_file(""))).resolve() if point.dist is not None else None
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+def is_dotted(name: object) -> bool:
+    """Whether a name is a dotted path ``package.module:Name``, and no word's."""
+    return isinstance(name, str) and ":" in name
+
+
+def is_admitted(path: str) -> bool:
+    """Whether a dotted path may be imported in this process."""
+    return path in _ADMITTED
+
+
+def admit(path: str, file: Path | None) -> None:
+    """Lets a dotted path be imported in this process, from this file alone."""
+    _ADMITTED[path] = file
+
+
+def import_dotted(path: str, place: str) -> Any:
+    """What a dotted path ``package.module:Name`` leads to; the current folder counts.
+
+    Args:
+        path: as the recipe has it.
+        place: where it stands, for the error.
+
+    Raises:
+        UserError: it leads nowhere, or was not admitted.
+    """
+    if not is_admitted(path):
+        hint = "its code was not admitted; transferkit.recipe.admit_code(recipe) does that"
+        raise UserError(fault(place, path, hint=hint))
+    module_name, _, attribute = path.partition(":")
+    try:
+        # Between its announcement and now the file could have come to be another.
+        if locate(path).file != _ADMITTED[path]:
+            raise ValueError(f"it is no longer that of {_ADMITTED[path]}")
+        with current_folder_counts():
+            return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, SyntaxError, ValueError, TypeError, OSError) as error:
+        raise UserError(fault(place, path, "package.module:Name", str(error))) from None
+
+
+def registry(kind: str) -> Registry:
+    """The vocabulary of one kind: ``"heads"``, ``"schedules"``, ``"losses"`` or ``"augmentation"``."""
+    return Registry(kind)
+
+
+def _is_word(thing: object) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, Component)

@@ -1,0 +1,152 @@
+"""Another export of a finished run: its network made again from its weights, in the wanted formats."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.errors import UserError, fault
+from transferkit.evaluation import read_predictions
+from transferkit.export.formats import load_format
+from transferkit.export.versions import exclusive, versions, write_export_manifest
+from transferkit.recipe import Recipe
+from transferkit.runs.artefacts import check_formats, make_export_spec, photos_of
+from transferkit.runs.evaluate import predict_network
+from transferkit.runs.folder import RunFolder
+from transferkit.runs.located import with_value
+from transferkit.runs.parity_gate import HeldOut
+from transferkit.runs.release import Release, raise_if_refused, start_checker
+from transferkit.runs.restore import only, restore
+from transferkit.training.cut_features import extract_features
+from transferkit.training.images import Images, prepare
+from transferkit.training.parts import Parts
+from transferkit.training.progress import Progress
+from transferkit.transfer.network import Network
+
+__all__ = ["export_run"]
+
+
+def export_run(
+    run: Any,
+    to: str | os.PathLike[str] | None,
+    formats: Sequence[str] | None,
+    data: str | os.PathLike[str] | None,
+    parity: bool | int | None,
+    agreement: float | None,
+    quiet: bool,
+) -> Path:
+    """Writes the next version of a run's export; see :meth:`transferkit.runs.run.Run.export`."""
+    with RunFolder(run.path).held() if to is None else nullcontext():
+        folder = run.path / "export" if to is None else Path(to)
+        with exclusive(folder):
+            return _export(run, folder, formats, data, parity, agreement, quiet)
+
+
+def _export(
+    run: Any,
+    folder: Path,
+    formats: Sequence[str] | None,
+    data: str | os.PathLike[str] | None,
+    parity: bool | int | None,
+    agreement: float | None,
+    quiet: bool,
+) -> Path:
+    progress = Progress(quiet)
+    recipe = _with(run.recipe, formats, parity, agreement)
+    for name in recipe.export.formats:
+        load_format(name)
+    section = recipe.export
+    needs_photos = "tflite_int8" in section.formats
+    images = _images(run, data, progress, needs_photos) if section.parity or needs_photos else None
+    with start_checker(section.formats, section.parity) as checker:
+        with progress.stage("network", unit="layer"):
+            parts, network = restore(run)
+        check_formats(section.formats, parts.backbone)
+        decoding = Decoding.of(recipe.data, parts.backbone.input_size)
+        photos, held_out = None, None
+        if images is not None:
+            train = [images.paths[index] for index in images.of_split("train")]
+            photos = photos_of(train, decoding, recipe.seed)
+        if images is not None and section.parity:
+            held_out = _held_out(run, images, parts, network, progress)
+        release = Release(recipe, folder, checker)
+        with progress.stage("export", unit="file"):
+            export_spec = make_export_spec(parts, network, run.calibrated, photos)
+            release.write(
+                export_spec, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
+            )
+        with progress.stage("parity", unit="artefact") as stage:
+            version, result = release.publish(held_out, lambda new: _complete(run.path, new))
+            stage.update(len(result.findings))
+    raise_if_refused(run.calibrated.without_shortfall(), result, str(run.path))
+    return version if version is not None else folder
+
+
+def _with(
+    recipe: Recipe, formats: Sequence[str] | None, parity: bool | int | None, agreement: float | None
+) -> Recipe:
+    changed: dict[str, Any] = {"formats": tuple(formats) if formats else None}
+    changed |= {"parity": parity, "agreement": agreement}
+    section = recipe.export.model_copy(
+        update={key: value for key, value in changed.items() if value is not None}
+    )
+    return recipe.model_copy(update={"export": section})
+
+
+def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, needs_photos: bool) -> Images:
+    """The run's images, where they are still available.
+
+    Raises:
+        UserError: they are not; says what they are needed for.
+    """
+    recipe = run.recipe
+    if data is not None:
+        recipe = with_value(recipe, "data.path", os.fspath(data))
+    try:
+        return prepare(recipe, progress)
+    except UserError as error:
+        what = "to check the export on held-out images"
+        way = "or leave the check out with --no-parity"
+        if needs_photos:
+            what, way = "to measure the ranges of tflite_int8 and to check the export", "or leave it out"
+        hint = f"name the folder where the run's images lie now with --data DIR, {way}"
+        expected = f"the images that the run was made from, {what}"
+        raise UserError(fault("export", recipe.data.path, expected, hint), *error.faults) from None
+
+
+def _held_out(run: Any, images: Images, parts: Parts, network: Network, progress: Progress) -> HeldOut:
+    """The images that the run was evaluated on, with what its evaluation gave, or gives again."""
+    given = read_predictions(run.path / "predictions.csv", run.classes)
+    place = {name: index for index, name in enumerate(given.paths)}
+    indices = [index for index in images.of_split("test", "val") if images.rows[index].name in place]
+    if not indices:
+        expected = "images that the run was evaluated on"
+        hint = "none of those in predictions.csv is there; name their folder with --data DIR"
+        raise UserError(fault("export", str(run.recipe.data.path), expected, hint))
+    if given.listed is not None:
+        # Only the likeliest classes are listed there: the others are computed once more.
+        images, cut_features = extract_features(
+            network.cut, parts.backbone.input_size, only(images, np.array(indices)), run.recipe, progress
+        )
+        every = np.arange(len(images))
+        probabilities = predict_network(network, lambda: cut_features.in_order(every, images.labels))
+        return HeldOut(list(images.paths), images.labels, probabilities)
+    rows = [place[images.rows[index].name] for index in indices]
+    return HeldOut([images.paths[index] for index in indices], given.labels[rows], given.probabilities[rows])
+
+
+def _complete(run: Path, version: Path) -> None:
+    """The model card of the run's own export goes with every other one, and each has its own manifest."""
+    for earlier in reversed(versions(run / "export")):
+        card = earlier / "README.md"
+        if earlier != version and card.is_file():
+            shutil.copyfile(card, version / "README.md")
+            break
+    write_export_manifest(version, run / "weights.npz")

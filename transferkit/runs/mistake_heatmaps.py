@@ -1,0 +1,82 @@
+"""Grad-CAM of a run's worst mistakes, for its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.backbones import Backbone
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.reader import read_images
+from transferkit.evaluation import Evaluation
+from transferkit.report import doubtful_classes, worst_mistakes
+from transferkit.report.grad_cam import grad_cam
+
+__all__ = ["MistakeHeatmaps", "mistake_heatmaps"]
+
+
+@dataclass(frozen=True)
+class MistakeHeatmaps:
+    """What the report lays over its mistakes.
+
+    Attributes:
+        overlays: row of the evaluation to heat float32 ``[h, w]`` for the answer given.
+        note: why there is none, in a sentence; empty where there is some, or where there are no mistakes.
+    """
+
+    overlays: dict[int, np.ndarray] = field(default_factory=dict)
+    note: str = ""
+
+
+def mistake_heatmaps(
+    parts: Any, evaluation: Evaluation, paths: Sequence[str | Path], decoding: Decoding, most: int = 8
+) -> MistakeHeatmaps:
+    """Explains the worst mistakes, all in one pass through one graph.
+
+    With MobileNetV2 eight images take 0.6 s, of which 0.5 s go into the graph and not into the images.
+
+    Args:
+        parts: ``backbone``, ``standardise`` and ``layer`` (the head's) of the network, with its weights.
+        evaluation: of the network.
+        paths: files of the evaluated images, in the evaluation's order.
+        decoding: what decides the pixels of the images.
+        most: how many of the worst mistakes.
+    """
+    rows = worst_mistakes(evaluation, most)
+    if not rows:
+        return MistakeHeatmaps()
+    place = _last_maps(parts.backbone)
+    if place is None:
+        return MistakeHeatmaps(
+            note="Which parts of an image an answer rests on (Grad-CAM) cannot be told: "
+            f"{parts.backbone.name} shows no feature maps."
+        )
+    cut = parts.backbone.cut(place)
+
+    def logits(maps: Any) -> Any:
+        return parts.layer(parts.standardise(cut.suffix(maps)))
+
+    (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
+    if not len(batch.indices):
+        return MistakeHeatmaps(note="None of the files of the worst mistakes can be read any more.")
+    here = [rows[index] for index in batch.indices]
+    heat = grad_cam(cut.prefix, logits, batch.images, doubtful_classes(evaluation, here))
+    return MistakeHeatmaps(dict(zip(here, heat, strict=True)))
+
+
+def _last_maps(backbone: Backbone) -> str | None:
+    """The topmost layer that all data passes through and that still has height and width.
+
+    Images that no weight has touched yet are no maps: they say nothing of what the network saw.
+    """
+    learned = [index for index, layer in enumerate(backbone.layers) if layer.parameters]
+    for index, layer in reversed(list(enumerate(backbone.layers))):
+        height_and_width = layer.shape[:2] if len(layer.shape) == 3 else ()
+        has_maps = height_and_width and all(side is None or side > 1 for side in height_and_width)
+        if layer.cuttable and has_maps and learned and learned[0] <= index:
+            return layer.name
+    return None

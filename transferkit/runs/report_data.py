@@ -1,0 +1,219 @@
+"""What a run tells its report and its model card: from what was done to what is shown."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from transferkit.evaluation import Evaluation
+from transferkit.evaluation.gates import Gate
+from transferkit.export.formats import find_artefacts, load_format, size_of
+from transferkit.export.versions import versions
+from transferkit.freezing import FreezePlan
+from transferkit.freezing.plan import StagePlan
+from transferkit.recipe import Phase, Recipe
+from transferkit.report import DataFacts, ExportFacts, ParityRow, PlanFacts, PlanRow, ReportFacts, Stage
+from transferkit.report import Phase as PhaseFacts
+from transferkit.runs.folder import RunFolder
+from transferkit.runs.independence import copies_in, independence
+from transferkit.runs.mistake_heatmaps import MistakeHeatmaps
+from transferkit.runs.result import RunResult
+from transferkit.training.images import Images
+from transferkit.training.progress import Progress
+
+__all__ = ["report_data"]
+
+_SAMPLES = 6  # images of each class that the report may show
+
+
+def report_data(
+    folder: Path,
+    place: RunFolder,
+    trained: RunResult,
+    evaluation: Evaluation,
+    gates: Sequence[Gate],
+    progress: Progress,
+    lock: str,
+    heat: MistakeHeatmaps,
+    began: float,
+) -> ReportFacts:
+    """What is known of a run, for those who read it.
+
+    Args:
+        folder: the run's folder, still partial.
+        place: where the run will lie: that is what is shown.
+        trained: what was done.
+        evaluation: what it is worth.
+        gates: what was demanded.
+        progress: has the stages' times.
+        lock: the lock file's text.
+        heat: of the worst mistakes.
+        began: ``time.perf_counter()`` at the start of the run.
+    """
+    images, recipe = trained.images, trained.recipe
+    card = trained.parts.backbone.card
+    held_out = images.of_split(images.held_out)
+    return ReportFacts(
+        title=place.path.name,
+        summary={
+            "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
+            "Images": ", ".join(
+                f"{len(images.of_split(split))} {split}"
+                for split in ("train", "val", "test")
+                if len(images.of_split(split))
+            ),
+            "Head": recipe.head.kind,
+            **_threshold_facts(trained),
+            "Frozen weights": trained.frozen.removeprefix("frozen: "),
+            "Time": f"{time.perf_counter() - began:.1f} s on {_machine()}",
+        },
+        evaluation=evaluation,
+        split={"val": "validation"}.get(images.held_out, images.held_out),
+        gates=gates,
+        copied=copies_in(images, held_out),
+        chose=independence(trained, evaluation, folder).chose if images.held_out == "val" else (),
+        image_paths=[images.paths[index] for index in held_out],
+        overlays=heat.overlays,
+        overlays_note=heat.note,
+        data=_data_facts(recipe, images),
+        plan=_plan_facts(trained),
+        history=trained.history,
+        stages=_stages(progress),
+        recipe=recipe.to_toml(),
+        lock=lock,
+        temperature=trained.calibrated.temperature,
+        abstention=trained.calibrated.abstention,
+        export=_export_facts(folder, place, trained),
+        license=card.weights.licence if card is not None and card.weights is not None else None,
+        created=time.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def _threshold_facts(trained: RunResult, most: int = 12) -> dict[str, str]:
+    """From which probability each label counts, and whether that was chosen on the very images evaluated."""
+    if not trained.thresholds:
+        return {}
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in list(trained.thresholds.items())[:most])
+    if len(trained.thresholds) > most:
+        shown += f" and {len(trained.thresholds) - most} more in metrics.json"
+    chosen = trained.recipe.head.options.get("thresholds", "auto") == "auto"
+    if chosen and trained.images.held_out == "val":
+        shown += "; chosen on the images evaluated here, which flatters the figures: keep a test split"
+    elif chosen:
+        shown += "; chosen on the validation images"
+    return {"Thresholds": shown}
+
+
+def _export_facts(folder: Path, place: RunFolder, trained: RunResult) -> ExportFacts:
+    formats = []
+    for version in versions(folder / "export"):
+        for name, path in find_artefacts(version).items():
+            one = load_format(name)
+            formats.append((f"{path.relative_to(folder)} ({one.TITLE})", size_of(path)))
+    parity = [
+        ParityRow(
+            load_format(one.format).TITLE, one.images, one.agreement, one.largest_difference, one.passed
+        )
+        for one in trained.verdict.findings
+    ]
+    several = trained.images.multi_label
+    return ExportFacts(str(place.path / "export"), place.path.name, formats, parity, several)
+
+
+def _stages(progress: Progress) -> list[Stage]:
+    stages = []
+    for name, seconds in progress.seconds.items():
+        count, unit = progress.counts[name]
+        stages.append(Stage(name, seconds, count or None, f"{unit}s"))
+    return stages
+
+
+def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
+    counts: dict[str, dict[str, int]] = {}
+    samples: dict[str, list[str]] = {name: [] for name in images.classes}
+    ledger = images.ledger
+    for row, path in zip(images.rows, images.paths, strict=True):
+        of_split = counts.setdefault(row.split, dict.fromkeys(images.classes, 0))
+        for name in ledger.names(row):
+            of_split[name] += 1
+            if row.split == "train" and len(samples[name]) < _SAMPLES:
+                samples[name].append(path)
+    totals = {split: len(images.of_split(split)) for split in counts}
+    return DataFacts(
+        str(recipe.data.path), counts, samples, [one[:2] for one in images.unreadable], images.notes, totals
+    )
+
+
+def _plan_facts(trained: RunResult) -> PlanFacts:
+    kept = {one.phase: one for one in trained.kept}
+    undone = [name for name, one in kept.items() if one.discarded]
+    # The model is what the last phase made of it that was not undone.
+    lasting = [(phase, plan) for phase, plan in trained.plans if phase.name not in undone]
+    phase, last = (lasting or trained.plans)[-1]
+    rows: list[PlanRow] = []
+    for state, group in groupby(last.stages, key=lambda stage: stage.state):
+        rows += _plan_rows(state, list(group))
+    head = sum(int(variable.shape.num_elements()) for variable in _tensors(trained.parts.layer.weights))
+    rows.append(PlanRow(f"head ({trained.recipe.head.kind})", "trained", head))
+    phases = [_phase_facts(trained, phase, plan) for phase, plan in trained.plans]
+    cut = f"after {last.at}" if last.at else "above the features"
+    facts = {"Cut": cut, "Kept per image": f"{last.bytes_per_image} bytes"}
+    several = len(trained.plans) > 1
+    if several:
+        facts = {f"Phase {name}": one.describe() for name, one in kept.items()} | facts
+    elif kept:
+        facts = {"Epoch": kept[phase.name].describe()} | facts
+    discarded = [
+        f"The training of phase {name} was discarded: none of its {kept[name].epochs} epochs improved on its "
+        f"start{'; the backbone keeps the weights that it had before' if kept[name].trains_backbone else ''}."
+        for name in undone
+    ]
+    return PlanFacts(rows, phases, facts, phase.name if several else "", discarded)
+
+
+def _plan_rows(state: str, stages: list[StagePlan]) -> list[PlanRow]:
+    names = [stage.name for stage in stages if stage.name]
+    name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}" if names else "input"
+    weights = sum(stage.parameters for stage in stages)
+    if state == "frozen":
+        return [PlanRow(name, "frozen", weights)]
+    low = min(stage.lr_multiplier[0] for stage in stages)
+    high = max(stage.lr_multiplier[1] for stage in stages)
+    rate = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    note = "" if low == high == 1 else f"learning rate times {rate}"
+    moved = sum(stage.trainable_parameters for stage in stages)
+    rows = [PlanRow(name, "trained", moved, note)]
+    if moved < weights:
+        rows.insert(0, PlanRow(f"{name}, other layers", "frozen", weights - moved))
+    return rows
+
+
+def _phase_facts(trained: RunResult, phase: Phase, plan: FreezePlan) -> PhaseFacts:
+    steps = max((row["step"] for row in trained.history if row["phase"] == phase.name), default=0)
+    moved = sum(layer.parameters for layer in plan.layers if layer.trainable)
+    what = f"head and {moved:,} weights of the backbone".replace(",", "\u202f") if moved else "head alone"
+    if not steps:
+        return PhaseFacts(phase.name, steps, f"{what}, found at once")
+    how = f"{phase.optimizer.name}, learning rate {phase.optimizer.learning_rate:g}, {phase.schedule.kind}"
+    kept = next((f"; {one.describe()}" for one in trained.kept if one.phase == phase.name), "")
+    return PhaseFacts(phase.name, steps, f"{what}: {how}, batches of {phase.batch_size}{kept}")
+
+
+def _machine() -> str:
+    import tensorflow as tf
+
+    graphics = tf.config.list_physical_devices("GPU")
+    if graphics:
+        names = {tf.config.experimental.get_device_details(one).get("device_name", "GPU") for one in graphics}
+        return f"{len(graphics)} × {', '.join(sorted(names))}"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{cores} CPU cores ({platform.machine()})"
+
+
+def _tensors(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]

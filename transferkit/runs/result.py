@@ -1,0 +1,31 @@
+"""What a run gives: what training gave, and what was made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transferkit.runs.calibrate import Calibrated
+from transferkit.runs.parity_gate import ParityResult
+from transferkit.training.result import Trained
+
+__all__ = ["RunResult"]
+
+
+@dataclass
+class RunResult(Trained):
+    """All that the figures, the report and the model card of a run are made from.
+
+    Attributes:
+        thresholds: label to the probability from which it counts; None where an image has one label.
+        calibrated: temperature and abstention.
+        verdict: how the export was checked.
+    """
+
+    thresholds: dict[str, float] | None = None
+    calibrated: Calibrated = field(default_factory=Calibrated)
+    verdict: ParityResult = field(default_factory=ParityResult)
+
+    @classmethod
+    def of(cls, trained: Trained) -> RunResult:
+        """With what training gave, before anything is made of it."""
+        return cls(**vars(trained))

@@ -1,0 +1,128 @@
+"""What a run leaves to be read: figures, report, the export's model card, and the manifest of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.evaluation import Evaluation
+from transferkit.evaluation.gates import Gate
+from transferkit.export.versions import versions, write_export_manifest
+from transferkit.files import csv_files
+from transferkit.files.whole_file import whole_file
+from transferkit.recipe import Recipe
+from transferkit.report import worst_mistakes, write_model_card, write_report
+from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.independence import independence
+from transferkit.runs.located import BEGUN, record_paths
+from transferkit.runs.manifest import facts_of_run, write_run_manifest
+from transferkit.runs.mistake_heatmaps import MistakeHeatmaps, mistake_heatmaps
+from transferkit.runs.report_data import report_data
+from transferkit.runs.result import RunResult
+from transferkit.training.images import Images
+from transferkit.training.progress import Progress
+
+__all__ = ["write_inputs", "write_outcome"]
+
+
+def write_inputs(
+    folder: Path, recipe: Recipe, images: Images, place: RunFolder, weights_sha256: str | None = None
+) -> None:
+    """Writes what the run is made from, which a resumed run finds again; the recipe last.
+
+    Args:
+        folder: where it goes.
+        recipe: the resolved recipe.
+        images: what is trained and evaluated on.
+        place: where the run will lie.
+        weights_sha256: of the backbone's weights, where they are loaded.
+    """
+    with whole_file(folder / "split.csv") as beside:
+        images.ledger.write(beside)
+    with (
+        whole_file(folder / "quarantine.csv") as beside,
+        open(beside, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv_files.Writer(file)
+        writer.writerow(["path", "reason", "kind"])
+        writer.writerows(images.unreadable)
+    phase_start = {
+        "classes": list(images.classes),
+        "weights_sha256": weights_sha256,
+        "paths": record_paths(recipe, place.path),
+        "recipe_sha256": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
+    }
+    write_whole(folder / BEGUN, json.dumps(phase_start, indent=2) + "\n")
+    write_whole(folder / "recipe.toml", recipe.to_toml())
+
+
+def write_outcome(
+    folder: Path,
+    place: RunFolder,
+    trained: RunResult,
+    evaluation: Evaluation,
+    gates: Sequence[Gate],
+    progress: Progress,
+    began: float,
+    publish: Callable[[], None],
+) -> None:
+    """Writes history, report, model card, ``metrics.json``, which makes the folder a run, and the manifest.
+
+    Args:
+        folder: the run's folder, still partial.
+        place: where the run will lie: the report names that.
+        trained: what was done.
+        evaluation: what it is worth.
+        gates: what was demanded.
+        progress: has the stages' times.
+        began: ``time.perf_counter()`` at the start of the run.
+        publish: puts the export in its place; called before the report, which shows how it was checked.
+    """
+    recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
+    write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
+    made_from = facts_of_run(recipe, images.ledger, images.classes, backbone.weights_sha256)
+    made_from["paths"] = record_paths(recipe, place.path)
+    heat = MistakeHeatmaps()
+    if recipe.evaluation.grad_cam and worst_mistakes(evaluation, 1):
+        with progress.stage("explain", unit="mistake") as stage:
+            files = [images.paths[index] for index in images.of_split(images.held_out)]
+            decoding = Decoding.of(recipe.data, backbone.input_size)
+            heat = mistake_heatmaps(trained.parts, evaluation, files, decoding, recipe.evaluation.grad_cam)
+            stage.update(len(heat.overlays))
+    publish()
+    with progress.stage("report", unit="page"):
+        text = json.dumps(made_from, indent=2, ensure_ascii=False)
+        facts = report_data(folder, place, trained, evaluation, gates, progress, text, heat, began)
+        write_report(facts, folder / "report.html")
+        for version in versions(folder / "export"):
+            write_model_card(facts, version / "README.md")
+            write_export_manifest(version, folder / "weights.npz")
+    stages = {name: round(value, 3) for name, value in progress.seconds.items()}
+    outcome = {
+        "metrics": evaluation.metrics,
+        "classes": list(images.classes),
+        "held_out": images.held_out,
+        "images": {split: len(images.of_split(split)) for split in ("train", "val", "test")},
+        "quarantined": len(images.unreadable),
+        "backbone": {
+            "name": recipe.backbone.name,
+            "weights": recipe.backbone.weights,
+            "weights_sha256": backbone.weights_sha256,
+        },
+        "epochs": sum(1 for row in trained.history if row["epoch"]),
+        "frozen": trained.frozen,
+        "kept": [one.to_dict() for one in trained.kept],
+        "independence": independence(trained, evaluation, folder).to_dict(),
+        "thresholds": trained.thresholds,
+        "calibration": trained.calibrated.to_dict(),
+        "refused": {one.format: one.reason for one in trained.verdict.refused},
+        "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
+    }
+    write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
+    # The manifest says it all from here on.
+    (folder / BEGUN).unlink(missing_ok=True)
+    write_run_manifest(folder, made_from)

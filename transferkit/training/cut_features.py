@@ -1,0 +1,205 @@
+"""The images of a run at the cut: computed once, then batched for every epoch and every evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.activations.compute import Activations, compute
+from transferkit.activations.source import dataset
+from transferkit.activations.views import Views
+from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.reader import read_images
+from transferkit.recipe import Recipe
+from transferkit.training.augment import make_direct, make_mixer, make_views, trains_through
+from transferkit.training.end_to_end import EndToEnd
+from transferkit.training.images import Images
+from transferkit.training.progress import Progress
+
+__all__ = ["CutFeatures", "extract_features"]
+
+_EVALUATION_BATCH = 256
+# Training images that pass the frozen prefix although training does not need it: the features' mean and scale
+# are well known from so many.
+_SAMPLE = 10_000
+
+
+@dataclass(frozen=True)
+class CutFeatures:
+    """Activations of a run's images.
+
+    Attributes:
+        activations: what the frozen prefix gave.
+        kept: int64 ``[N]``: the item of ``activations`` that each of the run's images is, -1 for none.
+        views: the augmented views of the images that :attr:`viewed` lists, or None.
+        viewed: int64 ``[M]``: the run's images that have views, ascending.
+        mix: mixes a training batch (:func:`transferkit.training.augment.make_mixer`), or None.
+        direct: where training passes the whole network: gives the training batches, as images.
+    """
+
+    activations: Activations
+    kept: np.ndarray
+    views: Activations | None = None
+    viewed: np.ndarray | None = None
+    mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    direct: EndToEnd | None = None
+
+    def kept_of(self, indices: np.ndarray) -> np.ndarray:
+        """Those of the images that have activations: all of them, but where training needs none."""
+        return indices[self.kept[indices] >= 0]
+
+    def in_order(self, indices: np.ndarray, labels: np.ndarray) -> Any:
+        """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given.
+
+        Raises:
+            IndexError: an image has no activations.
+        """
+        if len(indices) and self.kept[indices].min() < 0:
+            raise IndexError("an image that passes the whole network in training has no activations")
+        return _named(dataset(self.activations, self.kept[indices], labels, _EVALUATION_BATCH))
+
+    def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
+        """As :meth:`in_order`, once for each view; the images themselves where there are none."""
+        if self.views is None:
+            return [self.in_order(indices, labels)]
+        singles = [
+            replace(self.views, rows=self.views.rows[:, view]) for view in range(self.views.rows.shape[1])
+        ]
+        return [_named(dataset(one, self._of_views(indices), labels, _EVALUATION_BATCH)) for one in singles]
+
+    def shuffled(
+        self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int
+    ) -> Any:
+        """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone.
+
+        Where there are views, each epoch draws one of each image. They are ``{"images"}`` where training
+        passes the whole network.
+        """
+        if self.direct is not None:
+            return self.direct.epoch(indices, labels, batch_size, seed, epoch)
+        if self.views is None:
+            source, items = self.activations, self.kept[indices]
+        else:
+            source, items = self.views, self._of_views(indices)
+        batches = dataset(source, items, labels, batch_size, seed=seed, start_epoch=epoch)
+        if self.mix is not None:
+            mix = self.mix
+            first = epoch * -(-len(items) // batch_size)
+            batches = batches.enumerate(first).map(lambda number, batch: mix(number, *batch))
+        return _named(batches)
+
+    def _of_views(self, indices: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self.viewed, indices)  # type: ignore[arg-type]
+
+
+def _named(batches: Any) -> Any:
+    return batches.map(_with_name)
+
+
+@tf.autograph.experimental.do_not_convert
+def _with_name(activations: Any, labels: Any) -> tuple[dict[str, Any], Any]:
+    return {"activations": activations}, labels
+
+
+def extract_features(
+    cut: Any,
+    size: tuple[int, int],
+    images: Images,
+    recipe: Recipe,
+    progress: Progress,
+    augment: bool = False,
+    fitting: bool = True,
+) -> tuple[Images, CutFeatures]:
+    """Passes the images through the frozen prefix; those that cannot be decoded are set aside.
+
+    Args:
+        cut: the frozen prefix.
+        size: height and width in pixels.
+        images: what to pass.
+        recipe: says which engine, which cache, which augmentation.
+        progress: shows the images.
+        augment: for training: also pass the views of the training images that the recipe asks for, or leave
+            out those that will pass the whole network in every epoch anyway.
+        fitting: of these pass a sample all the same, to fit on (:attr:`AtCut.kept` tells which), and decode
+            the rest once, to find those that cannot be.
+
+    Returns:
+        The images that are left, and their activations.
+
+    Raises:
+        UserError: too many images cannot be decoded.
+    """
+
+    decoding = Decoding.of(recipe.data, size)
+
+    def run(name: str, chosen: np.ndarray, views: Views | None = None) -> Activations:
+        items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
+        with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
+            return compute(
+                cut,
+                items,
+                decoding=decoding,
+                engine=recipe.activations.engine,
+                dtype=recipe.activations.dtype,
+                max_bytes=recipe.activations.max_bytes,
+                cache_dir=recipe.activations.cache_dir,
+                views=views,
+                label=f"{recipe.backbone.name} at {cut.at or 'features'}",
+                progress=lambda done, total: stage.update(done),
+                say=progress.say,
+            )
+
+    chosen = np.arange(len(images))
+    through = augment and trains_through(recipe)
+    if through:
+        chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)
+    activations = run("images", chosen)
+    kept = np.full(len(images), -1)
+    kept[chosen] = np.arange(len(chosen))
+    failed = [(int(chosen[one.index]), one.reason) for one in activations.failures]
+    if through and fitting:
+        rest = np.setdiff1d(np.arange(len(images)), chosen)
+        failed += _undecodable(images, rest, decoding, progress)
+    if failed:
+        kept = np.delete(kept, sorted(index for index, _ in failed))
+        images = images.without(sorted(failed), recipe.data)
+    cut_features = CutFeatures(activations, kept)
+    if through:
+        return images, replace(
+            cut_features,
+            direct=make_direct(recipe, images, size),
+            mix=make_mixer(recipe, len(images.classes)),
+        )
+    if augment:
+        cut_features = replace(cut_features, mix=make_mixer(recipe, len(images.classes)))
+        views = make_views(recipe)
+        if views is not None:
+            train = images.of_split("train")
+            cut_features = replace(cut_features, views=run("views", train, views), viewed=train)
+    return images, cut_features
+
+
+def _needed(images: Images, seed: int, sample: int) -> np.ndarray:
+    """Images that are evaluated, and a sample of those that are trained on; ascending."""
+    train = images.of_split("train")
+    some = np.random.default_rng(seed).permutation(train)[:sample]
+    return np.sort(np.concatenate([np.setdiff1d(np.arange(len(images)), train), some]))
+
+
+def _undecodable(
+    images: Images, chosen: np.ndarray, decoding: Decoding, progress: Progress
+) -> list[tuple[int, str]]:
+    """Index and reason of what cannot be decoded."""
+    if not len(chosen):
+        return []
+    found = []
+    files = ((images.rows[index].sha256, images.paths[index]) for index in chosen)
+    with progress.stage("decode", total=len(chosen)) as stage:
+        for batch in read_images(files, decoding):
+            found += [(int(chosen[one.index]), one.reason) for one in batch.unreadable]
+            stage.update(int(batch.indices[-1]) + 1 if len(batch.indices) else 0)
+    return found

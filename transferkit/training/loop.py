@@ -1,0 +1,244 @@
+"""All phases of a run, one after the other: what is trained, before it is evaluated and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transferkit.freezing import FreezePlan, Proof
+from transferkit.optimizers import Slots, make_optimizer
+from transferkit.recipe import Phase, Recipe, check_with
+from transferkit.training.cut_features import CutFeatures, extract_features
+from transferkit.training.images import Images
+from transferkit.training.optimizer import build_optimizer
+from transferkit.training.parts import Parts, features_of, open_parts
+from transferkit.training.phase import MOMENTS, PhaseData, train_phase
+from transferkit.training.progress import Progress
+from transferkit.training.result import Trained
+from transferkit.training.validation import measure
+from transferkit.transfer.network import Network
+
+__all__ = ["Fitted", "PhaseStart", "check_parts", "train"]
+
+_SCALE_SAMPLE = 10_000
+
+Tell = Callable[[str, int, dict[str, Any]], None]
+
+
+@dataclass
+class Fitted:
+    """What training leaves.
+
+    Attributes:
+        trained: the record of it; its images are those that could be decoded.
+        network: of the last phase, with the weights that the run ends with.
+        at_cut: the images at that network's cut.
+        folder: of the run, still partial.
+    """
+
+    trained: Trained
+    network: Network
+    cut_features: CutFeatures
+    folder: Path
+
+
+@dataclass(frozen=True)
+class PhaseStart:
+    """A phase that is about to train.
+
+    Attributes:
+        phase: what the recipe says.
+        network: with the weights that the phase starts from.
+        data: its batches.
+        optimizer: made for it.
+    """
+
+    phase: Phase
+    network: Network
+    data: PhaseData
+    optimizer: Any
+
+
+def train(
+    recipe: Recipe,
+    images: Images,
+    open_folder: Callable[[Images, Parts], Path],
+    progress: Progress,
+    parts: Parts | None = None,
+    tell: Tell | None = None,
+    instead: Callable[[PhaseStart], None] | None = None,
+) -> Fitted:
+    """Trains all phases of a recipe, or takes up where an earlier process left them.
+
+    Args:
+        recipe: the resolved recipe.
+        images: what to train on.
+        open_folder: given the images that could be decoded, and backbone and head, opens the run's folder;
+            called once nothing that the user gave can be refused any more.
+        progress: shows the stages.
+        parts: backbone and head, where they are open already, with the weights that a run begins with.
+        tell: is given the phase's name, the run's step and the row of every new evaluation.
+        instead: what to do with the last phase instead of training it.
+
+    Raises:
+        UserError: recipe, data and backbone do not go together; nothing was trained then.
+    """
+    if parts is None:
+        with progress.stage("backbone", unit="layer"):
+            parts = open_parts(recipe, images.classes)
+    check_parts(recipe, images, parts)
+    trained = Trained(recipe, images, parts)
+    # All phases are planned before the first one trains: a name that the backbone lacks is found at once.
+    trained.plans = [(phase, parts.plan(phase)) for phase in recipe.resolved_phases]
+    proof = Proof()
+    folder: Path | None = None
+    samples = len(images.of_split("train"))
+    steps = 0
+    before: tuple[Path, list[Any]] | None = None
+    for number, (phase, plan) in enumerate(trained.plans):
+        network = parts.network(phase, plan, trained.images.train_counts, samples)
+        proof.watch(network.cut)
+        trained.images, cut_features = extract_features(
+            network.cut,
+            parts.backbone.input_size,
+            trained.images,
+            recipe,
+            progress,
+            augment=True,
+            fitting=number == 0,
+        )
+        if cut_features.direct is not None:
+            network.mix = cut_features.mix
+        if folder is None:
+            folder = open_folder(trained.images, parts)
+            _fit_features(network, cut_features, trained.images, recipe.seed)
+        if network.head.closed_form:
+            break
+        data = _phase_data(network, phase, cut_features, trained.images, recipe.seed + 1_000_003 * number)
+        own = folder / "phases" / f"{number + 1}-{phase.name}"
+        if number:
+            _begin_chance(network, recipe.seed, number)
+        optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
+        slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
+        if instead is not None and number == len(trained.plans) - 1:
+            instead(PhaseStart(phase, network, data, optimizer))
+            break
+        with cut_features.direct.watched() if cut_features.direct is not None else nullcontext():
+            rows, kept = train_phase(
+                network,
+                phase,
+                data,
+                optimizer,
+                rate,
+                own,
+                recipe.seed,
+                progress,
+                slots=slots,
+                summary_every=recipe.tracking.every,
+                tell=_telling(tell, phase.name, steps),
+            )
+        trained.kept.append(kept)
+        trained.history += [{"phase": phase.name, **row} for row in rows]
+        steps += rows[-1]["step"]
+        before = own / MOMENTS, network.trainable_variables
+    assert folder is not None  # noqa: S101 -- for the type checker: a recipe has at least one phase
+    trained.frozen = proof.check()
+    return Fitted(trained, network, cut_features, folder)
+
+
+def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
+    """Checks what needs the data and the backbone, all at once, before anything is computed.
+
+    Raises:
+        UserError: one line for each fault.
+    """
+    backbone = parts.backbone
+    check_with(
+        recipe,
+        classes=images.classes,
+        images=len(images.of_split("train")),
+        stages=[stage.name for stage in backbone.stages],
+        layers=[layer.name for layer in backbone.layers],
+        several_labels=images.labels.ndim == 2,
+    )
+    for phase in recipe.resolved_phases:
+        make_optimizer(phase)  # Keras has the last word on its arguments
+
+
+def _begin_chance(network: Network, seed: int, number: int) -> None:
+    """Begins what draws dropout and the like at a place that is this phase's own.
+
+    Where the phases before left it, a process that finds them finished could not know.
+    """
+    every = {id(one): one for one in (*network.cut.suffix_variables, *network.layer.variables)}.values()
+    drawing = [one for one in every if getattr(one, "path", "").endswith("seed_generator_state")]
+    for place, variable in enumerate(drawing):
+        variable.assign(np.array([(seed * 1_000_003 + number) % 2**32, place], np.uint32))
+
+
+def _slots(
+    optimizer: Any,
+    network: Network,
+    plans: list[tuple[Phase, FreezePlan]],
+    before: tuple[Path, list[Any]] | None,
+) -> Slots | None:
+    """The moments of this phase's optimizer, begun with those of the phase before where they are carried.
+
+    Args:
+        optimizer: of this phase.
+        network: of this phase.
+        plans: this phase and those after it.
+        before: where the phase before left its moments, and what it trained.
+
+    Returns:
+        What keeps the moments for the next phase; None where it does not want them.
+    """
+    carries = [phase.optimizer_state == "carry" for phase, _ in plans[:2]]
+    taken = carries[0] and before is not None
+    kept = len(carries) > 1 and carries[1]
+    if not (taken or kept):
+        return None
+    slots = Slots(optimizer, network.trainable_variables)
+    if taken and before is not None:
+        slots.read(*before)
+    return slots if kept else None
+
+
+def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, Any]], None] | None:
+    if tell is None:
+        return None
+    return lambda row: tell(phase, steps + row["step"], row)
+
+
+def _fit_features(network: Network, cut_features: CutFeatures, images: Images, seed: int) -> None:
+    """Fits what is found from the training features at once: their scale, and a head in closed form."""
+    train = cut_features.kept_of(images.of_split("train"))
+    labels = images.labels[train]
+    some = train
+    if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
+        # A mean over so many images is known well enough; a closed-form head needs them all.
+        some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
+    parts = [features_of(network, batches) for batches in cut_features.every_view(some, images.labels[some])]
+    features = np.concatenate(parts)
+    network.standardise.fit(features)
+    if network.head.closed_form:
+        standardised = network.standardise(features).numpy()
+        fitted = network.head.fit(standardised, np.concatenate([labels] * len(parts)), seed)
+        network.layer.set_weights(fitted.get_weights())
+
+
+def _phase_data(
+    network: Network, phase: Phase, cut_features: CutFeatures, images: Images, seed: int
+) -> PhaseData:
+    train, validation = images.of_split("train"), images.of_split("val")
+    return PhaseData(
+        train=lambda epoch: cut_features.shuffled(train, images.labels[train], phase.batch_size, seed, epoch),
+        validation=lambda: cut_features.in_order(validation, images.labels[validation]),
+        steps_per_epoch=-(-len(train) // phase.batch_size),
+        measure=measure(phase.metrics, network.head, images.labels[validation]),
+    )

@@ -1,0 +1,119 @@
+"""From a recipe to networks: the backbone, the head and what stands between them, shared by all phases."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from transferkit.backbones import Backbone, load_backbone
+from transferkit.errors import UserError, fault
+from transferkit.freezing import FreezePlan, plan_freeze
+from transferkit.heads import make_head
+from transferkit.recipe import Phase, Recipe
+from transferkit.transfer.mixed_precision import MixedNetwork
+from transferkit.transfer.network import Network
+from transferkit.transfer.standardise import Standardise
+
+__all__ = ["Parts", "open_parts"]
+
+
+@dataclass
+class Parts:
+    """What a run's networks are made of. Each phase cuts the backbone anew; the weights are the same.
+
+    Attributes:
+        recipe: the run's recipe.
+        backbone: the whole backbone.
+        classes: names in label order.
+        standardise: between features and head.
+        layer: the head's Keras layer.
+    """
+
+    recipe: Recipe
+    backbone: Backbone
+    classes: tuple[str, ...]
+    standardise: Standardise
+    layer: Any
+
+    def network(
+        self,
+        phase: Phase,
+        plan: FreezePlan,
+        counts: Sequence[int] | None = None,
+        samples: int | None = None,
+    ) -> Network:
+        """The network of a phase: cut where its plan says, with a head that has its loss.
+
+        Args:
+            phase: the phase.
+            plan: what it trains.
+            counts: training images by class, for balanced losses.
+            samples: training images in all, which the counts do not tell where an image has several labels.
+        """
+        width = self.backbone.feature_width
+        head = make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
+        if not phase.mixed_precision:
+            return Network(plan.cut(), head, self.layer, self.standardise)
+        # A backbone that is no Keras model has no layers to compute otherwise.
+        model = getattr(self.backbone, "model", None)
+        names = [layer.name for layer in plan.layers if layer.above_cut] if plan.at is not None else []
+        known = {one.name: one for one in getattr(model, "layers", ())}
+        layers = [known[name] for name in names if name in known]
+        return MixedNetwork(plan.cut(), head, self.layer, self.standardise, layers)
+
+    def plan(self, phase: Phase) -> FreezePlan:
+        """What a phase trains."""
+        return plan_freeze(phase.freeze, self.backbone, phase.batch_norm, phase.layer_decay)
+
+
+def open_parts(
+    recipe: Recipe, classes: Sequence[str], overwritten: bool = False, backbone: Backbone | None = None
+) -> Parts:
+    """Loads the backbone and builds the head, with initial weights drawn from the recipe's seed.
+
+    Args:
+        recipe: the run's recipe.
+        classes: names in label order.
+        overwritten: the weights will be overwritten at once, so that the recipe's need not be available.
+        backbone: the recipe's backbone, where it is loaded already.
+
+    Raises:
+        UserError: the backbone or its weights are unavailable, or the head does not fit the classes.
+    """
+    section = recipe.backbone
+    if backbone is None:
+        weights = None if overwritten else section.weights
+        backbone = load_backbone(
+            section.name, weights, section.input_size, seed=recipe.seed, **section.options
+        )
+        if not overwritten:
+            _check_finite(backbone, section.weights)
+    head = make_head(recipe.head, backbone.feature_width, classes)
+    layer = head.build_layer(recipe.seed)
+    return Parts(recipe, backbone, tuple(classes), Standardise(backbone.feature_width), layer)
+
+
+def _check_finite(backbone: Backbone, weights: str) -> None:
+    """Refuses weights that are no numbers: every feature would be none either."""
+    bad = []
+    for variable in backbone.variables:
+        value = np.asarray(variable)
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            bad.append(str(getattr(variable, "path", None) or variable.name))
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        received = f"NaN or infinite values in {', '.join(bad[:3])}{more}"
+        raise UserError(fault(f"backbone.weights {weights}", received, "numbers", "the file is damaged"))
+
+
+def features_of(network: Network, batches: Any) -> np.ndarray:
+    """The backbone's features float32 ``[N, D]`` of batches of ``(features, labels)``."""
+    # A partial is an object of its own: TensorFlow warns of functions that are traced again and again, and
+    # takes the same method of many networks for one.
+    run = tf.function(functools.partial(network.features), autograph=False)
+    return np.concatenate([run(features).numpy() for features, _ in batches])

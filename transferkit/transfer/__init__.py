@@ -1,0 +1,1 @@
+"""The network of a retraining and its model_fn, on top of the Estimator, which knows nothing of them."""

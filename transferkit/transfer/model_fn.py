@@ -1,0 +1,78 @@
+"""The model_fn of a retraining: everything before it knows nothing of training loops, everything after it
+nothing of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.estimator.spec import EstimatorSpec, ModeKeys
+from transferkit.keras3 import keras
+from transferkit.optimizers import batches_seen
+from transferkit.transfer.epoch_mean import EpochMean
+from transferkit.transfer.network import Network
+
+__all__ = ["make_model_fn"]
+
+
+def make_model_fn(
+    network: Network, optimizer: Any = None, train_loss: EpochMean | None = None
+) -> Callable[..., EstimatorSpec]:
+    """Builds the model_fn for a network and the optimizer of one phase.
+
+    The network is built once and captured, so all modes share its weights.
+
+    Args:
+        network: what is trained, evaluated and served.
+        optimizer: a Keras optimizer; needed for training only. Its ``learning_rate`` may be a schedule.
+
+        train_loss: the mean that the loss of every training step goes into, or None.
+
+    Returns:
+        ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
+        ``{"activations": …}`` or ``{"images": …}`` as :meth:`Network.logits` takes them, and whose labels are
+        int ``[N]`` (or float ``[N, classes]`` for a multi-label head, or where images are mixed).
+    """
+
+    def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        if mode == ModeKeys.PREDICT:
+            logits = network.logits(features)
+            return EstimatorSpec(mode, predictions={"logits": logits, **network.predictions(logits)})
+        if mode == ModeKeys.EVAL:
+            logits = network.logits(features)
+            loss = network.head.loss(labels, logits)
+            return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits))
+        variables = network.trainable_variables
+        features, labels = network.mixed(features, labels)
+        with tf.GradientTape() as tape:
+            loss = network.head.loss(labels, network.logits(features, training=True))
+            total = tf.add_n([loss, *network.penalties()])
+        gradients = tape.gradient(total, [variable.value for variable in variables])
+        if train_loss is not None:
+            train_loss.update(total, tf.shape(labels)[0], batches_seen(optimizer).value)
+        train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return EstimatorSpec(mode, loss=total, train_op=train_op)
+
+    return model_fn
+
+
+def _metrics(network: Network, labels: Any, logits: tf.Tensor) -> dict[str, Any]:
+    """What steers training; the figures of the evaluation are made from the predictions.
+
+    ``average_loss`` weighs every image alike, where ``loss``, as in tf.estimator, is a mean over batches.
+    """
+    loss = keras.metrics.Mean(name="average_loss")
+    loss.update_state(network.head.per_sample(labels, logits))
+    predictions = network.head.predictions(logits)
+    accuracy: Any
+    if network.head.multi_label:
+        accuracy = keras.metrics.Mean(name="accuracy")
+        # As in the evaluation: an image is right where all its labels are.
+        right = tf.equal(predictions["present"], tf.cast(labels, tf.bool))
+        accuracy.update_state(tf.cast(tf.reduce_all(right, axis=1), tf.float32))
+    else:
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        accuracy.update_state(labels, predictions["probabilities"])
+    return {"accuracy": accuracy, "average_loss": loss}
