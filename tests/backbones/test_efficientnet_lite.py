@@ -12,6 +12,7 @@ from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, 
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.torch_file import read_tensors
 from transferkit.card import load_card
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import decoder
 
 # Probability of the right class, as measured with the weights' own classifier.
@@ -40,7 +41,7 @@ def test_real_photos(name: str, shared_data: Path, keras_home: Path) -> None:
 
     index = json.loads((keras_home / "models" / "imagenet_class_index.json").read_text())
     for photo, wanted in RIGHT[name].items():
-        pixels = decoder(card.size, "stretch")((shared_data / "photos" / photo).read_bytes())
+        pixels = decoder(Decoding(card.size))((shared_data / "photos" / photo).read_bytes())
         answer = model.predict((pixels[None].astype("float32") - 127) / 128, verbose=0)[0]
         best = int(np.argmax(answer))
         assert index[str(best)][1] == CLASSES[photo]

@@ -59,7 +59,9 @@ def test_predict_prints_table_json_and_csv_and_goes_on_after_a_bad_file(made, sh
     assert [answer["path"].rsplit("/", 1)[1] for answer in answers] == ["a.png", "c.png"]
     assert all(len(answer["top"]) == 2 and answer["label"] == answer["top"][0]["label"] for answer in answers)
     rows = list(
-        csv.DictReader(transferkit("predict", run, folder / "a.png", "--format", "csv").stdout.splitlines())
+        csv.DictReader(
+            transferkit("predict", run, folder / "a.png", "--format", "csv", "--long").stdout.splitlines()
+        )
     )
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
     assert sum(float(row["probability"]) for row in rows) == pytest.approx(1, abs=1e-4)

@@ -60,3 +60,22 @@ def test_intervals_and_estimators_are_checked(tf1_model):
         tke.make_early_stopping_hook(estimator, lambda: False, run_every_secs=1, run_every_steps=1)
     with pytest.raises(TypeError, match="Estimator"):
         tke.make_early_stopping_hook(object(), lambda: False)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [
+        (tke.stop_if_no_decrease_hook, {"max_steps_without_decrease": 20}),
+        (tke.stop_if_no_increase_hook, {"max_steps_without_increase": 20}),
+        (tke.stop_if_lower_hook, {"threshold": 0.5}),
+        (tke.stop_if_higher_hook, {"threshold": 0.9}),
+    ],
+)
+def test_a_metric_that_no_evaluation_has_is_an_error(make, arguments, tf1_model, train_input, tmp_path):
+    estimator = tke.Estimator(tf1_model, str(tmp_path), params={})
+    hook = make(estimator, "loss_", run_every_secs=None, run_every_steps=1, **arguments)
+    # Before the first evaluation nothing is known of its metrics.
+    estimator.train(train_input, hooks=[hook], steps=1)
+    Tuned(tmp_path / "eval", {10: 1.0, 20: 0.4})
+    with pytest.raises(ValueError, match=r"'loss_', expected a metric of .*: loss; did you mean 'loss'"):
+        estimator.train(train_input, hooks=[hook], steps=1)

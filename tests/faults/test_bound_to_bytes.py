@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import transferkit
+from transferkit.array_file import read_arrays, write_arrays
 from transferkit.cli import cli, main
 from transferkit.errors import UserError
 from transferkit.export.versions import changes_of, check_artefact
@@ -213,10 +214,8 @@ def test_weights_and_answers_that_are_no_numbers_are_one_line(run, data, tmp_pat
     from transferkit.export.formats import saved_model
     from transferkit.export.spec import About, ExportSpec
 
-    with np.load(run / "weights.npz") as file:
-        arrays = {name: np.full_like(file[name], np.nan) for name in file.files}
-    with open(run / "weights.npz", "wb") as file:
-        np.savez(file, **arrays)
+    arrays = read_arrays(run / "weights.npz")
+    write_arrays(run / "weights.npz", {name: np.full_like(one, np.nan) for name, one in arrays.items()})
     (run / NAME).unlink()
     code, said = ended(capsys, "evaluate", run, "-q")
     assert code == 2

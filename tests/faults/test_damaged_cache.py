@@ -368,9 +368,9 @@ def test_compiled_code_that_was_changed_is_not_run(tmp_path, caplog, engine):
     files = sorted(files_of(folder))
     assert "folded.pb" in files
     for name in [*files, "contents.txt"]:
-        data = (folder / name).read_bytes()
-        for at in (0, len(data) // 3, len(data) - 1):
-            flip(folder / name, at, 2)
+        for part in (0.0, 0.33, 1.0):
+            # What was made again need not have the size that it had.
+            flip(folder / name, round(part * ((folder / name).stat().st_size - 1)), 2)
             assert sum(one.damaged for one in cache.verify(repair=False)) >= 1
             got = choose_engine(cut, SIZE, images, engine, cache)(images)
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-2)

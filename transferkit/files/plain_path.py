@@ -27,14 +27,14 @@ _links: dict[str, str] = {}
 _own: list[str] = []
 
 
-def is_pattern(path: str | os.PathLike[str]) -> bool:
+def is_pattern(path: str | bytes | os.PathLike[str]) -> bool:
     """Whether TensorFlow would take the path for a pattern. Addresses of remote files are left alone."""
-    text = os.fspath(path)
+    text = os.fsdecode(path)
     text = text if os.sep != "\\" else text.replace("\\", "/")
     return "://" not in text and any(one in text for one in SPECIAL)
 
 
-def plain_path(path: str | os.PathLike[str]) -> str:
+def plain_path(path: str | bytes | os.PathLike[str]) -> str:
     """A path to the same file, folder or checkpoint that TensorFlow reads as it stands.
 
     Args:
@@ -43,7 +43,7 @@ def plain_path(path: str | os.PathLike[str]) -> str:
     Returns:
         The path itself where nothing in it is special, or where no link can be made.
     """
-    text = os.fspath(path)
+    text = os.fsdecode(path)
     if not is_pattern(text):
         return text
     try:

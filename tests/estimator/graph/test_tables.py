@@ -128,7 +128,7 @@ def test_vocabularies_inside_model_fn_and_receiver(kind, words, tmp_path):
 
 def test_a_vocabulary_and_a_keras_layer_made_outside_and_captured(words, tmp_path):
     table = TABLES["static"](words)
-    layer = keras.layers.StringLookup(registry=str(words), num_oov_indices=0)
+    layer = keras.layers.StringLookup(vocabulary=str(words), num_oov_indices=0)
 
     def lookup():
         return lambda word: tf.where(word == "pink", table.lookup(word), tf.cast(layer(word), tf.int64))
