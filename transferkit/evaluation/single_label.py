@@ -39,8 +39,8 @@ def evaluate_single_label(
     count, every = len(labels), np.arange(len(classes))
     predicted = probabilities.argmax(axis=1).astype(np.int64)
     right = predicted == labels
-    confusion = np.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
-    confusion = confusion.reshape(len(classes), -1)
+    cells = np.bincount(labels * len(classes) + predicted, minlength=len(classes) ** 2)
+    confusion = cells.reshape(len(classes), -1)
     rows, curves = _per_class(labels, predicted, probabilities, classes, complete)
 
     metrics: dict[str, Any] = {"samples": count, "accuracy": float(right.mean())}
