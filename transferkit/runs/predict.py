@@ -82,9 +82,10 @@ class Exported:
         name = "saved_model" if place.is_dir() else format_of(place)
         if name is None:
             raise UserError(fault("predict", str(place), "a run, an export, or a file of one"))
-        check_installed(name, "predict")
         self.compared = check_artefact(place)
+        # Before the format's module, which imports TensorFlow: what that says at its start is held back.
         start_tensorflow()
+        check_installed(name, "predict")
         self.place, self.format = place, name
         self._opened: LoadedArtefact = load_format(name).read(place)
         self.about: About = self._opened.about
