@@ -167,3 +167,28 @@ def test_where_no_trial_can_be_run_nothing_is_left(shapes, tmp_path):
         )
     assert len(caught.value.faults) == 2
     assert not list(tmp_path.iterdir())
+
+
+def test_formats_that_cannot_be_written_are_refused_before_a_trial_trains(shapes, tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.__call__ = tf.function(
+        lambda images: tf.reduce_mean(tf.cast(images, tf.float32), [1, 2]),
+        input_signature=[tf.TensorSpec([None, 16, 16, 3], tf.uint8)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "module"))
+    recipe = tmp_path / "sweep.toml"
+    recipe.write_text('extends = "retrain"\nepochs = 2\n[sweep.values]\n"head.dropout" = [0.0, 0.5]\n')
+    with pytest.raises(UserError, match="a backbone whose layers Keras knows"):
+        transferkit.retrain(
+            recipe,
+            data=shapes,
+            run=tmp_path / "run",
+            backbone=f"saved_model:{tmp_path / 'module'}",
+            overrides=['export.formats=["keras"]'],
+            quiet=True,
+            allow_code=True,
+        )
+    assert not list(tmp_path.rglob("history.jsonl")), "nothing was trained"
+    assert not (tmp_path / ".run.partial").exists(), "and nothing is left"

@@ -15,6 +15,7 @@ from transferkit.recipe import Recipe
 from transferkit.schedules import Schedule, Span, as_keras
 from transferkit.training.images import Images
 from transferkit.training.loop import PhaseStart, train
+from transferkit.training.parts import open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.model_fn import make_model_fn
 
@@ -63,7 +64,9 @@ def range_test(
                 )
             stage.update(len(losses))
 
-    train(recipe, images, lambda decoded, parts: folder, progress, instead=test)
+    with progress.stage("backbone", unit="layer"):
+        parts = open_parts(recipe, images.classes)
+    train(recipe, images, parts, lambda decoded, parts: folder, progress, instead=test)
     found = np.asarray(losses)
     return found[np.isfinite(found)]
 

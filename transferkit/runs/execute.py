@@ -81,7 +81,7 @@ def execute(
             with progress.stage("backbone", unit="layer"):
                 parts = open_parts(recipe, images.classes)
         check_formats(recipe.export.formats, parts.backbone)
-        fitted = train(recipe, images, open_folder, progress, parts, tell)
+        fitted = train(recipe, images, parts, open_folder, progress, tell)
         trained, network, cut_features, folder = (
             RunResult.of(fitted.trained),
             fitted.network,

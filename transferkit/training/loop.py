@@ -16,7 +16,7 @@ from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, extract_features
 from transferkit.training.images import Images
 from transferkit.training.optimizer import build_optimizer
-from transferkit.training.parts import Parts, features_of, open_parts
+from transferkit.training.parts import Parts, features_of
 from transferkit.training.phase import MOMENTS, PhaseData, train_phase
 from transferkit.training.progress import Progress
 from transferkit.training.result import Trained
@@ -37,7 +37,7 @@ class Fitted:
     Attributes:
         trained: the record of it; its images are those that could be decoded.
         network: of the last phase, with the weights that the run ends with.
-        at_cut: the images at that network's cut.
+        cut_features: the images at that network's cut.
         folder: of the run, still partial.
     """
 
@@ -67,9 +67,9 @@ class PhaseStart:
 def train(
     recipe: Recipe,
     images: Images,
+    parts: Parts,
     open_folder: Callable[[Images, Parts], Path],
     progress: Progress,
-    parts: Parts | None = None,
     tell: Tell | None = None,
     instead: Callable[[PhaseStart], None] | None = None,
 ) -> Fitted:
@@ -78,19 +78,16 @@ def train(
     Args:
         recipe: the resolved recipe.
         images: what to train on.
+        parts: backbone and head, with the weights that a run begins with.
         open_folder: given the images that could be decoded, and backbone and head, opens the run's folder;
             called once nothing that the user gave can be refused any more.
         progress: shows the stages.
-        parts: backbone and head, where they are open already, with the weights that a run begins with.
         tell: is given the phase's name, the run's step and the row of every new evaluation.
         instead: what to do with the last phase instead of training it.
 
     Raises:
         UserError: recipe, data and backbone do not go together; nothing was trained then.
     """
-    if parts is None:
-        with progress.stage("backbone", unit="layer"):
-            parts = open_parts(recipe, images.classes)
     check_parts(recipe, images, parts)
     trained = Trained(recipe, images, parts)
     # All phases are planned before the first one trains: a name that the backbone lacks is found at once.

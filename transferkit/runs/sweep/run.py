@@ -23,6 +23,7 @@ from transferkit.evaluation import Evaluation, evaluate
 from transferkit.evaluation.gates import Gate
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
+from transferkit.runs.artefacts import check_formats
 from transferkit.runs.calibrate import logits_of
 from transferkit.runs.execute import execute
 from transferkit.runs.folder import RunFolder, write_whole
@@ -123,12 +124,13 @@ def _run_trial(
         write_whole(folder / "recipe.toml", chosen.to_toml())
         images = shared_resources.images(chosen, progress)
         parts = shared_resources.parts(chosen, images, progress)
+        check_formats(chosen.export.formats, parts.backbone)
         trackers = open_trackers(chosen, folder, name, progress.say)
 
         def tell(phase: str, step: int, row: dict[str, Any]) -> None:
             trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
 
-        fitted = train(chosen, images, open_folder, progress, parts, tell)
+        fitted = train(chosen, images, parts, open_folder, progress, tell)
     except UserError as error:
         return Trial(number, values, None, error="; ".join(error.faults))
     evaluation = _validate(fitted, recipe.sweep.metric, chosen.evaluation.precision)
