@@ -77,16 +77,16 @@ def message() -> str:
     return f"transferkit: interrupted; {hint}" if hint else "transferkit: interrupted"
 
 
-def resume_hint(place: str, phase_start: Callable[[], bool]) -> Callable[[], str]:
+def resume_hint(place: str, has_begun: Callable[[], bool]) -> Callable[[], str]:
     """For :func:`resumable`: how to go on with a run.
 
     Args:
         place: the run's.
-        begun: whether there is anything to go on with.
+        has_begun: whether there is anything to go on with.
     """
 
     def hint() -> str:
-        if phase_start():
+        if has_begun():
             return f"continue with: transferkit retrain --run {shlex.quote(place)} --resume"
         return "nothing was trained yet: start it again"
 

@@ -1,14 +1,14 @@
-"""The words that recipes are written in: heads, schedules, losses, augmentations, each one small module.
+"""The components that recipes name: heads, schedules, losses, augmentations, each one small module.
 
-A word is a pydantic model in a module of its name: ``transferkit/heads/mlp.py`` holds the head ``mlp``, and
-its fields are the arguments that a recipe may give. Being in the folder is all the registration there is. A
-word of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder counts),
-or is offered by an installed package under the entry point group ``transferkit.heads``.
+A component is a pydantic model in a module of its name: ``transferkit/heads/mlp.py`` holds the head ``mlp``,
+and its fields are the arguments that a recipe may give. Being in the folder is all the registration there is.
+A component of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder
+counts), or is offered by an installed package under the entry point group ``transferkit.heads``.
 
 A dotted path is imported only once it was admitted (:func:`transferkit.recipe.code.admit_code` does that for
 the verbs that need it): to look it up, :func:`transferkit.locate.locate` reads its file and runs nothing.
 
-Words import neither TensorFlow nor Keras when they are imported, so that a recipe is checked in a moment.
+Components import neither TensorFlow nor Keras when they are imported, so that a recipe is checked at once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Component(BaseModel):
 
 
 class Registry:
-    """All words of one kind.
+    """All components of one kind.
 
     Args:
         kind: the folder of the package that holds them, such as ``"heads"``.
@@ -59,14 +59,14 @@ class Registry:
         return sorted({*own, *self._offered()})
 
     def get(self, name: str, place: str | None = None) -> type[Component]:
-        """The word of a name, or of a dotted path ``package.module:Name``.
+        """The component of a name, or of a dotted path ``package.module:Name``.
 
         Args:
             name: as the recipe has it.
             place: where the name stands, for the error.
 
         Raises:
-            UserError: there is no such word; near names are offered.
+            UserError: there is no such component; near names are offered.
         """
         place = place or self.kind
         if ":" in name:
@@ -86,10 +86,12 @@ class Registry:
                 )
             )
         module = importlib.import_module(f"transferkit.{self.kind}.{name}")
-        words = [one for _, one in inspect.getmembers(module, _is_word) if one.__module__ == module.__name__]
-        public = [one for one in words if not one.__name__.startswith("_")]
+        components = [
+            one for _, one in inspect.getmembers(module, _is_component) if one.__module__ == module.__name__
+        ]
+        public = [one for one in components if not one.__name__.startswith("_")]
         if len(public) != 1:
-            raise TypeError(f"{module.__name__} must hold exactly one word, holds {len(public)}")
+            raise TypeError(f"{module.__name__} must hold exactly one component, holds {len(public)}")
         return public[0]
 
     def _offered(self) -> dict[str, metadata.EntryPoint]:
@@ -98,19 +100,19 @@ class Registry:
     def _own(self, path: str, place: str) -> type[Component]:
         return self._checked(import_dotted(path, place), path, place)
 
-    def _checked(self, word: Any, name: str, place: str) -> type[Component]:
-        # The base class itself says what a word of this kind must be able to do.
+    def _checked(self, component: Any, name: str, place: str) -> type[Component]:
+        # The base class itself says what a component of this kind must be able to do.
         base: type[Component] = importlib.import_module(f"transferkit.{self.kind}").Base
-        if not (inspect.isclass(word) and issubclass(word, base)):
+        if not (inspect.isclass(component) and issubclass(component, base)):
             raise UserError(
                 fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
             )
-        return word
+        return component
 
 
 @functools.cache
 def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> dict[str, metadata.EntryPoint]:
-    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 words.
+    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 components.
 
     What the current folder offers is left out: `python -m` looks there first, and nobody installed it.
     """
@@ -130,7 +132,7 @@ def _changed(place: str) -> int:
 
 
 def is_dotted(name: object) -> bool:
-    """Whether a name is a dotted path ``package.module:Name``, and no word's."""
+    """Whether a name is a dotted path ``package.module:Name``, and no name of the registry."""
     return isinstance(name, str) and ":" in name
 
 
@@ -169,9 +171,9 @@ def import_dotted(path: str, place: str) -> Any:
 
 
 def registry(kind: str) -> Registry:
-    """The vocabulary of one kind: ``"heads"``, ``"schedules"``, ``"losses"`` or ``"augmentation"``."""
+    """The registry of one kind: ``"heads"``, ``"schedules"``, ``"losses"`` or ``"augmentation"``."""
     return Registry(kind)
 
 
-def _is_word(thing: object) -> bool:
+def _is_component(thing: object) -> bool:
     return inspect.isclass(thing) and issubclass(thing, Component)

@@ -47,7 +47,7 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def phase_start(made, tmp_path):
+def interrupted(made, tmp_path):
     """A copy of the photos and the interrupted run."""
     shutil.copytree(made, tmp_path / "begun")
     return tmp_path / "begun"
@@ -101,54 +101,54 @@ def remove_class(root):
         (remove_class, r"10 images removed \(c2/00.png, c2/01.png, c2/02.png, …\)"),
     ],
 )
-def test_changed_data_are_refused_in_one_line_that_says_how(phase_start, change, said):
-    change(phase_start)
-    before = sorted(path for path in phase_start.rglob("*") if "many" not in path.parts)
+def test_changed_data_are_refused_in_one_line_that_says_how(interrupted, change, said):
+    change(interrupted)
+    before = sorted(path for path in interrupted.rglob("*") if "many" not in path.parts)
     with pytest.raises(
         UserError, match=rf"--resume: the data changed since the run began: .*{said}"
     ) as raised:
-        resume(phase_start)
+        resume(interrupted)
     assert len(raised.value.faults) == 1
     assert "--overwrite" in str(raised.value)
-    assert sorted(path for path in phase_start.rglob("*") if "many" not in path.parts) == before
+    assert sorted(path for path in interrupted.rglob("*") if "many" not in path.parts) == before
 
 
-def test_the_same_data_at_another_place_under_other_names_are_accepted(made, phase_start, tmp_path):
+def test_the_same_data_at_another_place_under_other_names_are_accepted(made, interrupted, tmp_path):
     shutil.copytree(made, tmp_path / "other")
     whole = resume(tmp_path / "other")
-    (phase_start / "many").rename(phase_start / "moved")
+    (interrupted / "many").rename(interrupted / "moved")
     # Another order of the files: the batches must be those of the ledger all the same.
     for number in range(10):
-        (phase_start / f"moved/c0/{number:02}.png").rename(phase_start / f"moved/c0/r{9 - number}.png")
+        (interrupted / f"moved/c0/{number:02}.png").rename(interrupted / f"moved/c0/r{9 - number}.png")
     # Only the ledger can bring back the rows' order; the phase trains again from its first epoch.
-    for folder in (phase_start / ".run.partial/phases").iterdir():
+    for folder in (interrupted / ".run.partial/phases").iterdir():
         shutil.rmtree(folder)
-    run = transferkit.retrain(run=phase_start / "run", data=phase_start / "moved", resume=True, quiet=True)
+    run = transferkit.retrain(run=interrupted / "run", data=interrupted / "moved", resume=True, quiet=True)
     one, other = np.load(run.path / "weights.npz"), np.load(whole.path / "weights.npz")
     assert all(np.array_equal(one[name], other[name]) for name in other.files)
     assert "c0/r9.png" in (run.path / "split.csv").read_text()
 
 
-def test_an_option_other_than_the_datas_place_is_refused(phase_start):
+def test_an_option_other_than_the_datas_place_is_refused(interrupted):
     with pytest.raises(UserError, match="batch_size is 8, was 32"):
         transferkit.retrain(
-            run=phase_start / "run", data=phase_start / "many", batch_size=8, resume=True, quiet=True
+            run=interrupted / "run", data=interrupted / "many", batch_size=8, resume=True, quiet=True
         )
 
 
-def test_a_backbone_with_other_weights_is_refused(phase_start):
-    file = phase_start / ".run.partial/begun.json"
+def test_a_backbone_with_other_weights_is_refused(interrupted):
+    file = interrupted / ".run.partial/begun.json"
     facts = json.loads(file.read_text())
     facts["weights_sha256"] = "0" * 64
     file.write_text(json.dumps(facts))
     with pytest.raises(UserError, match="--resume: backbone"):
-        resume(phase_start)
+        resume(interrupted)
 
 
-def test_a_mended_file_counts_as_new(phase_start):
+def test_a_repaired_file_counts_as_new(interrupted):
     """What was set aside as broken when the run began, and can be read now, was not trained on."""
-    partial = phase_start / ".run.partial"
+    partial = interrupted / ".run.partial"
     (partial / "quarantine.csv").write_text("path,reason\nc0/new.png,broken\n")
-    add(phase_start)
+    add(interrupted)
     with pytest.raises(UserError, match=r"1 image added \(c0/new.png\)"):
-        resume(phase_start)
+        resume(interrupted)

@@ -59,12 +59,12 @@ def test_every_engine_gives_the_same_run(engine, plain, shapes, tmp_path, monkey
 def test_batch_normalisation_moves_its_statistics_where_it_is_told_to(shapes, tmp_path, top):
     still = weights_of(retrain(shapes, tmp_path / "still", top))
     moved = weights_of(retrain(shapes, tmp_path / "moved", top, "batch_norm=train"))
-    phase_start = weights_of(retrain(shapes, tmp_path / "begun", "epochs=1"))
-    statistics = [name for name in phase_start if "moving_mean" in name]
-    same = [np.array_equal(phase_start[name], still[name]) for name in statistics]
+    first = weights_of(retrain(shapes, tmp_path / "begun", "epochs=1"))
+    statistics = [name for name in first if "moving_mean" in name]
+    same = [np.array_equal(first[name], still[name]) for name in statistics]
     assert statistics
     assert all(same), "frozen is the default"
-    changed = [not np.array_equal(phase_start[name], moved[name]) for name in statistics]
+    changed = [not np.array_equal(first[name], moved[name]) for name in statistics]
     assert any(changed)
     assert not all(changed), "those below the cut stay"
 
@@ -93,18 +93,18 @@ def test_evaluations_and_the_end_come_when_they_are_due(shapes, tmp_path):
 
 
 def test_losses_of_other_kinds_are_what_is_trained_and_reported(plain, shapes, tmp_path):
-    phase_start = {"plain": rows_of(plain)[0]["val_loss"]}
+    first = {"plain": rows_of(plain)[0]["val_loss"]}
     for name, loss in {
         "focal": "{kind='focal', gamma=2.0}",
         "weights": "{kind='cross_entropy', class_weights={circle=4.0}}",
     }.items():
         rows = rows_of(retrain(shapes, tmp_path / name, f"loss={loss}"))
-        phase_start[name] = rows[0]["val_loss"]
+        first[name] = rows[0]["val_loss"]
         assert rows[-1]["val_loss"] < rows[0]["val_loss"]
     # A head of noughts gives each of three classes a third: the loss of each kind is known then.
-    assert phase_start["plain"] == pytest.approx(np.log(3), abs=1e-4)
-    assert phase_start["focal"] == pytest.approx((2 / 3) ** 2 * np.log(3), abs=1e-4)
-    assert phase_start["weights"] > 1.2 * np.log(3)
+    assert first["plain"] == pytest.approx(np.log(3), abs=1e-4)
+    assert first["focal"] == pytest.approx((2 / 3) ** 2 * np.log(3), abs=1e-4)
+    assert first["weights"] > 1.2 * np.log(3)
 
 
 def test_a_temperature_that_the_export_is_to_leave_out_stays_out(shapes, tmp_path):

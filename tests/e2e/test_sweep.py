@@ -10,8 +10,7 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
-from transferkit.runs.sweep import read_results
-from transferkit.runs.sweep import shared_resources as shared_resources
+from transferkit.runs.sweep import read_results, shared_resources
 from transferkit.training.history import History
 
 SETTINGS = [

@@ -83,7 +83,7 @@ def test_what_keras_assigns_within_a_branch_is_assigned(optimizer, steps_per_loo
         return model_fn, [*model.variables, *chosen.variables]
 
     plain, expected = make()
-    phase_start = [one.numpy() for one in expected]
+    initial = [one.numpy() for one in expected]
     step = tf.function(lambda features, labels: plain(features, labels, "train").loss)
     for features, labels in batches().take(20):
         step(features, labels)
@@ -92,9 +92,7 @@ def test_what_keras_assigns_within_a_branch_is_assigned(optimizer, steps_per_loo
     Estimator(ours, str(tmp_path), config).train(batches, steps=20)
     for one, other in zip(expected, received, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6, err_msg=one.path)
-    moved = [
-        not np.array_equal(one.numpy(), before) for one, before in zip(expected, phase_start, strict=True)
-    ]
+    moved = [not np.array_equal(one.numpy(), before) for one, before in zip(expected, initial, strict=True)]
     names = {one.path.split("/")[-1] for one, changed in zip(expected, moved, strict=True) if changed}
     assert {"kernel", "bias", "seen"} <= names
 

@@ -118,8 +118,8 @@ def test_a_classifier_with_its_own_optimizer_begun_from_a_checkpoint(tmp_path):
     assert len(names) == 3 * 5 + 1
 
     # Evaluated as it begins, without a step of training: tf.estimator took the given values there too.
-    phase_start = text_model_fn(estimator.latest_checkpoint(), rate=0.0)
-    untrained = tke.Estimator(phase_start, str(tmp_path / "second"), params={})
+    warm_started = text_model_fn(estimator.latest_checkpoint(), rate=0.0)
+    untrained = tke.Estimator(warm_started, str(tmp_path / "second"), params={})
     assert untrained.evaluate(lambda: texts().batch(10))["eval_loss"] == result["eval_loss"]
     predicted = next(untrained.predict(lambda: texts().batch(10)))["probabilities"]
     expected = next(estimator.predict(lambda: texts().batch(10)))["probabilities"]

@@ -244,12 +244,12 @@ def _evaluator(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tu
         progress.info("Waiting %s s before the first evaluation", eval_spec.start_delay_secs)
         time.sleep(eval_spec.start_delay_secs)
     while not evaluation.final:
-        phase_start = time.monotonic()
+        started = time.monotonic()
         found = checkpoints.wait_for_newer(estimator.model_dir, evaluation.checkpoint, timeout=5.0)
         if found is None:
             continue
         evaluation.run()
-        rest = eval_spec.throttle_secs - (time.monotonic() - phase_start)
+        rest = eval_spec.throttle_secs - (time.monotonic() - started)
         if rest > 0 and not evaluation.final:
             time.sleep(rest)
     return evaluation.metrics, evaluation.exports

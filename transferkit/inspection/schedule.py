@@ -29,7 +29,7 @@ class PhaseRates:
         name: of the phase.
         kind: of its schedule.
         rates: float64 ``[steps]``, by the steps of the phase from 0.
-        listens: the rate falls further at every plateau of a metric, which only the run can tell.
+        uses_metrics: the rate falls further at every plateau of a metric, which only the run can tell.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PhaseRates:
         return {
             "phase": self.name,
             "schedule": self.kind,
-            "listens": self.uses_metrics,
+            "uses_metrics": self.uses_metrics,
             "rates": self.rates.tolist(),
         }
 

@@ -29,7 +29,7 @@ from transferkit.recipe.write import to_toml
 
 __all__ = ["NAMED", "Recipe"]
 
-# The tables of a phase that name a word: the key of the name, and the vocabulary.
+# The tables of a phase that name a word: the key of the name, and the registry.
 NAMED = {
     "optimizer": ("name", "optimizers"),
     "schedule": ("kind", "schedules"),

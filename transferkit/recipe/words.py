@@ -38,7 +38,7 @@ def check_word(
     """Checks one named table.
 
     Args:
-        kind: the vocabulary, such as ``"heads"``.
+        kind: the registry, such as ``"heads"``.
         name: the word.
         options: its arguments, without the name.
         path: where the table stands.

@@ -128,7 +128,7 @@ def write_formats(
     """Writes each format into a version's folder.
 
     Args:
-        subject: what to export.
+        export_spec: what to export.
         formats: the SavedModel first, since it makes the folder what servers look for.
         folder: there already.
         written: told of each format and its file once it is whole.

@@ -134,7 +134,7 @@ class ParityGate:
         """Waits for the answers and judges them.
 
         Args:
-            subject: what was exported: the network itself answers beside it.
+            export_spec: what was exported: the network itself answers beside it.
             held_out: the same images as before, now with their probabilities.
 
         Returns:

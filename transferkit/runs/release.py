@@ -102,7 +102,7 @@ class Release:
         """Writes all formats, out of sight; each is being checked from the moment it is whole.
 
         Args:
-            subject: what to export.
+            export_spec: what to export.
             paths: files of the evaluated images.
             labels: theirs.
         """

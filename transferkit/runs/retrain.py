@@ -151,10 +151,10 @@ def _interrupted(
     if not kept.exists():
         hint = "it was interrupted before anything was kept; start it anew with --overwrite"
         raise UserError(fault("--resume", str(place.path), None, hint))
-    phase_start = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
-    _check_kept(kept, phase_start)
+    beginning = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
+    _check_kept(kept, beginning)
     stored = load(kept)
-    paths = read_paths(phase_start)
+    paths = read_paths(beginning)
     found = admit_code(located(stored, paths, place.path))
     if reference is not None or overrides or any(value is not None for value in values.values()):
         given = admit_code(load(reference if reference is not None else kept, overrides, **values))
@@ -172,11 +172,11 @@ def _interrupted(
     return found
 
 
-def _check_kept(kept: Path, phase_start: Path) -> None:
+def _check_kept(kept: Path, beginning: Path) -> None:
     """Refuses a recipe that is not the one that the interrupted run was begun with."""
-    if not (phase_start / BEGUN).exists() and (kept.parent / "manifest.json").exists():
+    if not (beginning / BEGUN).exists() and (kept.parent / "manifest.json").exists():
         return  # killed between its last file and its move to its place: the manifest says what it holds
-    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(phase_start).get("recipe_sha256"):
+    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(beginning).get("recipe_sha256"):
         hint = "it was changed since the run was begun; start anew with --overwrite"
         raise UserError(fault("--resume", str(kept), None, hint))
 

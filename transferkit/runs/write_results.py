@@ -50,13 +50,13 @@ def write_inputs(
         writer = csv_files.Writer(file)
         writer.writerow(["path", "reason", "kind"])
         writer.writerows(images.unreadable)
-    phase_start = {
+    beginning = {
         "classes": list(images.classes),
         "weights_sha256": weights_sha256,
         "paths": record_paths(recipe, place.path),
         "recipe_sha256": hashlib.sha256(recipe.to_toml().encode()).hexdigest(),
     }
-    write_whole(folder / BEGUN, json.dumps(phase_start, indent=2) + "\n")
+    write_whole(folder / BEGUN, json.dumps(beginning, indent=2) + "\n")
     write_whole(folder / "recipe.toml", recipe.to_toml())
 
 

@@ -228,7 +228,7 @@ def _align(history: History, checkpoints: Path, name: str, progress: Progress) -
 
 
 def _shown(train_loss: EpochMean) -> dict[str, float]:
-    return {"loss": train_loss.result()} if train_loss.phase_start else {}
+    return {"loss": train_loss.result()} if train_loss.has_steps else {}
 
 
 def _steps(optimizer: Any) -> int:

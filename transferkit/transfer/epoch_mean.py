@@ -44,7 +44,7 @@ class EpochMean:
         self.weight.assign(kept * self.weight.value + weight)
 
     @property
-    def phase_start(self) -> bool:
+    def has_steps(self) -> bool:
         """Whether there has been a step."""
         return bool(self.weight.numpy())
 

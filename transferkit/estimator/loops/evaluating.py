@@ -87,7 +87,7 @@ def _run(
     runner.begin()
     runner.created()
     total, count, number = 0.0, 0, 0
-    phase_start = time.time()
+    started = time.time()
     progress.info("Starting evaluation at %s", time.strftime("%Y-%m-%dT%H:%M:%S"))
     while steps is None or number < steps:
         asked = runner.ask(traced.losses)
@@ -106,7 +106,7 @@ def _run(
             break
     batches.close()
     runner.end()
-    progress.info("Inference Time : %.5fs", time.time() - phase_start)
+    progress.info("Inference Time : %.5fs", time.time() - started)
     progress.info("Finished evaluation at %s", time.strftime("%Y-%m-%d-%H:%M:%S"))
     results = metric_values(traced)
     # Without a batch the mean is 0, as a metric without values is.

@@ -8,7 +8,7 @@ A module has
 * ``NEEDS``: modules that must be installed, and ``EXTRA``, the extra of transferkit that brings them;
 * ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
 * ``USAGE``: Python that uses an artefact; ``{path}``, ``{height}`` and ``{width}`` stand for its own;
-* ``write(subject, path)``: writes the artefact;
+* ``write(export_spec, path)``: writes the artefact;
 * ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.LoadedArtefact`.
 
 A module that stands here is a format; nothing else lists them. Modules whose names begin with an underscore

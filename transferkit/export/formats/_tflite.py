@@ -58,7 +58,7 @@ def convert(export_spec: ExportSpec, dtype: Any = tf.uint8, **settings: Any) -> 
     """The model as TFLite's bytes.
 
     Args:
-        subject: what to convert.
+        export_spec: what to convert.
         dtype: of the images in the graph that is converted.
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
