@@ -16,7 +16,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-__all__ = ["STATUS", "asked", "finishing", "message", "resumable", "resume_hint", "told", "watching"]
+__all__ = [
+    "STATUS",
+    "asked",
+    "finishing",
+    "forget",
+    "message",
+    "resumable",
+    "resume_hint",
+    "told",
+    "watching",
+]
 
 # What shells give for a process that SIGINT ended.
 STATUS = 128 + signal.SIGINT
@@ -64,6 +74,11 @@ def told() -> str:
         with contextlib.suppress(OSError):
             return _State.hint()
     return _State.told
+
+
+def forget() -> None:
+    """A command begins: what was cut short before it in this process is none of its own."""
+    _State.told = ""
 
 
 def asked() -> bool:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.cli import main
+from transferkit.interruption import resumable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 
@@ -85,6 +86,9 @@ def test_every_verb_ends_with_130_and_one_line(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
+    # A run that was cut short earlier in the process is not what this interruption is about.
+    with pytest.raises(OSError, match="full"), resumable(lambda: "continue with something else"):
+        raise OSError("full")
     monkeypatch.setattr("transferkit.recipe.recipe_files", interrupted)
     with pytest.raises(SystemExit) as ended:
         main(["recipes", "list"])

@@ -72,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     So does an interruption, with the status that shells give for it, and what the machine refuses, such as
     space on a full disk, with the status 1.
     """
+    interruption.forget()
     with printable_streams():
         try:
             # Without `color` click takes escape sequences away, and a name is another then.
