@@ -327,9 +327,9 @@ def test_large_files_are_read_once_and_again_when_they_change(tmp_path, monkeypa
     (folder / "small").write_bytes(b"1")
     write_manifest(folder, {})
     read = []
-    digest = file_manifest.digest_of
+    digest = file_manifest.sha256_of_file
     monkeypatch.setattr(
-        file_manifest, "digest_of", lambda path, most=None: read.append(path.name) or digest(path, most)
+        file_manifest, "sha256_of_file", lambda path, most=None: read.append(path.name) or digest(path, most)
     )
     for _ in range(3):
         assert read_manifest(folder).changes() == []

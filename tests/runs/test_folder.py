@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.files.whole_file import write_whole
+from transferkit.runs.folder import RunFolder
 
 
 def finished(path, content="old"):

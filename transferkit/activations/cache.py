@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transferkit.activations.sealed import read_sealed
 from transferkit.activations.store import Store, segments_of
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import cache_folder, default_max_bytes
 from transferkit.files.contents import LOCK, damage_of, facts_of, files_of
 from transferkit.files.lock import locked
+from transferkit.files.sealed import read_sealed
 
 __all__ = ["Cache", "Checked", "Entry"]
 

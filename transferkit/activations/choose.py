@@ -34,12 +34,12 @@ from transferkit.activations.engine import (
     trace,
 )
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
-from transferkit.activations.sealed import read_sealed, write_sealed
-from transferkit.activations.whole_file import write_whole_file
 from transferkit.data.reader import available_cores
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.files.lock import locked
+from transferkit.files.sealed import read_sealed, sealed
+from transferkit.files.whole_file import write_whole_shared
 
 __all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
 
@@ -282,7 +282,7 @@ def _compiled_folder(cache: Cache, cut: CutLike, size: tuple[int, int]) -> Path 
                     (folder / name).unlink(missing_ok=True)
         if not (folder / "about.json").exists():
             about = {"cut": cut.fingerprint, "size": list(size), **machine()}
-            write_whole_file(folder / "about.json", (json.dumps(about, indent=2) + "\n").encode())
+            write_whole_shared(folder / "about.json", (json.dumps(about, indent=2) + "\n").encode())
     except OSError:
         return None
     return folder
@@ -307,6 +307,6 @@ def _recall(memory: Path | None) -> dict[str, Any]:
 def _remember(memory: Path, facts: dict[str, Any]) -> None:
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(memory, facts)
+        write_whole_shared(memory, sealed(facts).encode())
     except OSError as error:
         _log.info("the choice of engine is not kept: %s", error)

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from transferkit.activations.whole_file import write_whole_file
 from transferkit.data.reader import available_cores
+from transferkit.files.whole_file import write_whole_shared
 
 __all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "folded_file", "trace"]
 
@@ -95,8 +95,8 @@ def folded_file(make: Callable[[], Any], file: Path) -> Path:
     if not _is_whole(file):
         graph_def = _fold(make())
         data = graph_def.SerializeToString()
-        write_whole_file(file, data)
-        write_whole_file(_digest_file(file), hashlib.sha256(data).hexdigest().encode())
+        write_whole_shared(file, data)
+        write_whole_shared(_digest_file(file), hashlib.sha256(data).hexdigest().encode())
     return file
 
 

@@ -23,8 +23,8 @@ import numpy as np
 from transferkit.activations.checksums import row_checksums, sound_rows
 from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.rows import Rows, Segment
-from transferkit.activations.whole_file import write_whole_file
 from transferkit.files.lock import locked
+from transferkit.files.whole_file import write_whole_shared
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
@@ -266,7 +266,7 @@ class Store:
         except (ValueError, TypeError):
             if not repair:
                 return
-        write_whole_file(file, (json.dumps(facts, indent=2) + "\n").encode())
+        write_whole_shared(file, (json.dumps(facts, indent=2) + "\n").encode())
 
     def _places(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Segment and slot of new rows: after the last one written, in a new segment where that is full."""

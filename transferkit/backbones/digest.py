@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["of_files", "of_parts", "of_path", "of_variables"]
+from transferkit.files.file_hash import sha256_of_file
 
-_BLOCK = 1 << 20
+__all__ = ["of_files", "of_parts", "of_path", "of_variables"]
 
 
 def of_path(path: Path) -> str:
     """SHA-256, in hex, of a file's bytes, or of a folder's: relative names and bytes, sorted by name."""
     if path.is_file():
-        return _file(path).hexdigest()
+        return sha256_of_file(path)
     return of_files(sorted(one for one in path.rglob("*") if one.is_file()), path)
 
 
@@ -27,7 +27,7 @@ def of_files(files: Iterable[Path], folder: Path) -> str:
     total = hashlib.sha256()
     for file in files:
         total.update(file.relative_to(folder).as_posix().encode() + b"\0")
-        total.update(_file(file).digest())
+        total.update(bytes.fromhex(sha256_of_file(file)))
     return total.hexdigest()
 
 
@@ -45,11 +45,3 @@ def of_parts(*parts: Any) -> str:
     """SHA-256, in hex, of things that JSON can hold."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _file(path: Path) -> Any:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest

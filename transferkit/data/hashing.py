@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from transferkit.files.file_hash import sha256_of_file
+
 __all__ = ["hash_file", "hash_files"]
 
 _THREADS = 8  # hashlib releases the interpreter's lock; more threads than cores also hide a disk's latency
-_BLOCK = 1 << 20  # bytes
 
 
 def hash_file(path: str | Path) -> str | None:
     """SHA-256 of a file's bytes as 64 hexadecimal digits, or None where the file cannot be read."""
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(_BLOCK):
-                digest.update(block)
-            return digest.hexdigest()
+        return sha256_of_file(path)
     except OSError:
         return None
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from transferkit._version import __version__
 from transferkit.errors import UserError, fault
+from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.lock import alone
-from transferkit.files.manifest import digest_of, read_manifest, said_of, write_manifest
+from transferkit.files.manifest import read_manifest, said_of, write_manifest
 
 __all__ = [
     "NewVersion",
@@ -106,7 +107,7 @@ def write_export_manifest(version: Path, weights: Path) -> None:
         version: its folder.
         weights: the file of the run that it was made from; a version of other weights is no part of the run.
     """
-    write_manifest(version, {"transferkit": __version__, "run_weights_sha256": digest_of(weights)})
+    write_manifest(version, {"transferkit": __version__, "run_weights_sha256": sha256_of_file(weights)})
 
 
 def changes_of(artefact: Path) -> tuple[str, ...] | None:

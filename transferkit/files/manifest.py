@@ -10,7 +10,6 @@ Large files are read once: their sums are kept in the cache folder, by device, i
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
@@ -20,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
-from transferkit.files.whole_file import whole_file
+from transferkit.files.file_hash import sha256_of_file
+from transferkit.files.sealed import SEAL, seal_of, sealed
+from transferkit.files.whole_file import write_whole
 
-__all__ = ["NAME", "Manifest", "digest_of", "list_files", "read_manifest", "said_of", "write_manifest"]
+__all__ = ["NAME", "Manifest", "list_files", "read_manifest", "said_of", "write_manifest"]
 
 NAME = "manifest.json"
 _GROWING = ".tfevents."
-_BLOCK = 1 << 20
 _WORTH_KEEPING = 1 << 20  # bytes; smaller files are read again as quickly as their sum is found
 _MOST_KEPT = 4000
 _SETTLED = 2.0  # seconds: a file written just now may change again within one tick of its times
@@ -87,7 +87,7 @@ def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -
         skip: paths that have a manifest of their own.
     """
     return {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": digest_of(folder / name)}
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of_file(folder / name)}
         for name in _walk(folder)
         if not skip(name)
     }
@@ -98,9 +98,7 @@ def write_manifest(
 ) -> None:
     """Writes the manifest of a folder whose files are all there."""
     content = {**facts, "files": list_files(folder, skip)}
-    content["sha256"] = _own_sum(content)
-    with whole_file(folder / NAME) as beside:
-        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / NAME, sealed(content))
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -116,10 +114,10 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except (OSError, ValueError) as error:
         raise UserError(fault(str(file), hint=f"it cannot be read: {error}")) from None
-    expected = {"files", "sha256"}
+    expected = {"files", SEAL}
     if not isinstance(content, dict) or not expected <= set(content) or not _is_list(content["files"]):
         raise UserError(fault(str(file), hint="it is damaged: it does not list the files that were written"))
-    intact = content.pop("sha256") == _own_sum(content)
+    intact = content.pop(SEAL) == seal_of(content)
     files = content.pop("files")
     return Manifest(folder, content, files, intact)
 
@@ -140,11 +138,6 @@ def _is_list(files: Any) -> bool:
     )
 
 
-def _own_sum(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _walk(folder: Path) -> Iterator[str]:
     """Files below a folder, by name; hidden ones are file managers' and half-written ones."""
     for place, folders, files in os.walk(folder):
@@ -159,7 +152,7 @@ def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
     try:
         status = os.stat(path)
         if _GROWING in path.name and status.st_size > known["bytes"]:
-            same = digest_of(path, known["bytes"]) == known["sha256"]
+            same = sha256_of_file(path, known["bytes"]) == known["sha256"]
         else:
             same = status.st_size == known["bytes"] and sums.of(path, status) == known["sha256"]
     except FileNotFoundError:
@@ -167,16 +160,6 @@ def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
     except OSError as error:
         return f"it cannot be read: {error.strerror or type(error).__name__}"
     return None if same else "changed since it was written"
-
-
-def digest_of(path: Path, most: int | None = None) -> str:
-    """SHA-256, in hex, of a file, or of its first ``most`` bytes."""
-    digest, left = hashlib.sha256(), most
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK if left is None else min(_BLOCK, left)):
-            digest.update(block)
-            left = None if left is None else left - len(block)
-    return digest.hexdigest()
 
 
 class _Sums:
@@ -191,12 +174,12 @@ class _Sums:
 
     def of(self, path: Path, status: os.stat_result) -> str:
         if status.st_size < _WORTH_KEEPING:
-            return digest_of(path)
+            return sha256_of_file(path)
         parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         key = "-".join(map(str, parts))
         kept = self._read()
         if key not in kept:
-            found = digest_of(path)
+            found = sha256_of_file(path)
             if time.time() - max(status.st_mtime, status.st_ctime) < _SETTLED:
                 return found
             kept[key], self._new = found, True

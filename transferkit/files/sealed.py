@@ -1,38 +1,33 @@
-"""Small JSON files of the cache with a checksum: what is damaged in them is not believed."""
+"""Facts in JSON with a checksum of their own: what is damaged or changed in them is not believed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transferkit.activations.whole_file import write_whole_file
+__all__ = ["SEAL", "read_sealed", "seal_of", "sealed"]
 
-__all__ = ["read_sealed", "write_sealed"]
-
-_SEAL = "sha256"
+SEAL = "sha256"
 
 
-def write_sealed(file: Path, facts: dict[str, Any]) -> None:
-    """Writes facts and their checksum.
+def seal_of(facts: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of facts that JSON can hold, whatever their order."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-    Raises:
-        OSError: it cannot be written.
-    """
-    sealed = {**facts, _SEAL: _sum(facts)}
-    write_whole_file(file, (json.dumps(sealed, indent=2) + "\n").encode())
+
+def sealed(facts: Mapping[str, Any]) -> str:
+    """The text of a file that holds facts and their checksum."""
+    return json.dumps({**facts, SEAL: seal_of(facts)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_sealed(file: Path) -> dict[str, Any] | None:
-    """The facts of a file; None where it is missing or damaged."""
+    """The facts of a file; None where it is missing, damaged or changed."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        seal = found.pop(_SEAL)
+        seal = found.pop(SEAL)
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
-    return found if seal == _sum(found) else None
-
-
-def _sum(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return found if seal == seal_of(found) else None

@@ -19,10 +19,10 @@ import numpy as np
 
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files import csv_files
+from transferkit.files.whole_file import write_whole
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.registry import registry
-from transferkit.runs.folder import write_whole
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 

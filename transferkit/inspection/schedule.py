@@ -13,9 +13,9 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
+from transferkit.files.whole_file import write_whole
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
-from transferkit.runs.folder import write_whole
 from transferkit.schedules import Span, make_schedule, rates
 
 __all__ = ["PhaseRates", "schedule_rates", "write_rates"]

@@ -17,9 +17,8 @@ from pathlib import Path
 from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
 from transferkit.files.lock import alone
-from transferkit.files.whole_file import whole_file
 
-__all__ = ["RunFolder", "write_whole"]
+__all__ = ["RunFolder"]
 
 
 class RunFolder:
@@ -138,9 +137,3 @@ class RunFolder:
             raise UserError(
                 fault("run", str(self.path), "a place that can be written", f"{parent} cannot be")
             )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a reader, or a killed process, never sees half of it."""
-    with whole_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")

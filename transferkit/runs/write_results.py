@@ -13,10 +13,10 @@ from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
 from transferkit.export.versions import versions, write_export_manifest
 from transferkit.files import csv_files
-from transferkit.files.whole_file import whole_file
+from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
 from transferkit.report import worst_mistakes, write_model_card, write_report
-from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import independence
 from transferkit.runs.located import BEGUN, record_paths
 from transferkit.runs.manifest import facts_of_run, write_run_manifest

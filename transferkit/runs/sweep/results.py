@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -12,12 +11,11 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
+from transferkit.files.sealed import read_sealed, sealed
+from transferkit.files.whole_file import write_whole
 from transferkit.recipe.metrics import less_is_better
-from transferkit.runs.folder import write_whole
 
 __all__ = ["Results", "Trial", "read_results"]
-
-_SUM = "sha256"
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class Trial:
 
     def write(self, path: Path) -> None:
         """Writes the trial whole: that the file is there says that the trial is finished."""
-        sealed = {**vars(self), _SUM: _sum(vars(self))}
-        write_whole(path, json.dumps(sealed, indent=2, ensure_ascii=False) + "\n")
+        write_whole(path, sealed(vars(self)))
 
     @classmethod
     def read(cls, path: Path) -> Trial:
@@ -54,18 +51,10 @@ class Trial:
         Raises:
             UserError: it was changed since.
         """
-        try:
-            facts = json.loads(path.read_text("utf-8"))
-            sound = facts.pop(_SUM) == _sum(facts)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
-            sound = False
-        if not sound:
+        facts = read_sealed(path)
+        if facts is None:
             raise UserError(fault(str(path), hint="it was changed; remove it, and the trial is run again"))
         return cls(**{**facts, "values": [(key, value) for key, value in facts["values"]]})
-
-
-def _sum(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ import tensorflow as tf
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.evaluation.gates import Gate
+from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.artefacts import check_formats
 from transferkit.runs.calibrate import logits_of
 from transferkit.runs.execute import execute
-from transferkit.runs.folder import RunFolder, write_whole
+from transferkit.runs.folder import RunFolder
 from transferkit.runs.same_data import same_data
 from transferkit.runs.sweep.choose import Values, make_chooser
 from transferkit.runs.sweep.results import Results, Trial

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.explain import as_text, flat
 from transferkit.recipe.faults import dotted
-from transferkit.runs.folder import write_whole
 from transferkit.runs.tracking import _base
 
 __all__ = ["Tracker"]
