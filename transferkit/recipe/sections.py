@@ -129,7 +129,7 @@ class Backbone(Section):
     """The pretrained network. Short form: its name."""
 
     name: str = Field(
-        "mobilenet_v2",
+        "efficientnet_lite0",
         min_length=1,
         description="card name, card:PATH, hub:HANDLE, saved_model:PATH, keras_file:PATH or keras_hub:PRESET",
     )
