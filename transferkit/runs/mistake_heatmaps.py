@@ -1,4 +1,4 @@
-"""Grad-CAM of a run's worst mistakes, for its report."""
+"""Grad-CAM of images, and of a run's worst mistakes for its report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from transferkit.evaluation import Evaluation
 from transferkit.report import doubtful_classes, worst_mistakes
 from transferkit.report.grad_cam import grad_cam
 
-__all__ = ["MistakeHeatmaps", "mistake_heatmaps"]
+__all__ = ["MistakeHeatmaps", "heatmaps", "mistake_heatmaps"]
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,36 @@ def mistake_heatmaps(
     rows = worst_mistakes(evaluation, most)
     if not rows:
         return MistakeHeatmaps()
-    place = _last_maps(parts.backbone)
-    if place is None:
+    (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
+    if not len(batch.indices):
+        return MistakeHeatmaps(note="None of the files of the worst mistakes can be read any more.")
+    here = [rows[index] for index in batch.indices]
+    heat = heatmaps(parts, batch.images, doubtful_classes(evaluation, here))
+    if heat is None:
         return MistakeHeatmaps(
             note="Which parts of an image an answer rests on (Grad-CAM) cannot be told: "
             f"{parts.backbone.name} shows no feature maps."
         )
+    return MistakeHeatmaps(dict(zip(here, heat, strict=True)))
+
+
+def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """Grad-CAM of one class of each image: float32 ``[N, h, w]``, 0 to 1; None for a backbone without maps.
+
+    Args:
+        parts: as of :func:`mistake_heatmaps`.
+        images: uint8 ``[N, H, W, 3]`` of the backbone's size.
+        classes: int ``[N]``, the answers to explain.
+    """
+    place = _last_maps(parts.backbone)
+    if place is None:
+        return None
     cut = parts.backbone.cut(place)
 
     def logits(maps: Any) -> Any:
         return parts.layer(parts.standardise(cut.suffix(maps)))
 
-    (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
-    if not len(batch.indices):
-        return MistakeHeatmaps(note="None of the files of the worst mistakes can be read any more.")
-    here = [rows[index] for index in batch.indices]
-    heat = grad_cam(cut.prefix, logits, batch.images, doubtful_classes(evaluation, here))
-    return MistakeHeatmaps(dict(zip(here, heat, strict=True)))
+    return grad_cam(cut.prefix, logits, images, classes)
 
 
 def _last_maps(backbone: Backbone) -> str | None:

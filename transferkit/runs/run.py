@@ -18,6 +18,7 @@ from transferkit.tensorflow_startup import start_tensorflow
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.explain import Explanation
     from transferkit.runs.independence import Independence
     from transferkit.runs.predict import Exported, Prediction
     from transferkit.runs.run_reader import Mistake
@@ -262,6 +263,33 @@ class Run:
         if isinstance(paths, str | os.PathLike):
             paths = [paths]
         return list(self._exported.predict(image_files(paths), top=top))
+
+    def explain(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        label: str | None = None,
+        allow_code: bool = False,
+    ) -> list[Explanation]:
+        """Shows which parts of images the network's answers rest on (Grad-CAM).
+
+        Args:
+            paths: image files and folders.
+            label: the class to explain; by default the most probable one of each image.
+            allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
+
+        Returns:
+            One explanation a file that can be read, in their order.
+
+        Raises:
+            UserError: there is no such class, or the run's backbone shows no feature maps.
+        """
+        start_tensorflow()
+        from transferkit.runs.explain import explain
+
+        with allowing(allow_code):
+            self._admit_code()
+            return explain(self, [paths] if isinstance(paths, str | os.PathLike) else paths, label)
 
     @cached_property
     def _exported(self) -> Exported:

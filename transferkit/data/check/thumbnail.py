@@ -12,7 +12,7 @@ import numpy as np
 from transferkit.data.pixels.deep import eight_bits, is_deep
 from transferkit.data.pixels.pillow import ORIENTATION, as_rgb, open_image, orientation_of
 
-__all__ = ["data_uri", "small_image", "thumbnail"]
+__all__ = ["data_uri", "heated", "small_image", "thumbnail"]
 
 # A thumbnail is worth no more than this: larger images are shown as missing.
 MOST_PIXELS = 50_000_000
@@ -30,7 +30,7 @@ def thumbnail(source: str | Path | np.ndarray | None, size: int = 96, overlay: A
     if image is None:
         return None
     if overlay is not None:
-        image = _heated(image, np.asarray(overlay, dtype=np.float32))
+        image = heated(image, np.asarray(overlay, dtype=np.float32))
     return data_uri(image)
 
 
@@ -78,7 +78,7 @@ def data_uri(image: Any, format: str = "JPEG") -> str:
     return f"data:image/{format.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _heated(image: Any, heat: np.ndarray) -> Any:
+def heated(image: Any, heat: np.ndarray) -> Any:
     """The image in grey with heat from transparent over orange to yellow."""
     from PIL import Image
 
