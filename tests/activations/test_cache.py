@@ -63,7 +63,7 @@ def test_pruning_removes_what_was_unused_for_longest(filled, bound, freed, left)
 
 def test_pruning_removes_what_no_record_names_and_what_is_no_store(filled):
     (store,) = (entry.key for entry in filled.entries() if entry.about.get("label") == "old")
-    (filled.stores / store / "00000007.seg").write_bytes(bytes(64))
+    (filled.stores / store / "0000000007.seg").write_bytes(bytes(64))
     (filled.stores / "junk").mkdir()
     (filled.stores / "junk" / "file").write_bytes(bytes(8))
     assert filled.prune() == 72

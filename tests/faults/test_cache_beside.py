@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -30,15 +29,8 @@ COUNT = 40
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory) -> list[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(1)
-    made = []
-    for number in range(COUNT):
-        path = folder / f"{number}.png"
-        Image.fromarray(rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)).save(path)
-        made.append((hashlib.sha256(path.read_bytes()).hexdigest(), path))
-    return made
+def items(hashed_images) -> list[tuple[str, Path]]:
+    return hashed_images(COUNT, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +95,9 @@ def test_a_cache_that_is_removed_while_it_is_read_stays_readable(cut, items, exp
     assert Cache(tmp_path / "cache").bytes() == 0
 
 
-def test_writers_readers_and_removers_all_at_once(cut, items, expected, tmp_path):
-    """Four that compute and read, again and again, beside one that clears and prunes without a pause."""
+@pytest.mark.parametrize("how", ["clear", "by hand"])
+def test_writers_readers_and_removers_all_at_once(cut, items, expected, tmp_path, how):
+    """Four that compute and read, again and again, beside one that removes and prunes without a pause."""
     folder, ended = tmp_path / "cache", threading.Event()
     faults: list[BaseException] = []
     given_up: list[str] = []
@@ -125,7 +118,7 @@ def test_writers_readers_and_removers_all_at_once(cut, items, expected, tmp_path
     def remove() -> None:
         try:
             while not ended.wait(0.05):
-                Cache(folder).clear()
+                REMOVALS[how](Cache(folder))
                 Cache(folder).prune(500)
                 Cache(folder).entries()
                 Cache(folder).verify()

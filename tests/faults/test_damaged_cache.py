@@ -43,15 +43,8 @@ def cut_of(name: str, factor: float = 1.0) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def items(tmp_path_factory) -> list[tuple[str, Path]]:
-    folder = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(1)
-    made = []
-    for number in range(COUNT):
-        path = folder / f"{number}.png"
-        Image.fromarray(rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)).save(path)
-        made.append((hashlib.sha256(path.read_bytes()).hexdigest(), path))
-    return made
+def items(hashed_images) -> list[tuple[str, Path]]:
+    return hashed_images(COUNT, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +81,10 @@ def store_of(folder: Path) -> Path:
     return store
 
 
+def segment_of(folder: Path, number: int) -> Path:
+    return sorted(store_of(folder).glob("*.seg"))[number]
+
+
 def flip(file: Path, at: int, bit: int = 0) -> None:
     data = bytearray(file.read_bytes())
     data[at] ^= 1 << bit
@@ -100,7 +97,7 @@ def test_a_flipped_bit_in_a_row_is_noticed_and_the_row_computed_again(
 ):
     monkeypatch.setattr(array_rows, "IN_MEMORY_BYTES", in_memory)
     store = store_of(filled)
-    flip(store / "00000001.seg", 100, 6)
+    flip(segment_of(filled, 1), 100, 6)
     found, lines = run(items, filled)
     np.testing.assert_array_equal(found.take(range(COUNT)), expected)
     assert found.stats.damaged == found.stats.computed == 1
@@ -134,11 +131,12 @@ def test_any_byte_of_a_store_may_be_wrong(items, expected, filled):
     assert all(count == 1 for count, name in lost if name.endswith(".seg"))
 
 
-@pytest.mark.parametrize("file", ["index", "store.json", "00000001.seg"])
+@pytest.mark.parametrize("file", ["index", "store.json", "segment"])
 def test_a_run_over_a_store_with_a_wrong_byte_answers_the_same(items, expected, filled, file):
-    whole = (store_of(filled) / file).read_bytes()
+    path = segment_of(filled, 1) if file == "segment" else store_of(filled) / file
+    whole = path.read_bytes()
     for at in range(0, len(whole), len(whole) // 6):
-        flip(store_of(filled) / file, at, at % 8)
+        flip(path, at, at % 8)
         found, lines = run(items, filled)
         np.testing.assert_array_equal(found.take(range(COUNT)), expected)
         assert bool(lines) == bool(found.stats.damaged)
@@ -147,8 +145,7 @@ def test_a_run_over_a_store_with_a_wrong_byte_answers_the_same(items, expected, 
 
 @pytest.mark.parametrize("damage", ["truncated", "deleted", "emptied", "zeros", "swapped", "of other sizes"])
 def test_segments_that_are_not_what_was_written(items, expected, filled, damage):
-    store = store_of(filled)
-    first, second = store / "00000000.seg", store / "00000001.seg"
+    first, second = segment_of(filled, 0), segment_of(filled, 1)
     if damage == "truncated":
         os.truncate(first, 300)
     elif damage == "deleted":
@@ -207,7 +204,7 @@ def test_a_damaged_row_whose_image_is_gone_is_an_unreadable_image(items, expecte
     folder = tmp_path / "moved"
     folder.mkdir()
     moved = [(sha256, shutil.copy(path, folder)) for sha256, path in items]
-    flip(store_of(filled) / "00000000.seg", 5)
+    flip(segment_of(filled, 0), 5)
     os.unlink(moved[0][1])
     found, lines = run(moved, filled)
     assert [one.index for one in found.failures] == [0]
@@ -221,8 +218,8 @@ def test_times_say_nothing(items, expected, filled):
         os.utime(path, (2**33, 2**33) if at % 2 else (0, 0))
     found, lines = run(items, filled)
     assert (found.stats.computed, lines) == (0, [])
-    flip(store_of(filled) / "00000002.seg", 9)
-    os.utime(store_of(filled) / "00000002.seg", (0, 0))
+    flip(segment_of(filled, 2), 9)
+    os.utime(segment_of(filled, 2), (0, 0))
     found, lines = run(items, filled)
     np.testing.assert_array_equal(found.take(range(COUNT)), expected)
     assert found.stats.damaged == 1
@@ -230,7 +227,7 @@ def test_times_say_nothing(items, expected, filled):
 
 def test_two_that_find_the_same_damage_at_once_both_get_the_right_rows(items, expected, filled):
     for number in range(4):
-        flip(store_of(filled) / f"{number:08d}.seg", 3)
+        flip(segment_of(filled, number), 3)
     found: list[np.ndarray] = []
     threads = [
         threading.Thread(target=lambda: found.append(run(items, filled)[0].take(range(COUNT))))
@@ -262,7 +259,7 @@ def test_a_cache_on_a_disk_that_cannot_be_written_is_read(items, expected, fille
     found, _ = run(items[:5], filled)
     np.testing.assert_array_equal(found.take(range(5)), expected[:5])
     # What it lacks cannot be added: one line says where.
-    flip(store_of(filled) / "00000000.seg", 1)
+    flip(segment_of(filled, 0), 1)
     with pytest.raises(UserError, match=r"^activations\.cache_dir: received '.*Read-only file system"):
         run(items, filled)
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +42,7 @@ from transferkit.activations.writer import HalfOverflow, Writer
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable, read_images
 from transferkit.errors import UserError, fault
-from transferkit.files.cache_location import writable_cache_folder
+from transferkit.files.cache_location import disk_usage, writable_cache_folder
 from transferkit.files.lock import locked
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "CutLike", "Stats", "compute"]
@@ -221,28 +220,33 @@ class _Job:
             needed: the bytes that they take.
         """
         checked = np.zeros(self.wanted.digests.shape, bool)
-        for tries in range(_TRIES):
-            found = self._found(checked)
-            missing = np.flatnonzero(~found.all(1) & self.good)
-            if len(missing):
-                if tries:
-                    self.say(f"cache: {len(missing)} images were removed meanwhile: computing them again")
-                else:
-                    _check_room(self.cache, needed)
-                self._compute(missing)
-            elif self.progress is not None:
-                self.progress(self.wanted.count, self.wanted.count)
-            # What this process wrote need not be read to be checked.
-            checked = np.ones_like(checked)
+        passes = 0
+        for _ in range(3 * _TRIES):
             try:
-                return self.store.rows(self.wanted.digests[self.good].reshape(-1))
+                found = self._found(checked)
+                missing = np.flatnonzero(~found.all(1) & self.good)
+                if not len(missing):
+                    if not passes:
+                        self._tell(self.wanted.count)
+                    return self.store.rows(self.wanted.digests[self.good].reshape(-1))
             except (KeyError, OSError):
-                continue  # removed or evicted beside this process
+                checked[:] = False  # removed or evicted beside this process
+                continue
+            if passes == _TRIES:
+                break
+            if passes:
+                self.say(f"cache: {len(missing)} images were removed meanwhile: computing them again")
+            else:
+                _check_room(self.cache, needed)
+            self._compute(missing)
+            # What this process wrote is checked as all else is: after a removal by hand, which asks for no
+            # lock, another process may have written in the same place.
+            passes += 1
         hint = "another process removes what this one writes: raise activations.max_bytes, or name another"
         raise UserError(fault("activations.cache_dir", str(self.cache.folder), "a cache that stays", hint))
 
     def _found(self, checked: np.ndarray) -> np.ndarray:
-        """bool ``[D, K]``: which rows are there; what is damaged of those not yet ``checked`` is dropped."""
+        """bool ``[D, K]``: which rows are there; those not yet ``checked`` are, and dropped where damaged."""
         found = self.wanted.found(self.store)
         asked = found & ~checked
         if not asked.any():
@@ -250,16 +254,18 @@ class _Job:
         digests = self.wanted.digests[asked]
         there, damaged = self.store.check(digests)
         if damaged.any():
-            self.damaged = int(damaged.sum())
+            self.damaged += int(damaged.sum())
             self.say(
-                f"cache: {self.damaged} of {len(digests)} activations are damaged: computing them again "
+                f"cache: {damaged.sum()} of {len(digests)} activations are damaged: computing them again "
                 f"({self.store.folder})"
             )
             try:
                 self.store.drop(digests[damaged])
+            except FileNotFoundError:
+                raise
             except OSError as error:
                 raise self._unwritable(error) from None
-        found[asked] = there & ~damaged
+        found[asked] = checked[asked] = there & ~damaged
         return found
 
     def _compute(self, missing: np.ndarray) -> None:
@@ -287,6 +293,8 @@ class _Job:
                     self.computed += self._pass(readable, images, watched, writer, len(missing))
                     done += len(part)
                     self._tell(done)
+        except (FileNotFoundError, FileExistsError):
+            return  # removed beside this process, again and again; what is missing is found to be so
         except OSError as error:
             # Only the cache: what cannot be read of an image is one of the reasons.
             raise self._unwritable(error) from None
@@ -339,7 +347,7 @@ def _check_room(cache: Cache, needed: int) -> None:
         raise UserError(
             fault("activations.max_bytes", cache.max_bytes, f"at least {needed} for these images", hint)
         )
-    free = shutil.disk_usage(cache.folder).free + cache.bytes()
+    free = disk_usage(cache.folder).free + cache.bytes()
     if needed > free:
         expected = f"a disk with {needed} free bytes"
         hint = f"{free} are free; {hint.removeprefix('raise it, ')}, or name another folder"

@@ -1,15 +1,19 @@
 """The index of a store: which row stands where, as fixed-size records that are appended and checked.
 
-The file opens with :data:`HEADER` (mark, first segment number not yet used) and goes on with :data:`RECORD`.
+The file opens with :data:`HEADER` (mark, first segment number not yet used, a random number) and goes on with
+:data:`RECORD`.
 A record is appended after the row that it names is on disk: it is the commit. What a killed process leaves is
 at worst a torn last record, whose checksum is wrong; it is not read, and the next writer cuts it off. A
 damaged record among sound ones is passed over, and its row is computed again.
-Segment numbers are never used twice, so an index read earlier never names another row's place.
+Segment numbers are never used twice, so an index read earlier never names another row's place. They begin at
+a random number, since a cache that was removed is begun anew beside processes that still use what it held.
+The header's random number tells a new index from the one that was read: file systems give inodes again.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import zlib
 from pathlib import Path
 
@@ -17,8 +21,8 @@ import numpy as np
 
 __all__ = ["HEADER", "NOWHERE", "RECORD", "Index", "digests_of"]
 
-_MARK = b"TKACTIV2"
-HEADER = np.dtype([("mark", "S8"), ("next_segment", "<u4"), ("crc", "<u4")])
+_MARK = b"TKACTIV3"
+HEADER = np.dtype([("mark", "S8"), ("next_segment", "<u4"), ("number", "<u8"), ("crc", "<u4")])
 RECORD = np.dtype(
     [("digest", "S32"), ("segment", "<u4"), ("slot", "<u4"), ("row_crc", "<u4"), ("crc", "<u4")]
 )
@@ -38,45 +42,45 @@ class Index:
     Attributes:
         records: :data:`RECORD` ``[n]``, in the order of writing.
         next_segment: first segment number that was never used, as far as the header knows.
+        header: what the file begins with, another one each time that it is written anew; empty where it is
+            missing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records = np.empty(0, RECORD)
-        self.next_segment = 0
+        self.next_segment = secrets.randbits(30)
         self._sorted = np.empty(0, "S32")
         self._order = np.empty(0, np.int64)
-        self._seen = (-1, 0)  # inode, bytes read: all that is needed to see whether others wrote
+        self.header = b""
+        self._end = 0  # of what was read: with the header, all that is needed to see whether others wrote
 
     def refresh(self) -> bool:
         """Reads what was written since the last time; True where that was anything."""
         try:
-            status = os.stat(self.path)
+            with open(self.path, "rb") as file:
+                header = file.read(HEADER.itemsize)
+                size = os.fstat(file.fileno()).st_size
+                if header == self.header and size == self._end:
+                    return False
+                if header != self.header or size < self._end:
+                    # Evicted or removed by another process, and written anew.
+                    self.__init__(self.path)  # type: ignore[misc]
+                    self.header = header
+                    readable, self.next_segment = _read_header(header)
+                    if not readable:
+                        return True  # of another version: the next writer starts the file anew
+                    self._end = HEADER.itemsize
+                file.seek(self._end)
+                data = file.read()
         except FileNotFoundError:
             changed = len(self.records) > 0
             self.__init__(self.path)  # type: ignore[misc]
             return changed
-        inode, offset = self._seen
-        if inode == status.st_ino and status.st_size == offset:
-            return False
-        if inode != status.st_ino or status.st_size < offset:
-            # Another process evicted rows: the file is a new one.
-            self.records, offset = np.empty(0, RECORD), 0
-        with open(self.path, "rb") as file:
-            inode = os.fstat(file.fileno()).st_ino
-            if offset == 0:
-                readable, self.next_segment = _read_header(file.read(HEADER.itemsize))
-                if not readable:
-                    # Of another version: the next writer starts the file anew.
-                    self._seen = (inode, 0)
-                    return True
-                offset = HEADER.itemsize
-            file.seek(offset)
-            data = file.read()
         fresh, length = _sound(data)
         self.records = np.concatenate([self.records, fresh])
         # Bytes after the last sound record stay unread until they are one.
-        self._seen = (inode, offset + length)
+        self._end += length
         if len(self.records):
             self.next_segment = max(self.next_segment, int(self.records["segment"].max()) + 1)
         self._order = np.argsort(self.records["digest"], kind="stable")
@@ -93,7 +97,7 @@ class Index:
 
     def append(self, records: np.ndarray) -> None:
         """Commits records whose rows are on disk. Only under the store's lock, after :meth:`refresh`."""
-        _, end = self._seen
+        end = self._end
         with open(self.path, "r+b" if end else "w+b") as file:
             if not end:
                 file.write(_header(self.next_segment))
@@ -114,12 +118,11 @@ class Index:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, self.path)
-        self._seen = (-1, 0)
         self.refresh()
 
 
 def _header(next_segment: int) -> bytes:
-    start = np.array([(_MARK, next_segment, 0)], HEADER).tobytes()[:_CHECKED_HEADER]
+    start = np.array([(_MARK, next_segment, secrets.randbits(64), 0)], HEADER).tobytes()[:_CHECKED_HEADER]
     return start + np.array([zlib.crc32(start)], "<u4").tobytes()
 
 

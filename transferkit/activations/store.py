@@ -1,7 +1,7 @@
 """One store: the activations of one cut, one preprocessing and one precision.
 
 A folder with ``index`` (:mod:`transferkit.activations.index`), ``store.json``, ``lock``, and segments
-``00000000.seg`` of some 128 MB each: plain rows, one after the other. Writing is done under the lock: rows
+``NUMBER.seg`` of some 128 MB each: plain rows, one after the other. Writing is done under the lock: rows
 first, to disk, then their records. Reading needs no lock. Whole segments are evicted, those unused for
 longest first; a reader that has one open keeps it. Each record holds its row's checksum; whoever uses rows
 asks for those that are :meth:`~Store.damaged` first.
@@ -13,7 +13,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,15 +57,23 @@ class Store:
         shape: of one row.
         dtype: of what is kept, ``"float32"`` or ``"float16"``.
         about: facts for ``transferkit cache info``: what these rows are.
+        make: make what is missing, also what another process removes later; False only looks.
     """
 
     def __init__(
-        self, folder: Path, shape: tuple[int, ...], dtype: str, about: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        shape: tuple[int, ...],
+        dtype: str,
+        about: dict[str, Any] | None = None,
+        make: bool = True,
     ) -> None:
         self.folder = folder
         self.layout = _Layout(tuple(int(length) for length in shape), dtype)
         self._facts = {**(about or {}), "shape": list(self.layout.shape), "dtype": dtype}
-        self._make_folder(repair=about is not None)
+        self._make = make
+        if make:
+            _despite_removal(lambda: self._make_folder(repair=about is not None))
         self._index = Index(folder / "index")
         self._index.refresh()
         self._used: set[int] = set()
@@ -84,7 +92,7 @@ class Store:
             raise ValueError(f"{folder / _ABOUT} describes no store")
         if facts.get("dtype") not in ("float16", "float32"):
             raise ValueError(f"{folder / _ABOUT} describes no store")
-        return cls(folder, tuple(facts["shape"]), np.dtype(facts["dtype"]).name)
+        return cls(folder, tuple(facts["shape"]), np.dtype(facts["dtype"]).name, make=False)
 
     def again(self) -> Store:
         """The same store, with a view of its index of its own."""
@@ -104,7 +112,7 @@ class Store:
 
     def segment_path(self, number: int) -> Path:
         """The file of a segment."""
-        return self.folder / f"{number:08d}.seg"
+        return self.folder / f"{number:010d}.seg"
 
     def segments(self) -> dict[int, os.stat_result]:
         """The segment files that are there."""
@@ -149,10 +157,10 @@ class Store:
                 # Removed by hand beside this process: what it had is computed again when it is asked for.
                 if tries == _TRIES - 1:
                     raise
-                self._make_folder()
+                _despite_removal(self._make_folder)
 
     def _add(self, digests: np.ndarray, rows: np.ndarray, room: Callable[[int], None] | None) -> None:
-        with locked(self.folder / "lock"):
+        with self._locked():
             fresh = ~self.has(digests)
             digests, rows = digests[fresh], np.ascontiguousarray(rows[fresh])
             if not len(digests):
@@ -175,7 +183,7 @@ class Store:
         Raises:
             KeyError: one of them is not there.
         """
-        with locked(self.folder / "lock"):
+        with self._locked():
             # Under the lock nobody evicts; once open, a segment stays readable whatever happens to it.
             if not self.has(digests).all():
                 raise KeyError("a row that was asked for is not in the store")
@@ -224,7 +232,7 @@ class Store:
             bool ``[n]`` twice: found (damaged ones included), damaged.
         """
         opened: dict[int, Segment] = {}
-        with locked(self.folder / "lock"):
+        with self._locked():
             found = self.has(digests)
             records = self._index.records[self._index.find(digests[found])]
             # Once open, a segment stays readable, so that nobody has to wait for the reading.
@@ -237,7 +245,7 @@ class Store:
 
     def drop(self, digests: np.ndarray) -> None:
         """Takes rows out of the index, so that they are computed again."""
-        with locked(self.folder / "lock"):
+        with self._locked():
             self._index.refresh()
             records = self._index.records
             self._index.rewrite(records[~np.isin(records["digest"], digests)])
@@ -251,6 +259,19 @@ class Store:
         if repair and len(wrong):
             self.drop(wrong)
         return len(wrong)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Holds the lock; what another process has removed is begun anew, unless this one only looks."""
+        with contextlib.ExitStack() as stack:
+
+            def acquire() -> None:
+                if self._make:
+                    self._make_folder()
+                stack.enter_context(locked(self.folder / "lock"))
+
+            _despite_removal(acquire)
+            yield
 
     def _make_folder(self, repair: bool = False) -> None:
         """Makes the folder and ``store.json``; with ``repair`` also writes that anew where it is damaged."""
@@ -303,6 +324,15 @@ class Store:
         ends = (records["slot"].astype(np.int64) + 1) * self.layout.row_bytes
         lengths = {number: status.st_size for number, status in sizes.items()}
         return ends <= np.array([lengths.get(int(number), 0) for number in records["segment"]], np.int64)
+
+
+def _despite_removal(action: Callable[[], None]) -> None:
+    """Does what fails where another process removes a folder in this moment, some more times."""
+    for _ in range(_TRIES * 10):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            action()
+            return
+    action()
 
 
 def segments_of(folder: Path) -> dict[int, os.stat_result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import logging
 import os
@@ -10,10 +11,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from transferkit.errors import UserError, fault
 
-__all__ = ["cache_folder", "default_max_bytes", "writable_cache_folder"]
+__all__ = ["cache_folder", "default_max_bytes", "disk_usage", "writable_cache_folder"]
 
 _MOST = 50 * 1024**3
 _log = logging.getLogger("transferkit.activations")
@@ -85,6 +87,12 @@ def default_max_bytes(folder: Path) -> int:
     Args:
         folder: the cache's folder; it need not exist yet.
     """
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return min(_MOST, shutil.disk_usage(folder).total // 10)
+    return min(_MOST, disk_usage(folder).total // 10)
+
+
+def disk_usage(folder: Path) -> Any:
+    """``total``, ``used`` and ``free`` bytes of the disk that a folder lies on, or would lie on."""
+    for place in (folder, *folder.absolute().parents):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return shutil.disk_usage(place)
+    raise FileNotFoundError(str(folder))
