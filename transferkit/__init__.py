@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transferkit.inspection.augmentation_preview import preview_augmentation
     from transferkit.inspection.plan import make_plan as plan
     from transferkit.runs.demo import write_digits
+    from transferkit.runs.preflight import preflight
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
     from transferkit.runs.solar_cells import write_solar_cells
@@ -34,6 +35,7 @@ __all__ = [
     "estimator",
     "load_run",
     "plan",
+    "preflight",
     "preview_augmentation",
     "retrain",
     "write_digits",
@@ -44,6 +46,7 @@ _LAZY = {
     "Run": "transferkit.runs.run:Run",
     "load_run": "transferkit.runs.run:load_run",
     "plan": "transferkit.inspection.plan:make_plan",
+    "preflight": "transferkit.runs.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
     "write_digits": "transferkit.runs.demo:write_digits",

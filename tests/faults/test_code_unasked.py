@@ -141,7 +141,7 @@ def test_a_strangers_recipe_needs_allow_code(place, tmp_path, text, capsys):
 @pytest.mark.parametrize(
     "verb",
     [
-        ["retrain", "--recipe", "FILE", "--data", "nowhere", "--run", "run"],
+        ["retrain", "--recipe", "FILE", "--data", ".", "--run", "run"],
         ["lr-find", "--recipe", "FILE", "--data", "nowhere"],
         ["schedule", "plot", "--recipe", "FILE", "--images", "50"],
     ],

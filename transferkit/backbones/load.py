@@ -7,14 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.backbones.backbone import Backbone, Stage
+from transferkit.backbones.weights_path import PRETRAINED
 from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowing
 
 __all__ = ["load_backbone"]
-
-# Spelled out here and not imported: TensorFlow comes only with the adapter that is needed.
-_OWN_WEIGHTS = ("imagenet", "pretrained")
 
 
 def load_backbone(
@@ -103,7 +101,7 @@ def _from_handle(
 
         adapter = load_keras_hub
         arguments["weights"] = weights or "random"
-    if weights not in (None, *_OWN_WEIGHTS) and not (scheme == "keras_hub" and weights == "random"):
+    if weights not in (None, *PRETRAINED) and not (scheme == "keras_hub" and weights == "random"):
         hint = f"{reference} brings its own weights, leave the key out"
         raise UserError(fault("backbone.weights", weights, "'imagenet' (those of the module)", hint))
     if card is not None and scheme != "keras_hub":

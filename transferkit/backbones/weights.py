@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.backbones.checkpoint import checkpoint_files, find_checkpoint, load_checkpoint
+from transferkit.backbones.checkpoint import checkpoint_files, load_checkpoint
 from transferkit.backbones.digest import of_files, of_path, of_variables
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.torch_weights import load_torch_weights
 from transferkit.backbones.weights_match import difference
+from transferkit.backbones.weights_path import PRETRAINED, given_path, is_hdf5, is_torch
 from transferkit.card import Card, list_cards
 from transferkit.errors import UserError, fault
 
-__all__ = ["PRETRAINED", "at_hand", "find_weights", "given_path", "load_weights", "pretrained_file"]
-
-# What a user may write for "those that the card names".
-PRETRAINED = ("imagenet", "pretrained")
+__all__ = ["at_hand", "find_weights", "load_weights", "pretrained_file"]
 
 
 def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
@@ -61,11 +59,11 @@ def load_weights(model: Any, path: Path | None, card: Card) -> str:
     """
     if path is None:
         return of_variables(model.weights)
-    if _is_torch(path):
+    if is_torch(path):
         load_torch_weights(model, path, card)
         return of_path(path)
     _load(model, path)
-    return of_path(path) if _is_hdf5(path) else of_files(checkpoint_files(path), path.parent)
+    return of_path(path) if is_hdf5(path) else of_files(checkpoint_files(path), path.parent)
 
 
 def pretrained_file(card: Card) -> Path:
@@ -152,39 +150,8 @@ def _reason(error: Exception) -> str:
     return (found.group(1) if found else text)[:120].strip(" :")
 
 
-def given_path(weights: str) -> Path:
-    """The file that a user names, or the path of the checkpoint (without ``.index``).
-
-    Raises:
-        UserError: there is none, or its kind is not known.
-    """
-    path = Path(weights).expanduser()
-    if _is_hdf5(path) or _is_torch(path):
-        return path
-    checkpoint = find_checkpoint(path)
-    if checkpoint is not None:
-        return checkpoint
-    if path.is_dir():
-        hint = "it holds none, or several and no file named checkpoint that tells the latest"
-        raise UserError(fault("backbone.weights", weights, "a folder with a TensorFlow checkpoint", hint))
-    if path.is_file():
-        raise UserError(
-            fault("backbone.weights", weights, "a .weights.h5 or .h5 file, or a TensorFlow checkpoint")
-        )
-    reason = "no such file or folder" if "/" in weights or "." in weights else None
-    raise UserError(fault("backbone.weights", weights, "'imagenet', 'random' or a path to weights", reason))
-
-
-def _is_hdf5(path: Path) -> bool:
-    return path.suffix == ".h5" and path.is_file()
-
-
-def _is_torch(path: Path) -> bool:
-    return path.suffix in (".pth", ".pt") and path.is_file()
-
-
 def _load(model: Any, path: Path) -> None:
-    if not _is_hdf5(path):
+    if not is_hdf5(path):
         load_checkpoint(model, path)
         return
     shown = difference(model, path)

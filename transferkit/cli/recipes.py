@@ -36,7 +36,10 @@ def _load(reference: str | None, overrides: tuple[str, ...] = ()) -> Recipe:
     """Reads a recipe, which runs none of the code that it names; says what stands in for a shipped file."""
     from transferkit.recipe import load
 
-    recipe = load(reference, overrides)
+    return _say_notes(load(reference, overrides))
+
+
+def _say_notes(recipe: Recipe) -> Recipe:
     for note in recipe.notes:
         click.echo(f"note: {note}", err=True)
     return recipe
@@ -121,7 +124,9 @@ def copy(recipe: str, to: Path | None, overwrite: bool) -> None:
 @click.argument("recipes", nargs=-1, required=True)
 @set_option
 def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Check recipes whole: every fault of every file, with its line.
+    """Check recipes whole: every fault of every file, with its line, as a run would find it on this machine.
+
+    Packages that are not installed are faults too, and so are files and folders that are not there.
 
     \b
     Examples:
@@ -129,59 +134,17 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
       transferkit recipes validate recipes/*.toml
     """
     from transferkit.errors import UserError
+    from transferkit.runs.preflight import checked_recipe
 
     faults: list[str] = []
     for reference in recipes:
         try:
-            _check_run(_load(reference, overrides))
+            _say_notes(checked_recipe(reference, overrides, stages=True))
             click.echo(f"{reference}: valid")
         except UserError as error:
             faults += error.faults
     if faults:
         raise UserError(*dict.fromkeys(faults))
-
-
-def _check_run(recipe: Recipe) -> None:
-    """Checks what a run checks before it starts, all of it."""
-    from transferkit.errors import UserError
-    from transferkit.evaluation import gates
-    from transferkit.runs.supported import check_supported
-
-    faults: list[str] = []
-    for one in (check_supported, _check_backbone, lambda recipe: gates.parse(recipe.evaluation.fail_under)):
-        try:
-            one(recipe)
-        except UserError as error:
-            faults += error.faults
-    if faults:
-        raise UserError(*faults)
-
-
-def _check_backbone(recipe: Recipe) -> None:
-    """Checks that there is such a backbone, with such stages and layers; it is built only where its card does
-    not say enough."""
-    from transferkit.card import card_of
-    from transferkit.errors import UserError
-    from transferkit.recipe import check_with
-
-    named = [getattr(phase.freeze, "until", None) for phase in recipe.resolved_phases]
-    try:
-        card = card_of(recipe.backbone.name)
-    except UserError:
-        return  # said already
-    if card is None or card.handle is not None:
-        return  # building it could run its code: that is left to the verbs that need it
-    stages = list(card.stages)
-    if all(name is None or name in stages for name in named):
-        return
-    from transferkit.tensorflow_startup import start_tensorflow
-
-    start_tensorflow()
-    from transferkit.backbones import load_backbone
-
-    section = recipe.backbone
-    backbone = load_backbone(section.name, None, section.input_size, **section.options)
-    check_with(recipe, stages=stages, layers=[layer.name for layer in backbone.layers])
 
 
 @command.command()

@@ -15,7 +15,13 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 
-__all__ = ["cache_folder", "default_max_bytes", "disk_usage", "writable_cache_folder"]
+__all__ = [
+    "cache_folder",
+    "check_cache_folder",
+    "default_max_bytes",
+    "disk_usage",
+    "writable_cache_folder",
+]
 
 _MOST = 50 * 1024**3
 _log = logging.getLogger("transferkit.activations")
@@ -58,6 +64,33 @@ def writable_cache_folder(folder: str | os.PathLike | None = None) -> Path:
     except (OSError, UserError) as error:
         reason = f"{place}: {error.strerror}" if isinstance(error, OSError) else "there is no home folder"
         return _temporary(reason)
+
+
+def check_cache_folder(folder: str | os.PathLike | None = None) -> None:
+    """Refuses a folder that is named and that can neither be read nor be made. Makes nothing.
+
+    Args:
+        folder: ``activations.cache_dir``; None takes ``$TRANSFERKIT_CACHE``.
+
+    Raises:
+        UserError: something else has its name, or lies on the way to it, or it is not there and the folder
+            above it cannot be written. One that is there and cannot be written may hold all that is needed.
+    """
+    named = folder if folder is not None else os.environ.get("TRANSFERKIT_CACHE")
+    if not named:
+        return
+    place = above = Path(named)
+    try:
+        while not above.exists() and above != above.parent:
+            above = above.parent
+        reason = None if above.is_dir() else f"{above} is no folder"
+        if reason is None and above != place and not os.access(above, os.W_OK):
+            reason = f"{above} cannot be written"
+    except (OSError, ValueError) as error:  # a name that no folder can have
+        reason = getattr(error, "strerror", None) or str(error)
+    if reason is not None:
+        hint = f"{reason}; name another with --set activations.cache_dir=DIR or TRANSFERKIT_CACHE"
+        raise UserError(fault("activations.cache_dir", str(place), "a folder to write in", hint))
 
 
 @functools.lru_cache(maxsize=1)

@@ -10,8 +10,8 @@ from typing import Any
 from transferkit.backbones.backbone import Cut
 from transferkit.freezing import FreezePlan
 from transferkit.permission import allowing
-from transferkit.recipe import Phase, Recipe, admit_code, load
-from transferkit.runs.supported import check_supported
+from transferkit.recipe import Phase, Recipe
+from transferkit.runs.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 
 __all__ = ["PhaseForecast", "make_plan"]
@@ -180,13 +180,12 @@ def make_plan(
     if data is not None:
         overrides = [("data.path", data), *overrides]
     with allowing(allow_code):
-        return _make_plan(admit_code(load(recipe, overrides, **values), components=False), measure)
+        return _make_plan(checked_recipe(recipe, overrides, components=False, **values), measure)
 
 
 def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
     from transferkit.training.progress import Progress
 
-    check_supported(resolved)
     images = None
     if resolved.data.path is not None:
         from transferkit.training.images import prepare

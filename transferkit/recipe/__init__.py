@@ -1,6 +1,6 @@
 """Recipes: files that say a whole run. Reads, checks, explains and writes them; imports no TensorFlow."""
 
-from transferkit.recipe.code import admit_code
+from transferkit.recipe.code import admit_code, refused_code
 from transferkit.recipe.cross_checks import check_card, check_labels, check_with
 from transferkit.recipe.find import find, recipe_files
 from transferkit.recipe.load import load
@@ -17,4 +17,5 @@ __all__ = [
     "find",
     "load",
     "recipe_files",
+    "refused_code",
 ]

@@ -24,7 +24,7 @@ from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
 from transferkit.registry import admit, is_dotted
 
-__all__ = ["Code", "admit_code", "code_of"]
+__all__ = ["Code", "admit_code", "code_of", "refused_code"]
 
 # A SavedModel is a program: its operations read and write files. So is what the Hub holds.
 _PROGRAMS = ("saved_model", "hub")
@@ -77,13 +77,10 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
     """
     for note in recipe.notes:
         announce(f"note: {note}")
+    refused = refused_code(recipe, components)
+    if refused:
+        raise UserError(*refused)
     wanted = [one for one in code_of(recipe) if components or not one.dotted]
-    refused = [one for one in wanted if one.foreign]
-    if refused and not allowed():
-        root = project()
-        where = f"the current project ({root})" if root else "any project (a home folder or /tmp is none)"
-        hint = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
-        raise UserError(*(fault(one.place, one.name, "no code", f"{one.what}: {hint}") for one in refused))
     for one in wanted:
         if one.by_file or one.dotted:
             announce(f"code: {one.place} = {one.name!r} runs {one.what}")
@@ -96,6 +93,22 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
     made = check(recipe.values(), dict(recipe.origins))
     made._foreign = recipe._foreign
     return made
+
+
+def refused_code(recipe: Recipe, components: bool = True) -> list[str]:
+    """A line for each piece of code that a recipe names and that may not run; runs none of it.
+
+    Args:
+        recipe: as :func:`transferkit.recipe.load` gives it.
+        components: its components are needed, and not only its backbone.
+    """
+    if allowed():
+        return []
+    refused = [one for one in code_of(recipe) if one.foreign and (components or not one.dotted)]
+    root = project()
+    where = f"the current project ({root})" if root else "any project (a home folder or /tmp is none)"
+    hint = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
+    return [fault(one.place, one.name, "no code", f"{one.what}: {hint}") for one in refused]
 
 
 def _components(recipe: Recipe) -> Iterator[Code]:

@@ -26,10 +26,23 @@ from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
 
-__all__ = ["load"]
+__all__ = ["RecipeError", "load"]
 
 # Keys that `false` switches off; inside, that is None.
 _SWITCHES = ("early_stopping", "ema", "gradient_clipping", "time_budget")
+
+
+class RecipeError(UserError):
+    """Faults of a recipe's own values.
+
+    Attributes:
+        sound: the recipe without the top-level keys that have faults, to find the others that it has; None
+            where nothing is left to check.
+    """
+
+    def __init__(self, sound: Recipe | None, *faults: str) -> None:
+        super().__init__(*faults)
+        self.sound = sound
 
 
 def load(
@@ -51,7 +64,8 @@ def load(
         The recipe with every default filled in.
 
     Raises:
-        UserError: one line for each fault, all at once.
+        RecipeError: one line for each fault, all at once.
+        UserError: a file cannot be read.
 
     >>> load(overrides=["batch_size=8"], backbone="resnet50").batch_size
     8
@@ -74,7 +88,7 @@ def load(
     if lost is not None:
         # How values go together is not to be judged without those of the parent.
         _, faults = _each(_switched(merged))
-        raise UserError(*lost.faults, *lines(faults, origins))
+        raise RecipeError(None, *lost.faults, *lines(faults, origins))
     recipe = check(merged, origins)
     package, preferred = missing_package(recipe), recipe.backbone.name
     if package is not None:
@@ -114,12 +128,12 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
     """Makes a recipe of merged values.
 
     Raises:
-        UserError: all faults of the values.
+        RecipeError: all faults of the values.
     """
     whole = _switched(values)
     odd = list(_undecodable(whole, ()))
     if odd:
-        raise UserError(*lines(odd, origins))
+        raise RecipeError(None, *lines(odd, origins))
     recipe, faults = _each(whole)
     faults += _phase_faults(whole, {one.path for one in faults})
     # What is right so far can still be at odds with itself.
@@ -133,7 +147,10 @@ def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
         table = whole.get("backbone")
         name = table.get("name") if isinstance(table, dict) else None
         faults += unknown_card(name) if isinstance(name, str) else []
-        raise UserError(*lines(faults, origins))
+        sound = _without(whole, faults)
+        if sound is not None:
+            sound._origins = origins
+        raise RecipeError(sound, *lines(faults, origins))
     recipe._origins = origins
     return recipe
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from transferkit.card import NORMALISATIONS
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
-from transferkit.export.formats import load_format
+from transferkit.export.formats import check_installed, load_format
 from transferkit.export.spec import About, ExportSpec
 from transferkit.runs.calibrate import Calibrated
 from transferkit.training.parts import Parts
@@ -36,14 +35,13 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
     Raises:
         UserError: a format's packages are not installed, or it cannot hold this backbone.
     """
-    faults = []
+    faults: list[str] = []
     for name in formats:
-        one = load_format(name)
-        missing = [module for module in one.NEEDS if importlib.util.find_spec(module) is None]
-        if missing:
-            hint = f"install it with: pip install 'transferkit[{one.EXTRA}]'"
-            faults.append(fault("export.formats", name, f"the packages {', '.join(missing)}", hint))
-        if one.FUNCTIONAL and not isinstance(backbone, FunctionalBackbone):
+        try:
+            check_installed(name, "export.formats")
+        except UserError as error:
+            faults += error.faults
+        if load_format(name).FUNCTIONAL and not isinstance(backbone, FunctionalBackbone):
             expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
             faults.append(fault("export.formats", name, expected, hint))

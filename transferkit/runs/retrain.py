@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,13 @@ from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
-from transferkit.runs.cluster import check_cluster
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.located import BEGUN, located, read_begun, read_paths, with_value
+from transferkit.runs.preflight import check_run, checked_recipe, collect
 from transferkit.runs.run import Run
 from transferkit.runs.same_data import same_data
-from transferkit.runs.supported import check_supported
-from transferkit.runs.sweep.choose import check_sweep
-from transferkit.runs.tracking import check_tracking
 from transferkit.tensorflow_startup import loading, start_tensorflow
-from transferkit.training.images import prepare
+from transferkit.training.images import missing_data, prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["retrain"]
@@ -86,7 +83,7 @@ def _retrain(
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
     if resume and run is None:
         raise UserError(fault("--resume", hint="say which run to continue with --run DIR"))
-    given = None if resume else admit_code(load(recipe, overrides, **values))
+    given = None if resume else _given(recipe, run, overrides, overwrite, fail_under, values)
     place = RunFolder(run if run is not None else _default_place(given))
     hint = resume_hint(str(place.path), lambda: place.resumable)
     with place.held(), resumable(hint):
@@ -104,13 +101,11 @@ def _run(
     quiet: bool,
     began: float,
 ) -> Run:
-    wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
     prepare_import()
-    check_supported(resolved)
-    check_tracking(resolved)
-    check_sweep(resolved)
+    if resume:
+        check_run(resolved)
     place.check(overwrite, resume)
-    check_cluster()
+    wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
     progress = Progress(quiet)
     images = prepare(resolved, progress)
     if resume:
@@ -131,6 +126,28 @@ def _run(
     finished = Run(place.path)
     gates.check(evaluation, wanted)
     return finished
+
+
+def _given(
+    reference: str | os.PathLike[str] | None,
+    run: str | os.PathLike[str] | None,
+    overrides: Sequence[str | tuple[str, Any]],
+    overwrite: bool,
+    fail_under: str | float | None,
+    values: dict[str, Any],
+) -> Recipe:
+    """The recipe of a new run, once all that can be known beforehand is known to be right with it."""
+
+    def more(recipe: Recipe) -> Iterator[str]:
+        """What is wrong with the run beside its recipe."""
+        if recipe.data.path is None:
+            yield missing_data()
+        yield from collect(
+            lambda: gates.parse(fail_under),
+            lambda: RunFolder(run).check(overwrite, resume=False) if run is not None else None,
+        )
+
+    return checked_recipe(reference, overrides, components=True, more=more, **values)
 
 
 def _interrupted(

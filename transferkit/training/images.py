@@ -21,7 +21,7 @@ from transferkit.recipe import Recipe, check_labels, check_with
 from transferkit.recipe.sections import Data
 from transferkit.training.progress import Progress
 
-__all__ = ["Images", "load_for_evaluation", "prepare"]
+__all__ = ["Images", "load_for_evaluation", "missing_data", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     """
     data = recipe.data
     if data.path is None:
-        raise UserError(fault("data.path", None, "a folder of class folders", "name it with --data DIR"))
+        raise UserError(missing_data())
     found = _source(recipe, data.path, stated=data.classes)
     # What else the recipe and the data demand of each other is said together with the backbone's part of it.
     check_labels(recipe, found.multi_label)
@@ -145,6 +145,11 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         notes.append(f"{data.ledger}: gives {there} of {len(ledger.rows)} images their split")
     notes += _small_classes(ledger, found.classes)
     return read.images(ledger.rows, (*notes, *_warnings(findings)))
+
+
+def missing_data() -> str:
+    """The fault of a recipe that names no images."""
+    return fault("data.path", None, "a folder of class folders", "name it with --data DIR")
 
 
 @dataclass(frozen=True)

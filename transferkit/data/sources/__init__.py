@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,20 @@ from transferkit.data.sources.archive import is_archive, read_archive
 from transferkit.data.sources.class_folder import read_class_folder
 from transferkit.data.sources.class_order import in_order_of, stated_classes
 from transferkit.data.sources.manifest import ManifestOptions, read_manifest
-from transferkit.data.sources.tfds import read_tfds
+from transferkit.data.sources.tfds import check_tfds, read_tfds
 from transferkit.data.sources.tfrecord import read_tfrecord, tfrecord_files
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault
 
-__all__ = ["ManifestOptions", "read_archive", "read_manifest", "read_source", "read_tfds", "read_tfrecord"]
+__all__ = [
+    "ManifestOptions",
+    "check_source",
+    "read_archive",
+    "read_manifest",
+    "read_source",
+    "read_tfds",
+    "read_tfrecord",
+]
 
 _MANIFESTS = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json")
 
@@ -59,6 +68,22 @@ def read_source(
     # Notes may name folders of any name, and are written into the run.
     found = replace(found, notes=tuple(shown(note) for note in found.notes))
     return found if stated is None else in_order_of(found, stated)
+
+
+def check_source(reference: str | Path) -> None:
+    """Refuses what cannot be read for want of a package, or because nothing is there. Reads nothing.
+
+    Args:
+        reference: as of :func:`read_source`.
+
+    Raises:
+        UserError: says what is missing.
+    """
+    text = str(reference)
+    if text.startswith("tfds:"):
+        check_tfds(text.removeprefix("tfds:"))
+    elif not os.path.exists(text):
+        raise UserError(fault("data", text, "a folder of class folders", "there is no such folder"))
 
 
 def _is_manifest(path: Path) -> bool:

@@ -9,10 +9,18 @@ from typing import Any
 from transferkit.data.source import DataSet
 from transferkit.data.sources.unpacked import Writer, unpacked_dataset
 from transferkit.errors import UserError, fault
+from transferkit.packages import installed
 
-__all__ = ["read_tfds"]
+__all__ = ["check_tfds", "read_tfds"]
 
 _SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
+
+
+def check_tfds(name: str) -> None:
+    """Raises a UserError where the extra is not installed."""
+    if not installed("tensorflow_datasets"):
+        hint = "pip install 'transferkit[tfds]'"
+        raise UserError(fault("data", f"tfds:{name}", "tensorflow-datasets to be installed", hint))
 
 
 def read_tfds(name: str, unpack_to: Path) -> DataSet:
@@ -26,11 +34,9 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
         UserError: the extra is not installed, the name is unknown, the data is missing, or its images have
             no label each.
     """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        hint = "pip install 'transferkit[tfds]'"
-        raise UserError(fault("data", f"tfds:{name}", "tensorflow-datasets to be installed", hint)) from error
+    check_tfds(name)
+    import tensorflow_datasets as tfds
+
     try:
         builder = tfds.builder(name)
         features = builder.info.features

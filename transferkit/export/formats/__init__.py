@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import pkgutil
 from pathlib import Path
 from types import ModuleType
 
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.packages import installed
 
 __all__ = ["check_installed", "find_artefacts", "format_names", "format_of", "load_format", "size_of"]
 
@@ -82,9 +82,9 @@ def check_installed(name: str, place: str) -> None:
         UserError: says how to install them.
     """
     one = load_format(name)
-    missing = [module for module in one.NEEDS if importlib.util.find_spec(module) is None]
+    missing = [module for module in one.NEEDS if not installed(module)]
     if missing:
-        hint = f"install them with: pip install 'transferkit[{one.EXTRA}]'"
+        hint = f"install it with: pip install 'transferkit[{one.EXTRA}]'"
         raise UserError(fault(place, name, f"the packages {', '.join(missing)}", hint))
 
 

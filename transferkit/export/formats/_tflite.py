@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._base import LoadedArtefact, Tensor
@@ -39,22 +38,7 @@ print(labels[probabilities.argmax()], probabilities.max())
 _BATCH = 16
 
 
-class _Module(tf.Module):
-    """The function with names for its input and output, which the file's signature then has."""
-
-    def __init__(self, export_spec: ExportSpec, dtype: Any) -> None:
-        super().__init__(name="transferkit")
-        self.weights = [getattr(variable, "_value", variable) for variable in export_spec.variables]
-        shape = [None, *export_spec.about.input_size, 3]
-
-        def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            # A quantiser may hand the pixels over as float; they are whole numbers all the same.
-            return {"probabilities": export_spec.probabilities(images)}
-
-        self.answer = tf.function(answer, [tf.TensorSpec(shape, dtype, name="images")], autograph=False)
-
-
-def convert(export_spec: ExportSpec, dtype: Any = tf.uint8, **settings: Any) -> bytes:
+def convert(export_spec: ExportSpec, dtype: Any = "uint8", **settings: Any) -> bytes:
     """The model as TFLite's bytes.
 
     Args:
@@ -62,7 +46,11 @@ def convert(export_spec: ExportSpec, dtype: Any = tf.uint8, **settings: Any) -> 
         dtype: of the images in the graph that is converted.
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
-    module = _Module(export_spec, dtype)
+    import tensorflow as tf
+
+    from transferkit.export.formats._tflite_module import Answering
+
+    module = Answering(export_spec, dtype)
     with quiet(), plain_temporary_folder():
         concrete = module.answer.get_concrete_function()
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
@@ -114,6 +102,8 @@ def _interpreter(path: Path) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
+        import tensorflow as tf
+
         Interpreter = tf.lite.Interpreter
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
@@ -135,6 +125,8 @@ def quiet() -> Iterator[None]:
 
     Interpreters announce their delegates there.
     """
+    import tensorflow as tf
+
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

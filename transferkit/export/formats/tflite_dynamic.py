@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tensorflow as tf
-
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.spec import ExportSpec
@@ -25,4 +23,6 @@ read = _tflite.read
 
 def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
+    import tensorflow as tf
+
     _tflite.save(_tflite.convert(export_spec, optimizations=[tf.lite.Optimize.DEFAULT]), export_spec, path)

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.formats._bias_correction import correct_biases
 from transferkit.export.spec import ExportSpec
 
 __all__ = [
@@ -51,6 +49,10 @@ def write(export_spec: ExportSpec, path: Path) -> None:
     Raises:
         UserError: there are no photos to measure ranges on.
     """
+    import tensorflow as tf
+
+    from transferkit.export.formats._bias_correction import correct_biases
+
     photos = list(export_spec.photos(REPRESENTATIVE)) if export_spec.photos is not None else []
     if not photos:
         expected = "training photos, to measure the ranges of the activations on"

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any, Protocol
 
 from transferkit.errors import UserError, fault
+from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.recipe.metrics import less_is_better
 from transferkit.recipe.sections import Range
 from transferkit.recipe.sweep import trial_recipe, trials
+from transferkit.runs.supported import check_supported
 
 __all__ = ["Chooser", "check_sweep", "make_chooser"]
 
 Values = list[tuple[str, Any]]
+
+# The sections whose values decide whether there is such a backbone, and whether this version can run it.
+_DECIDE = ("activations", "augmentation", "backbone", "evaluation", "head")
 
 
 class Chooser(Protocol):
@@ -42,7 +46,7 @@ def check_sweep(recipe: Recipe) -> None:
         hint = 'such as values = { "optimizer.learning_rate" = [1e-4, 1e-3] }'
         raise UserError(fault("sweep.values", None, "at least one key with its values", hint))
     if sweep.method == "optuna":
-        if importlib.util.find_spec("optuna") is None:
+        if not installed("optuna"):
             expected = "the package optuna, which is not installed"
             hint = 'pip install "transferkit[optuna]", or say method = "random"'
             raise UserError(fault("sweep.method", "optuna", expected, hint))
@@ -50,7 +54,9 @@ def check_sweep(recipe: Recipe) -> None:
     faults = []
     for number, values in enumerate(trials(recipe), start=1):
         try:
-            trial_recipe(recipe, values)
+            trial = trial_recipe(recipe, values)
+            if any(key.partition(".")[0] in _DECIDE for key, _ in values):
+                check_supported(trial)
         except UserError as error:
             given = ", ".join(f"{key} = {value!r}" for key, value in values)
             faults += [f"sweep: trial {number} ({given}): {line}" for line in error.faults]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.runs.tracking._base import Tracker
 
@@ -35,7 +35,7 @@ def check_tracking(recipe: Recipe) -> None:
             f'pip install "transferkit[{name}]", or leave it out',
         )
         for name in _wanted(recipe)
-        if importlib.util.find_spec(name) is None
+        if not installed(name)
     ]
     if faults:
         raise UserError(*faults)

@@ -1,0 +1,145 @@
+"""Every verb finds the same faults of a recipe, all of them at once, before anything runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import transferkit
+from transferkit.cli import cli
+from transferkit.errors import UserError
+from transferkit.recipe import load
+from transferkit.runs.preflight import preflight
+from transferkit.runs.sweep.choose import check_sweep
+
+# A fault of each kind: a word, a card, a gate, packages of three kinds, a folder, files.
+FAULTS = """
+extends = "retrain"
+data = {{ path = "nowhere", ledger = "no_run" }}
+backbone = "mobilenet_v9"
+head = {{ kind = "linaer" }}
+activations = {{ cache_dir = "{cache}" }}
+evaluation = {{ fail_under = {{ acuracy = 0.9 }} }}
+export = {{ formats = ["onnx"] }}
+tracking = {{ mlflow = true }}
+sweep = {{ method = "optuna", values = {{ batch_size = [8, 16] }} }}
+"""
+PLACES = [
+    "mine.toml:4: backbone.name",
+    "mine.toml:5: head.kind",
+    "gate acuracy",
+    "mine.toml:3: data",
+    "mine.toml:3: data.ledger",
+    "mine.toml:6: activations.cache_dir",
+    "mine.toml:8: export.formats",
+    "mine.toml:9: tracking.mlflow",
+    "mine.toml:10: sweep.method",
+]
+
+
+@pytest.fixture
+def recipe(tmp_path, monkeypatch):
+    """The file with the faults, where none of the packages is installed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
+    (tmp_path / "mine.toml").write_text(FAULTS.format(cache=tmp_path / "a_file" / "cache"))
+    found, hidden = importlib.util.find_spec, ("mlflow", "optuna", "onnx", "onnxruntime", "tf2onnx")
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: None if name in hidden else found(name, *rest)
+    )
+    return "mine.toml"
+
+
+def refused(*arguments: str) -> tuple[str, ...]:
+    result = CliRunner().invoke(cli, arguments)
+    assert isinstance(result.exception, UserError), result.output
+    return result.exception.faults
+
+
+def raised(function, *arguments, **options) -> tuple[str, ...]:
+    with pytest.raises(UserError) as caught:
+        function(*arguments, **options)
+    return caught.value.faults
+
+
+def test_all_verbs_and_the_api_name_the_same_faults(recipe, tmp_path):
+    found = preflight(recipe)
+    assert [line.rsplit(": ", 1)[0].split(": received")[0] for line in found] == PLACES
+    assert refused("recipes", "validate", recipe) == found
+    assert refused("plan", "--recipe", recipe) == found
+    assert refused("retrain", "--recipe", recipe, "--run", "run") == found
+    assert raised(transferkit.retrain, recipe, run="run") == found
+    assert raised(transferkit.plan, recipe) == found
+    assert transferkit.preflight(recipe) == found
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a_file", "mine.toml"], "nothing was written"
+
+
+def test_a_run_adds_what_is_wrong_beside_its_recipe(recipe, tmp_path):
+    (tmp_path / "there").mkdir()
+    found = refused("retrain", "--recipe", recipe, "--run", "there", "--fail-under", "2")
+    assert found[: len(PLACES)] == preflight(recipe)
+    assert [line.partition(":")[0] for line in found[len(PLACES) :]] == ["gate accuracy", "run"]
+
+
+def test_the_images_may_be_others_than_the_recipe_says(tmp_path):
+    recipe = load(overrides=[f"data.path='{tmp_path / 'gone'}'"])
+    assert len(preflight(recipe)) == 1
+    assert preflight(recipe, data=tmp_path) == ()
+    (line,) = preflight(load(), data="tfds:no_such_set_is_looked_for")
+    assert "transferkit[tfds]" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ("backbone='keras_file:gone.keras'", "a .keras or .h5 file; no such file"),
+        ("backbone='saved_model:gone'", "the folder of a SavedModel; no such folder"),
+        ("backbone.weights='gone.h5'", "no such file or folder"),
+        ("data.classes='names.txt'", "a file with a class name a line"),
+        ("data.root='gone'", "data.root: received 'gone', expected a folder"),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(setting, part, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (line,) = preflight(load(overrides=[setting]))
+    assert part in line
+
+
+@pytest.mark.parametrize(
+    ("package", "setting"),
+    [
+        ("keras_hub", "backbone='keras_hub:resnet_18_imagenet'"),
+        ("openvino", "activations.engine=openvino"),
+        ("wandb", "tracking.wandb=true"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named(package, setting, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else found(name))
+    (line,) = preflight(load(overrides=[setting]))
+    assert f"the package {package}, which is not installed" in line
+
+
+def test_a_cache_that_can_only_be_read_is_no_fault(tmp_path):
+    (tmp_path / "cache").mkdir(mode=0o555)
+    assert preflight(load(overrides=[f"activations.cache_dir='{tmp_path / 'cache'}'"])) == ()
+
+
+def test_a_trial_with_an_unknown_card_is_refused_before_the_first():
+    recipe = load(overrides=["sweep.values={'backbone.name'=['embedded', 'embeded']}"])
+    (line,) = raised(check_sweep, recipe)
+    assert "trial 2" in line
+    assert "did you mean 'embedded'" in line
+
+
+def test_what_is_sound_takes_no_tensorflow():
+    code = (
+        "import sys; from transferkit.runs.preflight import preflight; "
+        "assert preflight('retrain') == (), preflight('retrain'); print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,19 @@
+"""Whether a package can be imported, found without importing it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+__all__ = ["installed"]
+
+
+def installed(package: str) -> bool:
+    """Whether a top-level package can be imported, or is imported already.
+
+    Args:
+        package: as ``import`` has it, such as ``"sklearn"``.
+    """
+    if package in sys.modules:
+        return sys.modules[package] is not None
+    return importlib.util.find_spec(package) is not None

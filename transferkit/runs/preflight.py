@@ -1,0 +1,244 @@
+"""Everything that can be known to be wrong with a run before it starts, all of it at once.
+
+What is checked here takes neither TensorFlow nor the images: names, packages, files, folders, and what the
+parts of a recipe demand of each other. `recipes validate`, `plan`, `retrain` and its sweeps ask here first.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from transferkit.backbones.packaged import packaged_file
+from transferkit.backbones.weights_path import PRETRAINED, given_path
+from transferkit.card import card_of
+from transferkit.data.sources import check_source
+from transferkit.data.sources.class_order import stated_classes
+from transferkit.data.splits.previous_split import read_previous_split
+from transferkit.errors import UserError, fault
+from transferkit.evaluation import gates
+from transferkit.export.formats import check_installed
+from transferkit.files.cache_location import check_cache_folder
+from transferkit.packages import installed
+from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
+from transferkit.recipe.faults import dotted
+from transferkit.recipe.load import RecipeError
+from transferkit.runs.cluster import check_cluster
+from transferkit.runs.supported import check_supported
+from transferkit.runs.sweep.choose import check_sweep
+from transferkit.runs.tracking import check_tracking
+
+__all__ = ["check_run", "checked_recipe", "collect", "preflight"]
+
+# The schemes of backbones that are files or folders, and what the one that is not there should have been.
+_PATHS = {"keras_file": "a .keras or .h5 file", "saved_model": "the folder of a SavedModel"}
+
+
+def preflight(
+    recipe: Recipe | str | os.PathLike[str] | None = None, data: str | os.PathLike[str] | None = None
+) -> tuple[str, ...]:
+    """All faults of a recipe that show before anything runs, on this machine as it is.
+
+    Code that the recipe names is not imported. The backbone is built only where its card does not say
+    whether it has a stage that a freezing rule names.
+
+    Args:
+        recipe: a recipe's name or file, or one that was read; the shipped ``retrain`` by default.
+        data: the images, where they are others than ``data.path`` says.
+
+    Returns:
+        One line for each fault; none where the run can start.
+    """
+    found, faults = (recipe, []) if isinstance(recipe, Recipe) else _read(recipe)
+    if found is None:
+        return tuple(faults)
+    return tuple(dict.fromkeys([*faults, *_faults(found, data), *collect(lambda: _check_stages(found))]))
+
+
+def checked_recipe(
+    reference: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    *,
+    components: bool | None = None,
+    more: Callable[[Recipe], Iterable[str]] = lambda recipe: (),
+    stages: bool = False,
+    **values: Any,
+) -> Recipe:
+    """Reads a recipe and makes sure that a run of it can start.
+
+    Args:
+        reference: as of :func:`transferkit.recipe.load`; so are ``overrides`` and ``values``.
+        overrides: see there.
+        components: which of its code is admitted (:func:`transferkit.recipe.admit_code`): True for all, False
+            for its backbone alone, None for none.
+        more: further faults of a recipe, which the caller knows of.
+        stages: check names of stages also where the backbone has to be built for it and nothing else is
+            wrong; who builds the backbone next finds out by itself.
+        **values: see there.
+
+    Raises:
+        UserError: all faults of the recipe's values and of what they lead to.
+    """
+    found, faults = _read(reference, overrides, **values)
+    if found is None:
+        raise UserError(*faults)
+    if components is not None and faults:
+        faults += refused_code(found, components)
+    elif components is not None:
+        try:
+            # Its components know more of their arguments than the recipe does.
+            found = admit_code(found, components)
+        except UserError as error:
+            faults += error.faults
+    check_run(found, faults, more, stages)
+    return found
+
+
+def check_run(
+    recipe: Recipe,
+    faults: Iterable[str] = (),
+    more: Callable[[Recipe], Iterable[str]] = lambda recipe: (),
+    stages: bool = False,
+) -> None:
+    """Makes sure that a run of a recipe can start.
+
+    Args:
+        recipe: as it was read.
+        faults: what is known to be wrong already.
+        more: as of :func:`checked_recipe`, and so is ``stages``.
+        stages: see there.
+
+    Raises:
+        UserError: all faults.
+    """
+    known = [*faults, *_faults(recipe), *more(recipe)]
+    if known or stages:
+        known += collect(lambda: _check_stages(recipe))
+    if known:
+        raise UserError(*dict.fromkeys(known))
+
+
+def collect(*checks: Callable[[], object]) -> tuple[str, ...]:
+    """The faults that checks raise, each once, in their order."""
+    faults: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            faults += error.faults
+    return tuple(dict.fromkeys(faults))
+
+
+def _read(
+    reference: str | os.PathLike[str] | None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    **values: Any,
+) -> tuple[Recipe | None, list[str]]:
+    """A recipe and its own faults; with faults what is sound of it, if anything is."""
+    try:
+        return load(reference, overrides, **values), []
+    except RecipeError as error:
+        return error.sound, list(error.faults)
+
+
+def _faults(recipe: Recipe, data: str | os.PathLike[str] | None = None) -> list[str]:
+    return [_placed(recipe, line) for line in collect(*_quick(recipe, data))]
+
+
+def _placed(recipe: Recipe, line: str) -> str:
+    """A fault's line with the file and the line of the key that it begins with, where a file has it."""
+    key, colon, _ = line.partition(": ")
+    for path, origin in recipe.origins.items():
+        if colon and origin.file is not None and dotted(path) == key:
+            return origin.place(line)
+    return line
+
+
+def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable[[], object]]:
+    section = recipe.data
+    path = os.fspath(data) if data is not None else section.path
+    return [
+        lambda: check_supported(recipe),
+        lambda: _check_backbone(recipe),
+        lambda: gates.parse(recipe.evaluation.fail_under),
+        lambda: check_source(path) if path is not None else None,
+        lambda: stated_classes(section.classes),
+        lambda: read_previous_split(section.ledger) if section.ledger is not None else None,
+        lambda: _check_root(section.root),
+        lambda: check_cache_folder(recipe.activations.cache_dir),
+        lambda: _check_engine(recipe.activations.engine),
+        *(functools.partial(check_installed, name, "export.formats") for name in _optional(recipe)),
+        lambda: check_tracking(recipe),
+        lambda: check_sweep(recipe),
+        check_cluster,
+    ]
+
+
+def _optional(recipe: Recipe) -> tuple[str, ...]:
+    """The formats that may need packages; the SavedModel needs none, and its module imports TensorFlow."""
+    return tuple(name for name in recipe.export.formats if name != "saved_model")
+
+
+def _check_backbone(recipe: Recipe) -> None:
+    """The packages, files and folders that the backbone and its weights come from."""
+    name, weights = recipe.backbone.name, recipe.backbone.weights
+    try:
+        card = card_of(name)
+    except UserError:
+        return  # said already
+    handle = name if card is None else card.handle
+    if handle is not None:
+        _check_handle(handle, card.path.parent if card is not None else Path(), name)
+    elif weights not in (*PRETRAINED, "random"):
+        given_path(weights)
+    elif weights in PRETRAINED and card is not None and card.weights is not None and card.weights.package:
+        packaged_file(card)
+
+
+def _check_handle(handle: str, beside: Path, name: str) -> None:
+    scheme, _, rest = handle.partition(":")
+    if scheme == "keras_hub" and not installed("keras_hub"):
+        hint = "pip install 'transferkit[keras-hub]'"
+        raise UserError(fault("backbone", name, "the package keras_hub, which is not installed", hint))
+    if scheme in _PATHS:
+        path = beside / Path(rest).expanduser()
+        if not (path.is_file() if scheme == "keras_file" else path.is_dir()):
+            hint = "no such file" if scheme == "keras_file" else "no such folder"
+            raise UserError(fault("backbone", name, _PATHS[scheme], hint))
+
+
+def _check_root(root: str | None) -> None:
+    if root is not None and not Path(root).is_dir():
+        raise UserError(fault("data.root", root, "a folder", "paths of the manifest start from it"))
+
+
+def _check_engine(engine: str) -> None:
+    if engine == "openvino" and not installed("openvino"):
+        hint = 'pip install openvino, or say engine = "auto"'
+        expected = "the package openvino, which is not installed"
+        raise UserError(fault("activations.engine", engine, expected, hint))
+
+
+def _check_stages(recipe: Recipe) -> None:
+    """That the backbone has the stages and layers that freezing rules name."""
+    named = [getattr(phase.freeze, "until", None) for phase in recipe.resolved_phases]
+    try:
+        card = card_of(recipe.backbone.name)
+    except UserError:
+        return  # said already
+    if card is None or card.handle is not None:
+        return  # building it could run its code: that is left to the verbs that need it
+    stages = list(card.stages)
+    if all(name is None or name in stages for name in named):
+        return
+    from transferkit.tensorflow_startup import start_tensorflow
+
+    start_tensorflow()
+    from transferkit.backbones import load_backbone
+
+    section = recipe.backbone
+    backbone = load_backbone(section.name, None, section.input_size, **section.options)
+    check_with(recipe, stages=stages, layers=[layer.name for layer in backbone.layers])
