@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -43,3 +45,33 @@ def keras_home(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.skip(f"needs real ImageNet weights; {folder} is no folder")
     monkeypatch.setenv("KERAS_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def noise_photos(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes folders of photos of noise whose classes differ in brightness alone.
+
+    Called with a dictionary of class names and their mean brightness, ``count`` of each, the ``spread`` of a
+    pixel and of a whole photo (``between``), the side in pixels and a ``seed``; gives the folder.
+    """
+
+    def make(
+        classes: dict[str, float],
+        count: int,
+        spread: float,
+        size: int = 24,
+        between: float = 0,
+        seed: int = 0,
+    ) -> Path:
+        root = tmp_path_factory.mktemp("photos")
+        rng = np.random.default_rng(seed)
+        for name, level in classes.items():
+            (root / name).mkdir()
+            for number in range(count):
+                pixels = rng.normal(level + rng.normal(0, between), spread, (size, size, 3))
+                Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(
+                    root / name / f"{number:02}.png"
+                )
+        return root
+
+    return make

@@ -6,7 +6,6 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import transferkit
 from transferkit.training.history import History
@@ -17,17 +16,9 @@ LIVE += ["data.validation=0.3", "data.test=0.1", 'optimizer={name="adam", learni
 
 
 @pytest.fixture(scope="module")
-def noisy(tmp_path_factory):
+def noisy(noise_photos):
     """Two classes that are hard to tell apart, so that epochs differ."""
-    root = tmp_path_factory.mktemp("noisy")
-    rng = np.random.default_rng(5)
-    for label, name in enumerate(("even", "odd")):
-        (root / name).mkdir()
-        for number in range(20):
-            level = 110 + 30 * label + rng.normal(0, 25)
-            pixels = np.clip(rng.normal(level, 60, (32, 32, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{number:02}.png")
-    return root
+    return noise_photos({"even": 110, "odd": 140}, count=20, spread=60, size=32, between=25, seed=5)
 
 
 def retrain(data, run, *overrides):

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import transferkit
 from transferkit.cli import main
@@ -25,15 +24,8 @@ SETTINGS += ["export.parity=false", "evaluation.grad_cam=0", "data.validation=0.
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    root = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(6)
-    for label, name in enumerate(("left", "right")):
-        (root / name).mkdir()
-        for number in range(14):
-            pixels = np.clip(rng.normal(100 + 30 * label, 60, (24, 24, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{number:02}.png")
-    return root
+def photos(noise_photos):
+    return noise_photos({"left": 100, "right": 130}, count=14, spread=60, seed=6)
 
 
 def start(*arguments):

@@ -10,7 +10,6 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import transferkit
 from transferkit.cli import main
@@ -22,15 +21,8 @@ from transferkit.training.progress import Progress
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    root = tmp_path_factory.mktemp("photos")
-    rng = np.random.default_rng(8)
-    for label, name in enumerate(("left", "right")):
-        (root / name).mkdir()
-        for number in range(10):
-            pixels = np.clip(rng.normal(80 + 60 * label, 30, (24, 24, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{number:02}.png")
-    return root
+def photos(noise_photos):
+    return noise_photos({"left": 80, "right": 140}, count=10, spread=30, seed=8)
 
 
 def ended(*arguments):
