@@ -62,7 +62,7 @@ from typing import Any as _Any
 
 import tensorflow as _tf
 
-from transferkit.estimator import experimental, export, inputs
+from transferkit.estimator import experimental, export, inputs, tpu
 from transferkit.estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
@@ -86,6 +86,7 @@ from transferkit.estimator.inputs.serving import (
     build_parsing_serving_input_receiver_fn,
     build_raw_serving_input_receiver_fn,
 )
+from transferkit.estimator.keras_models import model_to_estimator
 from transferkit.estimator.loops.training import NanLossDuringTrainingError
 from transferkit.estimator.namespace import install, missing
 from transferkit.estimator.run_config import RunConfig
@@ -154,10 +155,12 @@ __all__ = [
     "inputs",
     "install",
     "make_early_stopping_hook",
+    "model_to_estimator",
     "stop_if_higher_hook",
     "stop_if_lower_hook",
     "stop_if_no_decrease_hook",
     "stop_if_no_increase_hook",
+    "tpu",
     "train_and_evaluate",
 ]
 

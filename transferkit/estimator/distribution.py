@@ -72,13 +72,15 @@ def _automatic(config: Any) -> str:
     return "mirrored" if gpus > 1 else "gpu" if gpus else "cpu"
 
 
-def _tpu(name: str | None) -> tf.distribute.Strategy:
+def _tpu(named: Any) -> tf.distribute.Strategy:
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name or "")
+        resolver = named
+        if named is None or isinstance(named, str):
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=named or "")
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
-    except (ValueError, tf.errors.OpError) as error:
+    except (ValueError, OSError, tf.errors.OpError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(fault("train_distribute", "tpu", "a TPU that can be reached", text)) from error
 

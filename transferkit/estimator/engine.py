@@ -120,6 +120,10 @@ class Engine:
         # One for both modes where both name the same.
         return self.once(("strategy", given), make)
 
+    def forget_traces(self, mode: str) -> None:
+        """Lets go of the graphs of ``mode``: model_fn is called anew for it."""
+        self._traces = {key: made for key, made in self._traces.items() if made.mode != mode}
+
     def _wider(self, key: Any) -> Traced | None:
         """A trace whose signature takes this one too: the same, with unknown lengths."""
         for (mode, structure, flat, strategy), made in self._traces.items():

@@ -9,9 +9,19 @@ from transferkit.estimator.early_stopping import (
     stop_if_no_decrease_hook,
     stop_if_no_increase_hook,
 )
+from transferkit.estimator.graph.calling import call_logit_fn
+from transferkit.estimator.inputs.serving import build_raw_supervised_input_receiver_fn
+from transferkit.estimator.session.in_training import (
+    InMemoryEvaluatorHook,
+    make_stop_at_checkpoint_step_hook,
+)
 
 __all__ = [
+    "InMemoryEvaluatorHook",
+    "build_raw_supervised_input_receiver_fn",
+    "call_logit_fn",
     "make_early_stopping_hook",
+    "make_stop_at_checkpoint_step_hook",
     "stop_if_higher_hook",
     "stop_if_lower_hook",
     "stop_if_no_decrease_hook",

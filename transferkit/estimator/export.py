@@ -2,6 +2,7 @@
 
 from transferkit.estimator.export_output import (
     ClassificationOutput,
+    EvalOutput,
     ExportOutput,
     PredictOutput,
     RegressionOutput,
@@ -15,6 +16,7 @@ from transferkit.estimator.inputs.serving import (
 
 __all__ = [
     "ClassificationOutput",
+    "EvalOutput",
     "ExportOutput",
     "PredictOutput",
     "RegressionOutput",

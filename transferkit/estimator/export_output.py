@@ -9,7 +9,16 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 
-__all__ = ["ClassificationOutput", "ExportOutput", "PredictOutput", "RegressionOutput"]
+__all__ = [
+    "ClassificationOutput",
+    "EvalOutput",
+    "ExportOutput",
+    "PredictOutput",
+    "RegressionOutput",
+    "TrainOutput",
+]
+
+_signatures = tf.compat.v1.saved_model
 
 
 class ExportOutput:
@@ -22,6 +31,10 @@ class ExportOutput:
 
     method = "predict"
     outputs: dict[str, Any]
+
+    def as_signature_def(self, receiver_tensors: Mapping[str, Any]) -> Any:
+        """The ``SignatureDef`` of an export whose requests give ``receiver_tensors`` (name -> tensor)."""
+        return _signatures.predict_signature_def(dict(receiver_tensors), self.outputs)
 
 
 class PredictOutput(ExportOutput):
@@ -36,13 +49,7 @@ class PredictOutput(ExportOutput):
             outputs = {"output": outputs}
         self.outputs = {}
         for name, value in outputs.items():
-            # A key of several parts is joined, as tf.estimator does for nested heads.
-            name = "/".join(name) if isinstance(name, tuple) else name
-            if not isinstance(name, str):
-                raise ValueError(fault("PredictOutput", name, "names that are strings"))
-            if not tf.is_tensor(value):
-                raise ValueError(fault(f"PredictOutput[{name!r}]", value, "a tensor"))
-            self.outputs[name] = value
+            self.outputs[_checked("PredictOutput", name, value)] = value
 
 
 class ClassificationOutput(ExportOutput):
@@ -65,6 +72,15 @@ class ClassificationOutput(ExportOutput):
         pairs = {"classes": classes, "scores": scores}
         self.outputs = {name: value for name, value in pairs.items() if value is not None}
 
+    def as_signature_def(self, receiver_tensors: Mapping[str, Any]) -> Any:
+        """The ``SignatureDef``, whose one input is a string tensor of examples.
+
+        Raises:
+            ValueError: where ``receiver_tensors`` are something else.
+        """
+        examples = _examples("Classification", receiver_tensors)
+        return _signatures.classification_signature_def(examples, self.classes, self.scores)
+
 
 class RegressionOutput(ExportOutput):
     """One number an example.
@@ -80,3 +96,98 @@ class RegressionOutput(ExportOutput):
             raise ValueError(fault("RegressionOutput.value", value, "a float tensor"))
         self.value = value
         self.outputs = {"outputs": value}
+
+    def as_signature_def(self, receiver_tensors: Mapping[str, Any]) -> Any:
+        """The ``SignatureDef``, whose one input is a string tensor of examples.
+
+        Raises:
+            ValueError: where ``receiver_tensors`` are something else.
+        """
+        return _signatures.regression_signature_def(_examples("Regression", receiver_tensors), self.value)
+
+
+class _SupervisedOutput(ExportOutput):
+    """Loss, predictions and metrics of a graph that has labels, each a tensor or a dictionary of them.
+
+    Args:
+        loss: named ``loss``, or ``loss/NAME``.
+        predictions: named ``predictions``, or ``predictions/NAME``.
+        metrics: ``(value, update)`` pairs by name: ``metrics/NAME/value`` and ``metrics/NAME/update_op``.
+
+    Raises:
+        ValueError: where something is no tensor, or a name no string.
+    """
+
+    # The serving method, as TensorFlow names it.
+    serving_method = ""
+
+    def __init__(self, loss: Any = None, predictions: Any = None, metrics: Any = None) -> None:
+        self.loss = None if loss is None else _prefixed("loss", loss)
+        self.predictions = None if predictions is None else _prefixed("predictions", predictions)
+        self.metrics = None if metrics is None else _metric_outputs(metrics)
+        self.outputs = {}
+        for part in (self.loss, self.predictions, self.metrics):
+            self.outputs.update(part or {})
+
+    def as_signature_def(self, receiver_tensors: Mapping[str, Any]) -> Any:
+        """The ``SignatureDef`` with all outputs, and features and labels as inputs."""
+        info = _signatures.build_tensor_info
+        return _signatures.build_signature_def(
+            {name: info(tensor) for name, tensor in receiver_tensors.items()},
+            {name: info(tensor) for name, tensor in self.outputs.items()},
+            self.serving_method,
+        )
+
+
+class TrainOutput(_SupervisedOutput):
+    """The outputs of an exported training graph."""
+
+    serving_method = "tensorflow/supervised/training"
+
+
+class EvalOutput(_SupervisedOutput):
+    """The outputs of an exported evaluation graph."""
+
+    serving_method = "tensorflow/supervised/eval"
+
+
+def _checked(place: str, name: Any, value: Any) -> str:
+    """The name of an output; a key of several parts is joined, as tf.estimator does for nested heads."""
+    name = "/".join(name) if isinstance(name, tuple) else name
+    if not isinstance(name, str):
+        raise ValueError(fault(place, name, "names that are strings", "output key must be a string"))
+    if not tf.is_tensor(value):
+        raise ValueError(fault(f"{place}[{name!r}]", value, "a tensor", "output value must be a Tensor"))
+    return name
+
+
+def _prefixed(part: str, given: Any) -> dict[str, Any]:
+    given = given if isinstance(given, Mapping) else {part: given}
+    outputs = {}
+    for name, value in given.items():
+        name = _checked(part, name, value)
+        outputs[name if name.startswith(part) else f"{part}/{name}"] = value
+    return outputs
+
+
+def _metric_outputs(metrics: Any) -> dict[str, Any]:
+    metrics = metrics if isinstance(metrics, Mapping) else {"metrics": metrics}
+    outputs = {}
+    for name, (value, update) in metrics.items():
+        name = _checked("metrics", name, value)
+        name = name if name.startswith("metrics") else f"metrics/{name}"
+        if not tf.is_tensor(update) and not isinstance(update, tf.Operation):
+            raise ValueError(fault(name, update, None, "update_op must be a Tensor or Operation"))
+        if not tf.is_tensor(update):
+            with tf.control_dependencies([update]):
+                update = tf.constant([])
+        outputs[f"{name}/value"], outputs[f"{name}/update_op"] = value, update
+    return outputs
+
+
+def _examples(kind: str, receiver_tensors: Mapping[str, Any]) -> Any:
+    tensors = list(receiver_tensors.values())
+    if len(tensors) != 1 or tensors[0].dtype != tf.string:
+        hint = f"{kind} signatures accept only a single tensor input of type tf.string"
+        raise ValueError(fault("receiver_tensors", dict(receiver_tensors), None, hint))
+    return tensors[0]

@@ -13,6 +13,7 @@ from tensorflow.python.eager import context as _context
 from tensorflow.python.framework import stack as _stack
 from tensorflow.python.framework.tensor import Tensor as GraphTensor
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
+from tensorflow.python.ops.summary_ops_v2 import _ResourceSummaryWriter as SummaryWriter
 from tensorflow.python.ops.variables import Variable as BaseVariable
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ResourceVariable",
     "SessionInterface",
     "StrategyBase",
+    "SummaryWriter",
     "default_session",
     "eagerly",
 ]

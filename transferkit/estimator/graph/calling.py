@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import tensorflow as tf
+
 from transferkit.errors import fault
+from transferkit.estimator.namespace.absent import explained
 from transferkit.estimator.spec import EstimatorSpec
 
-__all__ = ["arguments", "call_model_fn", "check_model_fn"]
+__all__ = ["arguments", "call_logit_fn", "call_model_fn", "check_model_fn", "saying_what_to_use"]
 
 _KNOWN = ("features", "labels", "mode", "params", "config", "self")
 
@@ -23,6 +27,18 @@ def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
         for p in parameters
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in given
     )
+
+
+@contextlib.contextmanager
+def saying_what_to_use() -> Iterator[None]:
+    """Within it, what TensorFlow has no longer is an error of the same type that says what to use."""
+    try:
+        yield
+    except (AttributeError, ImportError) as error:
+        text = explained(error)
+        if text is None:
+            raise
+        raise type(error)(text) from error
 
 
 def check_model_fn(model_fn: Any, params: Any) -> None:
@@ -62,7 +78,25 @@ def call_model_fn(
     for name, value in (("mode", mode), ("params", params), ("config", config)):
         if name in names:
             given[name] = value
-    spec = model_fn(features=features, **given)
+    with saying_what_to_use():
+        spec = model_fn(features=features, **given)
     if not isinstance(spec, EstimatorSpec):
         raise ValueError(fault("model_fn", spec, "an EstimatorSpec returned"))
     return spec
+
+
+def call_logit_fn(logit_fn: Callable[..., Any], features: Any, mode: str, params: Any, config: Any) -> Any:
+    """What ``logit_fn`` returns, given those of the arguments that it takes.
+
+    Raises:
+        ValueError: where that is neither a tensor nor a dictionary of tensors by strings.
+    """
+    given = {"mode": mode, "params": params, "config": config}
+    names = arguments(logit_fn)
+    logits = logit_fn(features=features, **{name: value for name, value in given.items() if name in names})
+    several = isinstance(logits, dict) and all(
+        isinstance(name, str) and tf.is_tensor(value) for name, value in logits.items()
+    )
+    if not several and not tf.is_tensor(logits):
+        raise ValueError(fault("logit_fn", logits, "a tensor, or a dictionary of tensors by strings"))
+    return logits

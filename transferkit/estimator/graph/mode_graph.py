@@ -29,6 +29,7 @@ class Traced:
         step: the global step's value once everything else of a training step has run (TRAIN).
         effects: operations that a training step or an evaluation batch runs.
         metrics: name -> value tensor, or the Keras metric.
+        writers: the file writers of TensorFlow 2 that model_fn made.
     """
 
     def __init__(self, mode: str, graph: TracedGraph, signature: Any) -> None:
@@ -46,6 +47,7 @@ class Traced:
         self.effects: list[Any] = []
         self.metrics: dict[str, Any] = {}
         self.kept: list[Any] = []
+        self.writers: list[Any] = []
         self._functions: dict[Any, GraphFunction] = {}
 
     def function(

@@ -18,6 +18,7 @@ from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.graph.random_ops import make_stateless, stateless_inside
 from transferkit.estimator.graph.step_ops import collect_step_ops
 from transferkit.estimator.graph.tables import warn_of_tables
+from transferkit.estimator.graph.writers import keeping_writers
 from transferkit.estimator.inputs.call import without_placeholder
 from transferkit.estimator.session.sync_replicas import replicas_in_step
 from transferkit.estimator.spec import EstimatorSpec
@@ -69,6 +70,7 @@ def trace(
         tf.variable_creator_scope(outer_creator),
         tracing_keras(config.tf_random_seed, config.mixed_precision),
         replicas_in_step(),
+        keeping_writers(traced.writers),
         tracker as resources,
         warnings.catch_warnings(),
         contextlib.ExitStack() as stack,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
-from transferkit.estimator.graph.calling import arguments
+from transferkit.estimator.graph.calling import arguments, saying_what_to_use
 from transferkit.estimator.graph.identity import compare_by_identity, inside_input_fn
 from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
 
@@ -87,7 +87,7 @@ def _endless(batch: Any) -> tf.data.Dataset:
 
 def _result(call: Callable[[], Any], config: Any) -> Any:
     try:
-        with noticing_iterators(), inside_input_fn():
+        with noticing_iterators(), inside_input_fn(), saying_what_to_use():
             return call()
     except NeedsGraph:
         return through_session(call, config.tf_random_seed)

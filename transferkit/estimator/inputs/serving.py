@@ -11,9 +11,11 @@ from transferkit.errors import fault
 
 __all__ = [
     "ServingInputReceiver",
+    "SupervisedInputReceiver",
     "TensorServingInputReceiver",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
+    "build_raw_supervised_input_receiver_fn",
 ]
 
 v1 = tf.compat.v1
@@ -98,6 +100,32 @@ def _alternatives(given: Any) -> dict[str, dict[str, Any]] | None:
     }
 
 
+class _Supervised(NamedTuple):
+    features: Any
+    labels: Any
+    receiver_tensors: dict[str, Any]
+
+
+class SupervisedInputReceiver(_Supervised):
+    """What an exported training or evaluation graph receives: features and labels as model_fn takes them.
+
+    Args:
+        features: a tensor or a dictionary of tensors.
+        labels: likewise.
+        receiver_tensors: a tensor (named ``input``) or a dictionary of tensors: what is fed.
+
+    Raises:
+        ValueError: where something is missing, is no tensor, or has no string for a name.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, features: Any, labels: Any, receiver_tensors: Any) -> SupervisedInputReceiver:
+        _named("features", features, "feature")
+        _named("labels", labels, "label")
+        return super().__new__(cls, features, labels, _named("receiver_tensors", receiver_tensors, "input"))
+
+
 def build_raw_serving_input_receiver_fn(
     features: Mapping[str, Any], default_batch_size: int | None = None
 ) -> Callable[[], ServingInputReceiver]:
@@ -108,21 +136,60 @@ def build_raw_serving_input_receiver_fn(
             batch.
         default_batch_size: the batch length, or None for any.
     """
-    specs = {}
-    for name, value in features.items():
-        spec = (
-            value
-            if isinstance(value, tf.TensorSpec)
-            else tf.TensorSpec.from_tensor(tf.convert_to_tensor(value))
-        )
-        shape = spec.shape.as_list()
-        specs[name] = tf.TensorSpec([default_batch_size, *shape[1:]], spec.dtype)
+    specs = {name: _spec(value, default_batch_size) for name, value in features.items()}
 
     def receive() -> ServingInputReceiver:
-        placeholders = {n: v1.placeholder(s.dtype, s.shape, name=str(n)) for n, s in specs.items()}
+        placeholders = {name: _placeholder(spec, str(name)) for name, spec in specs.items()}
         return ServingInputReceiver(placeholders, dict(placeholders))
 
     return receive
+
+
+def build_raw_supervised_input_receiver_fn(
+    features: Any, labels: Any, default_batch_size: int | None = None
+) -> Callable[[], SupervisedInputReceiver]:
+    """A receiver of features and labels as model_fn takes them, for exports of training and evaluation.
+
+    Args:
+        features: a tensor, array or TensorSpec, or a dictionary of them; dtype and shape are taken, the first
+            dimension is the batch.
+        labels: likewise.
+        default_batch_size: the batch length, or None for any.
+
+    Raises:
+        ValueError: where features and labels have a name in common.
+    """
+    named = [
+        (given if isinstance(given, Mapping) else {single: given})
+        for given, single in ((features, "input"), (labels, "label"))
+    ]
+    common = sorted(set(named[0]) & set(named[1]))
+    if common:
+        hint = "Features and labels must have distinct keys."
+        raise ValueError(fault("build_raw_supervised_input_receiver_fn", common, None, hint))
+    specs = [{name: _spec(value, default_batch_size) for name, value in part.items()} for part in named]
+
+    def receive() -> SupervisedInputReceiver:
+        made = [{name: _placeholder(spec, str(name)) for name, spec in part.items()} for part in specs]
+        tensors = {**made[0], **made[1]}
+        parts = [
+            part if isinstance(given, Mapping) else next(iter(part.values()))
+            for part, given in zip(made, (features, labels), strict=True)
+        ]
+        return SupervisedInputReceiver(parts[0], parts[1], tensors)
+
+    return receive
+
+
+def _spec(value: Any, batch: int | None) -> tf.TensorSpec:
+    if not isinstance(value, tf.TensorSpec):
+        value = value if tf.is_tensor(value) else tf.convert_to_tensor(value)
+        value = tf.TensorSpec(value.shape, value.dtype)
+    return tf.TensorSpec(tf.TensorShape([batch]).concatenate(value.shape[1:]), value.dtype)
+
+
+def _placeholder(spec: tf.TensorSpec, name: str) -> Any:
+    return v1.placeholder(spec.dtype, spec.shape, name=name)
 
 
 def build_parsing_serving_input_receiver_fn(

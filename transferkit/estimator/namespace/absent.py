@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CONTRIB", "contrib_hint", "missing"]
+__all__ = ["CONTRIB", "LEGACY_KERAS", "contrib_hint", "explained", "missing"]
+
+LEGACY_KERAS = "needs tf_keras and TF_USE_LEGACY_KERAS=1; or use tf.keras.layers"
+_NO_CONTRIB = re.compile(r"module '[\w.]+' has no attribute 'contrib'|No module named '[\w.]*contrib[\w.]*'")
 
 _TREES = "no boosted trees in today's TensorFlow; use TensorFlow Decision Forests or scikit-learn"
 _CANNED = "not there; write a model_fn (a Keras model inside is the shortest)"
@@ -16,7 +19,7 @@ _ABSENT = (
     (r"experimental\.KMeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
     (r"experimental\.RNN\w*", "write a model_fn with keras.layers.LSTM or GRU"),
     (r"(DNN|Linear|Baseline)\w*", _CANNED),
-    (r"tpu\.\w+|TPU\w+", "use Estimator with RunConfig(train_distribute='tpu', steps_per_loop=…)"),
+    (r"tpu\.experimental\w*.*", "TPU embeddings are not supported; use tf.nn.embedding_lookup"),
     (r"\w*Head", "write loss, predictions and metrics in model_fn"),
 )
 
@@ -40,7 +43,7 @@ CONTRIB = {
     "slim": "the tf-slim package, or tf.keras.applications",
     "summary": "tf.compat.v1.summary",
     "tensorboard": "tensorboard.plugins",
-    "tpu": "RunConfig(train_distribute='tpu')",
+    "tpu": "transferkit.estimator.tpu; CrossShardOptimizer is in tf.compat.v1.tpu",
     "training": "tf.compat.v1.train, tf.train",
 }
 
@@ -57,3 +60,13 @@ def contrib_hint(part: str) -> str:
     """What to use in place of ``tf.contrib.PART``."""
     use = CONTRIB.get(part.split(".")[0])
     return f"tf.contrib ended with TensorFlow 1; use {use}" if use else "tf.contrib ended with TensorFlow 1"
+
+
+def explained(error: Exception) -> str | None:
+    """What to say, in one line, of an error that code of TensorFlow 1 meets today; None for any other."""
+    text = str(error)
+    if "not available with Keras 3" in text:
+        return f"{text.rstrip('.')}: {LEGACY_KERAS}"
+    if _NO_CONTRIB.search(text):
+        return f"{text}: {contrib_hint('')}; python -m transferkit.estimator check lists what to use for each"
+    return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transferkit.errors import UserError, fault
-from transferkit.estimator.namespace.absent import contrib_hint, missing
+from transferkit.estimator.namespace.absent import LEGACY_KERAS, contrib_hint, missing
 
 __all__ = ["Use", "main", "uses_in"]
 
@@ -17,7 +17,6 @@ _ESTIMATOR = ("tensorflow.estimator", "tensorflow.compat.v1.estimator", "tensorf
 _CONTRIB = ("tensorflow.contrib", "tensorflow.compat.v1.contrib")
 _LAYERS = ("tensorflow.layers", "tensorflow.compat.v1.layers")
 _OLD_PATHS = ("tensorflow_estimator", "tensorflow.python.estimator")
-_LEGACY_KERAS = "needs tf_keras and TF_USE_LEGACY_KERAS=1; or use tf.keras.layers"
 
 
 class Use(NamedTuple):
@@ -102,7 +101,7 @@ def _use(file: Path, line: int, dotted: str) -> Iterator[Use]:
             yield Use(file, line, f"tf.contrib.{part}", contrib_hint(part))
     for path in _LAYERS:
         if dotted.startswith(path + "."):
-            yield Use(file, line, f"tf.layers.{dotted[len(path) + 1 :]}", _LEGACY_KERAS)
+            yield Use(file, line, f"tf.layers.{dotted[len(path) + 1 :]}", LEGACY_KERAS)
 
 
 def _of_estimator(file: Path, line: int, name: str) -> Iterator[Use]:

@@ -12,17 +12,28 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.estimator.namespace.absent import contrib_hint
+
 __all__ = ["install"]
 
+# Names that were no public ones, and that programs imported all the same -> where they are here.
+_NAMES = {
+    "EstimatorV2": "estimator.Estimator",
+    "SupervisedInputReceiver": "inputs.serving.SupervisedInputReceiver",
+    "TaskType": "cluster.TaskType",
+    "TrainOutput": "export_output.TrainOutput",
+    "read_eval_metrics": "early_stopping.read_eval_metrics",
+}
 _PATHS = ("tensorflow_estimator", "tensorflow.python.estimator")
-_PARTS = ("", ".export", ".experimental", ".inputs")
+_PARTS = ("", ".export", ".experimental", ".inputs", ".tpu")
 
 
 def install() -> Any:
     """Makes ``tf.estimator`` this package, for all code of the process that is imported later.
 
-    ``tf.estimator``, ``tf.compat.v1.estimator`` and ``tf.compat.v2.estimator`` are set, and imports of
-    ``tensorflow_estimator…``, ``tensorflow.estimator…`` and ``tensorflow.python.estimator…`` find it.
+    ``tf.estimator``, ``tf.compat.v1.estimator``, ``tf.compat.v2.estimator`` and ``tf.keras.estimator`` are
+    set, and imports of ``tensorflow_estimator…``, ``tensorflow.estimator…`` and
+    ``tensorflow.python.estimator…`` find it. ``tf.contrib`` stays away, and says what to use.
 
     Returns:
         This package, as the module ``transferkit.estimator``.
@@ -31,6 +42,8 @@ def install() -> Any:
     places: list[Any] = [tf, tf.compat.v1, tf.compat.v2, sys.modules["tensorflow"]]
     for place in places:
         place.estimator = ours
+        _say_of_contrib(place)
+    tf.keras.estimator = types.SimpleNamespace(model_to_estimator=ours.model_to_estimator)
     for path in ("tensorflow.estimator", "tensorflow.compat.v1.estimator", "tensorflow.compat.v2.estimator"):
         for part in _PARTS:
             sys.modules[path + part] = importlib.import_module(ours.__name__ + part)
@@ -39,6 +52,18 @@ def install() -> Any:
         for name in [name for name in sys.modules if _ours(name)]:
             del sys.modules[name]
     return ours
+
+
+def _say_of_contrib(module: Any) -> None:
+    """``tf.contrib`` is no attribute still, but its absence says what to use."""
+
+    def absent(name: str) -> Any:
+        if name == "contrib":
+            hint = "; python -m transferkit.estimator check PROGRAM lists what to use for each of its parts"
+            raise AttributeError(contrib_hint("") + hint)
+        raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+    vars(module).setdefault("__getattr__", absent)
 
 
 def _ours(name: str) -> bool:
@@ -69,9 +94,16 @@ class _Facade(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         ours = importlib.import_module("transferkit.estimator")
-        for place in (ours, ours.export, ours.experimental, ours.inputs):
+        parts = [ours, ours.export, ours.experimental, ours.inputs, ours.tpu]
+        if ".tpu" in self.__name__:
+            # Its RunConfig is another one.
+            parts.insert(0, ours.tpu)
+        for place in parts:
             if name in getattr(place, "__all__", ()):
                 return getattr(place, name)
+        if name in _NAMES:
+            module, _, own = _NAMES[name].rpartition(".")
+            return getattr(importlib.import_module(f"transferkit.estimator.{module}"), own)
         if name[:1].isupper():
             return getattr(ours, name)
         return importlib.import_module(f"{self.__name__}.{name}")

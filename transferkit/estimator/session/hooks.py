@@ -157,3 +157,5 @@ class HookRunner:
             with self._traced.graph.as_default():
                 for hook in self.hooks:
                     hook.end(self.session)
+        for writer in self._traced.writers:
+            writer.flush()

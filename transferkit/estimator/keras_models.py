@@ -1,0 +1,234 @@
+"""An Estimator of a Keras model: trained, evaluated and exported by the loops of this package."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transferkit.errors import did_you_mean, fault
+from transferkit.estimator.estimator import Estimator
+from transferkit.estimator.export_output import ExportOutput, PredictOutput
+from transferkit.estimator.graph.keras_bridge import tracing_keras
+from transferkit.estimator.run_config import RunConfig
+from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+
+__all__ = ["model_to_estimator"]
+
+_FORMATS = (None, "checkpoint", "saver")
+
+
+def model_to_estimator(
+    keras_model: Any = None,
+    keras_model_path: str | os.PathLike[str] | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    model_dir: str | os.PathLike[str] | None = None,
+    config: Any = None,
+    checkpoint_format: str | None = None,
+    metric_names_map: Mapping[str, str] | None = None,
+    export_outputs: Mapping[str, Any] | None = None,
+) -> Estimator:
+    """An Estimator that begins with a copy of a Keras 3 model's weights; the model itself is not changed.
+
+    Its input_fn gives features as the model takes them: a tensor, a list, or a dictionary by the names of the
+    inputs; labels likewise, by the names of the outputs. Features ``{"features": …, "sample_weights": …}``
+    weigh the examples. Predictions are a dictionary by the names of the outputs. A model that is not compiled
+    can predict and be exported; training and evaluation need loss and optimizer.
+
+    Args:
+        keras_model: the model, built; a subclassed model needs ``get_config`` and ``from_config``, or it is
+            used itself in place of a copy.
+        keras_model_path: a file or folder that Keras loads, instead of ``keras_model``.
+        custom_objects: name -> class or function, for what Keras does not know by itself.
+        model_dir: where checkpoints and event files go.
+        config: a RunConfig, or a dictionary of its arguments.
+        checkpoint_format: ``"checkpoint"`` or ``"saver"``; both give checkpoints by variable names, which
+            ``tf.train.load_variable`` reads.
+        metric_names_map: the model's metric name -> the name in evaluations, for all of its metrics.
+        export_outputs: output name -> class of export output, such as ``ClassificationOutput``, for a
+            signature of that name beside the default one.
+
+    Raises:
+        ValueError: where not exactly one of model and path is given, the model has no weights yet, or a
+            format or metric name is unknown.
+    """
+    if (keras_model is None) == (keras_model_path is None):
+        hint = "give one of `keras_model` and `keras_model_path`"
+        raise ValueError(fault("model_to_estimator", None, None, hint))
+    if checkpoint_format not in _FORMATS:
+        place = "model_to_estimator.checkpoint_format"
+        raise ValueError(fault(place, checkpoint_format, '"checkpoint" or "saver"'))
+    if isinstance(config, Mapping):
+        config = RunConfig(**config)
+    with keras.saving.custom_object_scope(dict(custom_objects or {})):
+        if keras_model_path is not None:
+            keras_model = keras.saving.load_model(os.fspath(keras_model_path))
+        if not isinstance(keras_model, keras.Model):
+            raise ValueError(fault("model_to_estimator.keras_model", keras_model, "a Keras 3 model"))
+        if not keras_model.built:
+            hint = "build it, or call it once, so that it has weights"
+            raise ValueError(fault("model_to_estimator.keras_model", keras_model.name, None, hint))
+        served = _Served(metric_names_map, export_outputs)
+        estimator = Estimator(served.model_fn, model_dir, config)
+        # Weights live in the strategy that trains them.
+        strategy = estimator._engine.strategy(ModeKeys.TRAIN)
+        scope = strategy.scope() if strategy is not None else contextlib.nullcontext()
+        # Names that Keras numbers over the whole process begin anew: checkpoints are found by them.
+        with scope, tracing_keras(None):
+            served.take(keras_model)
+    return estimator
+
+
+class _Served:
+    """The model_fn of a Keras model, and the copy that it trains."""
+
+    def __init__(self, metric_names: Mapping[str, str] | None, export_outputs: Any) -> None:
+        self._metric_names, self._export_outputs = metric_names, export_outputs
+        self._model: Any = None
+        self._outputs: list[str] = []
+
+    def take(self, model: Any) -> None:
+        """Copies ``model`` with its weights, and how it is compiled."""
+        copy = _copied(model)
+        if copy is not model and model.compiled:
+            optimizer = model.optimizer
+            copy.compile_from_config({**model.get_compile_config(), "jit_compile": False})
+            copy.optimizer.build(copy.trainable_variables)
+            if optimizer.built and optimizer.variables:
+                for new, old in zip(copy.optimizer.variables, optimizer.variables, strict=True):
+                    new.assign(old)
+        self._model = copy
+        self._outputs = _output_names(model)
+
+    def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
+        """The spec of one mode."""
+        model, weights = self._model, None
+        if isinstance(features, dict) and set(features) == {"features", "sample_weights"}:
+            features, weights = features["features"], features["sample_weights"]
+        inputs = _inputs(model, features)
+        training = mode == ModeKeys.TRAIN
+        if not training:
+            predicted = model(inputs, training=False)
+            predictions = dict(zip(self._outputs, tf.nest.flatten(predicted), strict=True))
+            if mode == ModeKeys.PREDICT:
+                return EstimatorSpec(mode, predictions, export_outputs=self._exports(predictions))
+        if not model.compiled:
+            hint = "the model is not compiled: call compile(optimizer=…, loss=…) before model_to_estimator"
+            raise ValueError(fault("model_to_estimator", None, None, hint))
+        if not training:
+            loss, wanted = self._loss(inputs, labels, predicted, weights, training)
+            return EstimatorSpec(
+                mode, predictions, loss, eval_metric_ops=self._metrics(wanted, predicted, weights)
+            )
+        variables = model.trainable_variables
+        with tf.GradientTape() as tape:
+            predicted = model(inputs, training=True)
+            loss, _ = self._loss(inputs, labels, predicted, weights, training)
+            # Under a strategy Keras divides the loss by the replicas, as optimizers add their gradients.
+            scaled = model.optimizer.scale_loss(loss / _replicas())
+        gradients = tape.gradient(scaled, [v.value for v in variables])
+        model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        predictions = dict(zip(self._outputs, tf.nest.flatten(predicted), strict=True))
+        return EstimatorSpec(mode, predictions, loss, train_op=tf.no_op())
+
+    def _loss(
+        self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool
+    ) -> tuple[Any, Any]:
+        """The loss, and the labels in the structure of the outputs."""
+        if isinstance(labels, dict) and not isinstance(predicted, dict):
+            _covers("labels", labels, self._outputs)
+            several = [labels[name] for name in self._outputs]
+            labels = several if isinstance(predicted, (list, tuple)) else several[0]
+        loss = self._model.compute_loss(inputs, labels, predicted, weights, training=training)
+        return loss * _replicas(), labels
+
+    def _metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
+        compiled = self._model._compile_metrics
+        if compiled is None:
+            return {}
+        compiled.update_state(labels, predicted, weights)
+        names = list(compiled.result())
+        if self._metric_names is not None:
+            unknown = sorted(set(names) ^ set(self._metric_names))
+            if unknown:
+                place = "model_to_estimator.metric_names_map"
+                raise ValueError(fault(place, unknown, "the metrics " + ", ".join(names)))
+        new = self._metric_names or {}
+        return {new.get(name, name): _OneOf(compiled, name) for name in names}
+
+    def _exports(self, predictions: dict[str, Any]) -> dict[str, ExportOutput]:
+        outputs: dict[str, ExportOutput] = {DEFAULT_SIGNATURE: PredictOutput(predictions)}
+        given = self._export_outputs or {}
+        unknown = sorted(set(given) - set(predictions))
+        if unknown:
+            place, known = "model_to_estimator.export_outputs", "some of " + ", ".join(predictions)
+            raise KeyError(fault(place, unknown, known))
+        outputs.update({name: kind(predictions[name]) for name, kind in given.items()})
+        return outputs
+
+
+class _OneOf:
+    """One of the metrics that a model was compiled with, which update and count together."""
+
+    def __init__(self, compiled: Any, name: str) -> None:
+        self._compiled, self.name = compiled, name
+        self.update_state, self.reset_state = compiled.update_state, compiled.reset_state
+
+    @property
+    def variables(self) -> list[Any]:
+        return list(self._compiled.variables)
+
+    def result(self) -> Any:
+        return self._compiled.result()[self.name]
+
+
+def _replicas() -> int:
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
+
+
+def _copied(model: Any) -> Any:
+    """A model of its own weights like ``model``; the model itself where it cannot be made anew."""
+    try:
+        copy = keras.models.clone_model(model)
+        if not copy.built:
+            copy.build(model.input_shape)
+        copy.set_weights(model.get_weights())
+    except (NotImplementedError, TypeError, AttributeError):
+        return model
+    return copy
+
+
+def _output_names(model: Any) -> list[str]:
+    names = getattr(model, "output_names", None)
+    if names:
+        return list(names)
+    if isinstance(model, keras.Sequential):
+        return [model.layers[-1].name]
+    return ["output"]
+
+
+def _inputs(model: Any, features: Any) -> Any:
+    """Features in the structure that the model takes."""
+    if not isinstance(features, dict) or not getattr(model, "inputs", None):
+        return features
+    structure = getattr(model, "_inputs_struct", None)
+    names = list(getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs])
+    if isinstance(structure, dict):
+        names = list(structure)
+    if len(names) == 1 == len(features):
+        # Keras numbers the inputs that nobody named.
+        return next(iter(features.values())) if not isinstance(structure, dict) else features
+    _covers("features", features, names)
+    chosen = {name: features[name] for name in names}
+    return chosen if isinstance(structure, dict) else list(chosen.values())
+
+
+def _covers(what: str, given: Mapping[str, Any], names: list[str]) -> None:
+    missing = [name for name in names if name not in given]
+    if missing:
+        hint = did_you_mean(missing[0], list(given))
+        raise KeyError(fault(f"input_fn: {what}", sorted(given), "the keys " + ", ".join(names), hint))
