@@ -80,6 +80,16 @@ from transferkit.estimator.export_output import (
 )
 from transferkit.estimator.exporters import BestExporter, Exporter, FinalExporter, LatestExporter
 from transferkit.estimator.extenders import add_metrics
+from transferkit.estimator.heads.base import Head
+from transferkit.estimator.heads.binary_class import BinaryClassHead
+from transferkit.estimator.heads.multi import MultiHead
+from transferkit.estimator.heads.multi_class import MultiClassHead
+from transferkit.estimator.heads.multi_label import MultiLabelHead
+from transferkit.estimator.heads.regression import (
+    LogisticRegressionHead,
+    PoissonRegressionHead,
+    RegressionHead,
+)
 from transferkit.estimator.inputs.serving import (
     ServingInputReceiver,
     TensorServingInputReceiver,
@@ -113,6 +123,7 @@ SummarySaverHook = _tf.compat.v1.train.SummarySaverHook
 
 __all__ = [
     "BestExporter",
+    "BinaryClassHead",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
     "ClassificationOutput",
@@ -125,13 +136,20 @@ __all__ = [
     "FinalExporter",
     "FinalOpsHook",
     "GlobalStepWaiterHook",
+    "Head",
     "LatestExporter",
     "LoggingTensorHook",
+    "LogisticRegressionHead",
     "ModeKeys",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
     "NanLossDuringTrainingError",
     "NanTensorHook",
+    "PoissonRegressionHead",
     "PredictOutput",
     "ProfilerHook",
+    "RegressionHead",
     "RegressionOutput",
     "RunConfig",
     "SecondOrStepTimer",

@@ -1,15 +1,24 @@
 """TensorFlow's private names that the Estimator uses beside the public ones.
 
 What has no public name stands here, so that a newer TensorFlow is met in one place.
+
+The classes of feature columns tell one kind of column from another; ``FeatureTransformationCache`` computes
+what columns share once, and ``StateManager`` is what they ask for variables and tables.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
 from tensorflow.python.client.session import SessionInterface
 from tensorflow.python.distribute.distribute_lib import StrategyBase
 from tensorflow.python.eager import context as _context
+from tensorflow.python.feature_column.feature_column_v2 import (
+    CategoricalColumn,
+    NumericColumn,
+    StateManager,
+)
 from tensorflow.python.framework import stack as _stack
 from tensorflow.python.framework.tensor import Tensor as GraphTensor
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable, ResourceVariable
@@ -19,14 +28,24 @@ from tensorflow.python.ops.variables import Variable as BaseVariable
 __all__ = [
     "BaseResourceVariable",
     "BaseVariable",
+    "CategoricalColumn",
+    "DenseColumn",
+    "FeatureColumn",
+    "FeatureTransformationCache",
     "GraphTensor",
+    "NumericColumn",
     "ResourceVariable",
     "SessionInterface",
+    "StateManager",
     "StrategyBase",
     "SummaryWriter",
     "default_session",
     "eagerly",
 ]
+
+DenseColumn: Any = tf.__internal__.feature_column.DenseColumn
+FeatureColumn: Any = tf.__internal__.feature_column.FeatureColumn
+FeatureTransformationCache: Any = tf.__internal__.feature_column.FeatureTransformationCache
 
 
 def default_session(session: Any) -> Any:

@@ -54,11 +54,21 @@ def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[No
         else:
             init(self, learning_rate, *args, **kwargs)
 
+    count = base.iterations
+
+    def accept_global_step(self: Any, variable: Any) -> None:
+        # Programs gave tf.keras optimizers the global step to count with. Keras 3 counts by itself, and what
+        # nothing moves, the global step among it, is moved by the step.
+        if variable is not tf.compat.v1.train.get_global_step():
+            raise AttributeError("an optimizer's iterations can be set to the global step alone")
+
     base.__init__ = accept_tensor
+    base.iterations = property(count.fget, accept_global_step)
     try:
         yield
     finally:
         base.__init__ = init
+        base.iterations = count
         state.set_global_attribute(_UIDS, uids if uids is not None else collections.defaultdict(int))
         state.set_global_attribute(_SEED, generator)
         random.setstate(dice)

@@ -109,6 +109,11 @@ class Training:
         self._summary = engine.once(
             ("summary", id(traced)), lambda: merged_summary(traced.graph, spec.scaffold)
         )
+        # A head's summary of the loss, or the user's own, takes the place of this one.
+        named = any(
+            t.op.name == "loss" for t in traced.graph.get_collection(tf.compat.v1.GraphKeys.SUMMARIES)
+        )
+        self._summarizes_loss = named and not config.jit_compile
 
     def run(self) -> None:
         """Trains to the end, writes the last checkpoint.
@@ -247,7 +252,7 @@ class Training:
     def _summarize(self, extra: list[Any]) -> None:
         if not self._config.save_summary_steps:
             return
-        values = {"loss": self._loss}
+        values = {} if self._summarizes_loss else {"loss": self._loss}
         rate = self._rate.value()
         extra = list(extra)
         if self._rate.tensor is not None:

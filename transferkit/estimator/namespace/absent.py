@@ -20,7 +20,6 @@ _ABSENT = (
     (r"experimental\.RNN\w*", "write a model_fn with keras.layers.LSTM or GRU"),
     (r"(DNN|Linear|Baseline)\w*", _CANNED),
     (r"tpu\.experimental\w*.*", "TPU embeddings are not supported; use tf.nn.embedding_lookup"),
-    (r"\w*Head", "write loss, predictions and metrics in model_fn"),
 )
 
 # Parts of tf.contrib -> what stands for them today.

@@ -1,0 +1,43 @@
+"""Class names and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.estimator.export_output import ClassificationOutput
+
+__all__ = ["all_class_ids", "all_classes", "class_ids_of", "class_names", "classification_output"]
+
+
+def class_ids_of(names: Any, vocabulary: Sequence[str]) -> Any:
+    """int64 ids of class ``names``; -1 for a name that is not in ``vocabulary``."""
+    keys = tf.constant(list(vocabulary))
+    ids = tf.range(len(vocabulary), dtype=tf.int64)
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, ids), -1)
+    return table.lookup(names)
+
+
+def class_names(ids: Any, vocabulary: Sequence[str] | None) -> Any:
+    """Names of class ``ids``: those of ``vocabulary``, or the ids as text."""
+    return tf.strings.as_string(ids) if not vocabulary else tf.gather(tf.constant(list(vocabulary)), ids)
+
+
+def all_class_ids(logits: Any, n_classes: Any) -> Any:
+    """The ids of all classes for each example, int32 of shape ``[batch, n_classes]``."""
+    return tf.tile(tf.expand_dims(tf.range(n_classes), 0), [tf.shape(logits)[0], 1])
+
+
+def all_classes(logits: Any, n_classes: Any, vocabulary: Sequence[str] | None) -> Any:
+    """The names of all classes for each example, strings of shape ``[batch, n_classes]``."""
+    names = tf.constant(list(vocabulary)) if vocabulary else tf.strings.as_string(tf.range(n_classes))
+    return tf.tile(tf.expand_dims(names, 0), [tf.shape(logits)[0], 1])
+
+
+def classification_output(
+    scores: Any, n_classes: Any, vocabulary: Sequence[str] | None
+) -> ClassificationOutput:
+    """Scores of shape ``[batch, n_classes]`` with the names of the classes."""
+    return ClassificationOutput(scores=scores, classes=all_classes(scores, n_classes, vocabulary))

@@ -1,0 +1,37 @@
+"""Accuracy, precision and recall at probabilities that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from transferkit.estimator.heads.keys import MetricKeys
+from transferkit.estimator.heads.updating import update_pair
+
+__all__ = ["threshold_metrics", "update_threshold_metrics"]
+
+_KINDS = (
+    (MetricKeys.ACCURACY_AT_THRESHOLD, "BinaryAccuracy", "threshold"),
+    (MetricKeys.PRECISION_AT_THRESHOLD, "Precision", "thresholds"),
+    (MetricKeys.RECALL_AT_THRESHOLD, "Recall", "thresholds"),
+)
+
+
+def threshold_metrics(thresholds: Sequence[float]) -> dict[str, Any]:
+    """Key -> metric, three for each threshold."""
+    return {
+        key % threshold: getattr(keras.metrics, kind)(name=key % threshold, **{argument: threshold})
+        for threshold in thresholds
+        for key, kind, argument in _KINDS
+    }
+
+
+def update_threshold_metrics(
+    thresholds: Sequence[float], metric: Callable[[str], Any], labels: Any, scores: Any, weights: Any
+) -> None:
+    """Adds labels of 0 and 1 with their scores to each of them."""
+    for threshold in thresholds:
+        for key, _, _ in _KINDS:
+            update_pair(metric(key % threshold), labels, scores, weights)

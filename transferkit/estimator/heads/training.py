@@ -1,0 +1,82 @@
+"""How a head trains: one operation from a loss, by a Keras optimizer or by a function of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transferkit.errors import fault
+from transferkit.estimator.heads.keys import MetricKeys
+
+__all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
+
+v1 = tf.compat.v1
+
+
+def train_op(
+    loss: Any,
+    reduction: str,
+    optimizer: Any = None,
+    trainable_variables: Sequence[Any] | None = None,
+    train_op_fn: Callable[[Any], Any] | None = None,
+    update_ops: Sequence[Any] | None = None,
+) -> Any:
+    """What a training step runs.
+
+    Args:
+        loss: scalar.
+        reduction: how it was reduced; a mean is divided by the number of replicas, whose gradients are
+            summed.
+        optimizer: a Keras optimizer that changes ``trainable_variables``; or
+        train_op_fn: a function from the loss to the operation.
+        update_ops: operations to run besides.
+
+    Raises:
+        ValueError: where both or none of the two are given, or one of the arguments has the wrong type.
+    """
+    if update_ops is not None and not isinstance(update_ops, (list, tuple)):
+        raise ValueError(fault("update_ops", type(update_ops).__name__, "a list or a tuple"))
+    if (optimizer is None) == (train_op_fn is None):
+        both = "both" if optimizer is not None else "neither"
+        raise ValueError(fault("create_estimator_spec", both, "one of optimizer and train_op_fn"))
+    with v1.name_scope(""), v1.name_scope("training"):
+        if optimizer is not None:
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                raise ValueError(
+                    fault("optimizer", optimizer, "a Keras optimizer", "give others by train_op_fn")
+                )
+            if not isinstance(trainable_variables, (list, tuple)):
+                received = type(trainable_variables).__name__
+                raise ValueError(fault("trainable_variables", received, "a list or a tuple of variables"))
+            operation = keras_train_op(optimizer, scaled_by_replicas(loss, reduction), trainable_variables)
+        elif train_op_fn is not None:
+            operation = train_op_fn(loss)
+        return operation if not update_ops else tf.group(operation, *update_ops)
+
+
+def scaled_by_replicas(loss: Any, reduction: str) -> Any:
+    """A mean loss, divided by the number of replicas; another one as it is."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return loss / replicas if replicas > 1 and reduction != "sum" else loss
+
+
+def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
+    """One step of a Keras optimizer over ``variables``, Keras's or TensorFlow's.
+
+    What Keras assigns runs in each step, whatever is fetched: the operation that is returned does nothing.
+    """
+    values = [one.value if isinstance(one, keras.Variable) else one for one in variables]
+    gradients = tf.gradients(loss, values)
+    optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+    return tf.no_op("keras_train_op")
+
+
+def loss_summaries(loss: Any, regularization_losses: Any, name: Callable[[str], str]) -> None:
+    """Scalars of the loss and of its regularization, under ``name`` of their keys."""
+    with v1.name_scope(""):
+        v1.summary.scalar(name(MetricKeys.LOSS), loss)
+        if regularization_losses is not None:
+            v1.summary.scalar(name(MetricKeys.LOSS_REGULARIZATION), tf.add_n(regularization_losses))

@@ -1,0 +1,35 @@
+"""Metrics of heads: what Keras has not, and weights of the shape that Keras needs to weigh each value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__ = ["MajorityShare", "update_mean", "update_pair"]
+
+
+class MajorityShare(keras.metrics.Mean):
+    """The accuracy of always predicting the commoner of two classes, from labels of 0 and 1."""
+
+    def result(self) -> Any:
+        larger = keras.ops.maximum(self.total, self.count - self.total)
+        return keras.ops.divide_no_nan(larger, self.count)
+
+
+def update_mean(metric: Any, values: Any, weights: Any = None) -> None:
+    """Adds ``values`` to a mean, each with its weight (weights are broadcast to them)."""
+    values = tf.cast(values, tf.float32)
+    metric.update_state(values, sample_weight=_broadcast(weights, values))
+
+
+def update_pair(metric: Any, labels: Any, predictions: Any, weights: Any = None) -> None:
+    """Adds labels and predictions of one shape to a metric, each value with its weight."""
+    # In one type: Keras would round a label of 0.7 to compare it with a class.
+    labels, predictions = tf.cast(labels, tf.float32), tf.cast(predictions, tf.float32)
+    metric.update_state(labels, predictions, sample_weight=_broadcast(weights, labels))
+
+
+def _broadcast(weights: Any, values: Any) -> Any:
+    return None if weights is None else tf.broadcast_to(weights, tf.shape(values))
