@@ -13,24 +13,27 @@ Components import neither TensorFlow nor Keras when they are imported, so that a
 
 from __future__ import annotations
 
-import functools
 import importlib
 import inspect
-import os
-import pkgutil
-import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.found import offered, own_modules
 from transferkit.locate import current_folder_counts, locate
 
-__all__ = ["Component", "Registry", "admit", "import_dotted", "is_admitted", "is_dotted", "registry"]
+__all__ = [
+    "Component",
+    "Registry",
+    "admit",
+    "import_dotted",
+    "is_admitted",
+    "is_dotted",
+    "registry",
+]
 
-_PACKAGE = Path(__file__).resolve().parent
 # Dotted paths whose code may run in this process, each with the file that was announced.
 _ADMITTED: dict[str, Path | None] = {}
 
@@ -54,9 +57,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """The names that a recipe may use, sorted. Imports nothing."""
-        found = pkgutil.iter_modules([str(_PACKAGE / self.kind)])
-        own = [module.name for module in found if not module.name.startswith("_")]
-        return sorted({*own, *self._offered()})
+        return sorted({*own_modules(self.kind), *offered(self.group)})
 
     def get(self, name: str, place: str | None = None) -> type[Component]:
         """The component of a name, or of a dotted path ``package.module:Name``.
@@ -71,10 +72,10 @@ class Registry:
         place = place or self.kind
         if ":" in name:
             return self._own(name, place)
-        offered = self._offered()
-        if name in offered:
+        installed = offered(self.group)
+        if name in installed:
             # Code that somebody installed, like our own: a file cannot bring it along.
-            return self._checked(offered[name].load(), name, place)
+            return self._checked(installed[name].load(), name, place)
         names = self.names()
         if name not in names:
             raise UserError(
@@ -94,9 +95,6 @@ class Registry:
             raise TypeError(f"{module.__name__} must hold exactly one component, holds {len(public)}")
         return public[0]
 
-    def _offered(self) -> dict[str, metadata.EntryPoint]:
-        return _entry_points(self.group, tuple((place, _changed(place)) for place in sys.path))
-
     def _own(self, path: str, place: str) -> type[Component]:
         return self._checked(import_dotted(path, place), path, place)
 
@@ -108,27 +106,6 @@ class Registry:
                 fault(place, name, f"a class that extends transferkit.{self.kind}.{base.__name__}")
             )
         return component
-
-
-@functools.cache
-def _entry_points(group: str, path: tuple[tuple[str, int], ...]) -> dict[str, metadata.EntryPoint]:
-    """Read once for each state of the path: that takes 10 ms, and a recipe asks for 15 components.
-
-    What the current folder offers is left out: `python -m` looks there first, and nobody installed it.
-    """
-    here = Path.cwd().resolve()
-    return {point.name: point for point in metadata.entry_points(group=group) if _home(point) != here}
-
-
-def _home(point: metadata.EntryPoint) -> Path | None:
-    return Path(str(point.dist.locate_file(""))).resolve() if point.dist is not None else None
-
-
-def _changed(place: str) -> int:
-    try:
-        return os.stat(place or ".").st_mtime_ns
-    except OSError:
-        return 0
 
 
 def is_dotted(name: object) -> bool:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
-import importlib
 import os
-import pkgutil
 import sys
 import warnings
 from typing import Any, NoReturn
@@ -21,6 +19,7 @@ from transferkit import interruption
 from transferkit._version import __version__
 from transferkit.cli._terminal import printable_streams
 from transferkit.errors import UserError
+from transferkit.found import modules
 
 __all__ = ["cli", "command", "main"]
 
@@ -36,7 +35,7 @@ class _Interrupted(Exception):
 
 
 class _Verbs(click.Group):
-    """Finds a verb in the file of its name."""
+    """Finds a verb in the file of its name, or among those that installed packages offer."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -45,14 +44,17 @@ class _Verbs(click.Group):
             raise _Interrupted from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        found = [module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)]
-        public = [name for name in found if not name.startswith("-")]
-        return sorted(public, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+        found = [name.replace("_", "-") for name in modules("cli").names()]
+        return sorted(found, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        return importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+        # Our own are found without asking which packages are installed.
+        for name in (cmd_name.replace("-", "_"), cmd_name):
+            try:
+                return modules("cli", ("command",)).get(name).command
+            except KeyError:
+                continue
+        return None
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from transferkit.cli._options import allow_code_option, quiet_option
+from transferkit.found import modules
 
 __all__ = ["command"]
 
@@ -16,8 +17,7 @@ __all__ = ["command"]
     "formats",
     metavar="NAME",
     multiple=True,
-    help="Also keras, tflite, tflite_float16, tflite_dynamic, tflite_int8 or onnx; may be repeated.  "
-    "[default: the recipe's]",
+    help=f"One of {', '.join(modules('export.formats').names())}; may be repeated.  [default: the recipe's]",
 )
 @click.option("--to", metavar="DIR", help="Where the numbered versions go.  [default: RUN/export]")
 @click.option("--data", metavar="DIR", help="Where the run's images lie now, if they moved.")

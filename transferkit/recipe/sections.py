@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from transferkit.bounds import MOST_TRIALS
+from transferkit.errors import did_you_mean
+from transferkit.found import modules
 from transferkit.recipe._model import Named, Section
 from transferkit.recipe.colour import read_background
 
@@ -226,7 +228,22 @@ class Evaluation(Section):
     )
 
 
-Format = Literal["saved_model", "keras", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8", "onnx"]
+def _known_format(name: str) -> str:
+    known = modules("export.formats").names()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ValueError(
+            f"received {name!r}, expected one of {', '.join(known)}" + (f"; {hint}" if hint else "")
+        )
+    return name
+
+
+def _formats(schema: dict[str, Any]) -> None:
+    schema["enum"] = modules("export.formats").names()
+
+
+# Whatever lies among the formats, or is offered by an installed package.
+Format = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra=_formats)]
 
 
 class Export(Section):

@@ -82,11 +82,14 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
             continue
         if value is False:
             continue
-        first = next(iter(word.model_fields))
+        first = next(iter(word.model_fields), None)
         if value is True:
             options: dict[str, Any] = {}
         elif isinstance(value, dict):
             options = value
+        elif first is None:
+            faults.append(Fault(path, shown(value), "true or false", f"{name} takes no arguments"))
+            continue
         else:
             options = {first: value}
         resolved, found = _validated(word, options, path)

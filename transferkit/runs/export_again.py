@@ -60,11 +60,9 @@ def _export(
 ) -> Path:
     progress = Progress(quiet)
     recipe = _with(run.recipe, formats, parity, agreement)
-    for name in recipe.export.formats:
-        load_format(name)
     section = recipe.export
-    needs_photos = "tflite_int8" in section.formats
-    images = _images(run, data, progress, needs_photos) if section.parity or needs_photos else None
+    measuring = [name for name in section.formats if getattr(load_format(name), "PHOTOS", False)]
+    images = _images(run, data, progress, measuring) if section.parity or measuring else None
     with start_checker(section.formats, section.parity) as checker:
         with progress.stage("network", unit="layer"):
             parts, network = restore(run)
@@ -100,8 +98,10 @@ def _with(
     return recipe.model_copy(update={"export": section})
 
 
-def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, needs_photos: bool) -> Images:
-    """The run's images, where they are still available.
+def _images(
+    run: Any, data: str | os.PathLike[str] | None, progress: Progress, measuring: Sequence[str]
+) -> Images:
+    """The run's images, where they are still available; ``measuring``: formats that measure on some.
 
     Raises:
         UserError: they are not; says what they are needed for.
@@ -114,8 +114,9 @@ def _images(run: Any, data: str | os.PathLike[str] | None, progress: Progress, n
     except UserError as error:
         what = "to check the export on held-out images"
         way = "or leave the check out with --no-parity"
-        if needs_photos:
-            what, way = "to measure the ranges of tflite_int8 and to check the export", "or leave it out"
+        if measuring:
+            what = f"to measure the ranges of {', '.join(measuring)} and to check the export"
+            way = "or leave it out"
         hint = f"name the folder where the run's images lie now with --data DIR, {way}"
         expected = f"the images that the run was made from, {what}"
         raise UserError(fault("export", recipe.data.path, expected, hint), *error.faults) from None

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from transferkit.data.sources import read_manifest
+from transferkit.data.sources.manifest import read_manifest
 from transferkit.errors import UserError
 
 

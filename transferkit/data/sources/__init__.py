@@ -1,34 +1,42 @@
-"""Where labelled images come from; whatever it is, what comes out is a DataSet of files."""
+"""Where labelled images come from; whatever it is, what comes out is a DataSet of files.
+
+A module of this folder that has ``takes`` and ``read`` is a source, and so is what an installed package
+offers under the entry point group ``transferkit.data.sources``; nothing else lists them. The other modules
+are shared by several. A source has
+
+* ``takes(reference, options)``: whether it is what the user named;
+* ``read(reference, options)``: the :class:`~transferkit.data.source.DataSet`;
+* ``check(reference)``, where it is there: raises what is missing, such as a package, before anything is read;
+* ``ORDER``, where it is there: the least is asked first; 0, before all of ours, where it says nothing;
+* ``EXPECTED``, where it is there: what it takes, for the fault of a file that no source takes.
+
+``options`` is a :class:`~transferkit.data.source_options.ReadOptions`.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from transferkit.data.names import class_name_faults, shown
 from transferkit.data.source import DataSet
-from transferkit.data.sources.archive import is_archive, read_archive
-from transferkit.data.sources.class_folder import read_class_folder
+from transferkit.data.source_options import ManifestOptions, ReadOptions
 from transferkit.data.sources.class_order import in_order_of, stated_classes
-from transferkit.data.sources.manifest import ManifestOptions, read_manifest
-from transferkit.data.sources.tfds import check_tfds, read_tfds
-from transferkit.data.sources.tfrecord import read_tfrecord, tfrecord_files
-from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault
+from transferkit.found import modules
 
-__all__ = [
-    "ManifestOptions",
-    "check_source",
-    "read_archive",
-    "read_manifest",
-    "read_source",
-    "read_tfds",
-    "read_tfrecord",
-]
+__all__ = ["ManifestOptions", "check_source", "read_source", "sources"]
 
-_MANIFESTS = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json")
+_SOURCES = modules("data.sources", ("takes", "read"))
+
+
+def sources() -> list[Any]:
+    """All sources, in the order in which they are asked."""
+    found = [_SOURCES.get(name) for name in _SOURCES.names()]
+    taking = [one for one in found if hasattr(one, "takes")]
+    return sorted(taking, key=lambda one: getattr(one, "ORDER", 0))
 
 
 def read_source(
@@ -45,7 +53,8 @@ def read_source(
 
     Args:
         reference: a folder of class folders (also nested in train, val, test); a CSV, JSON Lines or JSON
-            manifest; a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``.
+            manifest; a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``; or
+            what a source of an installed package takes.
         unpack_to: folder where images that do not lie as files are written out, once.
         minimum_classes: data with fewer classes is refused.
         follow_links: take links that lead out of a folder of class folders.
@@ -57,11 +66,15 @@ def read_source(
         UserError: as the source says; or it is none of these; or its classes are not those stated.
     """
     stated = stated_classes(classes)
-    text, certain = str(reference), (*known, *(stated or ()))
-    if not text.startswith("tfds:") and _is_manifest(Path(text)):
-        found = read_manifest(text, manifest, minimum_classes)
-    else:
-        found = _read(text, Path(unpack_to), minimum_classes, follow_links, certain)
+    text = str(reference)
+    options = ReadOptions(
+        Path(unpack_to),
+        minimum_classes,
+        follow_links,
+        (*known, *(stated or ())),
+        manifest or ManifestOptions(),
+    )
+    found = _source_of(text, options).read(text, options)
     faults = class_name_faults(found.classes)
     if faults:
         raise UserError(*faults)
@@ -80,31 +93,14 @@ def check_source(reference: str | Path) -> None:
         UserError: says what is missing.
     """
     text = str(reference)
-    if text.startswith("tfds:"):
-        check_tfds(text.removeprefix("tfds:"))
-    elif not os.path.exists(text):
-        raise UserError(fault("data", text, "a folder of class folders", "there is no such folder"))
+    source = _source_of(text, ReadOptions(Path()))
+    if hasattr(source, "check"):
+        source.check(text)
 
 
-def _is_manifest(path: Path) -> bool:
-    return path.suffix.lower() in _MANIFESTS and path.is_file()
-
-
-def _read(text: str, unpack_to: Path, minimum: int, follow_links: bool, known: Collection[str]) -> DataSet:
-    if text.startswith("tfds:"):
-        return read_tfds(text.removeprefix("tfds:"), unpack_to)
-    path = Path(text)
-    if path.is_dir():
-        if tfrecord_files(path) and not Tree(path, follow_links).holds_pictures(str(path)):
-            return read_tfrecord(path, unpack_to)
-        return read_class_folder(path, minimum, follow_links=follow_links, known=known)
-    if path.is_file():
-        if is_archive(path):
-            return read_archive(path, unpack_to, minimum_classes=minimum, known=known)
-        if tfrecord_files(path):
-            return read_tfrecord(path, unpack_to)
-        expected = (
-            "a folder, a manifest (.csv, .tsv, .jsonl, .json), an archive (.zip, .tar) or a .tfrecord file"
-        )
-        raise UserError(fault("data", text, expected))
-    return read_class_folder(path)
+def _source_of(reference: str, options: ReadOptions) -> Any:
+    for source in sources():
+        if source.takes(reference, options):
+            return source
+    *others, last = [one.EXPECTED for one in sources() if hasattr(one, "EXPECTED")]
+    raise UserError(fault("data", reference, f"{', '.join([last, *others[:-1]])} or {others[-1]}"))

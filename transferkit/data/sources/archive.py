@@ -22,11 +22,15 @@ from typing import IO
 from transferkit.data.hashing import hash_file
 from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
+from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.class_folder import read_class_folder
 from transferkit.data.sources.unpacked import unpack
 from transferkit.errors import UserError, fault
 
-__all__ = ["ArchiveLimits", "is_archive", "read_archive"]
+__all__ = ["EXPECTED", "ORDER", "ArchiveLimits", "is_archive", "read", "read_archive", "takes"]
+
+ORDER = 30
+EXPECTED = "an archive (.zip, .tar)"
 
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _BLOCK = 1 << 20
@@ -210,3 +214,16 @@ def _entries(path: Path) -> Iterator[_Entry]:
                 yield _Entry(
                     member.name, member.size, archive.extractfile(member) if member.isreg() else None
                 )
+
+
+def takes(reference: str, options: ReadOptions) -> bool:
+    """Whether it is a file with the ending of an archive."""
+    path = Path(reference)
+    return path.is_file() and is_archive(path)
+
+
+def read(reference: str, options: ReadOptions) -> DataSet:
+    """The images of the class folders in it."""
+    return read_archive(
+        reference, options.unpack_to, minimum_classes=options.minimum_classes, known=options.known
+    )

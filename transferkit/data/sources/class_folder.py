@@ -13,12 +13,16 @@ from pathlib import Path
 
 from transferkit.data.names import class_order, shown
 from transferkit.data.source import DataSet, Item, left_out_notes
+from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.layout import NO_CLASS, Layout, find_layout, look_through
 from transferkit.data.sources.split_words import is_neutral, split_names
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, did_you_mean, fault
 
-__all__ = ["read_class_folder"]
+__all__ = ["EXPECTED", "ORDER", "check", "read", "read_class_folder", "takes"]
+
+ORDER = 50  # the last: it also says of a folder that it is not there
+EXPECTED = "a folder"
 
 
 def read_class_folder(
@@ -46,8 +50,7 @@ def read_class_folder(
             classes unknown to train.
     """
     root = Path(root)
-    if not root.exists():
-        raise UserError(fault("data", str(root), "a folder of class folders", "there is no such folder"))
+    check(str(root))
     if not root.is_dir():
         raise UserError(fault("data", str(root), "a folder of class folders", "this is a file"))
     tree = Tree(root, follow_links)
@@ -252,3 +255,28 @@ class _Reader:
 
 def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
+
+
+def takes(reference: str, options: ReadOptions) -> bool:
+    """Whether it is a folder, or nothing that exists."""
+    return not Path(reference).is_file()
+
+
+def read(reference: str, options: ReadOptions) -> DataSet:
+    """The images of its class folders."""
+    return read_class_folder(
+        Path(reference), options.minimum_classes, follow_links=options.follow_links, known=options.known
+    )
+
+
+def check(reference: str) -> None:
+    """Refuses a folder that is not there.
+
+    Args:
+        reference: its path.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not os.path.exists(reference):
+        raise UserError(fault("data", reference, "a folder of class folders", "there is no such folder"))

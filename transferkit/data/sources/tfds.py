@@ -7,20 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.data.source import DataSet
+from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.unpacked import Writer, unpacked_dataset
 from transferkit.errors import UserError, fault
 from transferkit.packages import installed
 
-__all__ = ["check_tfds", "read_tfds"]
+__all__ = ["ORDER", "SCHEME", "check", "read", "read_tfds", "takes"]
+
+ORDER = 10
+SCHEME = "tfds:"
 
 _SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
 
 
-def check_tfds(name: str) -> None:
-    """Raises a UserError where the extra is not installed."""
+def check(reference: str) -> None:
+    """Refuses a name where the extra is not installed.
+
+    Args:
+        reference: ``tfds:NAME``.
+
+    Raises:
+        UserError: says how to install it.
+    """
     if not installed("tensorflow_datasets"):
         hint = "pip install 'transferkit[tfds]'"
-        raise UserError(fault("data", f"tfds:{name}", "tensorflow-datasets to be installed", hint))
+        raise UserError(fault("data", reference, "tensorflow-datasets to be installed", hint))
 
 
 def read_tfds(name: str, unpack_to: Path) -> DataSet:
@@ -34,7 +45,7 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
         UserError: the extra is not installed, the name is unknown, the data is missing, or its images have
             no label each.
     """
-    check_tfds(name)
+    check(SCHEME + name)
     import tensorflow_datasets as tfds
 
     try:
@@ -63,3 +74,13 @@ def read_tfds(name: str, unpack_to: Path) -> DataSet:
                 writer.add(bytes(example["image"]), names[int(example["label"])], known.get(split))
 
     return unpacked_dataset(fingerprint, unpack_to, write, Path(f"tfds:{name}"))
+
+
+def takes(reference: str, options: ReadOptions) -> bool:
+    """Whether it is a name of TensorFlow Datasets."""
+    return reference.startswith(SCHEME)
+
+
+def read(reference: str, options: ReadOptions) -> DataSet:
+    """The images of the data set, unpacked."""
+    return read_tfds(reference.removeprefix(SCHEME), options.unpack_to)

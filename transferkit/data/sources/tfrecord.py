@@ -9,12 +9,16 @@ from pathlib import Path
 from transferkit.data.hashing import hash_files
 from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
+from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.split_words import splits_of_files
-from transferkit.data.sources.tree import is_record
+from transferkit.data.sources.tree import Tree, is_record
 from transferkit.data.sources.unpacked import Writer, unpacked_dataset
 from transferkit.errors import UserError, fault
 
-__all__ = ["read_tfrecord", "tfrecord_files"]
+__all__ = ["EXPECTED", "ORDER", "read", "read_tfrecord", "takes", "tfrecord_files"]
+
+ORDER = 40
+EXPECTED = "a .tfrecord file"
 
 _ENCODED, _LABEL, _TEXT = "image/encoded", "image/class/label", "image/class/text"
 # Beginnings of encoded images; what begins otherwise in a whole file of records is no encoded image at all.
@@ -173,3 +177,17 @@ def _splits(files: list[Path]) -> list[str | None]:
         hint = "rename it, or take it out of the folder"
         raise UserError(*(fault(f"data: {name}", name, expected, hint) for name in silent[:10]))
     return [told.get(file.name) for file in files]
+
+
+def takes(reference: str, options: ReadOptions) -> bool:
+    """Whether it is a file of records, or a folder with some and no pictures beside them."""
+    path = Path(reference)
+    if path.is_dir():
+        folder = Tree(path, options.follow_links)
+        return bool(tfrecord_files(path)) and not folder.holds_pictures(str(path))
+    return path.is_file() and bool(tfrecord_files(path))
+
+
+def read(reference: str, options: ReadOptions) -> DataSet:
+    """The images in the records."""
+    return read_tfrecord(Path(reference), options.unpack_to)

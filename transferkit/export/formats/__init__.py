@@ -7,37 +7,41 @@ A module has
 * ``TOLERANCE``: a :class:`~transferkit.export.formats._base.Tolerance`;
 * ``NEEDS``: modules that must be installed, and ``EXTRA``, the extra of transferkit that brings them;
 * ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
+* ``PHOTOS``, where it is there and True: writing it takes photos of the training, to measure on;
 * ``USAGE``: Python that uses an artefact; ``{path}``, ``{height}`` and ``{width}`` stand for its own;
 * ``write(export_spec, path)``: writes the artefact;
 * ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.LoadedArtefact`.
 
-A module that stands here is a format; nothing else lists them. Modules whose names begin with an underscore
-are shared by several.
+A module that stands here is a format, and so is what an installed package offers under the entry point group
+``transferkit.export.formats``; nothing else lists them. Modules whose names begin with an underscore are
+shared by several.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.found import modules
 from transferkit.packages import installed
 
 __all__ = ["check_installed", "find_artefacts", "format_names", "format_of", "load_format", "size_of"]
 
 
-@functools.lru_cache(maxsize=1)
+_FORMATS = modules(
+    "export.formats",
+    ("FILE", "TITLE", "TOLERANCE", "NEEDS", "EXTRA", "FUNCTIONAL", "USAGE", "write", "read"),
+)
+
+
 def format_names() -> tuple[str, ...]:
     """The formats there are, the SavedModel first."""
-    names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
-    return tuple(sorted(names, key=lambda name: (name != "saved_model", name)))
+    return tuple(sorted(_FORMATS.names(), key=lambda name: (name != "saved_model", name)))
 
 
-def load_format(name: str) -> ModuleType:
-    """The module of a format.
+def load_format(name: str) -> Any:
+    """The module of a format, or the object that an installed package offers as one.
 
     Raises:
         UserError: there is no such format.
@@ -45,7 +49,7 @@ def load_format(name: str) -> ModuleType:
     if name not in format_names():
         expected = f"one of {', '.join(format_names())}"
         raise UserError(fault("export.formats", name, expected, did_you_mean(name, format_names())))
-    return importlib.import_module(f"{__name__}.{name}")
+    return _FORMATS.get(name)
 
 
 def find_artefacts(folder: Path) -> dict[str, Path]:

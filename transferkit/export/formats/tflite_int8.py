@@ -22,6 +22,7 @@ __all__ = [
     "FILE",
     "FUNCTIONAL",
     "NEEDS",
+    "PHOTOS",
     "REPRESENTATIVE",
     "TITLE",
     "TOLERANCE",
@@ -36,6 +37,7 @@ TOLERANCE = Tolerance(difference=None, agreement=0.98)
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+PHOTOS = True
 USAGE = _tflite.USAGE
 REPRESENTATIVE = 128
 _FOR_BIASES = 64

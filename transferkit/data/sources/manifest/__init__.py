@@ -6,6 +6,27 @@ divided by ``|``, or stand as a JSON list where a class name holds that sign. Wh
 read where it leaves no doubt, with a note, or refused in a line that says how to name it.
 """
 
-from transferkit.data.sources.manifest.read import ManifestOptions, read_manifest
+from __future__ import annotations
 
-__all__ = ["ManifestOptions", "read_manifest"]
+from pathlib import Path
+
+from transferkit.data.source import DataSet
+from transferkit.data.source_options import ReadOptions
+from transferkit.data.sources.manifest.read import read_manifest
+
+__all__ = ["EXPECTED", "ORDER", "read", "read_manifest", "takes"]
+
+ORDER = 20
+EXPECTED = "a manifest (.csv, .tsv, .jsonl, .json)"
+_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json")
+
+
+def takes(reference: str, options: ReadOptions) -> bool:
+    """Whether it is a file with the ending of a manifest."""
+    path = Path(reference)
+    return path.suffix.lower() in _SUFFIXES and path.is_file()
+
+
+def read(reference: str, options: ReadOptions) -> DataSet:
+    """The images that it lists."""
+    return read_manifest(reference, options.manifest, options.minimum_classes)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transferkit.data.names import class_name_faults, class_order, shown
 from transferkit.data.source import DataSet, Item
+from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.columns import Columns, find_columns, known_columns
 from transferkit.data.sources.manifest.files import Places, find_files
 from transferkit.data.sources.manifest.labels import (
@@ -22,9 +22,8 @@ from transferkit.data.sources.manifest.labels import (
 from transferkit.data.sources.manifest.table import Table, read_table
 from transferkit.data.sources.manifest.text import decode_text
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.recipe.sections import Data
 
-__all__ = ["ManifestOptions", "read_manifest"]
+__all__ = ["read_manifest"]
 
 _SPLITS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -32,32 +31,6 @@ _SPLITS = {
 }  # fmt: skip
 # A manifest that is wrong in every line is told so by its first ones.
 _MOST_FAULTS = 20
-
-
-@dataclass(frozen=True)
-class ManifestOptions:
-    """What a manifest does not say itself, as a recipe's ``[data]`` says it.
-
-    Attributes:
-        encoding: Python's name of its encoding, for a file that is no UTF-8.
-        columns: role (path, label, labels, split, group) to the name of its column.
-        root: folder that the paths start from; the manifest's own by default.
-        path_suffix: what is added to each path.
-        own: this is said of the very manifest; else of another one, and tried where this one does not do
-            without.
-    """
-
-    encoding: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    root: str | None = None
-    path_suffix: str | None = None
-    own: bool = True
-
-    @classmethod
-    def of(cls, data: Data, own: bool = True) -> ManifestOptions:
-        """What a recipe's ``[data]`` states."""
-        columns = {str(role): name for role, name in data.columns.items()}
-        return cls(data.encoding, columns, data.root, data.path_suffix, own)
 
 
 @dataclass(slots=True)
