@@ -17,6 +17,7 @@ import click
 
 from transferkit import interruption
 from transferkit._version import __version__
+from transferkit.cli._keys import other_name
 from transferkit.cli._terminal import printable_streams
 from transferkit.errors import UserError
 from transferkit.found import modules
@@ -42,6 +43,8 @@ class _Verbs(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise _Interrupted from None
+        except click.NoSuchOption as error:
+            raise other_name(error) or error from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = [name.replace("_", "-") for name in modules("cli").names()]

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transferkit.cli._keys import key_options
 from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
 
 __all__ = ["command"]
@@ -25,6 +26,7 @@ def command() -> None:
 @data_option
 @backbone_option
 @recipe_option
+@key_options("--image-size", "--seed")
 @click.option(
     "--set",
     "settings",

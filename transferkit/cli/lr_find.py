@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
     as_json,
@@ -24,6 +25,7 @@ __all__ = ["command"]
 @data_option
 @backbone_option
 @recipe_option
+@key_options("--batch-size", "--image-size", "--head", "--freeze", "--seed")
 @set_option
 @click.option(
     "--phase", metavar="NAME", help="Phase to test; those before it are trained.  [default: the first]"

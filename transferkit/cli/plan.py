@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
     as_json,
@@ -24,6 +25,7 @@ __all__ = ["command"]
 @data_option
 @backbone_option
 @recipe_option
+@key_options()
 @set_option
 @click.option("--layers", is_flag=True, help="All layers instead of stages.")
 @click.option("--no-measure", is_flag=True, help="Leave out the short measurement of this machine.")

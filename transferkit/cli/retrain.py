@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
     as_json,
@@ -25,6 +26,7 @@ __all__ = ["command"]
 @data_option
 @backbone_option
 @recipe_option
+@key_options()
 @set_option
 @click.option("--run", "place", metavar="DIR", help="Where the run goes.  [default: runs/BACKBONE-DATE]")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
@@ -61,7 +63,7 @@ def command(
     Examples:
       transferkit retrain --data photos/
       transferkit retrain --backbone inception_v3 --data photos/ --run runs/flowers
-      transferkit retrain --recipe linear_probe --set batch_size=64 --data photos/
+      transferkit retrain --data photos/ --epochs 10 --lr 1e-3 --image-size 320
       transferkit retrain --recipe runs/flowers/recipe.toml --run runs/again
       transferkit retrain --data photos/ --set 'sweep.values={"optimizer.learning_rate"=[1e-4, 1e-3]}'
     """

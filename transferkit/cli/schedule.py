@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
     as_json,
@@ -26,6 +27,7 @@ def command() -> None:
 @data_option
 @recipe_option
 @click.option("--images", type=int, metavar="N", help="Training images, instead of --data.")
+@key_options("--epochs", "--lr", "--batch-size")
 @set_option
 @click.option("--to", default="schedule.png", show_default=True, metavar="FILE", help="The PNG to write.")
 @allow_code_option

@@ -13,14 +13,14 @@ from transferkit.bounds import MOST_FAULTS
 from transferkit.errors import did_you_mean, fault
 from transferkit.recipe.merge import Origin
 from transferkit.recipe.toml_positions import Path
+from transferkit.recipe.well_known import key_meant
 
 __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 
 # How much of a received value is shown.
 MOST_SHOWN = 60
-# Keys that people look for in other tables.
-_SIZE = "say backbone.input_size = 320, or [height, width]"
-_ELSEWHERE = dict.fromkeys(("size", "image_size", "img_size", "input_size", "input_shape"), _SIZE)
+# Keys whose values are written in a way that their names do not say.
+_WRITTEN = {"backbone.input_size": "backbone.input_size = 320, or [height, width]"}
 # What stands for a value that may have one of several plain types.
 _PLAIN = object()
 
@@ -107,10 +107,7 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
             continue  # it is short only because items of it have faults, which are named themselves
         message = one["msg"]
         if one["type"] == "extra_forbidden":
-            known = sorted(owner.model_fields)
-            name = str(path[-1])
-            close = _ELSEWHERE.get(name) or did_you_mean(name, known) or f"known: {', '.join(known)}"
-            found.append(Fault(path, shown(one["input"]), "a known key", close))
+            found.append(Fault(path, shown(one["input"]), "a known key", _known(path, owner)))
         elif one["type"] == "missing":
             found.append(Fault(path, None, "a value", "it is required"))
         elif one["type"] == "value_error":
@@ -137,6 +134,18 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
             choices.setdefault((*prefix, *choice), []).append(found.pop())
     found += [one for place, tried in choices.items() for one in _of_choice(place, tried)]
     return [*found, Fault(prefix, hint=f"and {more:,} more faults")] if more > 0 else found
+
+
+def _known(path: Path, owner: type[BaseModel]) -> str:
+    """The hint for a key that is none: the one that is meant, else one like it, else all of its table."""
+    from transferkit.recipe.recipe import Recipe  # the models' own validators word their faults here
+
+    name = str(path[-1])
+    meant = key_meant(name, path, Recipe)
+    if meant is not None:
+        return f"say {_WRITTEN.get(meant, meant)}"
+    known = sorted(owner.model_fields)
+    return did_you_mean(name, known) or f"known: {', '.join(known)}"
 
 
 def _of_choice(place: Path, tried: list[Fault]) -> list[Fault]:

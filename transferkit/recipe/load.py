@@ -19,8 +19,9 @@ from transferkit.recipe.default_backbone import STAND_IN, missing_package
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.find import DEFAULT, NoParentError, chain, default, find, hiding, is_shipped
 from transferkit.recipe.merge import Layer, Origin, expand, merge
-from transferkit.recipe.overrides import nest, plain, split_key, split_override
+from transferkit.recipe.overrides import nest, plain, spelled_out, split_key, split_override
 from transferkit.recipe.phases import Phase, Training
+from transferkit.recipe.precedence import own_values
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
 from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
@@ -90,6 +91,9 @@ def load(
         _, faults = _each(_switched(merged))
         raise RecipeError(None, *lost.faults, *lines(faults, origins))
     recipe = check(merged, origins)
+    faults, told = own_values(recipe, [layer.values for layer in layers[-2:]])
+    if faults:
+        raise RecipeError(recipe, *lines(faults, origins))
     package, preferred = missing_package(recipe), recipe.backbone.name
     if package is not None:
         origins[("backbone", "name")] = Origin("default")
@@ -97,7 +101,7 @@ def load(
         recipe = check({**merged, "backbone": {**table, "name": STAND_IN}}, origins)
     read = [layer.origin.file for layer in layers if layer.origin.file is not None]
     recipe._foreign = frozenset(one for one in read if not is_shipped(one) and not in_project(one))
-    notes = list(_notes(reference, read, recipe))
+    notes = [*_notes(reference, read, recipe), *told]
     if package is not None:
         notes.append(
             f"{STAND_IN} is used instead of the default backbone {preferred}, whose weights are not "
@@ -195,7 +199,8 @@ def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:
     faults: list[str] = []
     for one in overrides:
         try:
-            pairs.append(split_override(one) if isinstance(one, str) else (split_key(one[0]), plain(one[1])))
+            keys, value = split_override(one) if isinstance(one, str) else (split_key(one[0]), plain(one[1]))
+            pairs.append((spelled_out(keys, value), value))
         except UserError as error:
             faults += error.faults
     if faults:

@@ -10,8 +10,9 @@ from pathlib import PurePath
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.recipe.merge import SHORT
 
-__all__ = ["nest", "parse_value", "plain", "split_override"]
+__all__ = ["nest", "parse_value", "plain", "spelled_out", "split_override"]
 
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'|\[\d+\]""")
 
@@ -77,6 +78,18 @@ def parse_value(text: str, key: str = "value") -> Any:
         raise UserError(fault(f"--set {key}", text, "one TOML value"))
     # A folder may well be called 2024-01-01: no key of a recipe is a date.
     return text if isinstance(read["value"], (datetime.date, datetime.time)) else read["value"]
+
+
+def spelled_out(keys: list[str], value: Any) -> list[str]:
+    """The key with its short form written out, so that a later key of the same table joins it.
+
+    >>> spelled_out(["optimizer"], "sgd"), spelled_out(["phases", "top", "head"], "mlp")
+    (['optimizer', 'name'], ['phases', 'top', 'head', 'kind'])
+    """
+    short = keys[0] if len(keys) == 1 else keys[2] if len(keys) == 3 and keys[0] == "phases" else None
+    if short in SHORT and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return [*keys, SHORT[short]]
+    return keys
 
 
 def nest(pairs: Iterable[tuple[list[str], Any]]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from transferkit.locate import locate
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.toml_positions import Path
+from transferkit.recipe.well_known import NAMES
 from transferkit.registry import Component, is_admitted, is_dotted, registry
 
 __all__ = ["check_augmentation", "check_optimizer", "check_word"]
@@ -122,7 +123,9 @@ def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dic
             faults.append(Fault((*path, key), shown(value), "it elsewhere", f"say it with {ELSEWHERE[key]}"))
         elif key not in arguments:
             expected = f"an argument of {name} ({', '.join(arguments)})"
-            faults.append(Fault((*path, key), shown(value), expected, did_you_mean(key, arguments)))
+            alike = [one for one in arguments if NAMES.get(key) == f"optimizer.{one}"]
+            close = f"say {path[-1]}.{alike[0]}" if alike else did_you_mean(key, arguments)
+            faults.append(Fault((*path, key), shown(value), expected, close))
         elif key == "learning_rate" and not (_number(value) and value > 0):
             faults.append(Fault((*path, key), shown(value), "a number above 0"))
         elif not _suits(value, arguments[key]):
