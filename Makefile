@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-newest campaign lint lock bench clean
+.PHONY: demo test test-all test-newest campaign docs site lint lock bench clean
 
 # The photographs are a package of their own, 90 MB; without it the demonstration takes handwritten digits.
 demo: $(VENV)/.installed
@@ -36,11 +36,20 @@ campaign: $(VENV)/.installed
 	$(BIN)/python tests/faults/campaign_kills.py --kills 100
 	$(BIN)/python tests/faults/campaign_mutations.py --count 200
 
+# The documentation's site in build/site; a broken link or reference fails.
+site: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The site, and each block of code of its pages in order; some minutes.
+docs: site
+	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) tests/docs
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $$(ls .github/workflows/*.yml)
 
 # Writes the newest versions of what runs, tests and checks need into constraints.txt.
 lock:
