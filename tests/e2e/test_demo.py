@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from importlib import metadata
 
@@ -57,8 +58,8 @@ def shown(package, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(package)
         patch.setattr(metadata, "distribution", distribution)
-        patch.setattr(solar_cells, "_TRAIN", 24)
-        patch.setattr(solar_cells, "_VAL", 8)
+        few = functools.partial(solar_cells.write_solar_cells, train=24, val=8)
+        patch.setattr(solar_cells, "write_solar_cells", few)
         done = CliRunner().invoke(cli, ["demo", "--to", str(place), "--quiet"])
     assert done.exit_code == 0, done.output
     return place, done.stdout, done.stderr
@@ -94,6 +95,14 @@ def test_what_people_doubted_is_kept_beside_the_label(shown):
     assert {row["label"] for row in rows if float(row["probability"]) < 0.5} == {"sound"}
     assert {row["type"] for row in rows} == {"mono", "poly"}
     assert [sum(row["split"] == one for row in rows) for one in ("train", "val", "test")] == [24, 8, 16]
+
+
+def test_fewer_photographs_are_a_part_of_all(package, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(package)
+    whole = transferkit.write_solar_cells(tmp_path / "whole.csv", 24, 8).read_text().splitlines()
+    part = transferkit.write_solar_cells(tmp_path / "part.csv", 24, 8, 5).read_text().splitlines()
+    assert len(part) == 1 + 24 + 8 + 5
+    assert set(part) < set(whole)
 
 
 def test_explaining_says_which_class_and_where(shown):

@@ -42,13 +42,40 @@ def handles(network, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def tower(handles):
+    """A tiny DINOv3, whose blocks train at rates of their own."""
+    keras_hub = pytest.importorskip(
+        "keras_hub", reason="needs KerasHub: pip install 'transferkit[keras-hub]'"
+    )
+    network = keras_hub.models.DINOV3Backbone(
+        patch_size=8, num_layers=2, hidden_dim=16, num_heads=2, intermediate_dim=32, image_shape=(*SIZE, 3)
+    )
+    network.save_to_preset(str(handles / "tower"))
+    converter = keras_hub.layers.DINOV3ImageConverter(image_size=SIZE, scale=1 / 127.5, offset=-1.0)
+    converter.save_to_preset(str(handles / "tower"))
+
+
 @pytest.mark.parametrize(
-    "form", ["keras_file:{}/own.keras", "saved_model:{}/module", "hub:{}/module", "card:{}/mine.toml"]
+    "form",
+    [
+        "keras_file:{}/own.keras",
+        "saved_model:{}/module",
+        "hub:{}/module",
+        "card:{}/mine.toml",
+        "keras_hub:{}/tower",
+    ],
 )
-def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path):
+def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path, request):
     backbone = form.format(handles)
     settings = ["epochs=4", "evaluation.grad_cam=0"]
-    if not backbone.startswith(("keras_file", "card")):
+    if backbone.startswith("keras_hub"):
+        request.getfixturevalue("tower")
+        settings += ["backbone.options.pooling=cls+mean"]
+        fine = [*settings, "freeze={until='block_0'}", "layer_decay=0.5"]
+        (plan,) = make_plan(overrides=fine, backbone=backbone, data=str(shapes), measure=False)
+        assert {row.name for row in plan.plan.stages if row.state == "trainable"} >= {"block_1"}
+    elif not backbone.startswith(("keras_file", "card")):
         settings.append("backbone.options.normalisation=none")
     (plan,) = make_plan(overrides=settings, backbone=backbone, data=str(shapes), measure=False)
     assert plan.plan.backbone.input_size == SIZE

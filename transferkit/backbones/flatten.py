@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras
@@ -11,11 +12,17 @@ from transferkit.backbones.live_normalisation import live
 __all__ = ["flat", "flat_operations", "free_name"]
 
 
-def flat(model: Any, x: Any) -> Any:
+def flat(model: Any, x: Any, open_layer: Callable[..., Any] | None = None) -> Any:
     """Applies a model to a tensor layer by layer, models inside it too; gives its output.
 
     Layers are shared, not copied, and normalisation follows its weights. A model inside whose names clash
     with those outside stays whole.
+
+    Args:
+        model: the model.
+        x: the tensor.
+        open_layer: ``open_layer(layer, *args)`` gives what a layer of many parts gives, with its parts
+            applied one by one, or None for a layer that stays whole.
     """
     taken = set(_names(model))
 
@@ -24,7 +31,10 @@ def flat(model: Any, x: Any) -> Any:
             inner = _names(layer)
             if len(args) == 1 and not taken & set(inner):
                 taken.update(inner)
-                return flat(layer, args[0])
+                return flat(layer, args[0], open_layer)
+        opened = open_layer(layer, *args) if open_layer is not None and args else None
+        if opened is not None:
+            return opened
         return live(layer)(*args, **kwargs)
 
     if isinstance(model, keras.Sequential):

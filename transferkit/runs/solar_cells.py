@@ -24,17 +24,19 @@ CREDIT = "photographs of solar cells, elpv-dataset (ZAE Bayern): CC BY-NC-SA 4.0
 
 # From this probability on a cell is called defective: doubtful ones are better looked at twice.
 _DEFECTIVE = 0.5
-_TRAIN, _VAL = 1000, 400
 
 
-def write_solar_cells(file: str | Path) -> Path:
-    """Writes a manifest of the photographs that the package brought: 1000 to train on, 400 to validate.
+def write_solar_cells(file: str | Path, train: int = 1000, val: int = 400, test: int | None = None) -> Path:
+    """Writes a manifest of the photographs that the package brought.
 
     Columns: ``path``, ``label`` (``sound``, or ``defective`` from a probability of 0.5 on), ``split``, and
     for those who want to look closer ``probability`` and ``type`` (``mono`` or ``poly``).
 
     Args:
         file: the manifest, ``.csv``; written anew each time, since the package may have moved.
+        train: how many photographs to train on.
+        val: how many to validate on.
+        test: how many to test on; all others by default.
 
     Raises:
         UserError: the package is not installed.
@@ -48,14 +50,18 @@ def write_solar_cells(file: str | Path) -> Path:
     except (metadata.PackageNotFoundError, FileNotFoundError):
         hint = "pip install 'transferkit[demo]'"
         raise UserError(fault("solar cells", None, f"the package {PACKAGE}", hint)) from None
-    splits = np.array(["test"] * len(rows), dtype="<U5")
+    splits = np.array([""] * len(rows), dtype="<U5")
     order = np.random.default_rng(0).permutation(len(rows))
-    splits[order[:_TRAIN]], splits[order[_TRAIN : _TRAIN + _VAL]] = "train", "val"
+    last = len(rows) if test is None else train + val + test
+    splits[order[:train]], splits[order[train : train + val]] = "train", "val"
+    splits[order[train + val : last]] = "test"
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as beside, open(beside, "w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["path", "label", "split", "probability", "type"])
         for (path, probability, kind), split in zip(rows, splits, strict=True):
+            if not split:
+                continue
             label = "defective" if float(probability) >= _DEFECTIVE else "sound"
             writer.writerow([listed.parent / path, label, split, f"{float(probability):.4f}", kind])
     return file
