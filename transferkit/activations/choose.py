@@ -34,7 +34,7 @@ from transferkit.activations.engine import (
     trace,
 )
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
-from transferkit.data.reader import available_cores
+from transferkit.cpu import available_cores
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.files.lock import locked

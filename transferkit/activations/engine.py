@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from transferkit.data.reader import available_cores
+from transferkit.cpu import available_cores
 from transferkit.files.whole_file import write_whole_shared
 
 __all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "folded_file", "trace"]
@@ -29,9 +29,14 @@ class CutLike(Protocol):
         fingerprint: hexadecimal digest of preprocessing, architecture, weights and place of the cut.
     """
 
-    prefix: Callable[[Any], Any]
-    shape: tuple[int, ...]
-    fingerprint: str
+    @property
+    def prefix(self) -> Callable[[Any], Any]: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
 
 
 class Engine(Protocol):

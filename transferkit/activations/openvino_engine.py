@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.data.reader import available_cores
+from transferkit.cpu import available_cores
 
 __all__ = ["OpenVINOEngine", "openvino_version"]
 

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from transferkit.cpu import available_cores
 from transferkit.data.facts import read_facts
 from transferkit.data.pixels.decode import decode
 from transferkit.data.pixels.decoding import Decoding
@@ -118,13 +119,6 @@ def decoder(decoding: Decoding) -> Callable[[bytes], np.ndarray]:
         return traced(tf.constant(readable_in_graph(encoded, decoding))).numpy()
 
     return call
-
-
-def available_cores() -> int:
-    """The cores that this process may use, at least one."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def read_image(path: str | os.PathLike, decoding: Decoding, sha256: str | None = None) -> np.ndarray:

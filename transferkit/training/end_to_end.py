@@ -19,8 +19,9 @@ import tensorflow as tf
 from transferkit.activations.source import epoch_order, epoch_steps
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline
+from transferkit.cpu import available_cores
 from transferkit.data.pixels.decoding import Decoding
-from transferkit.data.reader import available_cores, read_image, reason_of
+from transferkit.data.reader import read_image, reason_of
 from transferkit.errors import UserError, fault
 
 __all__ = ["EndToEnd"]

@@ -1,0 +1,132 @@
+"""The doctor: what it finds, what it says of what is missing, and that nothing ends it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+
+import pytest
+
+from transferkit.cli import main
+from transferkit.inspection import doctor, doctor_gpu, doctor_probe
+from transferkit.inspection.doctor import Finding, examine
+
+SECTIONS = ["machine", "tensorflow", "gpu", "packages", "folders", "a run here"]
+
+
+def of(found, section, name):
+    (one,) = [one for one in found.findings if (one.section, one.name) == (section, name)]
+    return one
+
+
+@pytest.fixture(scope="module")
+def found():
+    return examine(probe=False)
+
+
+def test_each_section_is_looked_at(found):
+    assert list(dict.fromkeys(one.section for one in found.findings)) == SECTIONS
+    assert found.faults == ()
+    assert of(found, "machine", "cores").value.split()[0].isdigit()
+    assert "GiB" in of(found, "folders", "cache").value
+
+
+def test_lines_have_a_heading_a_section_and_a_hint_where_there_is_one():
+    findings = (
+        Finding("a", "one", "x"),
+        Finding("a", "three", "y", "note", "do it"),
+        Finding("b", "two", "z", "fault"),
+    )
+    examined = doctor.Examination(findings)
+    assert examined.lines() == ["a", "  one    x", "! three  y", "         -> do it", "b", "x two    z"]
+    assert examined.to_dict()["works"] is False
+    assert examined.to_dict()["sections"]["b"] == [
+        {"name": "two", "value": "z", "level": "fault", "hint": None}
+    ]
+
+
+def test_what_fails_is_a_finding(monkeypatch):
+    def broken():
+        yield Finding("machine", "first", "seen")
+        raise RuntimeError("no such thing\nsecond line")
+
+    monkeypatch.setattr(doctor, "_machine", broken)
+    found = examine(probe=False)
+    assert of(found, "machine", "first").value == "seen"
+    assert of(found, "machine", "could not be examined").value == "RuntimeError: no such thing"
+    assert not found.faults
+
+
+def test_without_tensorflow_it_says_so_and_exits_1(monkeypatch, capsys):
+    def missing():
+        raise ImportError("libstdc++.so.6: cannot open")
+
+    monkeypatch.setattr(doctor, "start_tensorflow", missing)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--no-probe"])
+    assert ended.value.code == 1
+    out = capsys.readouterr().out
+    assert "x import" in out
+    assert "libstdc++" in out
+    assert "-> pip install tensorflow" in out
+
+
+def test_json_is_json(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json", "--no-probe"])
+    assert not ended.value.code
+    assert list(json.loads(capsys.readouterr().out)["sections"]) == SECTIONS
+
+
+def test_a_folder_that_cannot_be_written_names_the_setting(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path / "file" / "cache"))
+    one = of(examine(probe=False), "folders", "cache")
+    assert one.level == "note"
+    assert "TRANSFERKIT_CACHE" in str(one.hint)
+    assert "cannot be written" in one.value
+
+
+def test_a_full_disk_is_a_note(monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(doctor.tempfile, "TemporaryFile", full)
+    assert "No space left" in of(examine(probe=False), "folders", "temporary").value
+
+
+def test_a_card_without_its_libraries_names_them_and_the_command(monkeypatch):
+    monkeypatch.setattr(doctor_gpu, "driver_version", lambda: "550.1")
+    monkeypatch.setattr(doctor_gpu, "cards", lambda: ["NVIDIA A, 24 GiB, 8.6"])
+    monkeypatch.setattr(doctor_gpu, "missing_libraries", lambda build: ["libcudnn"])
+    found = examine(probe=False)
+    assert of(found, "gpu", "card").value == "NVIDIA A, 24 GiB, 8.6"
+    assert of(found, "gpu", "libraries").value == "missing: libcudnn"
+    assert of(found, "gpu", "libraries").hint == "pip install 'tensorflow[and-cuda]'"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="CUDA's libraries are looked for on Linux alone")
+def test_libraries_are_looked_for_beside_tensorflow_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor_gpu.ctypes, "CDLL", _no_library)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    build = {"is_cuda_build": True}
+    assert "libcudnn" in doctor_gpu.missing_libraries(build)
+    place = tmp_path / "nvidia" / "cudnn" / "lib"
+    place.mkdir(parents=True)
+    (place / "libcudnn.so.9").write_bytes(b"")
+    assert "libcudnn" not in doctor_gpu.missing_libraries(build)
+    assert doctor_gpu.missing_libraries({"is_cuda_build": False}) == []
+
+
+def _no_library(name):
+    raise OSError(name)
+
+
+def test_the_probe_measures_decoding_the_pass_and_a_step(monkeypatch):
+    monkeypatch.setattr(doctor_probe, "_SECONDS", 0.02)
+    monkeypatch.setattr("transferkit.recipe.default_backbone.missing_package", lambda recipe: "a-package")
+    found = {one.name: one.value for one in doctor_probe.measure()}
+    assert set(found) == {"decoding", "frozen pass", "slower of the two", "linear head"}
+    assert float(found["decoding"].split()[0]) > 0
+    assert "embedded" in found["frozen pass"]

