@@ -21,6 +21,8 @@ def start_tensorflow() -> None:
         return
     prepare_import()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Before TensorFlow first looks at a GPU: it would take all of its memory, away from other programs.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with _held_back(), loading():
         import tensorflow as tf
 
