@@ -44,6 +44,8 @@ def grad_cam(
         weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
 
-    heat = heat_of(tf.constant(images), tf.constant(classes, tf.int32)).numpy().astype(np.float32)
+    given = tf.constant(images), tf.constant(classes, tf.int32)
+    # The concrete one: TensorFlow warns of functions that are made in each call, as this one has to be.
+    heat = heat_of.get_concrete_function(*given)(*given).numpy().astype(np.float32)
     most = heat.max(axis=(1, 2), keepdims=True)
     return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
