@@ -165,7 +165,7 @@ def test_a_file_with_seven_faults_gives_seven_lines():
     assert [line.split(": ")[0] for line in lines] == [f"bad.toml:{n}" for n in (1, 2, 3, 5, 7, 8, 10)]
     assert lines[1].startswith("bad.toml:2: batch_sice: received 8, expected a known key; did you mean")
     assert "'batch_size'" in lines[1]
-    assert lines[3].startswith("bad.toml:5: head.kind: received 'linaer', expected one of cosine, linear")
+    assert lines[3].startswith("bad.toml:5: head.kind: received 'linaer', expected one of auto, cosine")
     assert lines[3].endswith("did you mean 'linear'?")
     assert lines[4] == "bad.toml:7: data.validation: received 'much', expected a valid number"
     assert "did you mean 'stretch'?" in lines[5]

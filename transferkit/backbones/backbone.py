@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
 
@@ -76,6 +78,9 @@ class Cut:
         frozen_variables: what must be the same, bit by bit, after training.
         batch_norm: ``"frozen"``, or ``"train"`` where unfrozen batch normalisation follows the batch.
         regularisation_losses: functions without arguments, one for each penalty on what trains.
+        kept_as: the cut whose outputs the cache keeps in the place of this one's, which are among them; None
+            where it keeps this one's own.
+        columns: int64 ``[width]``: where they stand in a row of that.
     """
 
     at: str | None
@@ -89,6 +94,8 @@ class Cut:
     batch_norm: BatchNorm
     _identify: Callable[[], str] = field(repr=False)
     regularisation_losses: tuple[Callable[[], Any], ...] = ()
+    kept_as: Cut | None = None
+    columns: np.ndarray | None = None
 
     @cached_property
     def fingerprint(self) -> str:

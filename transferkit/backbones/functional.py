@@ -75,6 +75,10 @@ class FunctionalBackbone(Backbone):
     def layers(self) -> tuple[LayerFacts, ...]:
         return self._layers
 
+    def output_of(self, layer: str) -> Any:
+        """The symbolic output of one of the layers."""
+        return self._outputs[layer]
+
     def _describe(self) -> tuple[LayerFacts, ...]:
         order = [step.name for step in self._steps]
         ends = [(order.index(stage.layer), stage.name) for stage in self.stages if stage.layer in order]

@@ -30,9 +30,9 @@ def plain_model(backbone: Any, network: Any) -> Any:
     """
     images = keras.Input((*backbone.input_size, 3), dtype="float32", name="images")
     features = keras.ops.cast(apply(backbone.model, images, _call), "float32")
-    mean, scale = np.asarray(network.standardise.mean), float(np.asarray(network.standardise.scale))
+    mean, scale = np.asarray(network.standardise.mean), np.asarray(network.standardise.scale)
     standard = keras.layers.Normalization(
-        mean=mean, variance=np.full_like(mean, scale**2), name="standardise", dtype="float32"
+        mean=mean, variance=np.broadcast_to(scale**2, mean.shape), name="standardise", dtype="float32"
     )
     logits = keras.ops.cast(network.layer(standard(features)), "float32")
     if network.temperature != 1.0:

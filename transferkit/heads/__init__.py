@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from transferkit.heads._base import Head
-from transferkit.heads._make import ReadyHead, make_head
+from transferkit.heads._base import ClosedForm, Head, Known
+from transferkit.heads._branches import design_from
+from transferkit.heads._make import ReadyHead, head_spec, make_head
 
 Base = Head
 
-__all__ = ["Base", "Head", "ReadyHead", "make_head"]
+__all__ = ["Base", "ClosedForm", "Head", "Known", "ReadyHead", "design_from", "head_spec", "make_head"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,7 +14,23 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-__all__ = ["Head"]
+__all__ = ["ClosedForm", "Head", "Known"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What else is known of the training images, for heads that can use it.
+
+    Attributes:
+        groups: int ``[N]``, the same for images that must not be divided between what a choice is fitted on
+            and what it is judged on: copies, views of one photo, groups of the data.
+        levels: name to number of features of the levels that a feature vector is made of, in their order.
+        seconds: that may be spent on choosing; None for any.
+    """
+
+    groups: np.ndarray
+    levels: Mapping[str, int]
+    seconds: float | None = None
 
 
 class Head(Component):
@@ -90,3 +107,74 @@ class Head(Component):
                 )
             return self.thresholds
         return [0.5 if self.thresholds == "auto" else self.thresholds] * len(classes)
+
+
+class ClosedForm(Head):
+    """Base of the heads that are found at once, on features of one or several levels of the backbone."""
+
+    closed_form: ClassVar[bool] = True
+
+    features: Literal["last", "levels", "all"] | tuple[str, ...] = Field(
+        "last",
+        description="the backbone's own features, or pooled outputs of several stages: "
+        '"levels" takes four of the upper half, "all" every one, a list names them',
+    )
+    pooling: tuple[Literal["mean", "max", "std"], ...] = Field(
+        ("mean",), min_length=1, description="how the maps of lower levels are pooled; each adds features"
+    )
+
+    def build(self, width: int, classes: int, seed: int) -> Any:
+        from transferkit.heads._closed import linear_layer
+
+        return linear_layer(width, classes, seed, getattr(self, "normalise", False))
+
+    def fit(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        classes: int,
+        seed: int,
+        class_weights: np.ndarray | None = None,
+        known: Known | None = None,
+    ) -> Any:
+        """As of :meth:`Head.fit`, or a :class:`~transferkit.heads._branches.Found` that brings the layer too.
+
+        Args:
+            known: what else is known of the images; None: nothing.
+        """
+        raise NotImplementedError
+
+    @property
+    def wants_levels(self) -> bool:
+        """The features are not the backbone's own alone."""
+        return self.features != "last"
+
+    def level_names(self, stages: Sequence[str]) -> list[str]:
+        """Which levels the features are made of.
+
+        Args:
+            stages: the backbone's levels, from the input up.
+        """
+        if self.features == "last":
+            return list(stages[-1:])
+        if self.features == "levels":
+            return upper_half(stages)
+        if self.features == "all":
+            return list(stages)
+        return list(self.features)
+
+
+# How many levels "levels" takes.
+_UPPER = 4
+
+
+def upper_half(names: Sequence[str]) -> list[str]:
+    """The last level and three more at even distances over the upper half.
+
+    >>> upper_half(["stem", "a", "b", "c", "d", "e", "f", "g", "h", "top"])
+    ['d', 'f', 'h', 'top']
+    """
+    first = len(names) // 2
+    steps = min(_UPPER, len(names) - first) - 1
+    places = {first + round(number * (len(names) - 1 - first) / max(steps, 1)) for number in range(steps + 1)}
+    return [names[place] for place in sorted({*places, len(names) - 1})]

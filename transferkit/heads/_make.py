@@ -9,14 +9,15 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from transferkit.errors import UserError
-from transferkit.heads._base import Head
+from transferkit.heads._base import ClosedForm, Head, Known
+from transferkit.heads._branches import Branch, Found, branch_layer, set_branch_weights
 from transferkit.losses import ReadyLoss, make_loss
 from transferkit.registry import registry
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["ReadyHead", "make_head"]
+__all__ = ["ReadyHead", "head_spec", "make_head"]
 
 SMALL = 20_000_000
 
@@ -30,6 +31,7 @@ class ReadyHead:
         classes: names of the ``C`` classes, in the order of the logits.
         thresholds: multi-label: the probability from which each label counts, float ``[C]``. May be set: a
             graph takes those that stand when it is traced.
+        found: what :meth:`fit` found a head of branches to be; None for other heads.
     """
 
     def __init__(self, spec: Head, feature_width: int, classes: Sequence[str], loss: ReadyLoss) -> None:
@@ -37,6 +39,7 @@ class ReadyHead:
         self.feature_width = feature_width
         self.classes = tuple(classes)
         self.thresholds = spec.cut_offs(self.classes)
+        self.found: Found | None = None
         self._loss = loss
 
     @property
@@ -87,25 +90,63 @@ class ReadyHead:
             return {"probabilities": probabilities, "present": present}
         return {"probabilities": probabilities, "class_ids": tf.argmax(probabilities, axis=-1)}
 
-    def fit(self, features: np.ndarray, labels: np.ndarray, seed: int) -> Any:
+    def fit(self, features: np.ndarray, labels: np.ndarray, seed: int, known: Known | None = None) -> Any:
         """The built layer of a closed-form head, with the weights that fit best.
 
         Args:
             features: float ``[N, D]`` of the training images.
             labels: int ``[N]``, or float ``[N, C]``.
             seed: of the folds of cross-validation.
+            known: what else is known of the images, for the heads that use it.
         """
-        layer = self.build_layer(seed)
         features = np.asarray(features, dtype=np.float32)
+        more = {"known": known} if isinstance(self.spec, ClosedForm) else {}
+        # Its threads are another library's than NumPy's, and are limited only once it is loaded.
+        import scipy.optimize  # noqa: F401
+
         # Two threads only wait for each other on matrices this small, and for long on a busy machine.
         with threadpool_limits(1 if features.size < SMALL else None):
-            weights = self.spec.fit(features, np.asarray(labels), len(self.classes), seed, self._loss.weights)
+            weights: Any = self.spec.fit(
+                features, np.asarray(labels), len(self.classes), seed, self._loss.weights, **more
+            )
+        if isinstance(weights, Found):
+            self.found = weights
+            levels = known.levels if known is not None else {}
+            read = weights.levels or tuple(levels)
+            layer = self.restored_layer(weights.design, {one: levels[one] for one in levels if one in read})
+            set_branch_weights(layer, weights.design, weights.weights)
+            return layer
+        layer = self.build_layer(seed)
         layer.set_weights([np.asarray(one, dtype=np.float32) for one in weights])
         return layer
+
+    def restored_layer(self, design: Sequence[Branch], levels: Mapping[str, int]) -> Any:
+        """The layer of a head of branches as it was found, its weights yet to be read.
+
+        Args:
+            design: its branches.
+            levels: name to number of features of the levels that it reads.
+        """
+        width = sum(levels.values()) or self.feature_width
+        return branch_layer(design, levels, width, len(self.classes))
 
     def with_loss(self, loss: ReadyLoss) -> ReadyHead:
         """The same head with another phase's loss."""
         return ReadyHead(self.spec, self.feature_width, self.classes, loss)
+
+
+def head_spec(spec: Any) -> Head:
+    """The word that a recipe's head is, with its arguments.
+
+    Args:
+        spec: ``recipe.head``, or a mapping with the key ``kind``.
+
+    Raises:
+        UserError: there is no such head.
+    """
+    values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
+    kind = values.pop("kind")
+    return cast(Head, registry("heads").get(kind, "head.kind").model_validate(values))
 
 
 def make_head(
@@ -129,9 +170,7 @@ def make_head(
     Raises:
         UserError: no such head, or its arguments or its loss do not fit the classes.
     """
-    values = dict(spec) if isinstance(spec, Mapping) else {"kind": spec.kind, **spec.options}
-    kind = values.pop("kind")
-    made = cast(Head, registry("heads").get(kind, "head.kind").model_validate(values))
+    made = head_spec(spec)
     ready = make_loss(loss or {"kind": "auto"}, classes, made.multi_label, counts, samples)
     try:
         return ReadyHead(made, feature_width, classes, ready)

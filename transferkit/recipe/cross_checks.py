@@ -51,6 +51,11 @@ def relations(recipe: Recipe) -> list[Fault]:
         if wrong is not None:
             faults.append(Fault(("sweep", "metric"), shown(recipe.sweep.metric), *wrong))
     faults += _augmentation_faults(recipe, multi_label)
+    if recipe.head.options.get("features", "last") != "last" and recipe.resolved_phases[0].freeze != "all":
+        hint = "levels below the cut are fixed; say head.features = 'last' to train above it"
+        faults.append(
+            Fault(_at(recipe, 0, "freeze"), None, "'all' where the head takes several levels", hint)
+        )
     return faults
 
 
@@ -117,6 +122,8 @@ def check_with(
             faults += _metric_faults(recipe, number, phase, classes)
         if images is not None:
             faults += _size_faults(recipe, number, phase, images)
+        if stages is not None and number == 0:
+            faults += _level_faults(recipe, stages)
         if stages is not None and isinstance(phase.freeze, Until):
             known = [*stages, *layers]
             if phase.freeze.until not in known:
@@ -130,6 +137,18 @@ def check_with(
             faults.append(Fault(path, str(phase.freeze.last), f"at most {len(layers)} layers"))
     if faults:
         raise UserError(*lines(faults, recipe.origins))
+
+
+def _level_faults(recipe: Recipe, stages: Sequence[str]) -> list[Fault]:
+    """Levels that the backbone does not have."""
+    wanted = recipe.head.options.get("features")
+    names = wanted if isinstance(wanted, (list, tuple)) else ()
+    expected = f"stages of {recipe.backbone.name} ({', '.join(stages)})"
+    return [
+        Fault(("head", "features"), shown(name), expected, did_you_mean(name, stages))
+        for name in names
+        if name not in stages
+    ]
 
 
 def _at(recipe: Recipe, number: int, key: str) -> Path:

@@ -17,6 +17,7 @@ from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
+from transferkit.runs.chosen_head import write_chosen
 from transferkit.runs.evaluate import evaluate_network
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.parity_gate import HeldOut
@@ -92,6 +93,7 @@ def execute(
         held_out = images.of_split(images.held_out)
         paths, labels = [images.paths[index] for index in held_out], images.labels[held_out]
         write_weights(folder / "weights.npz", network.variables)
+        write_chosen(folder, trained.parts.chosen)
         trained.calibrated = _calibrate(recipe, fitted, progress)
         trained.thresholds = thresholds_of(network)
         # What a process that was killed while it exported has left is made anew.

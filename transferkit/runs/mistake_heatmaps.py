@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.backbones import Backbone
+from transferkit.backbones.levels import Leveled
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.evaluation import Evaluation
@@ -49,6 +50,11 @@ def mistake_heatmaps(
     rows = worst_mistakes(evaluation, most)
     if not rows:
         return MistakeHeatmaps()
+    if isinstance(parts.backbone, Leveled):
+        return MistakeHeatmaps(
+            note="Which parts of an image an answer rests on (Grad-CAM) is not shown: the head reads several "
+            f"levels of {parts.backbone.name}, and not its last map alone."
+        )
     (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
     if not len(batch.indices):
         return MistakeHeatmaps(note="None of the files of the worst mistakes can be read any more.")
@@ -63,14 +69,16 @@ def mistake_heatmaps(
 
 
 def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """Grad-CAM of one class of each image: float32 ``[N, h, w]``, 0 to 1; None for a backbone without maps.
+    """Grad-CAM of one class of each image: float32 ``[N, h, w]``, 0 to 1; None where no one map is all
+    that an answer rests on.
 
     Args:
         parts: as of :func:`mistake_heatmaps`.
         images: uint8 ``[N, H, W, 3]`` of the backbone's size.
         classes: int ``[N]``, the answers to explain.
     """
-    place = _last_maps(parts.backbone)
+    # A head that reads several levels rests on more than the last map.
+    place = None if isinstance(parts.backbone, Leveled) else _last_maps(parts.backbone)
     if place is None:
         return None
     cut = parts.backbone.cut(place)

@@ -13,6 +13,7 @@ from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
+from transferkit.runs.chosen_head import read_chosen
 from transferkit.runs.evaluate import evaluate_network
 from transferkit.runs.independence import leak_line, used_in
 from transferkit.runs.manifest import check_weights
@@ -33,7 +34,7 @@ def restore(run: Any) -> tuple[Parts, Network]:
     The run brings all weights, so the backbone is built without its original ones.
     """
     check_weights(run.path)
-    parts = open_parts(run.recipe, run.classes, overwritten=True)
+    parts = open_parts(run.recipe, run.classes, overwritten=True, chosen=read_chosen(run.path))
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))
     file = run.path / "weights.npz"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.activations.columns import Columns
 from transferkit.activations.compute import Activations, compute
 from transferkit.activations.source import dataset
 from transferkit.activations.views import Views
@@ -47,6 +48,22 @@ class CutFeatures:
     viewed: np.ndarray | None = None
     mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
     direct: EndToEnd | None = None
+
+    def narrow(self, columns: np.ndarray) -> CutFeatures:
+        """The same with some of the features, of those that it has in their order.
+
+        Args:
+            columns: int64 ``[K]``: which of them.
+        """
+
+        def some(one: Activations) -> Activations:
+            return replace(one, array=Columns(one.array, columns))
+
+        width = self.activations.array.shape[-1]
+        if len(columns) == width:
+            return self
+        views = None if self.views is None else some(self.views)
+        return replace(self, activations=some(self.activations), views=views)
 
     def kept_of(self, indices: np.ndarray) -> np.ndarray:
         """Those of the images that have activations: all of them, but where training needs none."""
@@ -135,12 +152,13 @@ def extract_features(
     """
 
     decoding = Decoding.of(recipe.data, size)
+    kept_as = cut if cut.kept_as is None else cut.kept_as
 
     def run(name: str, chosen: np.ndarray, views: Views | None = None) -> Activations:
         items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
         with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
-            return compute(
-                cut,
+            activations = compute(
+                kept_as,
                 items,
                 decoding=decoding,
                 engine=recipe.activations.engine,
@@ -148,10 +166,13 @@ def extract_features(
                 max_bytes=recipe.activations.max_bytes,
                 cache_dir=recipe.activations.cache_dir,
                 views=views,
-                label=f"{recipe.backbone.name} at {cut.at or 'features'}",
+                label=f"{recipe.backbone.name} at {_place(cut)}",
                 progress=lambda done, total: stage.update(done),
                 say=progress.say,
             )
+        if cut.columns is None:
+            return activations
+        return replace(activations, array=Columns(activations.array, cut.columns))
 
     chosen = np.arange(len(images))
     through = augment and trains_through(recipe)
@@ -181,6 +202,11 @@ def extract_features(
             train = images.of_split("train")
             cut_features = replace(cut_features, views=run("views", train, views), viewed=train)
     return images, cut_features
+
+
+def _place(cut: Any) -> str:
+    """What the cache says that it keeps."""
+    return "levels" if cut.kept_as is not None else str(cut.at or "features")
 
 
 def _needed(images: Images, seed: int, sample: int) -> np.ndarray:

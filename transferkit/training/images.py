@@ -13,6 +13,7 @@ from transferkit.data.hashing import hash_files
 from transferkit.data.left_out import Refused, check_shares
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import ManifestOptions, read_source
+from transferkit.data.splits.groups import split_keys
 from transferkit.data.splits.previous_split import read_previous_split
 from transferkit.data.splits.split import Ledger, Row, missed_splits, split_dataset
 from transferkit.errors import UserError, did_you_mean, fault
@@ -36,6 +37,8 @@ class Images:
             any number of labels.
         unreadable: the files that cannot be used.
         notes: what the source left out, for the log.
+        groups: for each image a name that it shares with its copies and with what must not be divided from
+            it; empty where they are alone with their content.
     """
 
     classes: tuple[str, ...]
@@ -44,6 +47,7 @@ class Images:
     labels: np.ndarray
     unreadable: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,6 +64,11 @@ class Images:
     def of_split(self, *splits: str) -> np.ndarray:
         """Indices of the images of these splits, int64 ``[M]``."""
         return np.flatnonzero([row.split in splits for row in self.rows])
+
+    def groups_of(self, indices: np.ndarray) -> np.ndarray:
+        """A number for each of these images, int64 ``[M]``: the same for what must not be divided."""
+        names = self.groups or tuple(row.sha256 for row in self.rows)
+        return np.unique([names[index] for index in indices], return_inverse=True)[1]
 
     @property
     def train_counts(self) -> list[int]:
@@ -96,6 +105,7 @@ class Images:
             self.labels[kept],
             unreadable,
             self.notes,
+            tuple(self.groups[index] for index in kept) if self.groups else (),
         )
         pairs = zip(self.classes, self.train_counts, left.train_counts, strict=True)
         bare = [name for name, before, after in pairs if before and not after]
@@ -170,7 +180,9 @@ class _Read:
         items = [item for item, _ in self.readable]
         targets = self.found.targets(items)
         paths = tuple(str(item.path) for item in items)
-        return Images(self.found.classes, rows, paths, targets, self.refused, notes)
+        keys = split_keys(self.found, self.hashes)
+        groups = tuple(keys[sha256] for _, sha256 in self.readable)
+        return Images(self.found.classes, rows, paths, targets, self.refused, notes, groups)
 
 
 def _source(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.freezing import FreezePlan, Proof
+from transferkit.heads import Known
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, extract_features
@@ -26,6 +27,8 @@ from transferkit.transfer.network import Network
 __all__ = ["Fitted", "PhaseStart", "check_parts", "train"]
 
 _SCALE_SAMPLE = 10_000
+# What choosing a head may take, where the pass over the images took less.
+_LEAST_SECONDS = 60.0
 
 Tell = Callable[[str, int, dict[str, Any]], None]
 
@@ -113,7 +116,13 @@ def train(
             network.mix = cut_features.mix
         if folder is None:
             folder = open_folder(trained.images, parts)
-            _fit_features(network, cut_features, trained.images, recipe.seed)
+            found = _fit_features(network, cut_features, trained.images, parts)
+            if found is not None:
+                # The head may read fewer levels than it chose from, and has its own layer.
+                plan = parts.plan(phase)
+                trained.plans[number] = phase, plan
+                network = parts.network(phase, plan, trained.images.train_counts, samples)
+                cut_features = found
         if network.head.closed_form:
             break
         data = _phase_data(network, phase, cut_features, trained.images, recipe.seed + 1_000_003 * number)
@@ -212,21 +221,38 @@ def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, A
     return lambda row: tell(phase, steps + row["step"], row)
 
 
-def _fit_features(network: Network, cut_features: CutFeatures, images: Images, seed: int) -> None:
-    """Fits what is found from the training features at once: their scale, and a head in closed form."""
+def _fit_features(
+    network: Network, cut_features: CutFeatures, images: Images, parts: Parts
+) -> CutFeatures | None:
+    """Fits what is found from the training features at once: their scale, and a head in closed form.
+
+    Returns:
+        The images at the cut that the fitted head needs; None where no head was fitted.
+    """
+    seed = parts.recipe.seed
     train = cut_features.kept_of(images.of_split("train"))
     labels = images.labels[train]
     some = train
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
         # A mean over so many images is known well enough; a closed-form head needs them all.
         some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
-    parts = [features_of(network, batches) for batches in cut_features.every_view(some, images.labels[some])]
-    features = np.concatenate(parts)
+    views = [features_of(network, batches) for batches in cut_features.every_view(some, images.labels[some])]
+    features = np.concatenate(views)
     network.standardise.fit(features)
-    if network.head.closed_form:
-        standardised = network.standardise(features).numpy()
-        fitted = network.head.fit(standardised, np.concatenate([labels] * len(parts)), seed)
-        network.layer.set_weights(fitted.get_weights())
+    if not network.head.closed_form:
+        return None
+    standardised = network.standardise(features).numpy()
+    known = Known(
+        np.concatenate([images.groups_of(train)] * len(views)),
+        parts.levels,
+        max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
+    )
+    parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
+    if network.head.found is None:
+        return cut_features
+    levels = network.head.found.levels or tuple(parts.levels)
+    parts.chosen = {**network.head.found.to_dict(), "levels": list(levels)}
+    return cut_features.narrow(parts.narrow(levels))
 
 
 def _phase_data(

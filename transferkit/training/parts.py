@@ -11,15 +11,19 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.backbones import Backbone, load_backbone
+from transferkit.backbones.levels import Leveled, columns_of, level_names, with_levels
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
-from transferkit.heads import make_head
+from transferkit.heads import ClosedForm, design_from, head_spec, make_head
 from transferkit.recipe import Phase, Recipe
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
 
 __all__ = ["Parts", "open_parts"]
+
+# The name of the backbone's own features, where nothing else is taken of it.
+LAST = "features"
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Parts:
         classes: names in label order.
         standardise: between features and head.
         layer: the head's Keras layer.
+        chosen: of a head of branches: their structure and how it was chosen, ready for JSON; None for others.
     """
 
     recipe: Recipe
@@ -39,6 +44,29 @@ class Parts:
     classes: tuple[str, ...]
     standardise: Standardise
     layer: Any
+    chosen: dict[str, Any] | None = None
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """Name to number of features of the levels that a feature vector is made of."""
+        if isinstance(self.backbone, Leveled):
+            return dict(self.backbone.levels)
+        return {LAST: self.backbone.feature_width}
+
+    def narrow(self, names: Sequence[str]) -> np.ndarray:
+        """Leaves out the levels that the head does not read.
+
+        Args:
+            names: those that stay.
+
+        Returns:
+            int64 ``[K]``: where their features stood before.
+        """
+        columns = columns_of(self.levels, [name for name in self.levels if name in names])
+        if isinstance(self.backbone, Leveled) and len(columns) < self.backbone.feature_width:
+            self.backbone = self.backbone.only(names)
+            self.standardise = self.standardise.narrow(columns, _parts_of(self.backbone))
+        return columns
 
     def network(
         self,
@@ -72,7 +100,11 @@ class Parts:
 
 
 def open_parts(
-    recipe: Recipe, classes: Sequence[str], overwritten: bool = False, backbone: Backbone | None = None
+    recipe: Recipe,
+    classes: Sequence[str],
+    overwritten: bool = False,
+    backbone: Backbone | None = None,
+    chosen: dict[str, Any] | None = None,
 ) -> Parts:
     """Loads the backbone and builds the head, with initial weights drawn from the recipe's seed.
 
@@ -81,11 +113,14 @@ def open_parts(
         classes: names in label order.
         overwritten: the weights will be overwritten at once, so that the recipe's need not be available.
         backbone: the recipe's backbone, where it is loaded already.
+        chosen: what a head of branches was found to be (:attr:`Parts.chosen`), where it was fitted already.
 
     Raises:
         UserError: the backbone or its weights are unavailable, or the head does not fit the classes.
     """
     section = recipe.backbone
+    if isinstance(backbone, Leveled):
+        backbone = backbone.base
     if backbone is None:
         weights = None if overwritten else section.weights
         backbone = load_backbone(
@@ -93,9 +128,33 @@ def open_parts(
         )
         if not overwritten:
             _check_finite(backbone, section.weights)
+    backbone = _leveled(recipe, backbone, chosen)
     head = make_head(recipe.head, backbone.feature_width, classes)
-    layer = head.build_layer(recipe.seed)
-    return Parts(recipe, backbone, tuple(classes), Standardise(backbone.feature_width), layer)
+    standardise = Standardise(backbone.feature_width, _parts_of(backbone))
+    parts = Parts(recipe, backbone, tuple(classes), standardise, None, chosen)
+    if chosen is None:
+        parts.layer = head.build_layer(recipe.seed)
+    else:
+        parts.layer = head.restored_layer(design_from(chosen), parts.levels)
+    return parts
+
+
+def _leveled(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | None) -> Backbone:
+    """The backbone with the features that the head takes, or those that it was found to need."""
+    spec = head_spec(recipe.head)
+    if not isinstance(spec, ClosedForm) or not spec.wants_levels:
+        return backbone
+    stages = level_names(backbone)
+    names = (
+        list(chosen["levels"]) if chosen is not None and chosen.get("levels") else spec.level_names(stages)
+    )
+    if len(stages) < 2 and names == stages:
+        return backbone
+    return with_levels(backbone, names, spec.pooling)
+
+
+def _parts_of(backbone: Backbone) -> tuple[int, ...]:
+    return tuple(backbone.levels.values()) if isinstance(backbone, Leveled) else ()
 
 
 def _check_finite(backbone: Backbone, weights: str) -> None:

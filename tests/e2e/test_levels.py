@@ -1,0 +1,60 @@
+"""A head over several levels, from photos to an export that answers the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import transferkit
+from transferkit.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def run(shapes, tmp_path_factory):
+    return transferkit.retrain(
+        data=shapes,
+        run=tmp_path_factory.mktemp("runs") / "levels",
+        backbone="embedded",
+        quiet=True,
+        overrides=[("head.kind", "kernel"), ("head.features", "levels"), ("data.test", 0.3)],
+    )
+
+
+def test_it_learns_and_its_exports_agree(run):
+    assert run.metrics["accuracy"] >= 0.8
+    assert all(one["passed"] for one in json.loads((run.path / "parity.json").read_text())["artefacts"])
+    found = json.loads((run.path / "head.json").read_text())
+    assert found["levels"] == ["stage2", "stage3", "top"]
+    assert found["branches"][0]["kind"] == "gaussian"
+
+
+def test_it_is_restored_from_the_run_alone(run):
+    assert run.evaluate(quiet=True).metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
+
+
+def test_a_damaged_structure_is_said(run):
+    file = run.path / "head.json"
+    whole = file.read_text()
+    file.write_text(whole[:20])
+    try:
+        with pytest.raises(UserError, match=r"head\.json"):
+            run.evaluate(quiet=True)
+    finally:
+        file.write_text(whole)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (["head.features=['stage_2', 'top']", "head.kind=ridge"], "did you mean 'stage2'"),
+        (["head.features=levels", "head.kind=ridge", "freeze={until='stage2'}"], "'all' where the head"),
+        (["head.features=levels", "head.kind=linear"], "features"),
+    ],
+)
+def test_what_cannot_be(shapes, tmp_path, overrides, part):
+    with pytest.raises(UserError, match=part):
+        transferkit.retrain(
+            data=shapes, run=tmp_path / "run", backbone="embedded", quiet=True, overrides=overrides
+        )
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,210 @@
+"""Penalised least squares for every penalty from one decomposition, and the predictions for what is left out.
+
+Minimises ``sum_i w_i |y_i - f(x_i) - b|^2 + s |f|^2`` over functions ``f`` of a linear space, the intercept
+``b`` free of the penalty. In scaled and centred form the fitted values are ``H y``, and leaving a group ``G``
+of samples out, with the weights of the others and the strength ``s`` as they are, leaves the residuals
+
+    e_G  =  (I - H_GG)^-1 (y - H y)_G
+
+exactly (Allen's PRESS for single samples). ``I - H`` is formed from sums of positive terms where that is
+possible, so that the result holds for weak penalties too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = ["LEAST", "Penalised", "dual", "primal"]
+
+# The weakest penalty as a share of the largest eigenvalue. Features are float32 and two engines differ by
+# 1e-6 of them: along directions below this share a fit would follow that difference and not the images.
+LEAST = 1e-6
+# What float32 rounds off, squared: features that differ by less from each other are alike.
+_ROUNDING = float(np.finfo(np.float32).eps) ** 2
+# Rows that are held in float64 at once, as numbers; and rows whose held-out predictions are formed at most.
+_BLOCK = 4_000_000
+_JUDGED_BYTES = 256 * 1024**2
+
+
+class Penalised:
+    """One decomposition, all penalties. Made by :func:`primal` and :func:`dual`.
+
+    Attributes:
+        judged: int64 ``[M]``: the samples that :meth:`held_out` speaks of; all of them unless they are many.
+        unit: the strength of a penalty of 1.
+    """
+
+    def __init__(
+        self,
+        basis: np.ndarray,
+        values: np.ndarray,
+        products: np.ndarray,
+        wanted: np.ndarray,
+        roots: np.ndarray,
+        total: float,
+        level: np.ndarray,
+        judged: np.ndarray,
+        unit: float,
+        energy: float,
+        is_dual: bool,
+        back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ) -> None:
+        self._basis, self._values, self._products = basis, np.maximum(values, 0), products
+        self._wanted, self._roots, self._total, self._level = wanted, roots, total, level
+        self._dual, self._back, self._floor = is_dual, back, _ROUNDING * energy
+        # Features that are all alike have no variance but what rounding makes.
+        self.judged, self.unit = judged, unit if unit > 1e-6 * self._floor else 1.0
+
+    def strength(self, penalty: float) -> float:
+        """What is added to the eigenvalues for a penalty: it times :attr:`unit`, and never too little."""
+        return max(penalty * self.unit, LEAST * float(self._values.max(initial=0)), self._floor, 1e-300)
+
+    def held_out(self, penalty: float, groups: np.ndarray | None = None) -> np.ndarray:
+        """Predictions float64 ``[M, C]`` for the judged samples, each by the fit without its group.
+
+        Args:
+            penalty: relative to :attr:`unit`.
+            groups: int ``[M]``, the same for samples that are left out together; None: each by itself.
+        """
+        strength = self.strength(penalty)
+        if self._dual:
+            gain = strength / (self._values + strength)
+            residual = self._basis @ (gain[:, None] * self._products)
+            one, sign = 0.0, 1.0
+        else:
+            gain = 1 / (self._values + strength)
+            residual = self._wanted - self._basis @ (gain[:, None] * self._products)
+            one, sign = 1.0, -1.0
+        roots = self._roots
+        left = np.empty_like(residual)
+        together = _together(groups, len(residual))
+        alone = np.ones(len(residual), bool)
+        for members in together:
+            part, own = self._basis[members], roots[members]
+            matrix = one * np.eye(len(members)) + sign * (part * gain) @ part.T
+            matrix -= np.outer(own, own) / self._total
+            left[members] = np.linalg.solve(matrix, residual[members])
+            alone[members] = False
+        share = one + sign * np.einsum("nk,k,nk->n", self._basis[alone], gain, self._basis[alone])
+        share -= roots[alone] ** 2 / self._total
+        left[alone] = residual[alone] / np.maximum(share, 1e-12)[:, None]
+        return self._wanted / roots[:, None] + self._level - left / roots[:, None]
+
+    def solution(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients float64 ``[D, C]`` (dual: of the samples, ``[N, C]``) and intercept ``[C]``."""
+        inverse = self._products / (self._values + self.strength(penalty))[:, None]
+        return self._back(inverse)
+
+
+def primal(
+    rows: Callable[[np.ndarray], np.ndarray],
+    targets: np.ndarray,
+    weights: np.ndarray,
+    most: int | None = None,
+    seed: int = 0,
+) -> Penalised:
+    """The decomposition of ``X'X``: for more samples than features.
+
+    Args:
+        rows: gives the features float ``[M, D]`` of samples by their numbers.
+        targets: float64 ``[N, C]``.
+        weights: float64 ``[N]``, above 0.
+        most: samples that are judged at most; None for as many as memory is reasonable for.
+        seed: draws them where they are fewer.
+    """
+    count = len(targets)
+    width = rows(np.arange(1)).shape[1]
+    share = weights / weights.sum()
+    size = max(1, _BLOCK // width)
+    blocks = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
+    middle, energy = np.zeros(width), 0.0
+    for block in blocks:
+        part = rows(block).astype(np.float64)
+        middle += share[block] @ part
+        energy += float(weights[block] @ np.sum(np.square(part), axis=1))
+    level = share @ targets
+    roots = np.sqrt(weights)
+    gram, crossed = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
+    for block in blocks:
+        part = roots[block, None] * (rows(block) - middle)
+        gram += part.T @ part
+        crossed += part.T @ (roots[block, None] * (targets[block] - level))
+    values, vectors = np.linalg.eigh(gram)
+    limit = most or max(1000, _JUDGED_BYTES // (8 * width))
+    judged = np.arange(count)
+    if count > limit:
+        judged = np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+    basis = (roots[judged, None] * (rows(judged) - middle)) @ vectors
+
+    def back(inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kernel = vectors @ inverse
+        return kernel, level - middle @ kernel
+
+    wanted = roots[judged, None] * (targets[judged] - level)
+    unit = float(np.maximum(values, 0).sum()) / width
+    return Penalised(
+        basis, values, vectors.T @ crossed, wanted, roots[judged], float(weights.sum()), level, judged, unit,
+        energy, False, back,
+    )  # fmt: skip
+
+
+def dual(
+    kernel: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    width: int | None = None,
+    energy: float | None = None,
+) -> Penalised:
+    """The decomposition of the samples' inner products: for fewer samples than features, and for kernels.
+
+    Args:
+        kernel: float64 ``[N, N]``; overwritten.
+        targets: float64 ``[N, C]``.
+        weights: float64 ``[N]``, above 0.
+        width: number of features, by which the trace is divided for :attr:`Penalised.unit`; None for ``N``.
+        energy: sum of the weighted squared lengths, where the inner products are not from zero.
+    """
+    energy = float(weights @ np.diag(kernel)) if energy is None else energy
+    share = weights / weights.sum()
+    middle = kernel @ share
+    whole = float(share @ middle)
+    kernel -= middle
+    kernel -= middle[:, None]
+    kernel += whole
+    roots = np.sqrt(weights)
+    kernel *= roots
+    kernel *= roots[:, None]
+    level = share @ targets
+    wanted = roots[:, None] * (targets - level)
+    # Centring leaves one direction without any variance, that of the intercept. Lifted above all others it is
+    # the last one and is dropped: a sum over the rest then says 1 - H_ii without a difference of two numbers.
+    trace = float(np.trace(kernel))
+    own = roots / np.sqrt(weights.sum())
+    kernel += np.outer(own, own) * (2 * trace + 1e-300)
+    values, vectors = np.linalg.eigh(kernel)
+    values, vectors = values[:-1], vectors[:, :-1]
+    unit = trace / (width or len(targets))
+
+    def back(inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # f(x) = sum_i a_i (k(x, x_i) - m_i) + ...: the centring goes into the coefficients and the intercept.
+        scaled = roots[:, None] * (vectors @ inverse)
+        centred = scaled - share[:, None] * scaled.sum(axis=0)
+        return centred, level - middle @ centred
+
+    everyone = np.arange(len(targets))
+    return Penalised(
+        vectors, values, vectors.T @ wanted, wanted, roots, np.inf, level, everyone, unit,
+        energy, True, back,
+    )  # fmt: skip
+
+
+def _together(groups: np.ndarray | None, count: int) -> list[np.ndarray]:
+    """The groups of several samples. One group of all would leave nothing to learn from, and is none."""
+    if groups is None:
+        return []
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[0]] - 1))
+    parts = np.split(order, starts[1:])
+    return [] if len(parts) == 1 else [part for part in parts if 1 < len(part) < count]

@@ -1,0 +1,67 @@
+"""Kernel ridge regression: curved borders between classes, in closed form."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from transferkit.heads._base import ClosedForm, Known
+
+__all__ = ["Kernel"]
+
+
+class Kernel(ClosedForm):
+    """Least squares over functions ``sum_i a_i k(x, x_i)``, penalised by their own norm.
+
+    ``k`` falls off with the distance (``exp(-g |x - x_i|^2)``) or follows the angle (``arc_cosine``: what an
+    endless layer of relu units would give). Up to ``exact`` training images all of them are the ``x_i``;
+    beyond, ``landmarks`` drawn by the seed, so that memory is bounded. Width, penalty and scale of the logits
+    are those with the least log loss when each image is left out, its copies with it.
+    """
+
+    kernel: Literal["gaussian", "arc_cosine"] = "gaussian"
+    widths: tuple[float, ...] = Field(
+        (0.5, 1.0, 2.0),
+        min_length=1,
+        description="gaussian: g to choose from, in units of one over the mean squared distance",
+    )
+    penalties: tuple[float, ...] = Field(
+        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0), min_length=1, description="those to choose from"
+    )
+    exact: int = Field(2500, ge=1, le=10_000, description="images up to which all of them are taken")
+    landmarks: int = Field(2000, ge=1, le=10_000, description="images taken beyond that")
+
+    def fit(
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        classes: int,
+        seed: int,
+        class_weights: np.ndarray | None = None,
+        known: Known | None = None,
+    ) -> Any:
+        from transferkit.heads._branches import Branch, Found
+        from transferkit.heads._closed import one_hot, sample_weights
+        from transferkit.heads._fitting import Chosen, Fit, Rows, Targets, choose, fit_branch
+
+        wanted = one_hot(labels, classes)
+        targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
+        rows = Rows(features)
+        groups = [None if known is None else known.groups]
+        best: tuple[Chosen, Fit, float] | None = None
+        for width in self.widths if self.kernel == "gaussian" else (1.0,):
+            fit = fit_branch(
+                self.kernel, rows, targets, width=width, most=self.exact, units=self.landmarks, seed=seed
+            )
+            chosen = choose(fit.path, self.penalties, targets, groups)
+            if best is None or chosen.loss < best[0].loss:
+                best = chosen, fit, width
+        assert best is not None  # noqa: S101 -- there is at least one width
+        chosen, fit, width = best
+        facts = {"penalty": chosen.penalty, "log_loss": chosen.loss}
+        if self.kernel == "gaussian":
+            facts["width"] = width
+        weights = fit.weights(chosen.penalty, chosen.scale, targets.half)
+        return Found((Branch(self.kernel, (), fit.units),), [weights], facts)
