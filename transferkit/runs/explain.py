@@ -82,7 +82,7 @@ def explain(run: Any, paths: Iterable[str | os.PathLike[str]], label: str | None
         chosen = given.argmax(axis=1) if label is None else np.full(len(here), classes.index(label))
         heat = heatmaps(parts, batch.images, chosen)
         if heat is None:
-            hint = "Grad-CAM needs one map that all of an answer rests on; there is none, or the head reads several"
+            hint = "Grad-CAM needs a map that all of an answer rests on; there is none, or there are several"
             raise UserError(fault("explain", parts.backbone.name, "a backbone with feature maps", hint))
         for file, row, one, map_of in zip(here, given, chosen, heat, strict=True):
             made.append(Explanation(file, classes[one], float(row[one]), map_of))
