@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +25,10 @@ __all__ = [
     "set_option",
     "table",
 ]
+
+# A column of text keeps so many characters, however narrow the terminal.
+_NARROWEST = 8
+_FIGURE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?( ?%)?|–")
 
 data_option = click.option(
     "--data",
@@ -71,20 +77,44 @@ def json_text(value: Any, indent: int | None = None) -> str:
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
-    """A plain table: text to the left, numbers to the right."""
+    """A plain table: text to the left, numbers to the right.
+
+    In a terminal it fits the width: the widest column of text gives way, its cells end in ``…``.
+    """
     cells = [[_text(cell) for cell in row] for row in rows]
+    right = [bool(rows) and all(_is_figure(row[i]) for row in rows) for i in range(len(header))]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(header)]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))
-    ]
+    widths = _fitting(widths, [not one for one in right])
     lines = []
     for row in [list(header), *cells]:
         line = "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
+            _cut(cell, width).rjust(width) if to_right else _cut(cell, width).ljust(width)
             for cell, width, to_right in zip(row, widths, right, strict=True)
         )
         lines.append(line.rstrip())
     return "\n".join(lines)
+
+
+def _is_figure(cell: object) -> bool:
+    return isinstance(cell, int | float | None) or bool(_FIGURE.fullmatch(str(cell)))
+
+
+def _fitting(widths: Sequence[int], text: Sequence[bool]) -> list[int]:
+    """Widths of columns that a terminal has room for; elsewhere as they are."""
+    found = list(widths)
+    if sys.stdout is None or not sys.stdout.isatty():
+        return found
+    room = shutil.get_terminal_size().columns
+    while sum(found) + 2 * (len(found) - 1) > room:
+        wide = [i for i, width in enumerate(found) if text[i] and width > _NARROWEST]
+        if not wide:
+            break
+        found[max(wide, key=lambda i: found[i])] -= 1
+    return found
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def _text(cell: object) -> str:

@@ -8,6 +8,9 @@ from transferkit.cli._options import as_json, json_option, table
 
 __all__ = ["command"]
 
+# Where there are more, those in which the runs differ most are shown.
+_MOST_CLASSES = 20
+
 
 @click.command(name="compare")
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True)
@@ -15,54 +18,38 @@ __all__ = ["command"]
 def command(runs: tuple[str, ...], as_json_: bool) -> None:
     """Compare runs: metrics side by side, what differs in their recipes, and whether it is more than chance.
 
-    Each run is held against the first one on the images that both evaluated: McNemar's exact test on the
-    pairs, and a bootstrap interval of the difference in accuracy.
+    Classes and confusions that differ most come first. Each run is held against the first one on the images
+    that both evaluated: McNemar's exact test on the pairs, and a bootstrap interval of the difference in
+    accuracy.
 
     \b
     Examples:
       transferkit compare runs/probe runs/finetuned
       transferkit compare runs/* --json
     """
-    from transferkit.errors import UserError, fault
+    from transferkit.inspection.compare_runs import compare_runs
+    from transferkit.recipe.explain import as_text
 
-    if len(runs) < 2:
-        raise UserError(fault("compare", list(runs), "two runs or more"))
-    from transferkit.evaluation import compare, read_predictions
-    from transferkit.recipe.explain import as_text, diff
-    from transferkit.runs.run import load_run
-
-    opened = [load_run(run) for run in runs]
-    names = [str(run.path) for run in opened]
-    first = opened[0]
-    predictions = [read_predictions(run.path / "predictions.csv", run.classes) for run in opened]
-    against = [compare(predictions[0], other) for other in predictions[1:]]
-    changed = [diff(first.recipe, run.recipe) for run in opened[1:]]
-    figures = [name for name in first.metrics if all(_is_number(run.metrics.get(name)) for run in opened)]
+    found = compare_runs(runs)
     if as_json_:
-        as_json(
-            {
-                "runs": names,
-                "metrics": {name: [run.metrics[name] for run in opened] for name in figures},
-                "against_first": [one.to_dict() for one in against],
-                "recipes": [
-                    [{"key": str(line.key), "first": line.one, "other": line.other} for line in lines]
-                    for lines in changed
-                ],
-            }
-        )
+        as_json(found.to_dict())
         return
-    click.echo(
-        table([(name, *(run.metrics[name] for run in opened)) for name in figures], ("metric", *names))
-    )
-    for name, comparison, lines in zip(names[1:], against, changed, strict=True):
-        click.echo(f"\n{name} against {names[0]}, {comparison.images} common images: {comparison.verdict}")
-        click.echo(
-            f"  accuracy {comparison.difference:+.3f} ({comparison.low:+.3f} to {comparison.high:+.3f}); "
-            f"right only here {comparison.only_second_right}, only there {comparison.only_first_right}"
-        )
+    figures = [(words, *map(_figure, values)) for words, values in found.main_metrics]
+    click.echo(table(figures, ("", *found.names)))
+    rows = [(name, *map(_figure, values)) for name, values in found.recall]
+    click.echo("\n" + table(rows[:_MOST_CLASSES], ("recall of class", *found.names)))
+    if len(rows) > _MOST_CLASSES:
+        click.echo(f"and {len(rows) - _MOST_CLASSES} more classes, which differ less: --json")
+    pairs = [(true, said, *counts) for true, said, counts in found.confusions()]
+    if pairs:
+        click.echo("\n" + table(pairs, ("true", "predicted", *found.names)))
+    for verdict, lines in zip(found.verdicts(), found.recipes, strict=True):
+        click.echo(f"\n{verdict}")
         for line in lines:
-            click.echo(f"  {line.key}: {as_text(line.one)} there, {as_text(line.other)} here")
+            click.echo(f"  {line.key}: {as_text(line.other)} here, {as_text(line.one)} there")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

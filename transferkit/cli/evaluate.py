@@ -8,6 +8,9 @@ from transferkit.cli._options import allow_code_option, as_json, data_option, js
 
 __all__ = ["command"]
 
+# Where there are more, those that are found least often are shown.
+_MOST_CLASSES = 30
+
 
 @click.command(name="evaluate")
 @click.argument("run", metavar="RUN")
@@ -32,21 +35,37 @@ def command(
 ) -> None:
     """Evaluate a run on the images it held out, or on other images.
 
+    Prints the accuracy with its interval, each class from the weakest on, and what is confused; --json has
+    every figure.
+
     \b
     Examples:
       transferkit evaluate runs/flowers
       transferkit evaluate runs/flowers --data new_photos/ --json
       transferkit evaluate runs/flowers --fail-under accuracy=0.9,recall.roses=0.8
     """
+    from transferkit.evaluation import gates
+    from transferkit.report import in_words
     from transferkit.runs.run import load_run
 
-    evaluation = load_run(run).evaluate(
-        data=data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code
-    )
+    opened = load_run(run)
+    wanted = gates.parse(fail_under, opened.classes)
+    found = opened.evaluate(data=data, split=split, quiet=quiet, allow_code=allow_code)
     if as_json_:
-        as_json({**evaluation.metrics, **({"notes": evaluation.notes} if evaluation.notes else {})})
-        return
-    rows = [(name, value) for name, value in evaluation.metrics.items() if isinstance(value, int | float)]
-    click.echo(table(rows, ("metric", "value")))
-    for note in evaluation.notes if quiet else ():  # said already, above the table
-        click.echo(note, err=True)
+        as_json({**found.metrics, **({"notes": found.notes} if found.notes else {})})
+    else:
+        held_out = opened.summary["held_out"]
+        of = split or ("" if data is not None else held_out)
+        kind = {"val": "validation", "train": "training", "all": ""}.get(of, of)
+        for line in in_words.headline(found, kind, opened.recipe.evaluation.confidence):
+            click.echo(line)
+        rows = in_words.class_rows(found)
+        click.echo("\n" + table(rows[:_MOST_CLASSES], in_words.CLASS_HEADER))
+        if len(rows) > _MOST_CLASSES:
+            click.echo(f"and {len(rows) - _MOST_CLASSES} more classes, found more often")
+        confused = in_words.confusion_rows(found)
+        if confused:
+            click.echo("\n" + table(confused, in_words.CONFUSION_HEADER))
+        for note in found.notes if quiet else ():  # said already, above the table
+            click.echo(note, err=True)
+    gates.check(found, wanted)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 import click
 
-from transferkit.cli._options import allow_code_option, quiet_option
+from transferkit.cli._options import allow_code_option, as_json, json_option, table
 from transferkit.found import modules
 
 __all__ = ["command"]
@@ -27,7 +31,8 @@ __all__ = ["command"]
 @click.option("--agreement", metavar="SHARE", type=click.FloatRange(0, 1, min_open=True),
               help="Least agreement of a quantised format with the model.")  # fmt: skip
 @allow_code_option
-@quiet_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress and no table: the version's folder alone.")
+@json_option
 def command(
     run: str,
     formats: tuple[str, ...],
@@ -36,13 +41,15 @@ def command(
     parity: bool | None,
     agreement: float | None,
     quiet: bool,
+    as_json_: bool,
     allow_code: bool,
 ) -> None:
     """Export a run's model as a SavedModel that answers on raw image bytes, and in other formats.
 
     Versions count up (DIR/1, DIR/2, …), as TensorFlow Serving expects; each appears whole or not at all.
     Every file is reloaded in a fresh process and must answer held-out images as the evaluated model did;
-    one that does not is left out, and the exit code is then 1. See `transferkit inspect DIR/1`.
+    one that does not is left out, and the exit code is then 1. The table says what was checked; the last line
+    is the version's folder. See `transferkit inspect DIR/1`.
 
     \b
     Examples:
@@ -50,9 +57,60 @@ def command(
       transferkit export runs/flowers --format tflite_int8 --format onnx
       transferkit export runs/flowers --to /models/flowers
     """
+    from transferkit.errors import GateError
+    from transferkit.export.versions import versions
     from transferkit.runs.run import load_run
 
-    done = load_run(run).export(
-        to, formats=formats, data=data, parity=parity, agreement=agreement, quiet=quiet, allow_code=allow_code
-    )
-    click.echo(done)
+    opened = load_run(run)
+    folder = opened.path / "export" if to is None else Path(to)
+    before = set(versions(folder))
+    missed = None
+    try:
+        opened.export(
+            to,
+            formats=formats,
+            data=data,
+            parity=parity,
+            agreement=agreement,
+            quiet=quiet,
+            allow_code=allow_code,
+        )
+    except GateError as error:
+        missed = error
+    for version in sorted(set(versions(folder)) - before):
+        _print(version, quiet, as_json_)
+    if missed is not None:
+        raise missed
+
+
+def _print(version: Path, quiet: bool, as_json_: bool) -> None:
+    """The files of a version, their sizes, and what the check in a fresh process found."""
+    from transferkit.export.inspect import artefacts_of
+
+    found = artefacts_of(version)
+    if as_json_:
+        as_json({"export": str(version), "artefacts": [asdict(one) for one in found]})
+        return
+    rows: list[tuple[str, ...]] = [
+        (one.file, one.title, f"{one.bytes / 1e6:.1f} MB", *_check(one.parity), _accuracy(one.parity))
+        for one in found
+    ]
+    header = ["file", "format", "size", "check", "same answer", "difference", "accuracy"]
+    if not any(row[-1] for row in rows):
+        rows, header = [row[:-1] for row in rows], header[:-1]
+    if not quiet:
+        click.echo(table(rows, header))
+    click.echo(version)
+
+
+def _check(row: dict[str, Any] | None) -> tuple[str, str, str]:
+    if row is None:
+        return "not checked", "", ""
+    state = "passed" if row["passed"] else "refused"
+    return state, f"{row['agreement']:.1%} of {row['images']}", f"{row['largest_difference']:.1e}"
+
+
+def _accuracy(row: dict[str, Any] | None) -> str:
+    if row is None or row.get("accuracy") is None:
+        return ""
+    return f"{row['accuracy']:.3f}, model {row['accuracy_of_model']:.3f}"

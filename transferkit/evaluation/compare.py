@@ -64,10 +64,15 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """One sentence, at the usual level of 0.05."""
+        return self.sentence("the first", "the second")
+
+    def sentence(self, first: str, second: str) -> str:
+        """The verdict with the models' names."""
+        p = f"p = {self.p_value:.2g}" if self.p_value >= 0.001 else "p < 0.001"
         if self.p_value >= 0.05:
-            return f"no difference that chance could not explain (p = {self.p_value:.2g})"
-        better = "second" if self.difference > 0 else "first"
-        return f"the {better} is better by {100 * abs(self.difference):.1f} points (p = {self.p_value:.2g})"
+            return f"not significant, {p}: chance alone explains such a difference"
+        better = second if self.difference > 0 else first
+        return f"significant, {p}: {better} is better by {100 * abs(self.difference):.1f} points"
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""

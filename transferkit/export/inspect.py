@@ -14,7 +14,7 @@ from transferkit.export.spec import About
 from transferkit.export.versions import changes_of, versions
 from transferkit.files.plain_path import is_pattern
 
-__all__ = ["Inspected", "inspect_export"]
+__all__ = ["Artefact", "Inspected", "artefacts_of", "inspect_export"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,40 @@ class Inspected:
             for name, (inputs, outputs) in self.signatures.items()
         }
         return {**asdict(self), "signatures": signatures}
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One artefact of a version, seen from outside: it is not opened.
+
+    Attributes:
+        format: as recipes name it.
+        title: what it is, for people.
+        file: its name within the version, ``.`` for the SavedModel, whose files lie in the version itself.
+        bytes: its size.
+        parity: its row of ``parity.json``, or None where it was not checked.
+    """
+
+    format: str
+    title: str
+    file: str
+    bytes: int
+    parity: dict[str, Any] | None
+
+
+def artefacts_of(version: str | Path) -> list[Artefact]:
+    """The artefacts of one version's folder, with their sizes and what the check of each found."""
+    version = Path(version)
+    return [
+        Artefact(
+            name,
+            load_format(name).TITLE,
+            str(path.relative_to(version)),
+            size_of(path),
+            _parity(name, version),
+        )
+        for name, path in find_artefacts(version).items()
+    ]
 
 
 def inspect_export(place: str | Path) -> list[Inspected]:

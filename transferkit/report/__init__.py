@@ -3,6 +3,7 @@
 The caller gathers what is known into :class:`ReportFacts`; every part may be missing.
 """
 
+from transferkit.report.advice import next_step
 from transferkit.report.facts import (
     DataFacts,
     ExportFacts,
@@ -13,6 +14,7 @@ from transferkit.report.facts import (
     ReportFacts,
     Stage,
 )
+from transferkit.report.in_words import class_rows, confusion_rows, headline, weakest
 from transferkit.report.model_card import CardText, write_model_card
 from transferkit.report.page import render_report, write_report
 from transferkit.report.verdict import Verdict, doubtful_classes, names_of, verdict, worst_mistakes
@@ -28,10 +30,15 @@ __all__ = [
     "ReportFacts",
     "Stage",
     "Verdict",
+    "class_rows",
+    "confusion_rows",
     "doubtful_classes",
+    "headline",
     "names_of",
+    "next_step",
     "render_report",
     "verdict",
+    "weakest",
     "worst_mistakes",
     "write_model_card",
     "write_report",

@@ -13,7 +13,7 @@ from transferkit.evaluation import Evaluation, gates
 from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import counted, listed
 
-__all__ = ["Verdict", "doubtful_classes", "names_of", "verdict", "worst_mistakes"]
+__all__ = ["Verdict", "baseline", "doubtful_classes", "names_of", "verdict", "worst_mistakes"]
 
 Level = Literal["good", "fair", "poor", "unknown"]
 
@@ -42,7 +42,7 @@ def verdict(facts: ReportFacts) -> Verdict | None:
     if found is None:
         return None
     accuracy = found.metrics["accuracy"]
-    base = _baseline(found)
+    base = baseline(found)
     leak = _leak(facts, found)
     level, reasons = _judge(facts, accuracy if leak is None else leak.accuracy_of_others, base)
     sentence = f"{accuracy:.1%} of {found.metrics['samples']} {facts.split} images are answered right"
@@ -113,7 +113,8 @@ def names_of(evaluation: Evaluation, answer: Any) -> str:
     return ", ".join(name for name, on in zip(evaluation.classes, answer, strict=True) if on) or "none"
 
 
-def _baseline(found: Evaluation) -> float:
+def baseline(found: Evaluation) -> float:
+    """What always giving the most frequent answer reaches, 0 to 1."""
     if found.kind == "single":
         return float(np.bincount(found.labels).max() / len(found.labels))
     _, counts = np.unique(found.labels, axis=0, return_counts=True)

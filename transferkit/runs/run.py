@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from transferkit.training.kept_state import Kept
 
 __all__ = ["Run", "load_run"]
+
+# Of a run's stages, how many its description names.
+_STAGES = 3
 
 # What every run writes into its metrics.json, and what kind of thing each is.
 _FACTS = {
@@ -134,37 +138,59 @@ class Run:
         """A few lines for a person: how good, how long, where."""
         facts = self._facts
         _check_facts(self.path / "metrics.json", facts, _FACTS)
-        images = facts["images"]
-        low, high = self.metrics.get("accuracy_low"), self.metrics.get("accuracy_high")
-        interval = f" (95 % interval {low:.3f} to {high:.3f})" if low is not None else ""
-        seconds = facts["seconds"]
-        stages = ", ".join(f"{name} {value:.1f}" for name, value in seconds["stages"].items())
-        rule = "all labels right" if self.thresholds else "accuracy"
+        images, split, seconds = facts["images"], facts["held_out"], facts["seconds"]
+        lines = [leak] if (leak := self.independence.leak(split)) else []
+        lines.append(self._measured())
+        if self.thresholds:
+            single = self.metrics["hamming_accuracy"]
+            lines.append(f"single decisions right {single:.3f}; {_worded(self.thresholds)}")
+        if weakest := self.advice.get("weakest"):
+            lines.append(f"weakest class {weakest}")
         several = len(self.kept) > 1
         how = [f"{one.phase}: {one.describe()}" if several else one.describe() for one in self.kept]
         trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
-        lines = [
-            f"{rule} {self.metrics['accuracy']:.3f}{interval} on {images[facts['held_out']]} "
-            f"{facts['held_out']} images, {len(self.classes)} classes"
-            f"{self.independence.beside(facts['held_out'])}",
-            f"{trained}; {facts['frozen']}",
-            f"{seconds['total']:.1f} s in all ({stages})",
-            f"run     {self.path}",
-        ]
-        if "saved_model" not in self.refused:
-            lines.append(f"export  {self.export_folder}")
+        lines.append(f"{trained}; {facts['frozen']}")
         fine = [one for one in self.kept if one.trains_backbone]
         if fine and all(one.discarded for one in fine):
-            lines.insert(2, "fine-tuning was discarded: the backbone's weights are those it began with")
-        lines[2:2] = self.calibrated.describe()
-        if self.thresholds:
-            single = self.metrics["hamming_accuracy"]
-            lines[1:1] = [f"single decisions right {single:.3f}; {_worded(self.thresholds)}"]
+            lines.append("fine-tuning was discarded: the backbone's weights are those it began with")
+        lines += self.calibrated.describe()
         if facts["quarantined"]:
-            lines.insert(1, f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
-        if leak := self.independence.leak(facts["held_out"]):
-            lines.insert(0, leak)
+            lines.append(f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
+        slowest = sorted(seconds["stages"].items(), key=lambda stage: -stage[1])[:_STAGES]
+        stages = ", ".join(f"{name} {value:.1f}" for name, value in slowest)
+        lines.append(f"{seconds['total']:.1f} s in all (the longest stages: {stages})")
+        lines += [f"{name:<8}{text}" for name, text in self._named().items()]
         return "\n".join(lines)
+
+    def _named(self) -> dict[str, str]:
+        """What is to be done next, and where everything lies."""
+        step = self.advice.get("next")
+        named = {"next": step} if step else {}
+        named["run"] = str(self.path)
+        if "saved_model" not in self.refused:
+            named["export"] = str(self.export_folder)
+        named["report"] = str(self.path / "report.html")
+        if "saved_model" not in self.refused:
+            named["predict"] = f"transferkit predict {shlex.quote(str(self.path))} IMAGE_OR_FOLDER"
+        return named
+
+    @property
+    def advice(self) -> dict[str, str | None]:
+        """``weakest``: the class that is found least often; ``next``: what to mend first. Each a line."""
+        return dict(self._facts.get("advice") or {})
+
+    def _measured(self) -> str:
+        """The main figure, its interval, what it was measured on."""
+        split = self._facts["held_out"]
+        low, high = self.metrics.get("accuracy_low"), self.metrics.get("accuracy_high")
+        share = 100 * self.recipe.evaluation.confidence
+        interval = f" ({share:g} % interval {low:.3f} to {high:.3f})" if low is not None else ""
+        rule = "all labels right" if self.thresholds else "accuracy"
+        count = f"{self._facts['images'][split]} {'validation' if split == 'val' else split}"
+        return (
+            f"{rule} {self.metrics['accuracy']:.3f}{interval} on {count} images, "
+            f"{len(self.classes)} classes{self.independence.beside(split)}"
+        )
 
     def evaluate(
         self,

@@ -15,7 +15,7 @@ from transferkit.export.versions import versions, write_export_manifest
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
-from transferkit.report import worst_mistakes, write_model_card, write_report
+from transferkit.report import next_step, weakest, worst_mistakes, write_model_card, write_report
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import independence
 from transferkit.runs.located import BEGUN, record_paths
@@ -119,6 +119,7 @@ def write_outcome(
         "independence": independence(trained, evaluation, folder).to_dict(),
         "thresholds": trained.thresholds,
         "calibration": trained.calibrated.to_dict(),
+        "advice": {"weakest": weakest(evaluation), "next": next_step(facts)},
         "refused": {one.format: one.reason for one in trained.verdict.refused},
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }

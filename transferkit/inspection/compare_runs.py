@@ -1,0 +1,157 @@
+"""Runs side by side: figures, classes, confusions, recipes, and whether they differ by more than chance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from transferkit.errors import UserError, fault
+
+if TYPE_CHECKING:
+    from transferkit.evaluation import Comparison, Evaluation
+    from transferkit.recipe.explain import Difference
+    from transferkit.runs.run import Run
+
+__all__ = ["ComparedRuns", "compare_runs"]
+
+# What a person looks at; all figures are in `to_dict`.
+_MAIN = {
+    "accuracy": "accuracy",
+    "hamming_accuracy": "single decisions right",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "F1 macro",
+    "log_loss": "log loss",
+    "expected_calibration_error": "calibration error",
+    "samples": "images",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedRuns:
+    """Runs, each held against the first one.
+
+    Attributes:
+        runs: in the order given.
+        against: one comparison with the first run for each of the others.
+        recipes: the keys in which their recipes differ from the first one's.
+    """
+
+    runs: tuple[Run, ...]
+    against: tuple[Comparison, ...]
+    recipes: tuple[tuple[Difference, ...], ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Each run's shortest name that tells it apart: the last parts of its path."""
+        paths = [PurePath(run.path).parts or (".",) for run in self.runs]
+        for count in range(1, max(map(len, paths)) + 1):
+            names = tuple(str(PurePath(*path[-count:])) for path in paths)
+            if len(set(names)) == len(set(paths)):
+                return names
+        return tuple(str(run.path) for run in self.runs)
+
+    @property
+    def metrics(self) -> dict[str, list[float]]:
+        """Every figure that all runs have, a value a run."""
+        return {
+            name: [run.metrics[name] for run in self.runs]
+            for name in self.runs[0].metrics
+            if all(_is_number(run.metrics.get(name)) for run in self.runs)
+        }
+
+    @property
+    def main_metrics(self) -> list[tuple[str, list[float]]]:
+        """The figures that a person looks at, in words."""
+        found = self.metrics
+        return [(words, found[name]) for name, words in _MAIN.items() if name in found]
+
+    @property
+    def recall(self) -> list[tuple[str, list[float | None]]]:
+        """Each class with its recall in every run; those in which the runs differ most come first."""
+        by_run = [{row.name: row.recall for row in one.per_class} for one in self._evaluations]
+        rows = [(name, [one.get(name) for one in by_run]) for name in self.runs[0].classes]
+        return sorted(rows, key=lambda row: -_spread(row[1]))
+
+    def confusions(self, most: int = 5) -> list[tuple[str, str, list[int]]]:
+        """True class, predicted class and how often in each run; those that differ most come first."""
+        if any(one.kind == "multi" for one in self._evaluations):
+            return []
+        counts: dict[tuple[str, str], list[int]] = {}
+        for number, one in enumerate(self._evaluations):
+            for row, column in zip(*one.confusion.nonzero(), strict=True):
+                if row != column:
+                    pair = one.classes[row], one.classes[column]
+                    counts.setdefault(pair, [0] * len(self.runs))[number] = int(one.confusion[row, column])
+        pairs = sorted(counts.items(), key=lambda item: (-_spread(item[1]), -max(item[1]), item[0]))
+        return [(true, said, each) for (true, said), each in pairs if max(each) > 1][:most]
+
+    def verdicts(self) -> list[str]:
+        """For each run but the first: whether it differs from that by more than chance."""
+        return [
+            f"{name} against {self.names[0]}, on {one.images} common images: "
+            f"{one.sentence(self.names[0], name)}\n"
+            f"  accuracy {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f}); right only in {name} "
+            f"{one.only_second_right}, only in {self.names[0]} {one.only_first_right}"
+            for name, one in zip(self.names[1:], self.against, strict=True)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            "runs": [str(run.path) for run in self.runs],
+            "metrics": self.metrics,
+            "recall": dict(self.recall),
+            "against_first": [one.to_dict() for one in self.against],
+            "recipes": [
+                [{"key": str(line.key), "first": line.one, "other": line.other} for line in lines]
+                for lines in self.recipes
+            ],
+        }
+
+    @cached_property
+    def _evaluations(self) -> tuple[Evaluation, ...]:
+        return tuple(run.evaluation for run in self.runs)
+
+
+def compare_runs(runs: Sequence[str | os.PathLike[str] | Run]) -> ComparedRuns:
+    """Compares finished runs on the images that they were evaluated on.
+
+    Each run is held against the first one on the images that both evaluated: McNemar's exact test on the
+    pairs, and a bootstrap interval of the difference in accuracy.
+
+    Args:
+        runs: two or more, opened or as folders.
+
+    Raises:
+        UserError: fewer than two, one that is no finished run, other classes, or no common images.
+
+    >>> compared = compare_runs(["runs/probe", "runs/finetuned"])  # doctest: +SKIP
+    >>> compared.against[0].p_value  # doctest: +SKIP
+    0.5
+    """
+    from transferkit.evaluation import compare, read_predictions
+    from transferkit.recipe.explain import diff
+    from transferkit.runs.run import Run
+
+    if isinstance(runs, str | os.PathLike) or len(runs) < 2:
+        raise UserError(fault("compare", runs if isinstance(runs, str) else list(runs), "two runs or more"))
+    opened = tuple(run if isinstance(run, Run) else Run(run) for run in runs)
+    found = [read_predictions(run.path / "predictions.csv", run.classes) for run in opened]
+    return ComparedRuns(
+        opened,
+        tuple(compare(found[0], other) for other in found[1:]),
+        tuple(tuple(diff(opened[0].recipe, run.recipe)) for run in opened[1:]),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _spread(values: Sequence[float | None]) -> float:
+    known = [one for one in values if one is not None]
+    return max(known) - min(known) if known else 0.0
