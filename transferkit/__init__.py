@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transferkit.inspection.augmentation_preview import preview_augmentation
     from transferkit.inspection.plan import make_plan as plan
     from transferkit.runs.demo import write_digits
+    from transferkit.runs.features.embed import embed
+    from transferkit.runs.features.similar import similar
     from transferkit.runs.preflight import preflight
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
@@ -32,23 +34,27 @@ __all__ = [
     "Run",
     "UserError",
     "__version__",
+    "embed",
     "estimator",
     "load_run",
     "plan",
     "preflight",
     "preview_augmentation",
     "retrain",
+    "similar",
     "write_digits",
     "write_solar_cells",
 ]
 
 _LAZY = {
     "Run": "transferkit.runs.run:Run",
+    "embed": "transferkit.runs.features.embed:embed",
     "load_run": "transferkit.runs.run:load_run",
     "plan": "transferkit.inspection.plan:make_plan",
     "preflight": "transferkit.runs.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
+    "similar": "transferkit.runs.features.similar:similar",
     "write_digits": "transferkit.runs.demo:write_digits",
     "write_solar_cells": "transferkit.runs.solar_cells:write_solar_cells",
 }

@@ -1,0 +1,81 @@
+"""Tables of features as files that other programs read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.files import csv_files
+from transferkit.files.whole_file import whole_file
+from transferkit.packages import installed
+
+if TYPE_CHECKING:
+    from transferkit.runs.features.embed import Embedding
+
+__all__ = ["ENDINGS", "check_table", "write_table"]
+
+ENDINGS = (".parquet", ".npz", ".npy")
+
+
+def check_table(to: Path) -> None:
+    """Refuses, before any work, a file that cannot be written.
+
+    Raises:
+        UserError: it has another ending than :data:`ENDINGS`, its package is missing, or so is its folder.
+    """
+    faults = []
+    if to.suffix.lower() not in ENDINGS:
+        faults.append(fault("--to", str(to), f"a file that ends with {', '.join(ENDINGS)}"))
+    elif to.suffix.lower() == ".parquet" and not installed("pyarrow"):
+        expected = "the package pyarrow, which is not installed"
+        faults.append(fault("--to", str(to), expected, "pip install 'transferkit[parquet]'"))
+    if to.is_dir():
+        faults.append(fault("--to", str(to), "a file", "there is a folder of that name"))
+    elif not to.parent.is_dir():
+        faults.append(fault("--to", str(to), "a file in a folder that exists"))
+    elif not os.access(to.parent, os.W_OK):
+        faults.append(fault("--to", str(to), "a folder that can be written in"))
+    if faults:
+        raise UserError(*faults)
+
+
+def write_table(embedding: Embedding, to: Path) -> tuple[Path, ...]:
+    """Writes a table; see :meth:`transferkit.runs.features.embed.Embedding.save`."""
+    check_table(to)
+    ending = to.suffix.lower()
+    if ending == ".npy":
+        beside = to.with_suffix(".csv")
+        with whole_file(to) as file, open(file, "wb") as opened:
+            np.save(opened, embedding.features, allow_pickle=False)
+        with whole_file(beside) as file, open(file, "w", newline="", encoding="utf-8") as text:
+            writer = csv_files.Writer(text)
+            columns = embedding.columns()
+            writer.writerow(columns)
+            writer.writerows([value or "" for value in row] for row in zip(*columns.values(), strict=True))
+        return to, beside
+    with whole_file(to) as file:
+        if ending == ".npz":
+            arrays = {
+                name: np.array([value or "" for value in values], np.str_)
+                for name, values in embedding.columns().items()
+            }
+            with open(file, "wb") as opened:
+                np.savez(opened, features=embedding.features, **arrays)
+        else:
+            _write_parquet(embedding, file)
+    return (to,)
+
+
+def _write_parquet(embedding: Embedding, file: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    width = embedding.features.shape[1]
+    flat = pa.array(embedding.features.reshape(-1), pa.float32())
+    arrays = {name: pa.array(values, pa.string()) for name, values in embedding.columns().items()}
+    arrays["features"] = pa.FixedSizeListArray.from_arrays(flat, width)
+    pq.write_table(pa.table(arrays), file)
