@@ -114,7 +114,7 @@ def nearest(asked: np.ndarray, known: np.ndarray, count: int) -> tuple[np.ndarra
         distances.append(row[order])
         places.append(order)
     shape = (len(asked), min(count, len(known)))
-    return np.reshape(np.float32(distances), shape), np.reshape(np.int64(places), shape)
+    return np.array(distances, np.float32).reshape(shape), np.array(places, np.int64).reshape(shape)
 
 
 def _lengths_1(rows: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,13 +58,14 @@ def write_table(embedding: Embedding, to: Path) -> tuple[Path, ...]:
             writer.writerows([value or "" for value in row] for row in zip(*columns.values(), strict=True))
         return to, beside
     with whole_file(to) as file:
+        arrays: dict[str, Any]
         if ending == ".npz":
             arrays = {
                 name: np.array([value or "" for value in values], np.str_)
                 for name, values in embedding.columns().items()
             }
             with open(file, "wb") as opened:
-                np.savez(opened, features=embedding.features, **arrays)
+                np.savez(opened, **arrays, features=embedding.features)
         else:
             _write_parquet(embedding, file)
     return (to,)
