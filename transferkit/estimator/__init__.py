@@ -29,6 +29,10 @@ What is other than there:
 * Random operations of the model, those inside ``tf.cond``, ``tf.case``, ``tf.while_loop`` and ``tf.map_fn``
   among them, draw by seed and step. What a ``tf.function`` draws keeps a count that no checkpoint holds; a
   warning names it. Use ``tf.random.stateless_*`` there.
+* Pre-made Estimators (``DNNClassifier`` and the like) take optimizers of Keras 3 and ``tf.compat.v1.train``;
+  a name means TensorFlow's own operations with Keras's constants, whose variables a checkpoint names
+  ``dnn/logits/kernel/Adagrad`` and the like. Losses are means over examples, as in ``tf.estimator``; for the
+  sums of ``tf.compat.v1.estimator`` give ``loss_reduction="sum"``.
 * Lookup tables of fixed contents may be made in model_fn, in the serving input receiver, or outside; exports
   carry them and their vocabulary files. A table that changes belongs outside of model_fn; checkpoints do not
   hold its contents.
@@ -99,6 +103,30 @@ from transferkit.estimator.inputs.serving import (
 from transferkit.estimator.keras_models import model_to_estimator
 from transferkit.estimator.loops.training import NanLossDuringTrainingError
 from transferkit.estimator.namespace import install, missing
+from transferkit.estimator.premade.baseline import (
+    BaselineClassifier,
+    BaselineEstimator,
+    BaselineRegressor,
+)
+from transferkit.estimator.premade.combined import (
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+)
+from transferkit.estimator.premade.dnn import (
+    DNNClassifier,
+    DNNEstimator,
+    DNNRegressor,
+)
+from transferkit.estimator.premade.linear import (
+    LinearClassifier,
+    LinearEstimator,
+    LinearRegressor,
+)
+from transferkit.estimator.premade.parsing import (
+    classifier_parse_example_spec,
+    regressor_parse_example_spec,
+)
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.estimator.train_and_evaluate import EvalSpec, TrainSpec, train_and_evaluate
@@ -122,11 +150,20 @@ StopAtStepHook = _tf.compat.v1.train.StopAtStepHook
 SummarySaverHook = _tf.compat.v1.train.SummarySaverHook
 
 __all__ = [
+    "BaselineClassifier",
+    "BaselineEstimator",
+    "BaselineRegressor",
     "BestExporter",
     "BinaryClassHead",
     "CheckpointSaverHook",
     "CheckpointSaverListener",
     "ClassificationOutput",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
     "EstimatorSpec",
     "EvalSpec",
@@ -138,6 +175,9 @@ __all__ = [
     "GlobalStepWaiterHook",
     "Head",
     "LatestExporter",
+    "LinearClassifier",
+    "LinearEstimator",
+    "LinearRegressor",
     "LoggingTensorHook",
     "LogisticRegressionHead",
     "ModeKeys",
@@ -168,12 +208,14 @@ __all__ = [
     "add_metrics",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
+    "classifier_parse_example_spec",
     "experimental",
     "export",
     "inputs",
     "install",
     "make_early_stopping_hook",
     "model_to_estimator",
+    "regressor_parse_example_spec",
     "stop_if_higher_hook",
     "stop_if_lower_hook",
     "stop_if_no_decrease_hook",

@@ -41,11 +41,20 @@ __all__ = [
     "SummaryWriter",
     "default_session",
     "eagerly",
+    "note_loss_reduction",
 ]
 
 DenseColumn: Any = tf.__internal__.feature_column.DenseColumn
 FeatureColumn: Any = tf.__internal__.feature_column.FeatureColumn
 FeatureTransformationCache: Any = tf.__internal__.feature_column.FeatureTransformationCache
+
+
+def note_loss_reduction(reduction: str) -> None:
+    """Tells the graph how its loss was reduced, as TensorFlow's losses do.
+
+    ``tf.compat.v1.train`` optimizers divide a loss that was not summed by the number of replicas.
+    """
+    tf.compat.v1.get_default_graph()._last_loss_reduction = reduction
 
 
 def default_session(session: Any) -> Any:

@@ -157,11 +157,11 @@ def _chosen(given: Any, saved: Mapping[str, Any], trainable: list[str]) -> list[
     if given is None:
         return []
     if isinstance(given, str):
-        return [name for name in trainable if re.match(given, name)]
+        return [name for name in trainable if _matches(given, name)]
     names = []
     for one in given:
         if isinstance(one, str):
-            found = [name for name in saved if re.match(one, name)]
+            found = [name for name in saved if _matches(one, name)]
         else:
             found = [
                 name
@@ -175,3 +175,8 @@ def _chosen(given: Any, saved: Mapping[str, Any], trainable: list[str]) -> list[
             _log.warning("warm start: no variable of the model matches %r", one)
         names.extend(found)
     return names
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Whether a variable is meant; graphs called it ``name:0``, which some patterns end with."""
+    return any(re.match(pattern, one) for one in (name, f"{name}:0"))

@@ -14,6 +14,7 @@ from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.shapes import as_logits, as_weights, call_loss_fn
 from transferkit.estimator.heads.updating import update_mean
+from transferkit.estimator.private import note_loss_reduction
 
 __all__ = ["SingleHead"]
 
@@ -71,6 +72,8 @@ class SingleHead(Head):
         """See :meth:`Head.loss`."""
         with tf.name_scope("losses"):
             _, _, losses, weights = self._computed(features, logits, labels)
+            if not tf.executing_eagerly():
+                note_loss_reduction(self._loss_reduction)
             weighted = losses if weights is None else losses * weights
             loss = tf.reduce_sum(weighted)
             if self._loss_reduction != "sum":

@@ -10,7 +10,6 @@ LEGACY_KERAS = "needs tf_keras and TF_USE_LEGACY_KERAS=1; or use tf.keras.layers
 _NO_CONTRIB = re.compile(r"module '[\w.]+' has no attribute 'contrib'|No module named '[\w.]*contrib[\w.]*'")
 
 _TREES = "no boosted trees in today's TensorFlow; use TensorFlow Decision Forests or scikit-learn"
-_CANNED = "not there; write a model_fn (a Keras model inside is the shortest)"
 
 # A pattern of names -> what to use. The first that matches counts.
 _ABSENT = (
@@ -18,7 +17,6 @@ _ABSENT = (
     (r"experimental\.LinearSDCA", "no SDCA optimizer; use FTRL (tf.keras.optimizers.Ftrl)"),
     (r"experimental\.KMeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
     (r"experimental\.RNN\w*", "write a model_fn with keras.layers.LSTM or GRU"),
-    (r"(DNN|Linear|Baseline)\w*", _CANNED),
     (r"tpu\.experimental\w*.*", "TPU embeddings are not supported; use tf.nn.embedding_lookup"),
 )
 

@@ -1,0 +1,40 @@
+"""A named optimizer takes the steps of Keras's optimizer of that name."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from transferkit.estimator.premade.optimizers import optimizer_of, step_of
+
+FIRST = np.array([[0.5], [-1.0], [2.0]], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("Adagrad", keras.optimizers.Adagrad),
+        ("Adam", keras.optimizers.Adam),
+        ("Ftrl", keras.optimizers.Ftrl),
+        ("RMSProp", keras.optimizers.RMSprop),
+        ("SGD", keras.optimizers.SGD),
+    ],
+)
+@pytest.mark.parametrize("rate", [None, 0.3])
+def test_the_steps_are_keras_s(name, same, rate):
+    def step():
+        weights = tf.compat.v1.get_variable("weights", initializer=FIRST)
+        loss = tf.reduce_sum((weights - 1.0) ** 2)
+        with tf.control_dependencies([step_of(optimizer_of(name, rate), loss, [weights], "sum")]):
+            return tf.constant(0)
+
+    wrapped = tf.compat.v1.wrap_function(step, [])
+    plain, optimizer = keras.Variable(FIRST), same() if rate is None else same(rate)
+    for _ in range(3):
+        wrapped()
+        optimizer.apply([2 * (plain.value - 1.0)], [plain])
+    (weights,) = [one for one in wrapped.variables if one.name.startswith("weights:")]
+    assert np.abs(weights.numpy() - FIRST).max() > 1e-4
+    np.testing.assert_allclose(weights.numpy(), plain.numpy(), rtol=1e-4)

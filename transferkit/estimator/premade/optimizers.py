@@ -1,0 +1,100 @@
+"""Optimizers of pre-made Estimators: by name, as an object, or by a function that makes one.
+
+A name stands for TensorFlow's own fused operations, with the constants of Keras's optimizer of that name:
+of a large embedding they change the rows of a batch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from transferkit.errors import did_you_mean, fault
+from transferkit.estimator.heads.base import Head
+from transferkit.estimator.heads.training import keras_train_op, scaled_by_replicas
+from transferkit.estimator.premade.logits import Logits
+from transferkit.estimator.spec import EstimatorSpec, ModeKeys
+
+__all__ = ["optimizer_of", "spec_of", "step_of"]
+
+v1 = tf.compat.v1
+
+# Keras adds 1e-7 to the root, and this is added below the root.
+_SQUARED = 1e-14
+
+
+_RMSPropBase: Any = v1.train.RMSPropOptimizer
+
+
+class _RMSProp(_RMSPropBase):
+    """Starts from zero, as Keras's does, and not from one."""
+
+    def _create_slots(self, var_list: Any) -> None:
+        for variable in var_list:
+            for slot in ("rms", "momentum"):
+                self._zeros_slot(variable, slot, self._name)
+
+
+_NAMED: dict[str, Callable[[float], Any]] = {
+    "Adagrad": lambda rate: v1.train.AdagradOptimizer(rate, initial_accumulator_value=0.1),
+    "Adam": lambda rate: v1.train.AdamOptimizer(rate, epsilon=1e-7),
+    "Ftrl": lambda rate: v1.train.FtrlOptimizer(rate, initial_accumulator_value=0.1),
+    "RMSProp": lambda rate: _RMSProp(rate, decay=0.9, epsilon=_SQUARED),
+    "SGD": v1.train.GradientDescentOptimizer,
+}
+# Keras's own rates, where a model names none.
+_RATES = {"SGD": 0.01}
+_RATE = 0.001
+
+
+def optimizer_of(given: Any, rate: float | None = None) -> Any:
+    """The optimizer that ``given`` means.
+
+    Args:
+        given: one of the names Adagrad, Adam, Ftrl, RMSProp, SGD; an optimizer of Keras or of
+            ``tf.compat.v1.train``; or a function without arguments that returns one.
+        rate: the learning rate of a named one; Keras's own where it is None.
+
+    Raises:
+        ValueError: for another name, or something else.
+    """
+    if isinstance(given, str):
+        if given not in _NAMED:
+            expected = "one of " + ", ".join(_NAMED)
+            raise ValueError(fault("optimizer", given, expected, did_you_mean(given, _NAMED)))
+        return _NAMED[given](_RATES.get(given, _RATE) if rate is None else rate)
+    if not isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)) and callable(given):
+        given = given()
+    if not isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)):
+        raise ValueError(fault("optimizer", given, "a name, an optimizer, or a function that makes one"))
+    return given
+
+
+def step_of(optimizer: Any, loss: Any, variables: Sequence[Any], reduction: str) -> Any:
+    """The operation by which ``optimizer`` changes ``variables`` once."""
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        return keras_train_op(optimizer, scaled_by_replicas(loss, reduction), variables)
+    return optimizer.minimize(loss, var_list=list(variables))
+
+
+def spec_of(
+    head: Head,
+    features: Any,
+    labels: Any,
+    mode: str,
+    logits: Logits,
+    make_optimizer: Callable[[], Any],
+) -> EstimatorSpec:
+    """What ``head`` makes of a model of one optimizer, which is made where it trains."""
+    given: dict[str, Any] = {"features": features, "mode": mode, "labels": labels, "logits": logits.tensor}
+    if mode == ModeKeys.TRAIN:
+        optimizer = make_optimizer()
+        given["update_ops"] = logits.updates
+        if isinstance(optimizer, keras.optimizers.Optimizer):
+            given |= {"optimizer": optimizer, "trainable_variables": logits.variables}
+        else:
+            given["train_op_fn"] = lambda loss: optimizer.minimize(loss, var_list=logits.variables)
+    return head.create_estimator_spec(**given)
