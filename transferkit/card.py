@@ -138,6 +138,17 @@ class Card(_Strict):
         return NORMALISATIONS[self.normalisation][0]
 
     @property
+    def weights_from(self) -> str | None:
+        """Where the pretrained weights come from, in a word: shipped, a package, Kaggle, or a download."""
+        if self.weights is None:
+            return None
+        if self.weights.package is not None:
+            return "package"
+        if self.weights.file is not None:
+            return "shipped"
+        return "Kaggle" if self.weights.source.startswith("kaggle:") else "download"
+
+    @property
     def weights_file(self) -> Path | None:
         """The weights file beside the card, where the card names one."""
         if self.weights is None or self.weights.file is None or self.weights.package is not None:

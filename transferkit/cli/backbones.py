@@ -8,7 +8,7 @@ from transferkit.cli._options import as_json, table
 
 __all__ = ["command"]
 
-_COLUMNS = ("name", "params", "gflops", "top1", "size", "features", "family")
+_COLUMNS = ("name", "params", "gflops", "top1", "size", "features", "weights")
 
 
 @click.group(name="backbones", invoke_without_command=True)
@@ -19,7 +19,9 @@ _COLUMNS = ("name", "params", "gflops", "top1", "size", "features", "family")
 @click.option("--json", "as_json_", is_flag=True, help="Print the cards as JSON.")
 @click.pass_context
 def command(ctx: click.Context, match: str | None, sort: str, as_json_: bool) -> None:
-    """List the backbones that have a card.
+    """List the backbones that have a card, and where their pretrained weights come from.
+
+    Shipped with transferkit, from an installed package, downloaded by Keras, or from Kaggle by KerasHub.
 
     \b
     Examples:
@@ -44,14 +46,14 @@ def command(ctx: click.Context, match: str | None, sort: str, as_json_: bool) ->
             card.imagenet_top1,
             f"{card.size[0]}x{card.size[1]}",
             card.feature_width,
-            card.family,
+            card.weights_from,
         )
         for card in cards
     ]
     column = _COLUMNS.index(sort)
     # A fact that a card does not state sorts last.
     rows.sort(key=lambda row: (row[column] is None, row[column] if row[column] is not None else 0, row[0]))
-    header = ("name", "params (M)", "GFLOPs", "ImageNet top-1", "size", "features", "family")
+    header = ("name", "params (M)", "GFLOPs", "ImageNet top-1", "size", "features", "weights")
     click.echo(table(rows, header))
 
 

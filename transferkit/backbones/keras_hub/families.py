@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["MAPS", "POOLINGS", "Family", "family_of"]
+__all__ = ["MAPS", "POOLINGS", "Family", "family_of", "known_families"]
 
 Pooling = Literal["cls", "mean", "cls+mean"]
 POOLINGS: tuple[Pooling, ...] = ("cls", "mean", "cls+mean")
@@ -91,6 +91,11 @@ _FAMILIES = {
     "MiTBackbone": Family("mean", MAPS.source, blocks=("HierarchicalTransformerEncoder",)),
     "HGNetV2Backbone": Family("mean", MAPS.source, blocks=("HGNetV2Stage",)),
 }
+
+
+def known_families() -> frozenset[str]:
+    """Names of KerasHub's classes whose features are taken in a way of their own."""
+    return frozenset(_FAMILIES)
 
 
 def family_of(network: Any) -> Family:
