@@ -58,3 +58,23 @@ def test_what_cannot_be(shapes, tmp_path, overrides, part):
             data=shapes, run=tmp_path / "run", backbone="embedded", quiet=True, overrides=overrides
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
+    run = transferkit.retrain(
+        "auto",
+        data=shapes,
+        run=tmp_path / "auto",
+        backbone="embedded",
+        overrides=[("head.budget", "20s"), ("data.test", 0.3), ("export.parity", False)],
+    )
+    assert run.metrics["accuracy"] >= 0.8
+    said = capsys.readouterr().err
+    assert "head: " in said
+    assert "cross-validated accuracy" in said
+    found = json.loads((run.path / "head.json").read_text())
+    report = (run.path / "report.html").read_text()
+    assert "How the head was chosen" in report
+    assert all(one["head"] in report for one in found["candidates"])
+    assert found["budget"] == 20
+    assert run.evaluate(quiet=True).metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])

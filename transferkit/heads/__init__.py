@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from transferkit.heads._base import ClosedForm, Head, Known
 from transferkit.heads._branches import design_from
+from transferkit.heads._describe import describe_choice
 from transferkit.heads._make import ReadyHead, head_spec, make_head
 
 Base = Head
 
-__all__ = ["Base", "ClosedForm", "Head", "Known", "ReadyHead", "design_from", "head_spec", "make_head"]
+__all__ = [
+    "Base",
+    "ClosedForm",
+    "Head",
+    "Known",
+    "ReadyHead",
+    "describe_choice",
+    "design_from",
+    "head_spec",
+    "make_head",
+]

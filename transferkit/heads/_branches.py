@@ -54,11 +54,14 @@ class Found:
         design: its branches.
         weights: of each branch: those of its hidden layers, then kernel and bias of the last one.
         facts: how it was chosen, ready for JSON.
+        right: float64 ``[M]``, of the images that a choice was made on, in their order: the share of ways to
+            leave it out in which each was answered rightly; None where nothing was chosen.
     """
 
     design: tuple[Branch, ...]
     weights: list[list[np.ndarray]]
     facts: dict[str, Any]
+    right: np.ndarray | None = None
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from transferkit.durations import seconds_of
 from transferkit.heads._base import ClosedForm, Known, upper_half
 
 if TYPE_CHECKING:
@@ -41,8 +42,14 @@ class Auto(ClosedForm):
     budget: float | None = Field(
         None,
         gt=0,
-        description="seconds that choosing may take; by default those of the pass over the images, or 60",
+        description='seconds that choosing may take, or text like "5m"; by default those of the pass over '
+        "the images, or 60",
     )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return seconds_of(value)
 
     def fit(
         self,
@@ -96,7 +103,8 @@ class Auto(ClosedForm):
                 for one in sorted(tried, key=lambda one: one.loss)
             ],
         }
-        return Found(tuple(one for one, _ in branches), [weights for _, weights in branches], facts)
+        design, weights = tuple(one for one, _ in branches), [own for _, own in branches]
+        return Found(design, weights, facts, _right(held, task))
 
     def _sets(self, features: np.ndarray, known: Known, some: np.ndarray) -> list[Features]:
         """The choices of levels, the last one first."""
@@ -199,14 +207,17 @@ def _together(task: Task, tried: list[Candidate]) -> tuple[list[Candidate], floa
     return best
 
 
-def _accuracy(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[str, float]:
-    """Share of images answered rightly when held out, with its 95 % interval (Wilson, of groups)."""
+def _right(held: list[np.ndarray], task: Task) -> np.ndarray:
+    """The share of ways to leave it out in which each image was answered rightly, float64 ``[M]``."""
     wanted = task.targets.wanted
     if task.targets.multi_label:
-        right = np.mean([((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held], axis=0)
-    else:
-        right = np.mean([one.argmax(axis=1) == wanted.argmax(axis=1) for one in held], axis=0)
-    share, count, z = float(right.mean()), len(np.unique(groups)), 1.96
+        return np.mean([((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held], axis=0)
+    return np.mean([one.argmax(axis=1) == wanted.argmax(axis=1) for one in held], axis=0)
+
+
+def _accuracy(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[str, float]:
+    """Share of images answered rightly when held out, with its 95 % interval (Wilson, of groups)."""
+    share, count, z = float(_right(held, task).mean()), len(np.unique(groups)), 1.96
     middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return {

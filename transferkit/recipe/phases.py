@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from transferkit.bounds import MOST_PATTERN
+from transferkit.durations import seconds_of
 from transferkit.recipe._model import Named, Section
 
 __all__ = [
@@ -217,12 +218,7 @@ class Training(Section):
     @field_validator("time_budget", mode="before")
     @classmethod
     def _seconds(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h)\s*", value, re.ASCII)
-        if not found:
-            raise ValueError('expected seconds, or text like "90s", "10m", "1.5h"')
-        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+        return seconds_of(value)
 
     @model_validator(mode="after")
     def _one_length(self) -> Training:

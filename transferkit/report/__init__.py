@@ -7,6 +7,8 @@ from transferkit.report.advice import next_step
 from transferkit.report.facts import (
     DataFacts,
     ExportFacts,
+    HeadFacts,
+    HeadRow,
     ParityRow,
     Phase,
     PlanFacts,
@@ -23,6 +25,8 @@ __all__ = [
     "CardText",
     "DataFacts",
     "ExportFacts",
+    "HeadFacts",
+    "HeadRow",
     "ParityRow",
     "Phase",
     "PlanFacts",

@@ -12,7 +12,18 @@ import numpy as np
 from transferkit.evaluation import Abstention, Evaluation, Temperature
 from transferkit.evaluation.gates import Gate
 
-__all__ = ["DataFacts", "ExportFacts", "ParityRow", "Phase", "PlanFacts", "PlanRow", "ReportFacts", "Stage"]
+__all__ = [
+    "DataFacts",
+    "ExportFacts",
+    "HeadFacts",
+    "HeadRow",
+    "ParityRow",
+    "Phase",
+    "PlanFacts",
+    "PlanRow",
+    "ReportFacts",
+    "Stage",
+]
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,27 @@ class PlanFacts:
 
 
 @dataclass(frozen=True)
+class HeadRow:
+    """One head that was tried: judged on folds of the training images."""
+
+    head: str
+    features: str
+    log_loss: float
+    accuracy: float
+    low: float
+    high: float
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class HeadFacts:
+    """How a head was chosen: in a sentence, and what was tried, the best first."""
+
+    sentence: str
+    rows: Sequence[HeadRow] = ()
+
+
+@dataclass(frozen=True)
 class Stage:
     """How long one stage of the run took, and how many images (or steps) it handled, where that says much."""
 
@@ -143,7 +175,7 @@ class ReportFacts:
         overlays: row of the evaluation to Grad-CAM heat, float ``[h, w]`` of 0..1. The rows that will be
             shown are those of :func:`transferkit.report.worst_mistakes`.
         overlays_note: why there are none, in a sentence.
-        data, plan, export: see there.
+        data, plan, head, export: see there.
         history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
             ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
         temperature, abstention: what calibration found.
@@ -166,6 +198,7 @@ class ReportFacts:
     overlays_note: str = ""
     data: DataFacts | None = None
     plan: PlanFacts | None = None
+    head: HeadFacts | None = None
     history: Sequence[Mapping[str, Any]] = ()
     temperature: Temperature | None = None
     abstention: Abstention | None = None

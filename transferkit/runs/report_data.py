@@ -16,8 +16,19 @@ from transferkit.export.formats import find_artefacts, load_format, size_of
 from transferkit.export.versions import versions
 from transferkit.freezing import FreezePlan
 from transferkit.freezing.plan import StagePlan
+from transferkit.heads import describe_choice
 from transferkit.recipe import Phase, Recipe
-from transferkit.report import DataFacts, ExportFacts, ParityRow, PlanFacts, PlanRow, ReportFacts, Stage
+from transferkit.report import (
+    DataFacts,
+    ExportFacts,
+    HeadFacts,
+    HeadRow,
+    ParityRow,
+    PlanFacts,
+    PlanRow,
+    ReportFacts,
+    Stage,
+)
 from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import copies_in, independence
@@ -82,6 +93,7 @@ def report_data(
         overlays_note=heat.note,
         data=_data_facts(recipe, images),
         plan=_plan_facts(trained),
+        head=_head_facts(trained),
         history=trained.history,
         stages=_stages(progress),
         recipe=recipe.to_toml(),
@@ -147,6 +159,21 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
     return DataFacts(
         str(recipe.data.path), counts, samples, [one[:2] for one in images.unreadable], images.notes, totals
     )
+
+
+def _head_facts(trained: RunResult) -> HeadFacts | None:
+    chosen = trained.parts.chosen
+    sentence = describe_choice(chosen)
+    if chosen is None or sentence is None:
+        return None
+    rows = [
+        HeadRow(
+            one["head"], one["features"], one["log_loss"], one["accuracy"], one["accuracy_low"],
+            one["accuracy_high"], one["chosen"],
+        )
+        for one in chosen["candidates"]
+    ]  # fmt: skip
+    return HeadFacts(sentence, rows)
 
 
 def _plan_facts(trained: RunResult) -> PlanFacts:

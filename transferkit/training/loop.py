@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.freezing import FreezePlan, Proof
-from transferkit.heads import Known
+from transferkit.heads import Known, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, extract_features
@@ -24,7 +24,7 @@ from transferkit.training.result import Trained
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
 
-__all__ = ["Fitted", "PhaseStart", "check_parts", "train"]
+__all__ = ["Fitted", "PhaseStart", "check_parts", "fit_features", "train"]
 
 _SCALE_SAMPLE = 10_000
 # What choosing a head may take, where the pass over the images took less.
@@ -116,7 +116,7 @@ def train(
             network.mix = cut_features.mix
         if folder is None:
             folder = open_folder(trained.images, parts)
-            found = _fit_features(network, cut_features, trained.images, parts)
+            found = fit_features(network, cut_features, trained.images, parts, progress)
             if found is not None:
                 # The head may read fewer levels than it chose from, and has its own layer.
                 plan = parts.plan(phase)
@@ -221,8 +221,8 @@ def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, A
     return lambda row: tell(phase, steps + row["step"], row)
 
 
-def _fit_features(
-    network: Network, cut_features: CutFeatures, images: Images, parts: Parts
+def fit_features(
+    network: Network, cut_features: CutFeatures, images: Images, parts: Parts, progress: Progress
 ) -> CutFeatures | None:
     """Fits what is found from the training features at once: their scale, and a head in closed form.
 
@@ -247,11 +247,16 @@ def _fit_features(
         parts.levels,
         max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
     )
-    parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
+    with progress.stage("head", unit="class") as stage:
+        parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
+        stage.update(len(images.classes))
     if network.head.found is None:
         return cut_features
     levels = network.head.found.levels or tuple(parts.levels)
     parts.chosen = {**network.head.found.to_dict(), "levels": list(levels)}
+    sentence = describe_choice(parts.chosen)
+    if sentence is not None:
+        progress.say(f"head: {sentence}")
     return cut_features.narrow(parts.narrow(levels))
 
 

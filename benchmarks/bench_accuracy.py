@@ -1,0 +1,204 @@
+"""Accuracy of recipes on the same photos, splits and backbones, image by image, and the seconds they take.
+
+Each set is a manifest with its own split; what a recipe needs for validation it takes from the training
+images. The test images are seen by nothing but the evaluation. Differences are paired: of the same images,
+with the interval of their mean. The set of refuse photos has no split of its own and is dealt out three times
+by content.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from _report import Report, arguments
+
+ENDINGS = (".jpg", ".jpeg", ".png")
+Rows = list[tuple[str, str, str]]
+
+
+def main() -> None:
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", type=Path, help="folder of flowers_small, trashnet and cifar10; else digits alone"
+    )
+    parser.add_argument("--sets", nargs="*", default=["flowers", "trashnet", "cifar", "digits"])
+    parser.add_argument("--backbones", nargs="*", default=["mobilenet_v2", "efficientnet_lite0"])
+    parser.add_argument("--recipes", nargs="*", default=["linear_probe", "auto", "retrain"])
+    parser.add_argument("--budget", default="60s", help="of the recipe auto")
+    options = parser.parse_args()
+    if options.data is None:
+        options.sets = ["digits"]
+    report = Report(
+        "accuracy",
+        [
+            "set",
+            "backbone",
+            "recipe",
+            "train",
+            "test",
+            "accuracy",
+            "log loss",
+            "seconds",
+            "to first",
+            "low",
+            "high",
+        ],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for name, rows in sets(options, place):
+            manifest = place / f"{name}.csv"
+            with open(manifest, "w", newline="") as file:
+                csv.writer(file).writerows([("path", "label", "split"), *rows])
+            for backbone in options.backbones:
+                first: np.ndarray | None = None
+                for recipe in options.recipes:
+                    row, right = measure(recipe, manifest, backbone, options.budget, place)
+                    if first is None:
+                        first = right
+                    difference = right.astype(float) - first
+                    error = 1.96 * float(difference.std()) / np.sqrt(len(difference))
+                    mean = float(difference.mean())
+                    report.add(
+                        set=name,
+                        backbone=backbone,
+                        recipe=recipe,
+                        **row,
+                        **{"to first": mean, "low": mean - error, "high": mean + error},
+                    )
+                    report.write(options.json)
+    for backbone in options.backbones:
+        report.note(**gains(report.rows, backbone))
+    report.write(options.json)
+
+
+def measure(
+    recipe: str, manifest: Path, backbone: str, budget: str, place: Path
+) -> tuple[dict[str, Any], np.ndarray]:
+    """One run: its figures, and bool ``[N]``, which test images it answered rightly, by their names."""
+    import transferkit
+
+    settings: list[tuple[str, Any]] = [
+        ("export.parity", False),
+        ("evaluation.grad_cam", 0),
+        ("evaluation.resamples", 0),
+        ("data.validation", 0.1),
+    ]
+    if recipe == "auto":
+        settings.append(("head.budget", budget))
+    began = time.perf_counter()
+    run = transferkit.retrain(
+        recipe, backbone=backbone, data=str(manifest), run=place / "run", overwrite=True, quiet=True,
+        overrides=settings,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    with open(run.path / "predictions.csv", newline="") as file:
+        answers = sorted((row["path"], row["label"] == row["predicted"]) for row in csv.DictReader(file))
+    images = run.summary["images"]
+    figures = {
+        "train": images["train"],
+        "test": len(answers),
+        "accuracy": run.metrics["accuracy"],
+        "log loss": run.metrics["log_loss"],
+        "seconds": seconds,
+    }
+    return figures, np.array([right for _, right in answers])
+
+
+def sets(options: Any, place: Path) -> Iterator[tuple[str, Rows]]:
+    """Name and rows (path, label, split) of each set."""
+    for name in options.sets:
+        if name == "digits":
+            yield name, digits(place / name)
+        elif name == "cifar":
+            yield name, cifar(options.data / "cifar10", place / name)
+        elif name == "flowers":
+            folder = options.data / "flowers_small"
+            yield (
+                name,
+                [
+                    (str(file), file.parent.name, "train" if part == "train" else "test")
+                    for part in ("train", "val")
+                    for file in photos(folder / part)
+                ],
+            )
+        else:
+            files = photos(options.data / name)
+            hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+            for number in range(3):
+                yield (
+                    f"{name} {number + 1}",
+                    [
+                        (str(file), file.parent.name, "train" if _share(digest, number) < 0.45 else "test")
+                        for file, digest in zip(files, hashes, strict=True)
+                    ],
+                )
+
+
+def photos(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS)
+
+
+def cifar(folder: Path, place: Path) -> Rows:
+    """The first 5 000 training and 2 000 test pictures, as files."""
+    import tensorflow as tf
+
+    features = {key: tf.io.FixedLenFeature([], tf.string) for key in ("image/encoded", "image/class/text")}
+    place.mkdir()
+    rows = []
+    for split, count in (("train", 5000), ("test", 2000)):
+        records = tf.data.TFRecordDataset(str(folder / f"{split}.tfrecord")).take(count)
+        for number, record in enumerate(records):
+            one = tf.io.parse_single_example(record, features)
+            file = place / f"{split}{number:05d}.jpg"
+            file.write_bytes(one["image/encoded"].numpy())
+            rows.append((str(file), one["image/class/text"].numpy().decode(), split))
+    return rows
+
+
+def digits(place: Path) -> Rows:
+    """scikit-learn's handwritten digits: 1 000 to learn from, 797 to test."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    place.mkdir()
+    rows = []
+    for rank, number in enumerate(np.random.default_rng(0).permutation(len(found.target))):
+        file = place / f"{number:05d}.png"
+        Image.fromarray((found.images[number] * 255 / 16).astype(np.uint8)).save(file)
+        rows.append((str(file), str(found.target[number]), "train" if rank < 1000 else "test"))
+    return rows
+
+
+def gains(rows: list[dict[str, Any]], backbone: str) -> dict[str, float]:
+    """The mean over the sets of what each recipe gains on the first one; splits of one set count as one."""
+    found: dict[str, float] = {}
+    own = [row for row in rows if row["backbone"] == backbone]
+    for recipe in dict.fromkeys(row["recipe"] for row in own):
+        of_set: dict[str, list[float]] = {}
+        for row in own:
+            if row["recipe"] == recipe:
+                of_set.setdefault(row["set"].split()[0], []).append(row["to first"])
+        means = {name: float(np.mean(values)) for name, values in of_set.items()}
+        found[f"{backbone} {recipe}"] = float(np.mean(list(means.values())))
+        found[f"{backbone} {recipe} least"] = min(means.values())
+    return found
+
+
+def _share(digest: str, number: int) -> float:
+    return int(hashlib.sha256(f"{number}{digest}".encode()).hexdigest()[:8], 16) / 2**32
+
+
+if __name__ == "__main__":
+    main()
