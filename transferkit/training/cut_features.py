@@ -21,7 +21,7 @@ from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 
-__all__ = ["CutFeatures", "extract_features"]
+__all__ = ["CutFeatures", "extract_features", "pass_images"]
 
 _EVALUATION_BATCH = 256
 # Training images that pass the frozen prefix although training does not need it: the features' mean and scale
@@ -151,40 +151,17 @@ def extract_features(
         UserError: too many images cannot be decoded.
     """
 
-    decoding = Decoding.of(recipe.data, size)
-    kept_as = cut if cut.kept_as is None else cut.kept_as
-
-    def run(name: str, chosen: np.ndarray, views: Views | None = None) -> Activations:
-        items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
-        with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
-            activations = compute(
-                kept_as,
-                items,
-                decoding=decoding,
-                engine=recipe.activations.engine,
-                dtype=recipe.activations.dtype,
-                max_bytes=recipe.activations.max_bytes,
-                cache_dir=recipe.activations.cache_dir,
-                views=views,
-                label=f"{recipe.backbone.name} at {_place(cut)}",
-                progress=lambda done, total: stage.update(done),
-                say=progress.say,
-            )
-        if cut.columns is None:
-            return activations
-        return replace(activations, array=Columns(activations.array, cut.columns))
-
     chosen = np.arange(len(images))
     through = augment and trains_through(recipe)
     if through:
         chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)
-    activations = run("images", chosen)
+    activations = pass_images(cut, size, images, chosen, recipe, progress)
     kept = np.full(len(images), -1)
     kept[chosen] = np.arange(len(chosen))
     failed = [(int(chosen[one.index]), one.reason) for one in activations.failures]
     if through and fitting:
         rest = np.setdiff1d(np.arange(len(images)), chosen)
-        failed += _undecodable(images, rest, decoding, progress)
+        failed += _undecodable(images, rest, Decoding.of(recipe.data, size), progress)
     if failed:
         kept = np.delete(kept, sorted(index for index, _ in failed))
         images = images.without(sorted(failed), recipe.data)
@@ -200,8 +177,50 @@ def extract_features(
         views = make_views(recipe)
         if views is not None:
             train = images.of_split("train")
-            cut_features = replace(cut_features, views=run("views", train, views), viewed=train)
+            kept_views = pass_images(cut, size, images, train, recipe, progress, views)
+            cut_features = replace(cut_features, views=kept_views, viewed=train)
     return images, cut_features
+
+
+def pass_images(
+    cut: Any,
+    size: tuple[int, int],
+    images: Images,
+    chosen: np.ndarray,
+    recipe: Recipe,
+    progress: Progress,
+    views: Views | None = None,
+) -> Activations:
+    """What the frozen prefix gives for some of the images, found in the cache or computed.
+
+    Args:
+        cut: the frozen prefix.
+        size: height and width in pixels.
+        images: of the run.
+        chosen: int64 ``[M]``: which of them.
+        recipe: says which engine, which cache.
+        progress: shows them.
+        views: augmented views to pass instead of the images themselves.
+    """
+    items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
+    name = "images" if views is None else "views"
+    with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
+        activations = compute(
+            cut if cut.kept_as is None else cut.kept_as,
+            items,
+            decoding=Decoding.of(recipe.data, size),
+            engine=recipe.activations.engine,
+            dtype=recipe.activations.dtype,
+            max_bytes=recipe.activations.max_bytes,
+            cache_dir=recipe.activations.cache_dir,
+            views=views,
+            label=f"{recipe.backbone.name} at {_place(cut)}",
+            progress=lambda done, total: stage.update(done),
+            say=progress.say,
+        )
+    if cut.columns is None:
+        return activations
+    return replace(activations, array=Columns(activations.array, cut.columns))
 
 
 def _place(cut: Any) -> str:

@@ -1,0 +1,157 @@
+"""The frozen pass over a share of the images, for schedulers that run many such jobs.
+
+All jobs write to one cache folder. A retraining that is given the same folder finds every row and decodes
+nothing. A job that is run again computes only what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit.data.left_out import Refused
+from transferkit.errors import UserError, fault
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe
+from transferkit.runs.preflight import checked_recipe
+from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.training.images import Images, prepare
+from transferkit.training.progress import Progress
+
+__all__ = ["Shard", "ShardResult", "compute_features", "read_shard"]
+
+_DIGITS = 15  # hexadecimal digits of a content hash that decide an image's shard
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several shares of the images.
+
+    Attributes:
+        number: from 1 to ``of``.
+        of: how many there are.
+    """
+
+    number: int
+    of: int
+
+    def has(self, sha256: str) -> bool:
+        """Whether an image is in it: by the content, so that the shares stay when files move."""
+        return int(sha256[:_DIGITS], 16) % self.of == self.number - 1
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What one job did.
+
+    Attributes:
+        images: images of the data set.
+        mine: of these, the shard's.
+        computed: distinct images that went through the frozen part now, views included.
+        found: those that were kept already.
+        unreadable: files that could not be decoded.
+        folder: the cache.
+    """
+
+    images: int
+    mine: int
+    computed: int
+    found: int
+    unreadable: tuple[Refused, ...]
+    folder: str
+
+
+def read_shard(text: str) -> Shard:
+    """Reads ``"3/16"``.
+
+    Raises:
+        UserError: it is no share, or there is no such one.
+    """
+    found = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
+    if found:
+        shard = Shard(int(found[1]), int(found[2]))
+        if 1 <= shard.number <= shard.of:
+            return shard
+    raise UserError(fault("--shard", text, "NUMBER/COUNT such as 3/16, from 1/16 to 16/16"))
+
+
+def compute_features(
+    recipe: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    *,
+    shard: str = "1/1",
+    to: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    quiet: bool = True,
+    allow_code: bool = False,
+    **values: Any,
+) -> ShardResult:
+    """Runs the frozen part of a recipe's first phase over a share of its images and keeps what it gives.
+
+    Args:
+        recipe: a recipe's name or file.
+        overrides: as of :func:`transferkit.retrain`.
+        shard: which share, ``"NUMBER/COUNT"``, from 1.
+        to: folder of the cache that all shards share; ``activations.cache_dir`` by default.
+        data: the images.
+        quiet: show no progress.
+        allow_code: as of :func:`transferkit.retrain`.
+        **values: top-level keys of the recipe.
+
+    Raises:
+        UserError: recipe, data or folder cannot be used, or nothing of this recipe is kept.
+    """
+    mine = read_shard(shard)
+    given = [] if to is None else [("activations.cache_dir", os.fspath(to))]
+    given += [] if data is None else [("data.path", os.fspath(data))]
+    with allowing(allow_code):
+        resolved = checked_recipe(recipe, [*given, *overrides], components=True, **values)
+        return _compute(resolved, mine, Progress(quiet))
+
+
+def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
+    from transferkit.training.augment import trains_through
+
+    if trains_through(recipe):
+        expected = "a number of views, so that there is something to keep"
+        hint = "training passes the whole network in every epoch"
+        raise UserError(fault("activations.views", recipe.activations.views, expected, hint))
+    images = prepare(recipe, progress)
+    with progress.stage("start", unit="module"):
+        start_tensorflow()
+    from transferkit.files.cache_location import writable_cache_folder
+    from transferkit.training.augment import make_views
+    from transferkit.training.cut_features import pass_images
+    from transferkit.training.loop import check_parts
+    from transferkit.training.parts import open_parts
+
+    with progress.stage("backbone", unit="layer"):
+        parts = open_parts(recipe, images.classes)
+    check_parts(recipe, images, parts)
+    phase = recipe.resolved_phases[0]
+    cut = parts.network(phase, parts.plan(phase), images.train_counts, len(images.of_split("train"))).cut
+    size = parts.backbone.input_size
+    chosen = _of_shard(images, shard, np.arange(len(images)))
+    passed = [pass_images(cut, size, images, chosen, recipe, progress)]
+    views = make_views(recipe)
+    if views is not None:
+        train = _of_shard(images, shard, images.of_split("train"))
+        passed.append(pass_images(cut, size, images, train, recipe, progress, views))
+    failures = [Refused(images.rows[chosen[one.index]].name, one.reason) for one in passed[0].failures]
+    return ShardResult(
+        images=len(images),
+        mine=len(chosen),
+        computed=sum(one.stats.computed for one in passed),
+        found=sum(one.stats.found for one in passed),
+        unreadable=(*images.unreadable, *failures),
+        folder=str(writable_cache_folder(recipe.activations.cache_dir)),
+    )
+
+
+def _of_shard(images: Images, shard: Shard, indices: np.ndarray) -> np.ndarray:
+    return np.array([index for index in indices if shard.has(images.rows[index].sha256)], np.int64)
