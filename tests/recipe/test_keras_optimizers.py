@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 
 from transferkit.keras3 import keras
-from transferkit.recipe.keras_optimizers import UNSET, constructors
+from transferkit.recipe.keras_optimizers import UNSET, ask_keras, constructors, read_source
 
 
 def test_every_optimizer_of_keras_is_found():
@@ -34,3 +35,20 @@ def test_arguments_and_defaults_are_those_of_the_constructors():
         assert {k: v for k, v in arguments.items() if v is not UNSET} == {
             k: v for k, v in real.items() if arguments[k] is not UNSET
         }, name
+
+
+def test_where_the_source_is_laid_out_otherwise_keras_is_asked(monkeypatch, tmp_path):
+    assert read_source() is not None, "checking a recipe imports Keras"
+    asked = ask_keras()
+    assert list(asked) == list(constructors())
+    for name, arguments in constructors().items():
+        assert list(asked[name]) == list(arguments), name
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").touch()
+    spec = importlib.util.spec_from_file_location("keras", tmp_path / "keras" / "__init__.py")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    constructors.cache_clear()
+    try:
+        assert constructors() == asked
+    finally:
+        constructors.cache_clear()
