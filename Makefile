@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-newest campaign docs site lint lock bench clean
+.PHONY: demo test test-all test-newest test-versions campaign docs site lint lock bench clean
 
 # The photographs are a package of their own, 90 MB; without it the demonstration takes handwritten digits.
 demo: $(VENV)/.installed
@@ -29,6 +29,12 @@ test-all: $(VENV)/.installed
 test-newest:
 	rm -rf .venv-newest
 	$(MAKE) VENV=.venv-newest CONSTRAINTS= test
+
+# The fast tests with TensorFlow 2.16.2, 2.18, 2.20 and the newest, and with the lowest of every dependency together,
+# each in an environment of its own; hours. `make test-versions VERSIONS=2.18 TESTS=tests/estimator` runs a part.
+test-versions:
+	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
+	$(PYTHON) tools/test_versions.py --uv .venv-lock/bin/uv $(VERSIONS) $(if $(TESTS),-- -q $(TESTS))
 
 # Kills runs at random moments, and changes single bytes of caches, runs and exports, and compares what comes
 # of it, bit by bit; an hour.

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from transferkit.cpu import available_cores
 from transferkit.files.whole_file import write_whole_shared
+from transferkit.private.tensorflow_names import constants_of
 
 __all__ = ["CutLike", "Engine", "FoldedEngine", "TensorFlowEngine", "folded_file", "trace"]
 
@@ -149,9 +150,7 @@ def _digest_file(file: Path) -> Path:
 
 
 def _fold(traced: Any) -> tf.compat.v1.GraphDef:
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    folded = convert_variables_to_constants_v2(traced)
+    folded = constants_of(traced)
     graph_def = folded.graph.as_graph_def()
     # The input is named by the argument of the traced function; the output gets a name that is as fixed.
     graph_def.node.add(op="Identity", name=_OUTPUT, input=[folded.outputs[0].name], attr={"T": _FLOAT})

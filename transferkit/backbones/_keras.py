@@ -1,8 +1,4 @@
-"""The one place where the backbones import Keras, and the little of it that is not public API.
-
-Everything below ``keras.src`` that transferkit touches stands here, so that a new Keras is checked in one
-file.
-"""
+"""Keras as the backbones use it: names that do not depend on the process, seeds, and functional models."""
 
 from __future__ import annotations
 
@@ -13,9 +9,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# First of all: what it brings was set up before it was imported.
-from transferkit.keras3 import keras  # isort: skip
-from keras.src.backend.common import global_state  # isort: skip
+from transferkit.keras3 import keras
+from transferkit.private.keras_names import global_value, nodes_of, run_through, set_global_value
 
 __all__ = ["apply", "keras", "outputs_of", "own_names", "seeded"]
 
@@ -27,14 +22,12 @@ def own_names() -> Iterator[None]:
     InceptionV3's ``conv2d_93`` must be ``conv2d_93`` in every process: freezing rules, cache keys and
     checkpoints name layers.
     """
-    before = global_state.get_global_attribute("object_name_uids")
-    global_state.set_global_attribute("object_name_uids", collections.defaultdict(int))
+    before = global_value("object_name_uids")
+    set_global_value("object_name_uids", collections.defaultdict(int))
     try:
         yield
     finally:
-        global_state.set_global_attribute(
-            "object_name_uids", before if before is not None else collections.defaultdict(int)
-        )
+        set_global_value("object_name_uids", before if before is not None else collections.defaultdict(int))
 
 
 @contextlib.contextmanager
@@ -56,8 +49,7 @@ def outputs_of(model: Any) -> dict[str, Any]:
 
     ``layer.output`` is that of the layer's first call anywhere, and a layer may serve several models.
     """
-    nodes = (node for level in model._nodes_by_depth.values() for node in level)
-    return {node.operation.name: node.outputs[0] for node in nodes}
+    return {node.operation.name: node.outputs[0] for node in nodes_of(model)}
 
 
 def apply(model: Any, x: Any, call: Callable[..., Any]) -> Any:
@@ -69,7 +61,5 @@ def apply(model: Any, x: Any, call: Callable[..., Any]) -> Any:
         call: ``call(operation, *args, **kwargs)`` in the place of ``operation(*args, **kwargs)``.
     """
     inputs = [x] if isinstance(model.input, list) else x
-    outputs = model._run_through_graph(
-        inputs, operation_fn=lambda operation: functools.partial(call, operation)
-    )
+    outputs = run_through(model, inputs, lambda operation: functools.partial(call, operation))
     return outputs[0] if isinstance(outputs, (list, tuple)) else outputs

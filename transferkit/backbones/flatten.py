@@ -8,6 +8,7 @@ from typing import Any
 
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.live_normalisation import live
+from transferkit.private.keras_names import connected_by_graph
 
 __all__ = ["flat", "flat_operations", "free_name"]
 
@@ -47,11 +48,7 @@ def flat(model: Any, x: Any, open_layer: Callable[..., Any] | None = None) -> An
 
 
 def _is_functional(model: Any) -> bool:
-    return (
-        isinstance(model, keras.Model)
-        and hasattr(model, "_nodes_by_depth")
-        and not isinstance(model, keras.Sequential)
-    )
+    return connected_by_graph(model) and not isinstance(model, keras.Sequential)
 
 
 def _names(model: Any) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.backbone import BatchNorm
+from transferkit.private.keras_names import takes_training
 
 __all__ = ["Still", "hold_still", "is_batch_norm"]
 
@@ -66,4 +67,4 @@ def takes_mode(layer: Any) -> bool:
 
     Nested models hand the mode on to their layers, and take it too.
     """
-    return bool(getattr(layer, "_call_has_training_arg", False)) or isinstance(layer, keras.Model)
+    return takes_training(layer) or isinstance(layer, keras.Model)

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import did_you_mean, fault
-from transferkit.estimator.private import StrategyBase
+from transferkit.private.tensorflow_attributes import number_of_worker, workers_of
 
 __all__ = ["STRATEGIES", "check_compilable", "input_context", "replicas_here", "strategy_of"]
 
@@ -28,7 +28,7 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
     """
     if given is None:
         return None
-    if isinstance(given, StrategyBase):
+    if isinstance(given, (tf.distribute.Strategy, tf.compat.v1.distribute.Strategy)):
         kind = type(given.extended).__name__
         if "ParameterServer" in kind or "CentralStorage" in kind:
             hint = "parameter servers are not supported; use MirroredStrategy or MultiWorkerMirroredStrategy"
@@ -102,8 +102,7 @@ def input_context(strategy: tf.distribute.Strategy | None) -> tf.distribute.Inpu
     """What an input_fn that takes ``input_context`` is told of the workers."""
     if strategy is None:
         return tf.distribute.InputContext()
-    workers = getattr(strategy.extended, "_num_workers", 1) or 1
-    here = getattr(strategy.extended, "_id_in_cluster", 0) or 0
+    workers, here = workers_of(strategy), number_of_worker(strategy)
     return tf.distribute.InputContext(workers, here, strategy.num_replicas_in_sync)
 
 
@@ -111,5 +110,4 @@ def replicas_here(strategy: tf.distribute.Strategy | None) -> int:
     """How many replicas this process feeds."""
     if strategy is None:
         return 1
-    workers = getattr(strategy.extended, "_num_workers", 1) or 1
-    return int(strategy.num_replicas_in_sync // workers)
+    return int(strategy.num_replicas_in_sync // workers_of(strategy))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from transferkit.estimator.private import eagerly
+from transferkit.private.tensorflow_names import eagerly
 
 __all__ = ["runs_eagerly"]
 

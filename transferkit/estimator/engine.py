@@ -78,7 +78,7 @@ class Engine:
             self.trace_counts[mode] += 1
             self._traces[key] = made
             if self.store.new and self.source is not None:
-                self._fill_new(list(self.store.new), made.spec.scaffold._saver is not None)
+                self._fill_new(list(self.store.new), made.spec.scaffold.saver is not None)
             self.store.new.clear()
         return made
 
@@ -197,7 +197,7 @@ class Engine:
         A scaffold's saver decides which of the checkpoint's values go where (moving averages in place of
         weights, say); afterwards the variables hold what they held before.
         """
-        saver = traced.spec.scaffold._saver
+        saver = traced.spec.scaffold.saver
         named = checkpoint_path is not None and not (checkpoint_path == self.source and not self.live)
         if not named:
             if self.load_latest() is None and not self.live and not self._said:

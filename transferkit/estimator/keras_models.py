@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import did_you_mean, fault
@@ -16,6 +15,8 @@ from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.graph.keras_bridge import tracing_keras
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+from transferkit.keras_import import keras
+from transferkit.private.keras_names import compiled_metrics, inputs_structure
 
 __all__ = ["model_to_estimator"]
 
@@ -147,7 +148,7 @@ class _Served:
         return loss * _replicas(), labels
 
     def _metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
-        compiled = self._model._compile_metrics
+        compiled = compiled_metrics(self._model)
         if compiled is None:
             return {}
         compiled.update_state(labels, predicted, weights)
@@ -215,7 +216,7 @@ def _inputs(model: Any, features: Any) -> Any:
     """Features in the structure that the model takes."""
     if not isinstance(features, dict) or not getattr(model, "inputs", None):
         return features
-    structure = getattr(model, "_inputs_struct", None)
+    structure = inputs_structure(model)
     names = list(getattr(model, "input_names", None) or [tensor.name for tensor in model.inputs])
     if isinstance(structure, dict):
         names = list(structure)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -18,6 +17,8 @@ from transferkit.estimator.graph.keras_bridge import keras_optimizer
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.graph.ordering import needed
 from transferkit.estimator.variables.variables import VariableStore
+from transferkit.keras_import import keras
+from transferkit.private.keras_names import rate_of
 
 __all__ = ["LearningRate", "Speed", "SummaryLog", "merged_summary"]
 
@@ -144,7 +145,7 @@ class Speed:
 
 def merged_summary(graph: TracedGraph, scaffold: Any) -> Any:
     """One string tensor of all TensorFlow-1 summaries of ``graph``, or None."""
-    given = getattr(scaffold, "_summary_op", None)
+    given = getattr(scaffold, "summary_op", None)
     if given is not None and tf.is_tensor(given):
         return given
     found = graph.get_collection(v1.GraphKeys.SUMMARIES)
@@ -167,7 +168,7 @@ class LearningRate:
         if self.tensor is None:
             owners = [store.keras_variable(v) for v in store.saved.values()]
             self._optimizer = keras_optimizer([o for o in owners if o is not None])
-            given = getattr(self._optimizer, "_learning_rate", None)
+            given = rate_of(self._optimizer)
             if callable(given) and not isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
                 value = None if isinstance(given, keras.Variable) else given()
                 if (

@@ -25,6 +25,8 @@ def grouped(optimizer: type) -> type:
         ``earlier_updates``: variable path to a number of updates, 0 where there is none.
     """
 
+    from transferkit.private.keras_names import variable_updated
+
     class Grouped(optimizer):
         multipliers: Mapping[str, float] = {}
         earlier_updates: Mapping[str, int] = {}
@@ -36,8 +38,7 @@ def grouped(optimizer: type) -> type:
             return count + self._ahead if self._ahead else count
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            # In a graph the variable comes as TensorFlow's own, without a path: its index leads to one.
-            path = self._trainable_variables[self._get_variable_index(variable)].path
+            path = variable_updated(self, variable).path
             share = self.multipliers.get(path, 1.0)
             self._ahead = self.earlier_updates.get(path, 0)
             try:

@@ -17,7 +17,9 @@ def batches_seen(optimizer: Any) -> Any:
 
     Keras's public ``iterations`` counts updates: no variable, and fewer, where gradients are accumulated.
     """
-    return optimizer._iterations
+    from transferkit.private.keras_names import updates_given
+
+    return updates_given(optimizer)
 
 
 def make_optimizer(

@@ -47,15 +47,17 @@ class Slots:
                 self._slots[places[id(reference_variable)], str(name)] = made
             return made
 
+        from transferkit.private.keras_names import has_shared_state, rate_of
+
         optimizer.add_variable_from_reference = noted
         try:
             optimizer.build(self.variables)
         finally:
             del optimizer.add_variable_from_reference
         known = {id(one) for one in (*self._slots.values(), *apart, batches_seen(optimizer))}
-        rate = getattr(optimizer, "_learning_rate", None)
+        rate = rate_of(optimizer)
         rest = [one for one in optimizer.variables if id(one) not in known and one is not rate]
-        if rest or hasattr(optimizer, "_u_product"):
+        if rest or has_shared_state(optimizer):
             raise UserError(
                 fault(
                     "optimizer_state",

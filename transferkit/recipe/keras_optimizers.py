@@ -1,8 +1,8 @@
 """Which optimizers the installed Keras has, and what their constructors take.
 
 Keras's public module ``keras.optimizers`` is what counts. Importing it takes TensorFlow and 4 s, and checking
-a recipe takes 0.3 s, so the same is read from Keras's source where that is laid out as it has been since Keras
-3.0; where it is not, Keras is imported and asked. Tests compare both.
+a recipe takes 0.3 s, so the same is read from Keras's source where that is laid out as it has been since
+Keras 3.0; where it is not, Keras is imported and asked. Tests compare both.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def ask_keras() -> dict[str, dict[str, Any]]:
             or name in _NOT_BY_NAME
         ):
             continue
-        parameters = list(inspect.signature(one.__init__).parameters.values())[1:]
+        parameters = inspect.signature(one).parameters.values()
         found[name] = {
             each.name: UNSET if each.default is each.empty else each.default
             for each in parameters

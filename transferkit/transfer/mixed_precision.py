@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.keras3 import keras
+from transferkit.private.keras_names import with_inner_layers
 from transferkit.transfer.network import Network
 
 __all__ = ["MixedNetwork"]
@@ -48,7 +49,7 @@ class MixedNetwork(Network):
 def _inner(layer: Any) -> list[Any]:
     """A layer and those inside it, but for what brings pixels to their range: that wants float32."""
     kinds = keras.layers.Rescaling, keras.layers.Normalization
-    return [one for one in layer._flatten_layers() if not isinstance(one, kinds)]
+    return [one for one in with_inner_layers(layer) if not isinstance(one, kinds)]
 
 
 @contextmanager

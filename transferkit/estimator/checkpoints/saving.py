@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.engine import Engine
+from transferkit.private.tensorflow_attributes import saver_hook
 
 __all__ = ["DataPosition", "Saver", "adopt"]
 
@@ -168,8 +169,9 @@ def adopt(hooks: Sequence[Any], engine: Engine, config: Any) -> tuple[list[Any],
     rest, savers = [], []
     for hook in hooks:
         if isinstance(hook, tf.compat.v1.train.CheckpointSaverHook):
-            every = hook._timer._every_steps, hook._timer._every_secs
-            savers.append(Saver(engine, hook._listeners or (), *every, config.is_chief, hook._checkpoint_dir))
+            made = saver_hook(hook)
+            every = made.every_steps, made.every_secs
+            savers.append(Saver(engine, made.listeners, *every, config.is_chief, made.folder))
         else:
             rest.append(hook)
     return rest, savers

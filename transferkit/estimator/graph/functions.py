@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager.polymorphic_function import atomic_function
 
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed
+from transferkit.private.tensorflow_attributes import forget_graph
+from transferkit.private.tensorflow_names import function_of_graph
 
 __all__ = ["GraphFunction", "reader_of"]
 
@@ -60,11 +61,11 @@ class GraphFunction:
         attributes = {"_XlaMustCompile": True} if jit_compile else {}
         try:
             # The outputs' names stay unique where one tensor is asked for twice.
-            self._function = atomic_function.from_func_graph(
+            self._function = function_of_graph(
                 f"__inference_{graph.name}_{next(_numbers)}", graph, attributes
             )
             # Its own definition tells which inputs it only reads; the graph it came from goes on changing.
-            self._function._cached_graph = None
+            forget_graph(self._function)
         finally:
             graph.inputs, graph.outputs, graph.control_outputs = saved
             graph._kept = None

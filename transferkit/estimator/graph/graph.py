@@ -16,13 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.framework import func_graph
 
 from transferkit.estimator.graph.ordering import READS, needed, reachable, resources, writes, written
+from transferkit.private.tensorflow_attributes import add_control_inputs
+from transferkit.private.tensorflow_names import MIRRORED_RUN, FuncGraph
 
 __all__ = ["TracedGraph"]
-
-_MIRRORED = "tensorflow.python.distribute.mirrored_run"
 
 
 def _called_by_keras() -> bool:
@@ -34,7 +33,7 @@ def _called_by_keras() -> bool:
             return True
         if module == "transferkit.estimator.graph.tracing":
             return False
-        if module == _MIRRORED and "threads" in frame.f_locals:
+        if module == MIRRORED_RUN and "threads" in frame.f_locals:
             # Replicas meet here to assign together; who asked for it stands on a replica's own stack.
             waiting = sys._current_frames().get(frame.f_locals["threads"][0].ident)
             frame = waiting if waiting is not None else frame.f_back
@@ -43,7 +42,7 @@ def _called_by_keras() -> bool:
     return False
 
 
-class TracedGraph(func_graph.FuncGraph):
+class TracedGraph(FuncGraph):
     """A function's graph with collections of its own, that knows what Keras assigned in it."""
 
     def __init__(self, name: str) -> None:
@@ -106,7 +105,7 @@ class TracedGraph(func_graph.FuncGraph):
         handles = {handle for op in needed(self, [], [], [read]) for handle in resources(op)}
         for op in super().get_operations():
             if handles & set(written(op)) and read not in op.control_inputs:
-                op._add_control_input(read)
+                add_control_inputs(op, [read])
 
     def _plain_read(self, read: Any, run: frozenset[Any] = frozenset(), inputs: Sequence[Any] = ()) -> bool:
         """Whether waiting for ``read`` runs nothing of effect beyond ``run``, and needs nothing that is fed.
@@ -161,7 +160,7 @@ class TracedGraph(func_graph.FuncGraph):
                 for read in reads.get(handle, ()):
                     if number[read] in ahead or number[write] in reachable(before, number[read]):
                         continue
-                    write._add_control_input(read)
+                    add_control_inputs(write, [read])
                     before[number[write]].append(number[read])
 
     def get_operations(self) -> list[Any]:
@@ -192,5 +191,5 @@ class TracedGraph(func_graph.FuncGraph):
                 else:
                     reads_since.setdefault(handle, []).append(op)
             known = set(op.control_inputs)
-            op._add_control_inputs([b for b in dict.fromkeys(before) if b is not op and b not in known])
+            add_control_inputs(op, [b for b in dict.fromkeys(before) if b is not op and b not in known])
         return assigning

@@ -7,8 +7,9 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.graph.graph import TracedGraph
-from transferkit.estimator.private import ResourceVariable
 from transferkit.estimator.variables.storage import container_of
+from transferkit.private.tensorflow_attributes import first_value_operation
+from transferkit.private.tensorflow_names import ResourceVariable
 
 __all__ = ["name_operation"]
 
@@ -56,7 +57,7 @@ class _GraphStyleVariable(ResourceVariable):
     @property
     def initializer(self) -> Any:
         """The operation that assigns the first value anew; None outside of a model_fn's graph."""
-        given = self._initializer_op
+        given = first_value_operation(self)
         graph = _graph_here()
         if graph is None or (isinstance(given, tf.Operation) and given.graph is graph):
             return given

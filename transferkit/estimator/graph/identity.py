@@ -21,7 +21,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.graph.graph import TracedGraph
-from transferkit.estimator.private import BaseResourceVariable, BaseVariable, GraphTensor
+from transferkit.private.tensorflow_names import BaseResourceVariable
 
 __all__ = ["compare_by_identity", "inside_input_fn"]
 
@@ -59,7 +59,7 @@ def compare_by_identity() -> None:
     with _lock:
         if _installed:
             return
-        kinds = [GraphTensor, BaseVariable, BaseResourceVariable]
+        kinds = [tf.Tensor, tf.Variable, BaseResourceVariable]
         kinds += [kind for kind in type(tf.constant(0)).__mro__ if kind not in (*kinds, object)]
         for kind in kinds:
             for name, wrap in _WRAPPERS.items():
@@ -71,11 +71,11 @@ def compare_by_identity() -> None:
 
 def _comparing(original: Callable[..., Any], same: bool) -> Callable[..., Any]:
     def compare(self: Any, other: Any) -> Any:
-        known = tf.is_tensor(other) or isinstance(other, BaseVariable)
+        known = tf.is_tensor(other) or isinstance(other, tf.Variable)
         if not known or not (_in_model_fn() or _in_input_fn()):
             return original(self, other)
         result = (self is other) is same
-        if isinstance(self, BaseVariable):
+        if isinstance(self, tf.Variable):
             return result
         try:
             values = original(self, other)

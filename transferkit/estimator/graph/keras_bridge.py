@@ -13,10 +13,12 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.estimator.live_objects import living
+from transferkit.keras_import import keras
+from transferkit.private.keras_names import global_value, set_global_value, updates_given, variables_held
+from transferkit.private.tensorflow_attributes import handle_of
 
 __all__ = ["keras_optimizer", "naming_full_precision", "tracing_keras"]
 
@@ -37,11 +39,10 @@ def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[No
     policy = keras.config.dtype_policy()
     if precision is not None:
         keras.config.set_dtype_policy("mixed_bfloat16")
-    state = keras.src.backend.common.global_state
-    uids = state.get_global_attribute(_UIDS)
-    generator = state.get_global_attribute(_SEED)
+    uids = global_value(_UIDS)
+    generator = global_value(_SEED)
     dice = random.getstate()
-    state.set_global_attribute(_UIDS, collections.defaultdict(int))
+    set_global_value(_UIDS, collections.defaultdict(int))
     if seed is not None:
         random.seed(seed)
     base: Any = _owner_of_init(keras.optimizers.Optimizer)
@@ -69,8 +70,8 @@ def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[No
     finally:
         base.__init__ = init
         base.iterations = count
-        state.set_global_attribute(_UIDS, uids if uids is not None else collections.defaultdict(int))
-        state.set_global_attribute(_SEED, generator)
+        set_global_value(_UIDS, uids if uids is not None else collections.defaultdict(int))
+        set_global_value(_SEED, generator)
         random.setstate(dice)
         keras.config.set_dtype_policy(policy)
 
@@ -105,10 +106,10 @@ def naming_full_precision(graph: Any, precision: str | None) -> Iterator[None]:
 
 
 def _own_handles(layer: Any) -> Iterator[Any]:
-    for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+    for variable in variables_held(layer):
         value = getattr(variable, "_value", None)
         for part in getattr(value, "_values", None) or (value,):
-            yield getattr(part, "_handle", None)
+            yield handle_of(part)
 
 
 def _owner_of_init(kind: type) -> type:
@@ -123,6 +124,6 @@ def keras_optimizer(variables: Any) -> Any:
     """The Keras optimizer whose iteration count is among ``variables`` (Keras variables), or None."""
     wanted = {id(v) for v in variables}
     for optimizer in living(keras.optimizers.Optimizer):
-        if id(getattr(optimizer, "_iterations", None)) in wanted:
+        if id(updates_given(optimizer)) in wanted:
             return optimizer
     return None

@@ -10,6 +10,7 @@ from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed, written
 from transferkit.estimator.spec import EstimatorSpec
+from transferkit.private.tensorflow_attributes import add_control_inputs, remove_control_inputs
 
 __all__ = ["Traced"]
 
@@ -95,13 +96,13 @@ class Traced:
             waits = {last[handle] for handle in written(op) if handle in last} - set(op.control_inputs)
             if waits:
                 changed.append((op, list(op.control_inputs)))
-                op._add_control_inputs(list(waits))
+                add_control_inputs(op, list(waits))
         try:
             yield
         finally:
             for op, before in changed:
-                op._remove_all_control_inputs()
-                op._add_control_inputs(before)
+                remove_control_inputs(op)
+                add_control_inputs(op, before)
 
     def written(self) -> list[Any]:
         """The resources, outside the graph, that a step may write."""

@@ -22,8 +22,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_v2_func_graphs as branches
-from tensorflow.python.ops import gen_random_ops
+
+from transferkit.private.tensorflow_attributes import function_in, replace_input
+from transferkit.private.tensorflow_names import (
+    CondBranchFuncGraph,
+    WhileBodyFuncGraph,
+    WhileCondFuncGraph,
+    random_functions,
+)
 
 __all__ = ["make_stateless", "stateless_inside"]
 
@@ -99,7 +105,7 @@ def make_stateless(graph: Any, position: Any, worker: int) -> None:
             new = _sister(op, position, worker)
             old = op.outputs[0]
             for consumer, index in consumers.get(old.name, ()):
-                consumer._update_input(index, new)
+                replace_input(consumer, index, new)
             graph.replaced[old.name] = new
 
 
@@ -152,14 +158,14 @@ def stateless_inside(graph: Any, position: Any, worker: int) -> Iterator[None]:
 
         return draw
 
-    before = {name: getattr(gen_random_ops, name) for name in _FUNCTIONS.values()}
+    before = {name: getattr(random_functions, name) for name in _FUNCTIONS.values()}
     for kind, name in _FUNCTIONS.items():
-        setattr(gen_random_ops, name, wrap(kind, before[name]))
+        setattr(random_functions, name, wrap(kind, before[name]))
     try:
         yield
     finally:
         for name, original in before.items():
-            setattr(gen_random_ops, name, original)
+            setattr(random_functions, name, original)
 
 
 def _counts(graph: Any) -> list[Any] | None:
@@ -168,9 +174,9 @@ def _counts(graph: Any) -> list[Any] | None:
     if current is graph:
         return None
     while current is not graph:
-        if isinstance(current, (branches.WhileBodyFuncGraph, branches.WhileCondFuncGraph)):
+        if isinstance(current, (WhileBodyFuncGraph, WhileCondFuncGraph)):
             counts.append(current.inputs[0])
-        elif not isinstance(current, branches.CondBranchFuncGraph):
+        elif not isinstance(current, CondBranchFuncGraph):
             return None
         current = current.outer_graph
     return counts
@@ -183,7 +189,7 @@ def _look_inside(graph: Any, place: str, node: Any, seen: set[str]) -> None:
             if not function.name or function.name in seen:
                 continue
             seen.add(function.name)
-            found = graph._get_function(function.name)
+            found = function_in(graph, function.name)
             definition = getattr(found, "cached_definition", None) or getattr(found, "definition", None)
             for inner in getattr(definition, "node_def", ()):
                 if inner.op in _STATELESS_OPS or inner.op in _OTHERS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.errors import fault
 from transferkit.estimator.graph.mode_graph import Traced
@@ -13,6 +12,7 @@ from transferkit.estimator.graph.ordering import needed, written
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 from transferkit.estimator.variables.storage import handles_of
 from transferkit.estimator.variables.variables import VariableStore
+from transferkit.private.tensorflow_names import UnreadVariable
 
 __all__ = ["collect_step_ops"]
 
@@ -91,7 +91,7 @@ def _operations(value: Any) -> list[Any]:
     """The operations behind what a user gave as train_op or as a metric's update."""
     if isinstance(value, tf.Operation):
         return [value]
-    if isinstance(value, resource_variable_ops._UnreadVariable):
+    if isinstance(value, UnreadVariable):
         # What ``assign`` and its like return in a graph: asking for it runs the assignment.
         return [value.op]
     values = getattr(value, "_values", None)

@@ -12,10 +12,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from tensorflow.python.trackable import resource
-
 from transferkit.errors import fault
 from transferkit.estimator.live_objects import living
+from transferkit.private.tensorflow_attributes import resource_handle
+from transferkit.private.tensorflow_names import CapturableResource
 
 __all__ = ["captured_resources", "check_tables", "warn_of_tables"]
 
@@ -30,8 +30,8 @@ def captured_resources(graphs: Sequence[Any], known: Sequence[Any]) -> list[Any]
     seen = {id(one) for one in known}
     return [
         one
-        for one in living(resource.CapturableResource)
-        if id(getattr(one, "_resource_handle_value", None)) in handles and id(one) not in seen
+        for one in living(CapturableResource)
+        if id(resource_handle(one)) in handles and id(one) not in seen
     ]
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.distribute import distribute_utils
 
 from transferkit.estimator.graph.calling import call_model_fn
 from transferkit.estimator.graph.graph import TracedGraph
@@ -23,6 +22,13 @@ from transferkit.estimator.inputs.call import without_placeholder
 from transferkit.estimator.session.sync_replicas import replicas_in_step
 from transferkit.estimator.spec import EstimatorSpec
 from transferkit.estimator.variables.variables import VariableStore
+from transferkit.private.tensorflow_attributes import losses_scaled, workers_of
+from transferkit.private.tensorflow_names import (
+    ResourceTracker,
+    loss_reduction,
+    regrouped,
+    tracking_resources,
+)
 
 __all__ = ["trace"]
 
@@ -53,13 +59,13 @@ def trace(
     graph = TracedGraph(f"model_fn_{mode}")
     graph.seed = config.tf_random_seed
     traced = Traced(mode, graph, signature)
-    replicas = strategy.num_replicas_in_sync // _workers(strategy) if strategy else 1
+    replicas = strategy.num_replicas_in_sync // workers_of(strategy) if strategy else 1
     outer_creator = store.scope(graph)
     store.scan()
     graph.on_watch = lambda variable: store.watched(graph, variable)
     scope = strategy.scope() if strategy else contextlib.nullcontext()
     # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
-    scaling = strategy._scale_loss_for_estimator_enabled() if strategy else contextlib.nullcontext()
+    scaling = losses_scaled(strategy) if strategy else contextlib.nullcontext()
     tracker = _resource_tracker()
     worker = getattr(config, "task_id", 0) or 0
     with (
@@ -96,7 +102,7 @@ def trace(
         else:
             # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
             several = tuple(batch for _, batch in batches)
-            each = distribute_utils.regroup(several, always_wrap=True) if replicas > 1 else several[0]
+            each = regrouped(several) if replicas > 1 else several[0]
             loss = strategy.extended.call_for_each_replica(call, args=(each,))
         traced.specs = specs
         traced.spec = specs[0]
@@ -124,21 +130,16 @@ def _placeholders(signature: Any, number: int) -> tuple[list[Any], Any]:
 
 def _loss_reduction() -> tf.distribute.ReduceOp:
     """How replicas' losses make up one: summed where the loss was summed over examples, else the mean."""
-    return distribute_utils.get_loss_reduction()
-
-
-def _workers(strategy: Any) -> int:
-    return getattr(strategy.extended, "_num_workers", 1) or 1
+    return loss_reduction()
 
 
 def _resource_tracker() -> Any:
     """Keeps tables and other resources that model_fn makes alive as long as their graph."""
-    from tensorflow.python.trackable import resource
 
     @contextlib.contextmanager
     def track() -> Iterator[Any]:
-        tracker = resource.ResourceTracker()
-        with resource.resource_tracker_scope(tracker):
+        tracker = ResourceTracker()
+        with tracking_resources(tracker):
             yield tracker
 
     return track()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from transferkit.estimator.private import SummaryWriter
+from transferkit.private.tensorflow_names import SummaryWriter
 
 __all__ = ["keeping_writers"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.estimator.export_output import ExportOutput, PredictOutput, RegressionOutput
@@ -24,6 +23,7 @@ from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.thresholds import threshold_metrics, update_threshold_metrics
 from transferkit.estimator.heads.updating import MajorityShare, update_mean, update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
+from transferkit.keras_import import keras
 
 __all__ = ["BinaryClassHead"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import fault
@@ -14,6 +13,7 @@ from transferkit.estimator.heads.base import PREDICT_SIGNATURE, Head
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+from transferkit.keras_import import keras
 
 __all__ = ["MultiHead"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import fault
@@ -24,6 +23,7 @@ from transferkit.estimator.heads.shapes import as_logits, dense_labels, in_range
 from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.updating import update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
+from transferkit.keras_import import keras
 
 __all__ = ["MultiClassHead"]
 

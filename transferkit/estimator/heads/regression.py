@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import fault
@@ -16,6 +15,7 @@ from transferkit.estimator.heads.shapes import as_logits, dense_labels, in_range
 from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
+from transferkit.keras_import import keras
 
 __all__ = ["LogisticRegressionHead", "PoissonRegressionHead", "RegressionHead"]
 

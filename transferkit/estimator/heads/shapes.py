@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.graph.calling import arguments
-from transferkit.estimator.private import FeatureTransformationCache, NumericColumn
+from transferkit.private.tensorflow_names import FeatureTransformationCache, NumericColumn
 
 __all__ = ["as_logits", "as_weights", "call_loss_fn", "dense_labels", "in_range"]
 

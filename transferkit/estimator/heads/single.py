@@ -6,7 +6,6 @@ import abc
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.estimator.heads.arguments import check_loss_fn, check_prediction_keys, check_reduction
@@ -14,7 +13,8 @@ from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.shapes import as_logits, as_weights, call_loss_fn
 from transferkit.estimator.heads.updating import update_mean
-from transferkit.estimator.private import note_loss_reduction
+from transferkit.keras_import import keras
+from transferkit.private.tensorflow_attributes import note_loss_reduction
 
 __all__ = ["SingleHead"]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
-
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_pair
+from transferkit.keras_import import keras
 
 __all__ = ["threshold_metrics", "update_threshold_metrics"]
 

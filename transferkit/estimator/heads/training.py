@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.heads.keys import MetricKeys
+from transferkit.keras_import import keras
 
 __all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
 

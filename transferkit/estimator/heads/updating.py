@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
+
+from transferkit.keras_import import keras
 
 __all__ = ["MajorityShare", "update_mean", "update_pair"]
 

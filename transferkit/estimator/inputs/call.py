@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import context as eager_context
 
 from transferkit.errors import fault
 from transferkit.estimator.graph.calling import arguments, saying_what_to_use
 from transferkit.estimator.graph.identity import compare_by_identity, inside_input_fn
 from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
+from transferkit.private.tensorflow_attributes import global_seed
 
 __all__ = ["call_input_fn", "seeded", "signature_of", "without_placeholder"]
 
@@ -32,17 +32,9 @@ def seeded(seed: int | None, chance: int = 0) -> Iterator[None]:
         seed: the seed; None is as no seed: an operation's own seed alone settles what it draws.
         chance: what operations without any seed follow from, where ``seed`` is None.
     """
-    here = eager_context.context()
-    before = here._seed, getattr(here, "_rng", None)
-    # tf.random.set_seed would besides throw away every compiled kernel, the training step's among them.
-    if seed is None:
-        here._seed, here._rng = _UNSEEDED, random.Random(chance)
-    else:
-        here._seed, here._rng = seed, random.Random(seed)
-    try:
+    given = (_UNSEEDED, random.Random(chance)) if seed is None else (seed, random.Random(seed))
+    with global_seed(*given):
         yield
-    finally:
-        here._seed, here._rng = before
 
 
 def call_input_fn(

@@ -15,10 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
+from transferkit.private.tensorflow_attributes import (
+    flat_elements,
+    functions_of,
+    inputs_of,
+    keep_dataset,
+    options_text,
+    variant_of,
+)
+from transferkit.private.tensorflow_names import OwnedIterator
 
 __all__ = ["as_it_is", "leaves_nothing", "opened", "release"]
 
@@ -40,7 +48,7 @@ def leaves_nothing(dataset: tf.data.Dataset) -> bool:
         for one in _stages(dataset):
             if _OUTSIDE.search(type(one).__name__):
                 return False
-            for wrapped in one._functions():
+            for wrapped in functions_of(one):
                 if any(map(_OUTSIDE.search, _operation_types(wrapped.function.graph))):
                     return False
     except _SILENT:
@@ -56,12 +64,12 @@ def opened(dataset: tf.data.Dataset) -> Any:
     """
     if not _nothing_to_gain(dataset):
         return iter(dataset)
-    types, shapes = dataset._flat_types, dataset._flat_shapes
+    types, shapes = flat_elements(dataset)
     resource = tf.raw_ops.AnonymousIteratorV3(output_types=types, output_shapes=shapes)
     tf.raw_ops.MakeIterator(dataset=as_it_is(dataset), iterator=resource)
     iterator = OwnedIterator(components=[resource], element_spec=dataset.element_spec)
     # As TensorFlow's own: what the pipeline made (seeds of a shuffle, a cache) lives as long.
-    iterator._dataset = dataset
+    keep_dataset(iterator, dataset)
     return iterator
 
 
@@ -70,13 +78,14 @@ def as_it_is(dataset: tf.data.Dataset) -> Any:
 
     In a function, whose kernels TensorFlow keeps: those of datasets that are called one by one it makes anew.
     """
-    (variant,) = _told(tuple(dataset._flat_types), tuple(dataset._flat_shapes))(dataset._variant_tensor)
+    types, shapes = flat_elements(dataset)
+    (variant,) = _told(tuple(types), tuple(shapes))(variant_of(dataset))
     return variant
 
 
 def _nothing_to_gain(dataset: tf.data.Dataset) -> bool:
     try:
-        if any(one._functions() for one in _stages(dataset)):
+        if any(functions_of(one) for one in _stages(dataset)):
             return False
         return dataset.options().experimental_optimization.apply_default_optimizations is None
     except _SILENT:
@@ -88,7 +97,7 @@ def _stages(dataset: tf.data.Dataset) -> Iterator[Any]:
     while todo:
         one = todo.pop()
         yield one
-        todo.extend(one._inputs())
+        todo.extend(inputs_of(one))
 
 
 @functools.cache
@@ -102,7 +111,7 @@ def _told(types: tuple[Any, ...], shapes: tuple[Any, ...]) -> GraphFunction:
             variant = tf.compat.v1.placeholder(tf.variant, [])
             told = tf.raw_ops.OptionsDataset(
                 input_dataset=variant,
-                serialized_options=options._to_proto().SerializeToString(),
+                serialized_options=options_text(options),
                 output_types=types,
                 output_shapes=shapes,
             )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.data.ops import dataset_ops
+
+from transferkit.private.tensorflow_attributes import iterator_makers
 
 __all__ = ["NeedsGraph", "noticing_iterators", "through_session"]
 
@@ -29,16 +30,8 @@ def noticing_iterators() -> Iterator[None]:
     def refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
         raise NeedsGraph
 
-    kind: Any = dataset_ops.DatasetV1
-    names = "_make_one_shot_iterator", "_make_initializable_iterator"
-    before = {name: getattr(kind, name) for name in names}
-    for name in names:
-        setattr(kind, name, refuse)
-    try:
+    with iterator_makers(refuse):
         yield
-    finally:
-        for name, method in before.items():
-            setattr(kind, name, method)
 
 
 def through_session(call: Callable[[], Any], seed: int | None) -> Any:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.iterators import leaves_nothing, opened, release
+from transferkit.private.tensorflow_attributes import iterator_resource
 
 __all__ = ["Batches", "GraphLoop"]
 
@@ -76,7 +77,7 @@ class Batches:
             if self._plain is None:
                 batch = next(self.iterator, _END)
                 return None if batch is _END else flatten(batch)
-            source = self.iterator._iterator_resource
+            source = iterator_resource(self.iterator)
             return list(tf.raw_ops.IteratorGetNext(iterator=source, **self._plain))
         except tf.errors.OutOfRangeError:
             return None

@@ -24,6 +24,7 @@ from transferkit.estimator.session.progress import LossLog, progress
 from transferkit.estimator.session.scaffold import kept_by
 from transferkit.estimator.spec import ModeKeys
 from transferkit.estimator.summaries import LearningRate, Speed, SummaryLog, merged_summary
+from transferkit.private.tensorflow_attributes import folder_of_hook
 
 __all__ = ["NanLossDuringTrainingError", "Training"]
 
@@ -72,7 +73,7 @@ class Training:
             context = input_context(strategy)
             dataset, labelled = call_input_fn(input_fn, ModeKeys.TRAIN, engine.params, self._config, context)
         self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled), strategy)
-        engine.keep = kept_by(self._traced.spec.scaffold._saver)
+        engine.keep = kept_by(self._traced.spec.scaffold.saver)
         engine.load_latest()
         engine.initialize(self._traced)
         engine.begin(self._traced)
@@ -296,7 +297,7 @@ def _open_writers(hooks: Sequence[Any], journal: SummaryLog) -> None:
     if journal.writes:
         _ = journal.writer
     for hook in hooks:
-        folder = getattr(hook, "_output_dir", None)
+        folder = folder_of_hook(hook)
         if isinstance(folder, str):
             _ = SummaryLog(folder).writer
 

@@ -12,7 +12,7 @@ from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import baseline_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
-from transferkit.estimator.private import NumericColumn
+from transferkit.private.tensorflow_names import NumericColumn
 
 __all__ = ["BaselineClassifier", "BaselineEstimator", "BaselineRegressor"]
 

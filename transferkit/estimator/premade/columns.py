@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.private import (
+from transferkit.private.tensorflow_names import (
     CategoricalColumn,
     DenseColumn,
     FeatureColumn,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.premade.columns import checked_features, dense_input, weighted_sums
 from transferkit.estimator.spec import ModeKeys
+from transferkit.keras_import import keras
 
 __all__ = ["Logits", "activation_summary", "baseline_logits", "dnn_logits", "linear_logits"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from transferkit.errors import did_you_mean, fault
@@ -17,6 +16,7 @@ from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.training import keras_train_op, scaled_by_replicas
 from transferkit.estimator.premade.logits import Logits
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
+from transferkit.keras_import import keras
 
 __all__ = ["optimizer_of", "spec_of", "step_of"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.private import NumericColumn
+from transferkit.private.tensorflow_names import NumericColumn
 
 __all__ = ["classifier_parse_example_spec", "regressor_parse_example_spec"]
 

@@ -10,21 +10,22 @@ import tensorflow as tf
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.session.session import GraphSession
 from transferkit.estimator.variables.variables import VariableStore
+from transferkit.private.tensorflow_attributes import first_value_operation, kept_by_saver
 
 __all__ = ["first_values", "kept_by", "make_ready", "restore_by"]
 
 
 def first_values(traced: Traced, session: GraphSession, store: VariableStore) -> None:
     """What model_fn says of the values of a model that has no checkpoint yet."""
-    operations = [getattr(variable, "_initializer_op", None) for variable in store.saved.values()]
+    operations = [first_value_operation(variable) for variable in store.saved.values()]
     # Set by tf.compat.v1.train.init_from_checkpoint.
     session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])
     scaffold = traced.spec.scaffold
     with traced.graph.as_default():
-        if scaffold._init_op is not None:
-            session.run(scaffold._init_op, scaffold._init_feed_dict)
-        if scaffold._init_fn is not None:
-            scaffold._init_fn(session)
+        if scaffold.init_op is not None:
+            session.run(scaffold.init_op, scaffold.init_feed_dict)
+        if scaffold.init_fn is not None:
+            scaffold.init_fn(session)
 
 
 def make_ready(scaffold: Any, session: GraphSession) -> None:
@@ -33,11 +34,11 @@ def make_ready(scaffold: Any, session: GraphSession) -> None:
     Raises:
         RuntimeError: where one of them names variables that are not ready.
     """
-    _ask(scaffold, session, scaffold._ready_for_local_init_op, "model ready for local_init")
-    if scaffold._local_init_op is not None:
+    _ask(scaffold, session, scaffold.ready_for_local_init_op, "model ready for local_init")
+    if scaffold.local_init_op is not None:
         with session.graph.as_default():
-            session.run(scaffold._local_init_op)
-    _ask(scaffold, session, scaffold._ready_op, "model ready")
+            session.run(scaffold.local_init_op)
+    _ask(scaffold, session, scaffold.ready_op, "model ready")
 
 
 def _ask(scaffold: Any, session: GraphSession, operation: Any, what: str) -> None:
@@ -48,8 +49,8 @@ def _ask(scaffold: Any, session: GraphSession, operation: Any, what: str) -> Non
     if missing is not None and np.size(missing):
         names = ", ".join(np.ravel(np.asarray(missing)).astype(str))
         raise RuntimeError(
-            f"Init operations did not make {what}. Init op: {scaffold._init_op}, init fn: "
-            f"{scaffold._init_fn}, local_init_op: {scaffold._local_init_op}, "
+            f"Init operations did not make {what}. Init op: {scaffold.init_op}, init fn: "
+            f"{scaffold.init_fn}, local_init_op: {scaffold.local_init_op}, "
             f"error: Variables not initialized: {names}"
         )
 
@@ -64,4 +65,4 @@ def kept_by(saver: Any) -> tuple[int | None, float] | None:
     """How many checkpoints a saver keeps, and the hours between two that it keeps for good."""
     if saver is None:
         return None
-    return saver._max_to_keep, saver._keep_checkpoint_every_n_hours
+    return kept_by_saver(saver)

@@ -12,7 +12,7 @@ from transferkit.errors import fault
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.mode_graph import Traced
-from transferkit.estimator.private import SessionInterface, default_session
+from transferkit.private.tensorflow_names import SessionInterface, default_session
 
 __all__ = ["Fetches", "GraphSession", "as_fed", "parse_feeds", "to_numpy"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.private.tensorflow_attributes import replicas_awaited, wrapped_optimizer
 
 __all__ = ["replicas_in_step"]
 
@@ -16,12 +17,12 @@ _Kind: Any = tf.compat.v1.train.SyncReplicasOptimizer
 
 
 def _apply(self: Any, grads_and_vars: Any, global_step: Any = None, name: Any = None) -> Any:
-    workers = max(self._replicas_to_aggregate, self._total_num_replicas)
+    workers = replicas_awaited(self)
     if workers > 1:
         hint = "use RunConfig(train_distribute=…): tf.distribute keeps the workers in step"
         raise ValueError(fault("SyncReplicasOptimizer", f"{workers} replicas", None, hint))
     self._gradients_applied = True
-    return self._opt.apply_gradients(grads_and_vars, global_step, name)
+    return wrapped_optimizer(self).apply_gradients(grads_and_vars, global_step, name)
 
 
 def _hook(self: Any, is_chief: bool, num_tokens: int = -1) -> Any:

@@ -8,17 +8,19 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.private.tensorflow_attributes import wrapped_optimizer
+
 __all__ = ["CrossShardOptimizer", "averaged_by_strategy"]
 
 CrossShardOptimizer: Any = tf.compat.v1.tpu.CrossShardOptimizer
 
 
 def _compute(self: Any, loss: Any, var_list: Any = None, **kwargs: Any) -> Any:
-    return self._opt.compute_gradients(loss, var_list=var_list, **kwargs)
+    return wrapped_optimizer(self).compute_gradients(loss, var_list=var_list, **kwargs)
 
 
 def _apply(self: Any, grads_and_vars: Any, global_step: Any = None, name: Any = None) -> Any:
-    return self._opt.apply_gradients(grads_and_vars, global_step, name)
+    return wrapped_optimizer(self).apply_gradients(grads_and_vars, global_step, name)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from transferkit.estimator.tpu.config import InputPipelineConfig, RunConfig, che
 from transferkit.estimator.tpu.context import TPUContext
 from transferkit.estimator.tpu.cross_shard import averaged_by_strategy
 from transferkit.estimator.tpu.spec import TPUEstimatorSpec
+from transferkit.private.tensorflow_attributes import number_of_worker, workers_of
 
 __all__ = ["TPUEstimator"]
 
@@ -199,8 +200,8 @@ class TPUEstimator(Estimator):
         strategy = self._engine.strategy(mode)
         if strategy is None:
             return TPUContext(1, 1, 0, mode)
-        hosts = getattr(strategy.extended, "_num_workers", 1) or 1
-        here = getattr(strategy.extended, "_id_in_cluster", 0) or 0
+        hosts = workers_of(strategy)
+        here = number_of_worker(strategy)
         return TPUContext(strategy.num_replicas_in_sync, hosts, here, mode)
 
     def _told(self, params: Any, mode: str) -> Any:

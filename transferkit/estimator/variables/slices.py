@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from transferkit.private.tensorflow_attributes import slice_of
+
 __all__ = ["expected_shape", "full_name", "named", "part_of", "spec_of"]
-
-
-def _info(variable: Any) -> Any:
-    return getattr(variable, "_save_slice_info", None)
 
 
 def full_name(name: str, variable: Any) -> str:
     """The name in a checkpoint: that of the whole, for a part."""
-    info = _info(variable)
+    info = slice_of(variable)
     return name if info is None else str(info.full_name)
 
 
 def spec_of(variable: Any) -> str:
     """Which part of the whole a variable is, as checkpoints write it; empty for a whole one."""
-    info = _info(variable)
+    info = slice_of(variable)
     return "" if info is None else str(info.spec)
 
 
 def part_of(variable: Any, value: Any) -> Any:
     """The part of the whole's ``value`` that ``variable`` holds."""
-    info = _info(variable)
+    info = slice_of(variable)
     if info is None:
         return value
     pairs = zip(info.var_offset, info.var_shape, strict=True)
@@ -35,10 +33,10 @@ def part_of(variable: Any, value: Any) -> Any:
 
 def expected_shape(variable: Any) -> list[int]:
     """The shape that a checkpoint must have for ``variable``: the whole's, for a part."""
-    info = _info(variable)
+    info = slice_of(variable)
     return list(info.full_shape) if info is not None else list(variable.shape.as_list())
 
 
 def named(variables: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Name -> name in the checkpoint and part, of those variables that are parts."""
-    return {n: (full_name(n, v), spec_of(v)) for n, v in variables.items() if _info(v) is not None}
+    return {n: (full_name(n, v), spec_of(v)) for n, v in variables.items() if slice_of(v) is not None}

@@ -6,7 +6,8 @@ import gc
 import sys
 from typing import Any
 
-import keras
+from transferkit.keras_import import keras
+from transferkit.private.tensorflow_attributes import container_handle, handle_of, ordering_token
 
 __all__ = ["container_of", "handles_of", "keras_owner", "ordering_tokens"]
 
@@ -15,11 +16,7 @@ def container_of(variable: Any) -> Any:
     """The variable a user knows, for one of its copies on a device."""
     if getattr(variable, "_values", None):
         return variable
-    find = getattr(variable, "_distributed_container", None)
-    if find is None:
-        # A plain copy carries the way to its container on its handle.
-        find = getattr(getattr(variable, "_handle", None), "_distributed_container", None)
-    found = find() if callable(find) else None
+    found = container_handle(variable)
     return variable if found is None else found
 
 
@@ -45,14 +42,14 @@ def handles_of(variable: Any) -> list[Any]:
     """The resource handles of ``variable``, one for each copy."""
     values = getattr(variable, "_values", None)
     parts = values if isinstance(values, (tuple, list)) and values else [variable]
-    return [handle for handle in (getattr(part, "_handle", None) for part in parts) if handle is not None]
+    return [handle for handle in (handle_of(part) for part in parts) if handle is not None]
 
 
 def ordering_tokens() -> set[int]:
     """Handles of the variables by which tf.distribute orders its collective operations: no state to save."""
     found = set()
     for thing in gc.get_objects():
-        if type(thing).__name__ == "CollectiveReplicaLauncher":
-            found.add(id(getattr(thing, "_ordering_token", None)))
-            found.add(id(getattr(getattr(thing, "_ordering_token", None), "handle", None)))
+        token = ordering_token(thing)
+        if token is not None:
+            found |= {id(token), id(getattr(token, "handle", None))}
     return found

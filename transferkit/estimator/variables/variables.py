@@ -16,15 +16,15 @@ import threading
 import zlib
 from typing import Any
 
-import keras
 import tensorflow as tf
-from tensorflow.python.ops import resource_variable_ops
 
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.graph_style import name_operation
 from transferkit.estimator.live_objects import living
 from transferkit.estimator.variables.storage import container_of, handles_of, keras_owner, ordering_tokens
+from transferkit.keras_import import keras
+from transferkit.private.tensorflow_names import ResourceVariable
 
 __all__ = ["VariableStore", "is_local"]
 
@@ -134,7 +134,7 @@ class VariableStore:
         given = {name: value for name, value in kwargs.items() if name in _GIVEN}
         if self._home is None:
             # By its class: tf.Variable would be asked for from the strategy that is traced.
-            return resource_variable_ops.ResourceVariable(**given)
+            return ResourceVariable(**given)
         with self._home.scope():
             return tf.Variable(**given)
 

@@ -10,10 +10,12 @@ from typing import Any
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
+
+from transferkit.private.tensorflow_names import tflite_schema
 
 __all__ = ["Graph", "interpreter"]
 
+schema = tflite_schema()
 _WEIGHTED = {
     schema.BuiltinOperator.CONV_2D,
     schema.BuiltinOperator.DEPTHWISE_CONV_2D,
