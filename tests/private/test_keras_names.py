@@ -25,6 +25,12 @@ def test_state_of_keras_is_read_and_set():
         private.set_global_value("object_name_uids", before)
 
 
+def test_a_layer_is_named_after_its_class():
+    name = keras.layers.GlobalAveragePooling2D().name
+    assert name.startswith(private.snake_case("GlobalAveragePooling2D"))
+    assert private.snake_case("GlobalAveragePooling2D") == "global_average_pooling2d"
+
+
 def test_a_functional_model_has_a_graph(model):
     assert private.connected_by_graph(model)
     assert not private.connected_by_graph(keras.layers.Dense(1))

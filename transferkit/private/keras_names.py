@@ -11,6 +11,7 @@ from typing import Any
 # First of all: what it brings was set up before it was imported.
 from transferkit.keras_import import keras  # isort: skip
 from keras.src.backend.common import global_state  # isort: skip
+from keras.src.utils import naming  # isort: skip
 
 __all__ = [
     "compiled_metrics",
@@ -22,6 +23,7 @@ __all__ = [
     "rate_of",
     "run_through",
     "set_global_value",
+    "snake_case",
     "takes_training",
     "updates_given",
     "variable_updated",
@@ -41,6 +43,11 @@ def global_value(name: str) -> Any:
 def set_global_value(name: str, value: Any) -> None:
     """Sets what :func:`global_value` reads; since 3.0."""
     global_state.set_global_attribute(name, value)
+
+
+def snake_case(name: str) -> str:
+    """The name that Keras gives to a layer of a class that nobody named, without its number; since 3.0."""
+    return naming.to_snake_case(name)
 
 
 def connected_by_graph(model: Any) -> bool:

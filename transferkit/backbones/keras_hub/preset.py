@@ -163,6 +163,6 @@ def _weight_files(preset: str) -> list[str]:
 
 def _snake(name: str) -> str:
     """The name of a class as Keras writes it in a file of weights."""
-    from keras.src.utils.naming import to_snake_case
+    from transferkit.private.keras_names import snake_case
 
-    return to_snake_case(name)
+    return snake_case(name)
