@@ -14,6 +14,7 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 from transferkit.backbones.keras_hub.families import Family, family_of
+from transferkit.private.keras_names import snake_case
 
 __all__ = ["BoundSizeError", "Tower", "open_preset"]
 
@@ -124,7 +125,7 @@ def _load(preset: str, network: Any, norm: Any) -> None:
     """Loads the vision tower's part of a file of weights, and leaves the text tower's unread."""
     import h5py
 
-    group = f"layers/{_snake(type(network).__name__)}"
+    group = f"layers/{snake_case(type(network).__name__)}"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "tower.weights.h5"
         found = False
@@ -159,10 +160,3 @@ def _weight_files(preset: str) -> list[str]:
     index = json.loads(Path(get_file(preset, _SHARDED)).read_text("utf-8"))["weight_map"]
     names = {one for value in index.values() for one in (value if isinstance(value, list) else [value])}
     return [get_file(preset, name) for name in sorted(names)]
-
-
-def _snake(name: str) -> str:
-    """The name of a class as Keras writes it in a file of weights."""
-    from transferkit.private.keras_names import snake_case
-
-    return snake_case(name)
