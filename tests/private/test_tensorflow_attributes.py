@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.private import tensorflow_attributes as private
+from transferkit.private.tensorflow_names import loss_reduction
 
 v1 = tf.compat.v1
 
@@ -188,3 +189,23 @@ def test_what_launches_collective_operations_has_a_token():
     launcher._ordering_token = "token"
     assert private.ordering_token(launcher) == "token"
     assert private.ordering_token(object()) is None
+
+
+def test_a_loss_is_noted_as_tensorflow_s_own_losses_note_theirs():
+    strategy = tf.distribute.MirroredStrategy(["cpu:0"])
+    with tf.Graph().as_default(), strategy.scope(), private.losses_scaled(strategy):
+        private.note_loss_reduction(v1.losses.Reduction.SUM)
+        assert loss_reduction() == tf.distribute.ReduceOp.SUM
+        private.note_loss_reduction(v1.losses.Reduction.MEAN)
+        assert loss_reduction() == tf.distribute.ReduceOp.MEAN
+
+
+def test_a_slot_of_zeros_is_made():
+    with tf.Graph().as_default():
+        optimizer, variable = v1.train.AdamOptimizer(), v1.get_variable("a", [2])
+        private.make_zeros(optimizer, variable, "mine")
+        assert optimizer.get_slot(variable, "mine").shape == [2]
+
+
+def test_feature_columns_are_of_the_second_kind():
+    assert private.is_v2_column(tf.feature_column.numeric_column("a"))

@@ -26,11 +26,13 @@ __all__ = [
     "global_seed",
     "handle_of",
     "inputs_of",
+    "is_v2_column",
     "iterator_makers",
     "iterator_resource",
     "keep_dataset",
     "kept_by_saver",
     "losses_scaled",
+    "make_zeros",
     "note_loss_reduction",
     "number_of_worker",
     "options_text",
@@ -152,6 +154,16 @@ def resource_handle(resource: Any) -> Any:
 def wrapped_optimizer(optimizer: Any) -> Any:
     """The optimizer inside ``SyncReplicasOptimizer`` or ``CrossShardOptimizer``; since 1.0."""
     return optimizer._opt
+
+
+def make_zeros(optimizer: tf.compat.v1.train.Optimizer, variable: Any, slot: str) -> None:
+    """Makes a slot of zeros, which a subclass of TensorFlow 1's optimizers is meant to do; since 1.0."""
+    optimizer._zeros_slot(variable, slot, optimizer.get_name())
+
+
+def is_v2_column(column: Any) -> bool:
+    """Whether a feature column is of today's kind and not of TensorFlow 1's first; since 1.9."""
+    return bool(column._is_v2_column)
 
 
 def replicas_awaited(optimizer: tf.compat.v1.train.SyncReplicasOptimizer) -> int:

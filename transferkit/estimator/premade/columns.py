@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.private.tensorflow_attributes import is_v2_column
 from transferkit.private.tensorflow_names import (
     CategoricalColumn,
     DenseColumn,
@@ -152,7 +153,7 @@ def _sorted(columns: Iterable[Any]) -> list[Any]:
     if not columns:
         raise ValueError(fault("feature_columns", columns, "one column or more"))
     for column in columns:
-        if not isinstance(column, FeatureColumn) or not column._is_v2_column:
+        if not isinstance(column, FeatureColumn) or not is_v2_column(column):
             raise ValueError(fault("feature_columns", column, "columns of tf.feature_column"))
     names = [column.name for column in columns]
     doubled = sorted({name for name in names if names.count(name) > 1})

@@ -17,6 +17,7 @@ from transferkit.estimator.heads.training import keras_train_op, scaled_by_repli
 from transferkit.estimator.premade.logits import Logits
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
+from transferkit.private.tensorflow_attributes import make_zeros
 
 __all__ = ["optimizer_of", "spec_of", "step_of"]
 
@@ -35,7 +36,7 @@ class _RMSProp(_RMSPropBase):
     def _create_slots(self, var_list: Any) -> None:
         for variable in var_list:
             for slot in ("rms", "momentum"):
-                self._zeros_slot(variable, slot, self._name)
+                make_zeros(self, variable, slot)
 
 
 _NAMED: dict[str, Callable[[float], Any]] = {
