@@ -69,3 +69,72 @@ def test_quiet_shows_nothing_and_keeps_the_times():
     progress.say("hello")
     assert stream.getvalue() == ""
     assert progress.seconds["train"] > 0
+
+
+def test_what_is_not_counted_says_what_it_does_and_its_seconds():
+    for stream in (Terminal(), io.StringIO()):
+        with Progress(stream=stream).stage("start", doing="loading TensorFlow"):
+            pass
+        assert "start" in stream.getvalue()
+        assert "loading TensorFlow, 0.0 s" in stream.getvalue()
+        assert "0 " not in stream.getvalue().replace("0.0 s", "").replace("00:00", "")
+
+
+def test_a_terminal_keeps_a_line_a_stage_and_no_bar():
+    stream = Terminal()
+    work(Progress(stream=stream))
+    *_, last = stream.getvalue().splitlines()
+    assert "6 steps" in last
+    assert "|" not in last
+
+
+def test_an_interruption_leaves_the_bar_where_it_was():
+    stream = Terminal()
+
+    def interrupted() -> None:
+        with Progress(stream=stream).stage("train", total=10) as stage:
+            stage.update(3)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert "3/10" in stream.getvalue().splitlines()[-1]
+
+
+def test_work_within_a_stage_has_a_bar_of_its_own():
+    stream = Terminal()
+    with Progress(stream=stream).stage("train", total=10) as stage, stage.counting("validate", 50) as count:
+        count(32)
+        count(64)  # the last batch is a part of one
+    assert "validate" in stream.getvalue()
+    assert "50/50" in stream.getvalue()
+    log = Progress(stream=io.StringIO())
+    with log.stage("train", total=10) as stage, stage.counting("validate", 50) as count:
+        assert count is None
+
+
+def test_colours_are_the_terminals_and_no_color_is_heeded(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    Progress(stream=stream).say("best", "good")
+    assert stream.getvalue() == "\x1b[32mbest\x1b[0m\n"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            plain = Terminal()
+            Progress(stream=plain).say("best", "good")
+            assert plain.getvalue() == "best\n"
+    log = io.StringIO()
+    Progress(stream=log).say("best", "good")
+    assert log.getvalue() == "best\n"
+
+
+def test_what_strangers_chose_colours_nothing(monkeypatch):
+    from transferkit.cli._terminal import PrintableStream
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    Progress(stream=PrintableStream(stream, bars=True)).say("phase \x1b[8mtop: kept", "name")
+    assert stream.getvalue() == "\x1b[36mphase \\x1b[8mtop\x1b[0m: kept\n"

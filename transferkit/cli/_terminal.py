@@ -38,6 +38,11 @@ class PrintableStream:
         self._stream.write(_encodable(shown, self._stream))
         return len(text)
 
+    def write_styled(self, text: str) -> int:
+        """Writes colours of our own as well: the caller has spelled out what strangers chose."""
+        self._stream.write(_encodable(text, self._stream))
+        return len(text)
+
     def writelines(self, lines: list[str]) -> None:
         for line in lines:
             self.write(line)

@@ -149,7 +149,7 @@ def _find(resolved: Recipe, phase: str | None, low: float, high: float, steps: i
 
     progress = Progress(quiet)
     images = prepare(resolved, progress)
-    with progress.stage("start", unit="module"):
+    with progress.stage("start", doing="loading TensorFlow and Keras"):
         start_tensorflow()
         from transferkit.inspection.range_test import range_test
     rates = low * (high / low) ** (np.arange(steps) / (steps - 1))

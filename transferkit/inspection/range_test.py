@@ -64,7 +64,7 @@ def range_test(
                 )
             stage.update(len(losses))
 
-    with progress.stage("backbone", unit="layer"):
+    with progress.stage("backbone", doing="building it and loading its weights"):
         parts = open_parts(recipe, images.classes)
     train(recipe, images, parts, lambda decoded, parts: folder, progress, instead=test)
     found = np.asarray(losses)

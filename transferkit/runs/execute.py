@@ -79,7 +79,7 @@ def execute(
 
     with start_checker(recipe.export.formats, recipe.export.parity) as checker:
         if parts is None:
-            with progress.stage("backbone", unit="layer"):
+            with progress.stage("backbone", doing="building it and loading its weights"):
                 parts = open_parts(recipe, images.classes)
         check_formats(recipe.export.formats, parts.backbone)
         fitted = train(recipe, images, parts, open_folder, progress, tell)
@@ -99,7 +99,7 @@ def execute(
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
         release = Release(recipe, folder / "export", checker)
-        with progress.stage("export", unit="file"):
+        with progress.stage("export", doing="writing the model's files"):
             export_spec = make_export_spec(
                 trained.parts, network, trained.calibrated, _photos(recipe, fitted)
             )
@@ -121,7 +121,9 @@ def execute(
 
         def publish() -> None:
             exact = cut_features.activations.stats.dtype == "float32" and not on_accelerator()
-            with progress.stage("parity", unit="artefact") as stage:
+            with progress.stage(
+                "parity", unit="artefact", doing="asking the export in a fresh process"
+            ) as stage:
                 _, trained.verdict = release.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
                 stage.update(len(trained.verdict.findings))
             trained.verdict.write(folder)

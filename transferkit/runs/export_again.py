@@ -64,7 +64,7 @@ def _export(
     measuring = [name for name in section.formats if getattr(load_format(name), "PHOTOS", False)]
     images = _images(run, data, progress, measuring) if section.parity or measuring else None
     with start_checker(section.formats, section.parity) as checker:
-        with progress.stage("network", unit="layer"):
+        with progress.stage("network", doing="building it and loading its weights"):
             parts, network = restore(run)
         check_formats(section.formats, parts.backbone)
         decoding = Decoding.of(recipe.data, parts.backbone.input_size)
@@ -75,12 +75,12 @@ def _export(
         if images is not None and section.parity:
             held_out = _held_out(run, images, parts, network, progress)
         release = Release(recipe, folder, checker)
-        with progress.stage("export", unit="file"):
+        with progress.stage("export", doing="writing the model's files"):
             export_spec = make_export_spec(parts, network, run.calibrated, photos)
             release.write(
                 export_spec, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
             )
-        with progress.stage("parity", unit="artefact") as stage:
+        with progress.stage("parity", unit="artefact", doing="asking the export in a fresh process") as stage:
             version, result = release.publish(held_out, lambda new: _complete(run.path, new))
             stage.update(len(result.findings))
     raise_if_refused(run.calibrated.without_shortfall(), result, str(run.path))

@@ -115,7 +115,7 @@ def _run(
         progress.say(note)
 
     # TensorFlow and Keras load only now, when all that can be refused without them has been.
-    with progress.stage("start", unit="module"):
+    with progress.stage("start", doing="loading TensorFlow and Keras"):
         start_tensorflow()
         with loading():
             from transferkit.runs.execute import execute

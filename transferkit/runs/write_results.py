@@ -88,13 +88,13 @@ def write_outcome(
     made_from["paths"] = record_paths(recipe, place.path)
     heat = MistakeHeatmaps()
     if recipe.evaluation.grad_cam and worst_mistakes(evaluation, 1):
-        with progress.stage("explain", unit="mistake") as stage:
+        with progress.stage("explain", unit="mistake", doing="what the worst mistakes rest on") as stage:
             files = [images.paths[index] for index in images.of_split(images.held_out)]
             decoding = Decoding.of(recipe.data, backbone.input_size)
             heat = mistake_heatmaps(trained.parts, evaluation, files, decoding, recipe.evaluation.grad_cam)
             stage.update(len(heat.overlays))
     publish()
-    with progress.stage("report", unit="page"):
+    with progress.stage("report", doing="drawing report.html"):
         text = json.dumps(made_from, indent=2, ensure_ascii=False)
         facts = report_data(folder, place, trained, evaluation, gates, progress, text, heat, began)
         write_report(facts, folder / "report.html")

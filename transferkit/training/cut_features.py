@@ -21,9 +21,9 @@ from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 
-__all__ = ["CutFeatures", "extract_features", "pass_images"]
+__all__ = ["EVALUATION_BATCH", "CutFeatures", "extract_features", "pass_images"]
 
-_EVALUATION_BATCH = 256
+EVALUATION_BATCH = 256
 # Training images that pass the frozen prefix although training does not need it: the features' mean and scale
 # are well known from so many.
 _SAMPLE = 10_000
@@ -77,7 +77,7 @@ class CutFeatures:
         """
         if len(indices) and self.kept[indices].min() < 0:
             raise IndexError("an image that passes the whole network in training has no activations")
-        return _named(dataset(self.activations, self.kept[indices], labels, _EVALUATION_BATCH))
+        return _named(dataset(self.activations, self.kept[indices], labels, EVALUATION_BATCH))
 
     def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
         """As :meth:`in_order`, once for each view; the images themselves where there are none."""
@@ -86,7 +86,7 @@ class CutFeatures:
         singles = [
             replace(self.views, rows=self.views.rows[:, view]) for view in range(self.views.rows.shape[1])
         ]
-        return [_named(dataset(one, self._of_views(indices), labels, _EVALUATION_BATCH)) for one in singles]
+        return [_named(dataset(one, self._of_views(indices), labels, EVALUATION_BATCH)) for one in singles]
 
     def shuffled(
         self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int

@@ -14,7 +14,7 @@ from transferkit.freezing import FreezePlan, Proof
 from transferkit.heads import Known, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
-from transferkit.training.cut_features import CutFeatures, extract_features
+from transferkit.training.cut_features import EVALUATION_BATCH, CutFeatures, extract_features
 from transferkit.training.images import Images
 from transferkit.training.optimizer import build_optimizer
 from transferkit.training.parts import Parts, features_of
@@ -268,5 +268,7 @@ def _phase_data(
         train=lambda epoch: cut_features.shuffled(train, images.labels[train], phase.batch_size, seed, epoch),
         validation=lambda: cut_features.in_order(validation, images.labels[validation]),
         steps_per_epoch=-(-len(train) // phase.batch_size),
+        validation_images=len(validation),
+        validation_batch=EVALUATION_BATCH,
         measure=measure(phase.metrics, network.head, images.labels[validation]),
     )

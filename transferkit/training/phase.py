@@ -23,8 +23,9 @@ from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
+from transferkit.training.epoch_lines import HEADER, epoch_line
 from transferkit.training.history import History
-from transferkit.training.kept_state import Kept, prove
+from transferkit.training.kept_state import Kept, kept_row, prove
 from transferkit.training.optimizer import Rate, phase_steps
 from transferkit.training.progress import Progress
 from transferkit.training.validation import Measure
@@ -48,12 +49,16 @@ class PhaseData:
             from 0, is a function of the seed and the epoch alone.
         validation: ``() -> tf.data.Dataset`` of the validation images, each once.
         steps_per_epoch: batches in an epoch, the last partial one included.
+        validation_images: how many there are, in batches of ``validation_batch``.
+        validation_batch: see there.
         measure: the figures that need the predictions of the validation images, or None.
     """
 
     train: Callable[[int], Any]
     validation: Callable[[], Any]
     steps_per_epoch: int
+    validation_images: int = 0
+    validation_batch: int = 1
     measure: Measure | None = None
 
 
@@ -117,13 +122,16 @@ def train_phase(
             _evaluate(epoch, min(epoch * data.steps_per_epoch, total), seconds)
 
     def _evaluate(epoch: int, step: int, seconds: float) -> None:
-        measured = judge.evaluate(data.validation)
+        with stage.counting("validate", data.validation_images) as count:
+            hooks = [_Counting(count, data.validation_batch)] if count is not None else None
+            measured = judge.evaluate(data.validation, hooks=hooks)
         row = {
             "epoch": epoch,
             "step": step,
             "seconds": seconds,
             "loss": train_loss.result() if epoch else None,
             "val_loss": float(measured["average_loss"]),
+            "accuracy": train_loss.accuracy() if epoch else None,
             "val_accuracy": float(measured["accuracy"]),
         }
         if epoch:
@@ -138,6 +146,9 @@ def train_phase(
         if phase.keep == "last":
             write_weights(last_file, network.state_variables)
         history.append(row)
+        if epoch:
+            left = _left(history, epochs, done) if epoch < epochs else 0.0
+            progress.say(epoch_line(row, epochs, improved, left), "good" if improved else None)
         if tell is not None:
             tell(row)
 
@@ -149,20 +160,23 @@ def train_phase(
         optimizer.build(network.trainable_variables)
     if history.rows:
         _align(history, folder / "checkpoints", phase.name, progress)
-    if not history.rows:
-        evaluate(0, 0.0)
-    done = history.rows[-1]["step"]
+    done = history.rows[-1]["step"] if history.rows else 0
     hooks: list[Any] = [_Following(rate, history)] if rate.schedule.uses_metrics else []
     # The one phase of a recipe without phases has the stage's own name.
     name = "train" if phase.name == "train" else f"train {phase.name}"
     with progress.stage(name, total=total, unit="step", start=done) as stage:
+        if not history.rows:
+            evaluate(0, 0.0)
+        progress.say(HEADER)
         started = time.perf_counter()
         for epoch in range(history.rows[-1]["epoch"] + 1, epochs + 1):
             if stopping and history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
+                stage.note = f"stopped early after epoch {history.rows[-1]['epoch']} of {epochs}"
                 break
             if phase.time_budget and time.monotonic() - began > phase.time_budget:
                 if history.rows[-1]["epoch"] < epoch - 1:
                     evaluate(epoch - 1, time.perf_counter() - started)
+                stage.note = f"out of time after epoch {epoch - 1} of {epochs}"
                 break
             until = min(epoch * data.steps_per_epoch, total)
             rate.follow(history)
@@ -173,7 +187,8 @@ def train_phase(
                 diverged = True
                 progress.say(
                     f"phase {phase.name}: the loss became NaN in epoch {epoch}: it ends with its best state; "
-                    f"its learning rate, {phase.optimizer.learning_rate:g}, is too high"
+                    f"its learning rate, {phase.optimizer.learning_rate:g}, is too high",
+                    "bad",
                 )
                 break
             if _steps(optimizer) < until:
@@ -188,7 +203,12 @@ def train_phase(
             evaluate(epoch, time.perf_counter() - started)
             started = time.perf_counter()
             last = history.rows[-1]
-            stage.update(until, **{key: last[key] for key in ("loss", "val_loss", "val_accuracy")})
+            stage.update(until, loss=last["loss"])
+        kept_one = kept_row(history, phase.keep == "last" and not diverged)
+        ended = f"{stage.note}; " if stage.note else ""
+        figures = f"val loss {kept_one['val_loss']:.4g}, val accuracy {kept_one['val_accuracy']:.3f}"
+        stage.facts.clear()  # of the last epoch; the kept one is another
+        stage.note = f"{ended}kept epoch {kept_one['epoch']}, {figures}"
     keeps_last = phase.keep == "last" and not diverged
     read_weights(last_file if keeps_last else best_file, network.state_variables)
     if not trained_here or diverged:
@@ -198,6 +218,27 @@ def train_phase(
     backbone = network.cut.trainable_variables
     kept = prove(phase.name, history, keeps_last, judge.evaluate(data.validation), exact, backbone)
     return history.rows, kept
+
+
+class _Counting(tf.compat.v1.train.SessionRunHook):
+    """Tells a bar how many images of an evaluation are done."""
+
+    def __init__(self, count: Callable[[int], None], batch: int) -> None:
+        self._count, self._batch, self._done = count, batch, 0
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        self._done += self._batch
+        self._count(self._done)
+
+
+def _left(history: History, epochs: int, done: int) -> float | None:
+    """Seconds that a phase takes still, at the pace of the epochs of this process."""
+    rows = [row for row in history.rows if row["step"] > done]
+    if not rows:
+        return None
+    before = max((row["epoch"] for row in history.rows if row["step"] <= done), default=0)
+    last = rows[-1]["epoch"]
+    return sum(row["seconds"] for row in rows) / (last - before) * (epochs - last)
 
 
 class _Following(tf.compat.v1.train.SessionRunHook):

@@ -17,11 +17,10 @@ from transferkit.errors import printable
 __all__ = ["Progress", "Stage"]
 
 _LOOK_SECONDS = 0.5
-# Where nothing is counted, the time alone moves; where a terminal is narrow, figures take the bar's place.
+# Where nothing is counted, the time alone moves.
 _TIMED = "{desc}: {elapsed}{postfix}"
-_NARROW = "{desc}: {n_fmt}/{total_fmt}, {remaining} left{postfix}, {rate_fmt}"
-_WIDE = 100
-_SHORT = {"val_accuracy": "val_acc"}
+# Select Graphic Rendition: what a name of the terminal's own palette looks like is the user's choice.
+_STYLES = {"good": "32", "name": "36", "bad": "31"}
 
 
 class Stage:
@@ -30,14 +29,16 @@ class Stage:
     Attributes:
         seconds: how long it took, once it has ended.
         done: units done so far.
+        note: how it ended, where that is worth saying.
     """
 
-    def __init__(self, name: str, bar: tqdm | None) -> None:
+    def __init__(self, name: str, bar: tqdm | None, stream: TextIO | None = None) -> None:
         self.name = name
+        self.note = ""
         self.done = 0
         self.seconds = 0.0
         self.facts: dict[str, str] = {}
-        self._bar = bar
+        self._bar, self._stream = bar, stream
 
     @contextmanager
     def watching(self, look: Callable[[], tuple[int, dict[str, float]]]) -> Iterator[None]:
@@ -62,12 +63,30 @@ class Stage:
         self.facts.update({key: f"{value:.4g}" for key, value in facts.items()})
         if self._bar is not None:
             if self.facts:
-                short = {_SHORT.get(key, key): f"{float(value):.3g}" for key, value in self.facts.items()}
+                short = {key: f"{float(value):.3g}" for key, value in facts.items()}
                 self._bar.set_postfix(short, refresh=False)
-                if (self._bar.ncols or _WIDE) < _WIDE and self._bar.total is not None:
-                    self._bar.bar_format = _NARROW
             self._bar.update(done - self.done)
         self.done = done
+
+    @contextmanager
+    def counting(self, name: str, total: int, unit: str = "image") -> Iterator[Callable[[int], None] | None]:
+        """A bar of its own in this one's place, for work within the stage, such as a validation.
+
+        Yields:
+            What takes the units done so far; None where there is no bar.
+        """
+        bar = self._bar
+        if bar is None:
+            yield None
+            return
+        bar.clear()
+        inner = _bar(self._stream, name, total, unit, 0)
+        try:
+            yield lambda done: inner.update(min(done, total) - inner.n) and None
+        finally:
+            inner.refresh()
+            inner.close()
+            bar.refresh()
 
     @contextmanager
     def ticking(self) -> Iterator[None]:
@@ -110,6 +129,14 @@ class _Lenient:
     def write(self, text: str) -> int:
         return self._try(lambda stream: stream.write(text)) or len(text)
 
+    def write_styled(self, text: str) -> int:
+        """Writes text with our own styles, where the stream would spell out escape sequences."""
+
+        def do(stream: TextIO) -> Any:
+            return getattr(stream, "write_styled", stream.write)(text)
+
+        return self._try(do) or len(text)
+
     def flush(self) -> None:
         self._try(lambda stream: stream.flush())
 
@@ -148,57 +175,86 @@ class Progress:
         self.seconds: dict[str, float] = {}
         self.counts: dict[str, tuple[int, str]] = {}
 
-    def say(self, line: str) -> None:
-        """Writes one line, above any bar."""
-        if not self.quiet:
-            tqdm.write(printable(line), file=self.stream)
+    def say(self, line: str, style: str | None = None) -> None:
+        """Writes one line, above any bar.
+
+        Args:
+            line: the text; what a terminal would obey is spelled out.
+            style: ``"good"`` or ``"bad"`` colours it, ``"name"`` what stands before its first colon, where
+                the terminal has colours and ``NO_COLOR`` is not set; None leaves it as it is.
+        """
+        if self.quiet:
+            return
+        text = printable(line)
+        if style is not None and self.colours:
+            head, colon, rest = text.partition(":") if style == "name" else (text, "", "")
+            text = f"\x1b[{_STYLES[style]}m{head}\x1b[0m{colon}{rest}"
+        with tqdm.external_write_mode(file=self.stream):
+            cast(Any, self.stream).write_styled(text + "\n")
+
+    @property
+    def colours(self) -> bool:
+        """Whether the stream is a terminal that shows colours, and nobody asked for none."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return not plain and self.stream.isatty()
 
     @contextmanager
     def stage(
-        self, name: str, total: int | None = None, unit: str = "image", start: int = 0
+        self, name: str, total: int | None = None, unit: str = "image", start: int = 0, doing: str = ""
     ) -> Iterator[Stage]:
-        """Opens a stage of ``total`` units, of which ``start`` were done by an earlier process."""
+        """Opens a stage of ``total`` units, of which ``start`` were done by an earlier process.
+
+        In a terminal a bar shows how far it is, and what it is ``doing`` where nothing is counted; a line of
+        the stage's figures stays.
+        """
         terminal = not self.quiet and self.stream.isatty()
-        bar = None
-        if terminal:
-            how: dict[str, Any] = {"file": self.stream, "initial": start, "leave": True, **_size(self.stream)}
-            if total is None:
-                how["bar_format"] = _TIMED
-            bar = tqdm(total=total, desc=name, unit=f" {unit}s", **how)
-        stage = Stage(name, bar)
+        shown = f"{name}, {doing}" if doing else name
+        bar = _bar(self.stream, shown, total, unit, start) if terminal else None
+        stage = Stage(name, bar, self.stream)
         stage.done = start
         began = time.perf_counter()
+        ended = False
         try:
             with stage.ticking():
                 yield stage
+            ended = True
         finally:
             stage.seconds = time.perf_counter() - began
             self.seconds[name] = self.seconds.get(name, 0.0) + stage.seconds
             self.counts[name] = self.counts.get(name, (0, unit))[0] + stage.done - start, unit
             if bar is not None:
+                bar.refresh()
+                bar.leave = not ended  # where it was interrupted the bar says how far it came
                 bar.close()
-        if not terminal and not self.quiet:
-            self.say(_plain(stage, unit, start))
+        self.say(_plain(stage, unit, start, doing), "name")
 
 
-def _size(stream: TextIO) -> dict[str, int]:
+def _bar(stream: TextIO | None, name: str, total: int | None, unit: str, start: int) -> tqdm:
+    how: dict[str, Any] = {"file": stream, "initial": start, "leave": False, "position": 0, **_size(stream)}
+    if total is None:
+        how["bar_format"] = _TIMED
+    return tqdm(total=total, desc=name, unit=f" {unit}s", **how)
+
+
+def _size(stream: TextIO | None) -> dict[str, int]:
     """For tqdm: 80 x 24 where a terminal says it has no size, as some in containers do; no bar would show.
 
     tqdm asks for the width of the standard streams alone.
     """
     try:
-        told = os.get_terminal_size(stream.fileno())
+        told = os.get_terminal_size(cast(TextIO, stream).fileno())
     except (OSError, ValueError, AttributeError):
         return {}
     return {"ncols": told.columns or 80, "nrows": told.lines or 24}
 
 
-def _plain(stage: Stage, unit: str, start: int) -> str:
-    parts = []
+def _plain(stage: Stage, unit: str, start: int, doing: str) -> str:
+    parts = [doing] if doing else []
     done = stage.done - start
     if done:
-        rate = f", {done / stage.seconds:.4g} {unit}s/s" if stage.seconds else ""
-        parts.append(f"{done} {unit}s{rate}")
+        rate = f", {done / stage.seconds:.4g} {unit}s/s" if stage.seconds and not doing else ""
+        parts.append(f"{done} {unit if done == 1 else unit + 's'}{rate}")
     parts += [f"{key} {value}" for key, value in stage.facts.items()]
+    parts += [stage.note] if stage.note else []
     parts.append(f"{stage.seconds:.1f} s")
     return f"{stage.name}: {', '.join(parts)}"

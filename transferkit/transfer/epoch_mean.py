@@ -1,4 +1,4 @@
-"""The mean of a training quantity over the epoch so far."""
+"""The means of loss and accuracy over the epoch so far."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["EpochMean"]
 
 
 class EpochMean:
-    """A mean over images that begins anew at each epoch's first step, by itself.
+    """Means over images that begin anew at each epoch's first step, by themselves.
 
-    It is part of the training graph, so it is in the checkpoints, and a resumed epoch ends with the mean that
-    the uninterrupted one would have.
+    They are part of the training graph, so they are in the checkpoints, and a resumed epoch ends with the
+    means that the uninterrupted one would have.
 
     Args:
         steps: training steps of one epoch.
@@ -24,24 +24,27 @@ class EpochMean:
         self.steps = steps
         self.total = keras.Variable(np.float32(0), trainable=False, name="epoch_total")
         self.weight = keras.Variable(np.float32(0), trainable=False, name="epoch_weight")
+        self.right = keras.Variable(np.float32(0), trainable=False, name="epoch_right")
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """What the mean is made of."""
-        return [self.total, self.weight]
+        """What the means are made of."""
+        return [self.total, self.weight, self.right]
 
-    def update(self, value: tf.Tensor, weight: tf.Tensor, step: tf.Tensor) -> None:
-        """Takes one step's value in.
+    def update(self, value: tf.Tensor, right: tf.Tensor, step: tf.Tensor) -> None:
+        """Takes one step's values in.
 
         Args:
-            value: scalar, a mean over the batch.
-            weight: scalar, images in the batch.
+            value: scalar, the loss, a mean over the batch.
+            right: bool ``[N]``, which images of the batch were answered right.
             step: scalar, steps done before this one.
         """
+        weight = tf.shape(right)[0]
         kept = tf.cast(tf.not_equal(tf.cast(step, tf.int64) % self.steps, 0), tf.float32)
         weight = tf.cast(weight, tf.float32)
         self.total.assign(kept * self.total.value + weight * value)
         self.weight.assign(kept * self.weight.value + weight)
+        self.right.assign(kept * self.right.value + tf.reduce_sum(tf.cast(right, tf.float32)))
 
     @property
     def has_steps(self) -> bool:
@@ -49,6 +52,14 @@ class EpochMean:
         return bool(self.weight.numpy())
 
     def result(self) -> float:
-        """The mean; NaN before the first step."""
+        """The mean loss; NaN before the first step."""
         weight = float(self.weight.numpy())
         return float(self.total.numpy()) / weight if weight else float("nan")
+
+    def accuracy(self) -> float:
+        """The share of images that were answered right, 0 to 1; NaN before the first step.
+
+        It is that of the network while it learned: with dropout, on augmented images, over the whole epoch.
+        """
+        weight = float(self.weight.numpy())
+        return float(self.right.numpy()) / weight if weight else float("nan")

@@ -28,7 +28,7 @@ def make_model_fn(
         network: what is trained, evaluated and served.
         optimizer: a Keras optimizer; needed for training only. Its ``learning_rate`` may be a schedule.
 
-        train_loss: the mean that the loss of every training step goes into, or None.
+        train_loss: the means that loss and accuracy of every training step go into, or None.
 
     Returns:
         ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
@@ -47,15 +47,26 @@ def make_model_fn(
         variables = network.trainable_variables
         features, labels = network.mixed(features, labels)
         with tf.GradientTape() as tape:
-            loss = network.head.loss(labels, network.logits(features, training=True))
+            logits = network.logits(features, training=True)
+            loss = network.head.loss(labels, logits)
             total = tf.add_n([loss, *network.penalties()])
         gradients = tape.gradient(total, [variable.value for variable in variables])
         if train_loss is not None:
-            train_loss.update(total, tf.shape(labels)[0], batches_seen(optimizer).value)
+            train_loss.update(total, _right(network, labels, logits), batches_seen(optimizer).value)
         train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return EstimatorSpec(mode, loss=total, train_op=train_op)
 
     return model_fn
+
+
+def _right(network: Network, labels: Any, logits: tf.Tensor) -> tf.Tensor:
+    """bool ``[N]``: which images are answered right; of a mixture, by its larger part."""
+    predictions = network.head.predictions(logits)
+    if network.head.multi_label:
+        return tf.reduce_all(tf.equal(predictions["present"], tf.cast(labels, tf.float32) >= 0.5), axis=1)
+    said = tf.argmax(predictions["probabilities"], axis=1)
+    true = tf.argmax(labels, axis=1) if labels.shape.rank == 2 else tf.cast(labels, tf.int64)
+    return tf.equal(said, true)
 
 
 def _metrics(network: Network, labels: Any, logits: tf.Tensor) -> dict[str, Any]:

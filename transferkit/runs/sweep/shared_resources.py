@@ -48,7 +48,7 @@ class SharedResources:
             return open_parts(recipe, images.classes, backbone=self._backbone)
         # The old one goes before the new one comes.
         self._backbone, self._loaded = None, []
-        with progress.stage("backbone", unit="layer"):
+        with progress.stage("backbone", doing="building it and loading its weights"):
             parts = open_parts(recipe, images.classes)
         self._key, self._backbone = key, parts.backbone
         self._loaded = [np.array(variable) for variable in _variables(parts.backbone)]
