@@ -222,9 +222,22 @@ def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, A
 
 
 def fit_features(
-    network: Network, cut_features: CutFeatures, images: Images, parts: Parts, progress: Progress
+    network: Network,
+    cut_features: CutFeatures,
+    images: Images,
+    parts: Parts,
+    progress: Progress,
+    seconds: float | None = None,
 ) -> CutFeatures | None:
     """Fits what is found from the training features at once: their scale, and a head in closed form.
+
+    Args:
+        network: whose features they are.
+        cut_features: the images at its cut.
+        images: the training images among them are fitted on.
+        parts: gets the head's layer, and the levels that it reads.
+        progress: shows the fit.
+        seconds: that a head may take to choose; None for those of the pass, and a minute at least.
 
     Returns:
         The images at the cut that the fitted head needs; None where no head was fitted.
@@ -245,11 +258,11 @@ def fit_features(
     known = Known(
         np.concatenate([images.groups_of(train)] * len(views)),
         parts.levels,
-        max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
+        seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
     )
-    with progress.stage("head", unit="class") as stage:
+    with progress.stage("head", total=len(standardised)) as stage:
         parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
-        stage.update(len(images.classes))
+        stage.update(len(standardised))
     if network.head.found is None:
         return cut_features
     levels = network.head.found.levels or tuple(parts.levels)

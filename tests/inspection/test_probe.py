@@ -1,0 +1,70 @@
+"""Backbones ranked on photos: what is measured, what is left out, and what is recommended."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from transferkit.cli.probe import command
+from transferkit.errors import UserError
+from transferkit.inspection.probe import ProbeRow, _recommended, _with_front, probe
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """Three classes of 16 images that their colour tells apart."""
+    root = tmp_path_factory.mktemp("colours")
+    rng = np.random.default_rng(0)
+    for name, colour in (("red", (200, 60, 60)), ("green", (60, 200, 60)), ("blue", (60, 60, 200))):
+        (root / name).mkdir()
+        for number in range(16):
+            noise = rng.integers(-50, 50, (40, 40, 3)) + np.array(colour)
+            Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(root / name / f"{number}.png")
+    return root
+
+
+def row(name, accuracy, gflops):
+    return ProbeRow(name, accuracy, accuracy - 0.1, accuracy + 0.1, 1.0, 10.0, gflops, 1.0, "head", 1.0)
+
+
+def test_the_front_is_what_nothing_beats():
+    rows = _with_front([row("best", 0.9, 5.0), row("beaten", 0.8, 6.0), row("cheap", 0.7, 0.1)])
+    assert [one.backbone for one in rows if one.front] == ["best", "cheap"]
+
+
+def test_the_cheapest_that_is_level_is_recommended():
+    rows = [row("big", 0.9, 5.0), row("small", 0.89, 0.5), row("tiny", 0.5, 0.1)]
+    rng = np.random.default_rng(0)
+    right = {name: (rng.uniform(size=400) < share).astype(float) for name, share in
+             (("big", 0.9), ("small", 0.9), ("tiny", 0.5))}  # fmt: skip
+    taken, sentence = _recommended(rows, right)
+    assert taken.backbone == ("small" if right["big"].mean() - right["small"].mean() < 0.02 else "big")
+    assert taken.backbone in sentence
+    assert _recommended(rows[:1], right)[0].backbone == "big"
+
+
+def test_it_measures_and_skips(colours, tmp_path):
+    page = tmp_path / "probe.html"
+    arguments = ["--data", str(colours), "--backbones", "embedded,resnet152,nowhere", "--quiet"]
+    done = CliRunner().invoke(command, [*arguments, "--json", "--out", str(page), "--budget", "2m"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    (only,) = found["rows"]
+    assert only["backbone"] == found["recommended"] == "embedded"
+    assert only["accuracy"] > 0.8
+    assert only["front"]
+    assert found["images"] < 48  # those of validation and test are not looked at
+    assert "not on this machine" in found["skipped"]["resnet152"]
+    assert "nowhere" in found["skipped"]
+    assert found["command"].startswith("transferkit retrain --recipe auto --backbone embedded --data ")
+    assert found["sentence"] in page.read_text()
+    assert "<svg" in page.read_text()
+
+
+def test_no_backbone_is_an_error(colours):
+    with pytest.raises(UserError, match="nowhere"):
+        probe(str(colours), ["nowhere"], quiet=True)

@@ -1,0 +1,286 @@
+"""Backbones ranked on the user's own photos: the best head on each, judged on folds of training images."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit.card import list_cards
+from transferkit.errors import UserError, fault
+from transferkit.permission import allowing
+from transferkit.recipe import Recipe, admit_code, load
+from transferkit.runs.supported import check_supported
+from transferkit.tensorflow_startup import loading, start_tensorflow
+from transferkit.training.images import Images, prepare
+from transferkit.training.progress import Progress
+
+__all__ = ["Probe", "ProbeRow", "probe"]
+
+# Images that speed is measured on, once the engine is warm.
+_TIMED = 32
+# What choosing a head may take, as a share of the pass over the images, and in seconds at least.
+_SHARE, _LEAST_SECONDS = 0.25, 8.0
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """One backbone.
+
+    Attributes:
+        backbone: its name.
+        accuracy, low, high: cross-validated on the training images, with its 95 % interval.
+        log_loss: in the same way.
+        images_per_s: through the frozen backbone on this machine.
+        gflops: of one image, in 1e9 operations; None where the inside is not visible.
+        megabytes: of the weights of backbone and head in float32, about what an export takes.
+        head: what was chosen.
+        seconds: that the backbone took in all.
+        front: no other one is as cheap and more accurate.
+    """
+
+    backbone: str
+    accuracy: float
+    low: float
+    high: float
+    log_loss: float
+    images_per_s: float
+    gflops: float | None
+    megabytes: float
+    head: str
+    seconds: float
+    front: bool = False
+
+    @property
+    def cost(self) -> float:
+        """What an answer costs: operations, or where they are unknown the time."""
+        return self.gflops if self.gflops is not None else 1 / max(self.images_per_s, 1e-9)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe found.
+
+    Attributes:
+        rows: the most accurate first.
+        skipped: backbone to the reason why there is no row of it.
+        images: training images that the figures come from.
+        recommended: the backbone to take.
+        sentence: why.
+        command: what retrains it.
+    """
+
+    rows: tuple[ProbeRow, ...]
+    skipped: dict[str, str]
+    images: int
+    recommended: str
+    sentence: str
+    command: str
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def probe(
+    data: str,
+    backbones: Sequence[str] | None = None,
+    budget: float | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
+    quiet: bool = False,
+    allow_code: bool = False,
+) -> Probe:
+    """Ranks backbones by what the best head on each reaches on held-out folds of the training images.
+
+    Args:
+        data: as ``data.path``. Only its training images are used; those of validation and test stay unseen.
+        backbones: names; None for all whose weights are on this machine.
+        budget: seconds that it may take; a backbone that there is no time for is left out.
+        overrides: ``"key=value"`` of the recipe ``auto``.
+        quiet: show no progress.
+        allow_code: as of :func:`transferkit.retrain`.
+
+    Raises:
+        UserError: the data cannot be used, or no backbone can.
+    """
+    with allowing(allow_code):
+        return _probe(data, backbones, budget, overrides, Progress(quiet))
+
+
+def _probe(
+    data: str,
+    backbones: Sequence[str] | None,
+    budget: float | None,
+    overrides: Sequence[str | tuple[str, Any]],
+    progress: Progress,
+) -> Probe:
+    began = time.monotonic()
+    first = admit_code(load("auto", [("data.path", data), *overrides]))
+    check_supported(first)
+    images = prepare(first, progress)
+    for note in images.notes:
+        progress.say(note)
+    # Validation and test images must not decide which backbone is taken either.
+    images = _only(images, images.of_split("train"))
+    with progress.stage("start", unit="module"):
+        start_tensorflow()
+        with loading():
+            from transferkit.backbones.weights import at_hand
+    kept = at_hand()
+    names = list(dict.fromkeys(backbones if backbones is not None else kept))
+    if not names:
+        raise UserError(fault("--backbones", hint="no weights are on this machine; name some backbones"))
+    rows: list[ProbeRow] = []
+    right: dict[str, np.ndarray] = {}
+    skipped: dict[str, str] = {}
+    for number, name in enumerate(names):
+        left = None if budget is None else budget - (time.monotonic() - began)
+        slowest = max((row.seconds for row in rows), default=0.0)
+        if left is not None and rows and left < min(slowest, budget or 0.0) / 2:
+            skipped[name] = "there was no time for it; raise --budget"
+            continue
+        share = None if left is None else max(1.0, left / (len(names) - number) / 2)
+        if _known(name) and name not in kept:
+            skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
+            progress.say(f"{name}: skipped: {skipped[name]}")
+            continue
+        try:
+            row, answers = _judge(name, data, overrides, share, images, progress)
+        except UserError as error:
+            skipped[name] = error.faults[0]
+            progress.say(f"{name}: skipped: {error.faults[0]}")
+            continue
+        rows.append(row)
+        right[name] = answers
+        progress.say(f"{name}: accuracy {row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f}), {row.head}")
+    if not rows:
+        raise UserError(*(fault("--backbones", name, hint=reason) for name, reason in skipped.items()))
+    rows = _with_front(sorted(rows, key=lambda row: -row.accuracy))
+    recommended, sentence = _recommended(rows, right)
+    command = (
+        f"transferkit retrain --recipe auto --backbone {recommended.backbone} --data {shlex.quote(data)}"
+    )
+    for one in overrides:
+        command += f" --set {shlex.quote(one if isinstance(one, str) else f'{one[0]}={json.dumps(one[1])}')}"
+    return Probe(tuple(rows), skipped, len(images), recommended.backbone, sentence, command)
+
+
+def _judge(
+    name: str,
+    data: str,
+    overrides: Sequence[str | tuple[str, Any]],
+    seconds: float | None,
+    images: Images,
+    progress: Progress,
+) -> tuple[ProbeRow, np.ndarray]:
+    """One backbone's row, and which images it answered rightly when they were held out."""
+    from transferkit.training.cut_features import extract_features
+    from transferkit.training.loop import fit_features
+    from transferkit.training.parts import open_parts
+
+    began = time.monotonic()
+    recipe: Recipe = admit_code(load("auto", [("data.path", data), *overrides], backbone=name))
+    parts = open_parts(recipe, images.classes)
+    phase = recipe.resolved_phases[0]
+    plan = parts.plan(phase)
+    network = parts.network(phase, plan, images.train_counts, len(images))
+    images, cut_features = extract_features(network.cut, parts.backbone.input_size, images, recipe, progress)
+    stats = cut_features.activations.stats
+    gflops = plan.gflops_below
+    allowed = max(_LEAST_SECONDS, _SHARE * stats.seconds)
+    allowed = allowed if seconds is None else min(allowed, seconds)
+    fit_features(network, cut_features, images, parts, progress, allowed)
+    chosen = parts.chosen or {}
+    count = sum(math.prod(one.shape) for one in (*parts.backbone.variables, *parts.layer.weights))
+    row = ProbeRow(
+        backbone=name,
+        accuracy=chosen["accuracy"],
+        low=chosen["accuracy_low"],
+        high=chosen["accuracy_high"],
+        log_loss=chosen["log_loss"],
+        images_per_s=_speed(network, parts.backbone.input_size, recipe),
+        gflops=gflops,
+        megabytes=4 * count / 1e6,
+        head=" + ".join(chosen["members"]),
+        seconds=time.monotonic() - began,
+    )
+    assert network.head.found is not None  # noqa: S101 -- for the type checker: auto has found something
+    return row, np.asarray(network.head.found.right)
+
+
+def _known(name: str) -> bool:
+    """Whether it is a card's name, whose weights may have to be fetched."""
+    return any(card.name == name and card.handle is None for card in list_cards())
+
+
+def _speed(network: Any, size: tuple[int, int], recipe: Recipe) -> float:
+    """Images/s through the frozen backbone by the engine that is chosen for it, without reading files."""
+    from transferkit.activations.cache import Cache
+    from transferkit.activations.choose import choose_engine
+
+    cut = network.cut if network.cut.kept_as is None else network.cut.kept_as
+    pixels = np.random.default_rng(0).integers(0, 256, (_TIMED, *size, 3), dtype=np.uint8)
+    engine = choose_engine(cut, size, pixels, recipe.activations.engine, Cache(recipe.activations.cache_dir))
+    engine(pixels[:8])
+    began = time.perf_counter()
+    engine(pixels)
+    return _TIMED / (time.perf_counter() - began)
+
+
+def _only(images: Images, chosen: np.ndarray) -> Images:
+    return Images(
+        images.classes,
+        tuple(images.rows[index] for index in chosen),
+        tuple(images.paths[index] for index in chosen),
+        images.labels[chosen],
+        images.unreadable,
+        images.notes,
+        tuple(images.groups[index] for index in chosen) if images.groups else (),
+    )
+
+
+def _with_front(rows: Sequence[ProbeRow]) -> list[ProbeRow]:
+    """The rows, each with whether none is as cheap and more accurate, or as accurate and cheaper."""
+
+    def beaten(row: ProbeRow) -> bool:
+        return any(
+            other.cost <= row.cost
+            and other.accuracy >= row.accuracy
+            and (other.cost, other.accuracy) != (row.cost, row.accuracy)
+            for other in rows
+        )
+
+    return [dataclasses.replace(row, front=not beaten(row)) for row in rows]
+
+
+def _recommended(rows: Sequence[ProbeRow], right: dict[str, np.ndarray]) -> tuple[ProbeRow, str]:
+    """The cheapest backbone within one standard error of the most accurate one, and why."""
+    best = rows[0]
+    able = [row for row in rows if _level(right[row.backbone], right[best.backbone])]
+    taken = min(able, key=lambda row: (row.cost, -row.accuracy))
+    if len(rows) == 1:
+        return taken, f"{taken.backbone} reaches {taken.accuracy:.1%}; it is the only one that was tried."
+    if taken is best:
+        return (
+            taken,
+            f"Take {taken.backbone}: at {taken.accuracy:.1%} the most accurate; no cheaper one comes near.",
+        )
+    return taken, (
+        f"Take {taken.backbone}: its {taken.accuracy:.1%} and the {best.accuracy:.1%} of {best.backbone} "
+        f"differ by less than a standard error, and it costs {best.cost / taken.cost:.1f} times less."
+    )
+
+
+def _level(right: np.ndarray, best: np.ndarray) -> bool:
+    """Whether the mean difference on the same images is within its own standard error."""
+    if right.shape != best.shape:
+        return False
+    difference = best - right
+    return float(difference.mean()) <= float(difference.std()) / math.sqrt(len(difference))
