@@ -2,9 +2,9 @@
 
 A card is a TOML file ``NAME.toml``; the name of the backbone is the name of the file. It either names a
 ``constructor`` (a function of ``keras.applications``, or one of transferkit's own) or a ``handle``
-(``hub:``, ``saved_model:``, ``keras_file:``, ``keras_hub:``), and states the facts that a user chooses by
-and that the adapters work from. It holds no logic. A test builds every shipped card and compares each
-fact with the built model.
+(``hub:``, ``saved_model:``, ``keras_file:``, ``keras_hub:``, ``hf:``, ``kaggle:``), and states the facts
+that a user chooses by and that the adapters work from. It holds no logic. A test builds every shipped card
+and compares each fact with the built model.
 
 A user's own ``./backbones/NAME.toml`` is found before the shipped card of that name.
 """
@@ -48,7 +48,7 @@ NORMALISATIONS: dict[str, tuple[tuple[float, float], str]] = {
 }
 
 # What a reference may begin with, before a colon, when it is no card's.
-HANDLES = ("hub", "keras_file", "keras_hub", "saved_model")
+HANDLES = ("hf", "hub", "kaggle", "keras_file", "keras_hub", "saved_model")
 
 Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 

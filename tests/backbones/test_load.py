@@ -27,7 +27,7 @@ licence = "Apache-2.0"
 def test_unknown_references() -> None:
     with pytest.raises(UserError, match="did you mean 'mobilenet_v2'"):
         load_backbone("mobilenetv2")
-    with pytest.raises(UserError, match=r"one of card:, hub:.*did you mean 'hub'"):
+    with pytest.raises(UserError, match=r"one of card:, hf:, hub:, kaggle:.*did you mean 'hub'"):
         load_backbone("hubb:somewhere")
 
 

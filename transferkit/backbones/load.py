@@ -28,7 +28,8 @@ def load_backbone(
 
     Args:
         reference: the name of a card (``"mobilenet_v2"``), ``card:PATH``, ``hub:HANDLE_OR_PATH``,
-            ``saved_model:PATH``, ``keras_file:PATH``, or ``keras_hub:PRESET``.
+            ``saved_model:PATH``, ``keras_file:PATH``, ``keras_hub:PRESET``, ``hf://ORG/REPO`` or
+            ``kaggle://OWNER/MODEL/FRAMEWORK/VARIATION``.
         weights: ``"imagenet"`` (or ``"pretrained"``): those that the card names or the module brings;
             ``"random"``; or a path (``.weights.h5``, ``.h5``, a TensorFlow checkpoint or a folder with one).
             None where the values do not matter: random, or the module's own where it needs them.
@@ -86,6 +87,10 @@ def _from_handle(
     card: Card | None,
 ) -> Backbone:
     scheme, _, rest = handle.partition(":")
+    if scheme in ("hf", "kaggle"):
+        from transferkit.backbones.fetched import fetch, opened_as
+
+        scheme, rest = opened_as(fetch(scheme, rest, reference), scheme, reference)
     arguments: dict[str, Any] = {**(card.arguments if card else {}), **options}
     adapter: Callable[..., Backbone]
     if scheme in ("hub", "saved_model"):

@@ -8,7 +8,9 @@ where it takes uint8 that can only be raw pixels, else the user has to say it.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -259,7 +261,13 @@ def _tf1(reference: str, reason: str) -> str:
 
 def _unreachable(handle: str, reference: str, error: Exception) -> str:
     cache = os.environ.get("TFHUB_CACHE_DIR")
+    # Where TensorFlow Hub looks: a folder by the hash of the handle.
+    place = (
+        Path(cache or Path(tempfile.gettempdir()) / "tfhub_modules")
+        / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+    )
     where = f"TFHUB_CACHE_DIR is {cache}" if cache else "TFHUB_CACHE_DIR is not set"
+    where = f"it is not at {place}; {where}"
     return fault(
         "backbone",
         reference,

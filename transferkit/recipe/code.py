@@ -26,8 +26,14 @@ from transferkit.registry import admit, is_dotted
 
 __all__ = ["Code", "admit_code", "code_of", "refused_code"]
 
-# A SavedModel is a program: its operations read and write files. So is what the Hub holds.
-_PROGRAMS = ("saved_model", "hub")
+# A SavedModel is a program: its operations read and write files. So is what the Hub holds, and what the other
+# sites hold may be one.
+_PROGRAMS = {
+    "saved_model": "the SavedModel",
+    "hub": "the SavedModel",
+    "hf": "the model",
+    "kaggle": "the model",
+}
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ def _programs(recipe: Recipe) -> Iterator[Code]:
     if reference.partition(":")[0] not in _PROGRAMS:
         return
     place, by_file, foreign = _said(recipe, ("backbone", "name"))
-    what = f"the SavedModel {reference}"
+    what = f"{_PROGRAMS[reference.partition(':')[0]]} {reference}"
     if card is not None:
         by_file = True
         foreign = foreign or not (is_shipped(card) or in_project(card.path))

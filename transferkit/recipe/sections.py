@@ -133,7 +133,8 @@ class Backbone(Section):
     name: str = Field(
         "efficientnet_lite0",
         min_length=1,
-        description="card name, card:PATH, hub:HANDLE, saved_model:PATH, keras_file:PATH or keras_hub:PRESET",
+        description="card name, card:PATH, hub:HANDLE, saved_model:PATH, keras_file:PATH, keras_hub:PRESET, "
+        "hf://ORG/REPO or kaggle://OWNER/MODEL/FRAMEWORK/VARIATION",
     )
     weights: str = Field("imagenet", min_length=1, description='"imagenet", "random", or a path')
     input_size: tuple[Side, Side] | None = Field(

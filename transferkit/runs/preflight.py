@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from transferkit.backbones.fetched import SITES
 from transferkit.backbones.packaged import packaged_file
 from transferkit.backbones.weights_path import PRETRAINED, given_path
 from transferkit.card import card_of
@@ -203,6 +204,10 @@ def _check_handle(handle: str, beside: Path, name: str) -> None:
     if scheme == "keras_hub" and not installed("keras_hub"):
         hint = "pip install 'transferkit[keras-hub]'"
         raise UserError(fault("backbone", name, "the package keras_hub, which is not installed", hint))
+    if scheme in SITES and not installed(SITES[scheme][0]):
+        package, extra = SITES[scheme]
+        hint = f"pip install 'transferkit[{extra}]'"
+        raise UserError(fault("backbone", name, f"the package {package}, which is not installed", hint))
     if scheme in _PATHS:
         path = beside / Path(rest).expanduser()
         if not (path.is_file() if scheme == "keras_file" else path.is_dir()):

@@ -7,6 +7,7 @@ from typing import Any
 from transferkit.backbones._keras import keras, own_names
 from transferkit.backbones.backbone import Stage
 from transferkit.backbones.digest import of_variables
+from transferkit.backbones.fetched import kaggle_folder
 from transferkit.backbones.flatten import flat, free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.graph import steps
@@ -80,8 +81,8 @@ def _open(preset: str, reference: str, weights: bool, size: tuple[int, int] | No
                 "backbone",
                 reference,
                 "an image preset that is available",
-                f"KerasHub says: {_first(error)}. Without a network name the folder of a preset, as "
-                "save_to_preset of KerasHub writes it: keras_hub:PATH",
+                f"KerasHub says: {_first(error)}. {_kept_at(preset)}Without a network name the folder of a "
+                "preset, as save_to_preset of KerasHub writes it: keras_hub:PATH",
             )
         ) from error
     if len(tower.network.inputs) != 1:
@@ -89,6 +90,16 @@ def _open(preset: str, reference: str, weights: bool, size: tuple[int, int] | No
         hint = "a network that takes texts or points beside images is no backbone for images"
         raise UserError(fault("backbone", reference, "a network that takes images alone", f"{kind}: {hint}"))
     return tower
+
+
+def _kept_at(preset: str) -> str:
+    """Where a preset that KerasHub lists would lie."""
+    import keras_hub
+
+    handle = keras_hub.models.Backbone.presets.get(preset, {}).get("kaggle_handle")
+    if handle is None:
+        return ""
+    return f"{handle} is kept at {kaggle_folder(handle)} (KAGGLEHUB_CACHE names the cache). "
 
 
 def _laid_open(tower: Tower, size: tuple[int, int], pooling: str | None, reference: str) -> Any:
