@@ -36,7 +36,9 @@ def model_fn(features, labels, mode, params):
     accuracy = v1.metrics.accuracy(labels, predictions["classes"])
     v1.summary.scalar("train_accuracy", accuracy[1])
     if not training:
-        return tke.EstimatorSpec(mode, loss=loss, eval_metric_ops={"accuracy": accuracy})
+        mean = tf.keras.metrics.Mean(name="mean")
+        mean.update_state(labels)
+        return tke.EstimatorSpec(mode, loss=loss, eval_metric_ops={"accuracy": accuracy, "mean": mean})
     step = v1.train.get_or_create_global_step()
     rate = v1.train.piecewise_constant(step, [40, 50], [0.1, 0.01, 0.001])
     tf.identity(rate, name="learning_rate")
@@ -62,6 +64,7 @@ if __name__ == "__main__":
         json.dumps(
             {
                 "accuracy": float(result["accuracy"]),
+                "mean": float(result["mean"]),
                 "names": estimator.get_variable_names(),
                 "moved": bool(np.any(estimator.get_variable_value(means) != 0)),
                 "predicted": len(list(estimator.predict(input_fn))),

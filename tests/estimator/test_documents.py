@@ -114,7 +114,9 @@ def test_an_input_fn_reads_parses_and_prefetches_records(tmp_path):
         data = tf.data.TFRecordDataset(data_path).map(parse)
         return data.shuffle(buffer_size=1000).batch(batch_size).prefetch(buffer_size=tf.data.AUTOTUNE)
 
-    estimator = estimators.Estimator(adam_model_fn, str(tmp_path / "model"), params={"learning_rate": 0.05})
+    config = estimators.RunConfig(tf_random_seed=1)
+    params = {"learning_rate": 0.05}
+    estimator = estimators.Estimator(adam_model_fn, str(tmp_path / "model"), config, params)
     losses = []
     for _ in range(4):
         # 192 records make three batches of 64: the data end before the 1000 steps do.

@@ -144,6 +144,7 @@ def test_layers_of_tensorflow_1(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["accuracy"] > 0.95
+    assert found["mean"] == 0.5
     assert found["moved"]
     assert found["predicted"] == 64
     assert found["traces"] == {"train": 1, "eval": 1, "infer": 1}

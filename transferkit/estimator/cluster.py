@@ -45,6 +45,8 @@ class ClusterTask:
         task = content.get("task") or {}
         kind = task.get("type")
         self._model_dir_from_cluster(content)
+        self._master = content.get("session_master", "")
+        self._evaluation_master = content.get("eval_session_master", "")
         if not self._cluster:
             self._task_type, self._task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
             if self._task_type != TaskType.WORKER:
@@ -81,16 +83,24 @@ class ClusterTask:
             self._is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
         else:
             self._is_chief = kind == TaskType.WORKER and index == 0
+        if kind != TaskType.EVALUATOR:
+            self._evaluation_master = ""
         if kind == TaskType.EVALUATOR:
+            self._master, self._cluster = "", {}
             # It works alone, whatever the cluster that it watches looks like.
             self._num_ps_replicas = self._num_worker_replicas = 0
             self._global_id_in_cluster = None
             return
         self._num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
         self._num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
-        order = [TaskType.CHIEF, TaskType.MASTER, TaskType.WORKER, TaskType.PS]
+        apart = TaskType.CHIEF, TaskType.MASTER, TaskType.PS
+        order = [*apart[:2], *sorted(set(self._cluster) - set(apart)), TaskType.PS]
         everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
         self._global_id_in_cluster = everyone.index((kind, index))
+        if "session_master" not in content and len(everyone) > 1:
+            self._master = f"grpc://{self._cluster[kind][index]}"
+        if self._values.get("session_config") is None:
+            self._values["session_config"] = _session_config(kind, index)
 
     def _model_dir_from_cluster(self, content: Mapping[str, Any]) -> None:
         given = content.get("model_dir")
@@ -143,15 +153,31 @@ class ClusterTask:
 
     @property
     def master(self) -> str:
-        """Always empty: there is no session to connect to."""
-        return ""
+        """What TF_CONFIG says of the session; kept, as there is none to connect to."""
+        return self._master
 
     @property
     def evaluation_master(self) -> str:
-        """Always empty: there is no session to connect to."""
-        return ""
+        """What TF_CONFIG says of the session; kept, as there is none to connect to."""
+        return self._evaluation_master
 
     @property
     def service(self) -> Any:
         """The platform's own part of TF_CONFIG, or None."""
         return self._service
+
+
+def _session_config(kind: str, index: int) -> Any:
+    """The session's settings of a task in a cluster, for programs that read them; None for other tasks."""
+    seen = {
+        TaskType.CHIEF: ["/job:ps", "/job:chief"],
+        TaskType.MASTER: ["/job:ps", "/job:master"],
+        TaskType.WORKER: ["/job:ps", f"/job:worker/task:{index}"],
+        TaskType.PS: ["/job:ps", "/job:worker", "/job:chief", "/job:master"],
+    }.get(kind)
+    if seen is None:
+        return None
+    config = tf.compat.v1.ConfigProto(allow_soft_placement=True, device_filters=seen)
+    rewrite = config.graph_options.rewrite_options
+    rewrite.meta_optimizer_iterations = rewrite.ONE
+    return config

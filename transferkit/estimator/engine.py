@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints.graph_files import GraphFiles
 from transferkit.estimator.checkpoints.warm_start import settings_of, warm_start
 from transferkit.estimator.checkpoints.writing import CheckpointWriter
 from transferkit.estimator.distribution import check_compilable, strategy_of
@@ -40,6 +41,7 @@ class Engine:
         source: the checkpoint whose values the variables hold or started from, or None.
         keep: how many checkpoints stay and the hours between those kept for good, as a scaffold's saver says.
         failed: whether the last training ended by a fault, so that the next one's data begin anew.
+        training: the graph that is trained; None before the first training.
     """
 
     def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any, start: Any = None) -> None:
@@ -54,9 +56,11 @@ class Engine:
         # Draws of this process where no seed is given: "None" means chance.
         self.chance = int.from_bytes(os.urandom(6), "little")
         self.failed = False
+        self.training: Traced | None = None
         self.keep: tuple[int | None, float] | None = None
         self._state: Any = None
         self._said = False
+        self._in_memory = False
         self._checked: set[str] = set()
         self._initialized = False
         self._kept: dict[Any, Any] = {}
@@ -191,6 +195,15 @@ class Engine:
             self.store.saved[name].assign(value)
 
     @contextlib.contextmanager
+    def in_memory(self) -> Iterator[None]:
+        """Within it, evaluations take the weights as they are, and refuse scaffolds that bring others."""
+        self._in_memory = True
+        try:
+            yield
+        finally:
+            self._in_memory = False
+
+    @contextlib.contextmanager
     def weights_of(self, checkpoint_path: str | None, traced: Traced) -> Iterator[None]:
         """Within it, the variables have the values of ``checkpoint_path``, or the newest where it is None.
 
@@ -198,6 +211,8 @@ class Engine:
         weights, say); afterwards the variables hold what they held before.
         """
         saver = traced.spec.scaffold.saver
+        if self._in_memory and (saver is not None or traced.spec.scaffold.init_fn is not None):
+            raise ValueError("InMemoryEvaluator does not support custom saver or init_fn")
         named = checkpoint_path is not None and not (checkpoint_path == self.source and not self.live)
         if not named:
             if self.load_latest() is None and not self.live and not self._said:
@@ -245,10 +260,18 @@ class Engine:
         parts = slices.named(self.store.saved)
         prefix = writer.save(int(values["global_step"]), values, self.frozen() - set(parts), parts)
         if folder == self.model_dir:
+            if self.training is not None and self.config.checkpoint_save_graph_def:
+                self._graph_files(self.training).beside(prefix)
             self.source = prefix
             self._checked.add(prefix)
             self._state = checkpoints.signature(self.model_dir)
         return prefix
+
+    def _graph_files(self, traced: Traced) -> GraphFiles:
+        made: GraphFiles = self.once(
+            ("graph", id(traced)), lambda: GraphFiles(traced, self.store, self.model_dir)
+        )
+        return made
 
     def frozen(self) -> frozenset[str]:
         """Names of the saved variables that no training graph writes."""

@@ -15,6 +15,7 @@ from transferkit.estimator import exporting
 from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.eager import runs_eagerly
 from transferkit.estimator.engine import Engine
+from transferkit.estimator.exporting_modes import export_all_saved_models
 from transferkit.estimator.graph.calling import call_model_fn, check_model_fn
 from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
@@ -179,6 +180,33 @@ class Estimator:
             checkpoint_path,
         )
         progress.info("SavedModel written to: %s", os.path.join(folder, "saved_model.pb"))
+        return os.fsencode(folder)
+
+    @runs_eagerly
+    def experimental_export_all_saved_models(
+        self,
+        export_dir_base: str | os.PathLike[str],
+        input_receiver_fn_map: Mapping[str, Callable[[], Any]],
+        assets_extra: Mapping[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+    ) -> bytes:
+        """Writes a SavedModel with a graph for each mode of ``input_receiver_fn_map``; returns the folder.
+
+        ``tf.compat.v1.saved_model.load(session, tags, folder)`` loads one by its tag: ``train``, ``eval`` or
+        ``serve``.
+
+        Raises:
+            ValueError: where there is nothing trained to export, or no such mode.
+        """
+        folder = export_all_saved_models(
+            self._engine,
+            os.fsdecode(export_dir_base),
+            input_receiver_fn_map,
+            assets_extra,
+            as_text,
+            checkpoint_path,
+        )
         return os.fsencode(folder)
 
     def export_savedmodel(

@@ -58,7 +58,11 @@ class _SavedModelExporter(Exporter):
 
     def _write(self, estimator: Any, export_path: str, checkpoint_path: str) -> bytes:
         folder: bytes = estimator.export_saved_model(
-            export_path, self._receiver_fn, self._assets_extra, self._as_text, checkpoint_path
+            export_path,
+            self._receiver_fn,
+            assets_extra=self._assets_extra,
+            as_text=self._as_text,
+            checkpoint_path=checkpoint_path,
         )
         return folder
 
@@ -190,6 +194,7 @@ class BestExporter(_SavedModelExporter):
         self._pattern = event_file_pattern
         self._better = _checked_compare_fn(compare_fn)
         self._best: dict[str, float] | None = None
+        self._exported = False
 
     def export(
         self,
@@ -202,13 +207,18 @@ class BestExporter(_SavedModelExporter):
         note = Path(export_path, "best.json")
         if self._best is None:
             self._best = self._remembered(estimator, note)
-        current = {key: float(value) for key, value in eval_result.items() if _is_number(value)}
-        if self._best is not None and not self._better(
-            best_eval_result=self._best, current_eval_result=current
+            self._exported = note.exists()
+        current = {key: float(value) for key, value in (eval_result or {}).items() if _is_number(value)}
+        # Where nothing is exported yet, something is better than nothing.
+        if (
+            self._best is not None
+            and self._exported
+            and not self._better(best_eval_result=self._best, current_eval_result=current)
         ):
             return None
         folder = self._write(estimator, export_path, checkpoint_path)
-        self._best = current
+        self._best, self._exported = current, True
+        note.parent.mkdir(parents=True, exist_ok=True)
         temporary = note.with_suffix(f".{os.getpid()}")
         temporary.write_text(json.dumps(current, indent=1))
         os.replace(temporary, note)

@@ -20,7 +20,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.tables import captured_resources, check_tables
 from transferkit.estimator.spec import ModeKeys
 
-__all__ = ["export_saved_model"]
+__all__ = ["check_graph", "export_saved_model", "write_whole"]
 
 _METHODS = {
     "predict": "tensorflow/serving/predict",
@@ -53,19 +53,33 @@ def export_saved_model(
     Raises:
         ValueError: where there are no trained weights, or the receiver or the outputs do not fit.
     """
+
+    def write(temporary: str) -> None:
+        module = tf.train.Checkpoint()
+        signatures, methods, traced = _signatures(engine, receiver_fn, module)
+        check_trained(engine, checkpoint_path)
+        with engine.weights_of(checkpoint_path, traced):
+            tf.saved_model.save(module, temporary, signatures=signatures)
+        _set_methods(temporary, methods)
+
+    return write_whole(base, write, assets_extra, as_text)
+
+
+def check_trained(engine: Engine, checkpoint_path: str | None) -> None:
+    """Raises ValueError where there are no weights to export."""
+    if checkpoint_path is None and engine.load_latest() is None and not engine.live:
+        raise ValueError(fault("model_dir", engine.model_dir, "a trained model", "train before exporting"))
+
+
+def write_whole(
+    base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
+) -> str:
+    """Lets ``write`` fill a folder below ``base`` that then appears whole, named by the time; returns it."""
     os.makedirs(base, exist_ok=True)
     # Another process may be writing an export of the same second here.
     temporary = os.path.join(base, f"temp-{int(time.time())}-{uuid.uuid4().hex[:8]}")
     try:
-        module = tf.train.Checkpoint()
-        signatures, methods, traced = _signatures(engine, receiver_fn, module)
-        if checkpoint_path is None and engine.load_latest() is None and not engine.live:
-            raise ValueError(
-                fault("model_dir", engine.model_dir, "a trained model", "train before exporting")
-            )
-        with engine.weights_of(checkpoint_path, traced):
-            tf.saved_model.save(module, temporary, signatures=signatures)
-        _set_methods(temporary, methods)
+        write(temporary)
         for target, source in (assets_extra or {}).items():
             place = Path(temporary, "assets.extra", target)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +120,7 @@ def _signatures(
         if not hasattr(receiver, "receiver_tensors") or not hasattr(receiver, "features"):
             raise ValueError(fault("serving_input_receiver_fn", receiver, "a ServingInputReceiver"))
         flat = tf.nest.flatten(receiver.features, expand_composites=True)
-        _check_graph(graph, [*flat, *tf.nest.flatten(receiver.receiver_tensors, expand_composites=True)])
+        check_graph(graph, [*flat, *tf.nest.flatten(receiver.receiver_tensors, expand_composites=True)])
         specs = tf.nest.map_structure(tf.type_spec_from_value, receiver.features)
     specs = tf.nest.map_structure(_without_name, specs)
     traced = engine.traced(ModeKeys.PREDICT, (specs, None))
@@ -148,7 +162,7 @@ def _serve(
     return tf.function(serve, autograph=False).get_concrete_function(**specs)
 
 
-def _check_graph(graph: TracedGraph, tensors: list[Any]) -> None:
+def check_graph(graph: TracedGraph, tensors: list[Any]) -> None:
     """Raises ValueError for a tensor that the receiver function did not make."""
     for tensor in tensors:
         if getattr(tensor, "graph", None) is not graph:

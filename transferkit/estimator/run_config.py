@@ -64,7 +64,8 @@ class RunConfig(ClusterTask):
         experimental_distribute: kept for compatibility; not supported.
         experimental_max_worker_delay_secs: kept for compatibility.
         session_creation_timeout_secs: kept for compatibility.
-        checkpoint_save_graph_def: kept for compatibility.
+        checkpoint_save_graph_def: whether ``graph.pbtxt`` and a ``.meta`` file of each checkpoint are
+            written, for what reads the graph from there.
         steps_per_loop: training steps run inside the graph between two looks of Python (hooks, summaries,
             checkpoints); None chooses 1.
         jit_compile: whether XLA compiles the steps; it needs static shapes, and summaries of the model_fn
@@ -228,6 +229,12 @@ class RunConfig(ClusterTask):
             raise ValueError(fault("RunConfig.session_config", session, "a tf.compat.v1.ConfigProto"))
         if values["protocol"] not in (None, "grpc", "grpc+verbs"):
             raise ValueError(fault("RunConfig.protocol", values["protocol"], "'grpc', 'grpc+verbs' or None"))
+        for name in ("train_distribute", "eval_distribute"):
+            if isinstance(values[name], tf.distribute.ParameterServerStrategy):
+                hint = (
+                    "parameter servers are not supported; use MirroredStrategy or MultiWorkerMirroredStrategy"
+                )
+                raise ValueError(fault(f"RunConfig.{name}", type(values[name]).__name__, None, hint))
         delay = values["experimental_max_worker_delay_secs"]
         if delay is not None and not isinstance(delay, int):
             raise ValueError(fault("RunConfig.experimental_max_worker_delay_secs", delay, "an integer"))

@@ -130,9 +130,10 @@ def _predictions(predictions: Any, mode: str) -> Any:
         return {}
     items = predictions.items() if isinstance(predictions, Mapping) else [(None, predictions)]
     for name, value in items:
-        if not tf.is_tensor(value):
-            place = "EstimatorSpec.predictions" + (f"[{name!r}]" if name is not None else "")
-            raise TypeError(fault(place, value, "a tensor"))
+        place = "EstimatorSpec.predictions" + (f"[{name!r}]" if name is not None else "")
+        if not tf.is_tensor(value) or isinstance(value, (tf.SparseTensor, tf.RaggedTensor)):
+            raise TypeError(fault(place, value, "a tensor", "must be Tensor"))
+        _check_graph(place, value)
     if isinstance(predictions, Mapping):
         return {name: _value_of(value) for name, value in predictions.items()}
     return _value_of(predictions)
@@ -141,6 +142,15 @@ def _predictions(predictions: Any, mode: str) -> Any:
 def _value_of(value: Any) -> Any:
     """A variable's value, and whatever else as it is."""
     return tf.convert_to_tensor(value) if isinstance(value, tf.Variable) else value
+
+
+def _check_graph(place: str, value: Any) -> None:
+    """Raises ValueError for a tensor or operation of another graph than the default one."""
+    graph = None if hasattr(value, "numpy") else getattr(value, "graph", None)
+    if not isinstance(value, (tf.Tensor, tf.Operation)) or graph is None or tf.executing_eagerly():
+        return
+    if graph is not tf.compat.v1.get_default_graph():
+        raise ValueError(fault(place, value, None, "must be from the default graph"))
 
 
 def _loss(loss: Any, mode: str) -> Any:
@@ -165,6 +175,7 @@ def _loss(loss: Any, mode: str) -> Any:
                 "reduce it, for example with tf.reduce_mean",
             )
         )
+    _check_graph("EstimatorSpec.loss", loss)
     return loss if loss.shape.rank == 0 else tf.reshape(loss, [])
 
 
@@ -176,7 +187,8 @@ def _train_op(train_op: Any, mode: str) -> Any:
     # Made in an evaluation beside the training strategy it is one a replica's copy; nothing runs it.
     unused = mode != ModeKeys.TRAIN and isinstance(train_op, tf.distribute.DistributedValues)
     if not unused and not _is_tensor(train_op):
-        raise TypeError(fault("EstimatorSpec.train_op", train_op, "an operation or a tensor"))
+        raise TypeError(fault("EstimatorSpec.train_op", train_op, None, "must be Operation or Tensor"))
+    _check_graph("EstimatorSpec.train_op", train_op)
     return train_op
 
 
@@ -193,7 +205,8 @@ def _metrics(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
             raise TypeError(fault(place, metric, "a (value, update) tuple or a Keras metric"))
         for part in [*tf.nest.flatten(metric[0]), metric[1]]:
             if not _is_tensor(part):
-                raise TypeError(fault(place, part, "a tensor or an operation"))
+                raise TypeError(fault(place, part, None, "must be Operation or Tensor"))
+            _check_graph(place, part)
     return dict(metrics)
 
 

@@ -78,7 +78,12 @@ def _test(phase_start: PhaseStart, rates: np.ndarray, losses: list[float], folde
     estimator = Estimator(
         _with_hook(make_model_fn(phase_start.network, optimizer), losses),
         model_dir=str(folder / "range"),
-        config=RunConfig(tf_random_seed=seed, save_summary_steps=None, save_checkpoints_secs=None),
+        config=RunConfig(
+            tf_random_seed=seed,
+            save_summary_steps=None,
+            save_checkpoints_secs=None,
+            checkpoint_save_graph_def=False,
+        ),
     )
 
     def batches() -> tf.data.Dataset:

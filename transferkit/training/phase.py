@@ -108,7 +108,12 @@ def train_phase(
     estimator = Estimator(
         make_model_fn(network, optimizer, train_loss),
         model_dir=str(folder / "checkpoints"),
-        config=RunConfig(tf_random_seed=seed, save_summary_steps=summary_every, keep_checkpoint_max=2),
+        config=RunConfig(
+            tf_random_seed=seed,
+            save_summary_steps=summary_every,
+            keep_checkpoint_max=2,
+            checkpoint_save_graph_def=False,
+        ),
     )
     total = phase_steps(phase, data.steps_per_epoch)
     epochs = -(-total // data.steps_per_epoch)

@@ -35,6 +35,17 @@ def test_an_evaluation_of_the_weights_as_they_are(tmp_path):
         tke.experimental.InMemoryEvaluatorHook(estimator, input_fn, every_n_iter=0)
 
 
+def test_an_evaluation_of_other_values_is_refused(tmp_path):
+    def with_saver(features, labels, mode):
+        spec = model_fn(features, labels, mode)
+        return spec if mode == "train" else spec._replace(scaffold=v1.train.Scaffold(saver=v1.train.Saver()))
+
+    estimator = tke.Estimator(with_saver, str(tmp_path))
+    hook = tke.experimental.InMemoryEvaluatorHook(estimator, input_fn, steps=1)
+    with pytest.raises(ValueError, match="custom saver"):
+        estimator.train(input_fn, hooks=[hook], steps=1)
+
+
 def test_a_worker_stops_at_the_chief_s_checkpoint(tmp_path, monkeypatch):
     chief = tke.Estimator(model_fn, str(tmp_path))
     make = tke.experimental.make_stop_at_checkpoint_step_hook

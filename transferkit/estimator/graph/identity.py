@@ -23,7 +23,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.private.tensorflow_names import BaseResourceVariable
 
-__all__ = ["compare_by_identity", "inside_input_fn"]
+__all__ = ["compare_by_identity", "in_input_fn", "inside_input_fn"]
 
 _here = threading.local()
 _installed: list[Callable[..., Any]] = []
@@ -50,7 +50,8 @@ def _in_model_fn() -> bool:
     return False
 
 
-def _in_input_fn() -> bool:
+def in_input_fn() -> bool:
+    """Whether the thread runs an input_fn."""
     return getattr(_here, "input_fn", False)
 
 
@@ -72,7 +73,7 @@ def compare_by_identity() -> None:
 def _comparing(original: Callable[..., Any], same: bool) -> Callable[..., Any]:
     def compare(self: Any, other: Any) -> Any:
         known = tf.is_tensor(other) or isinstance(other, tf.Variable)
-        if not known or not (_in_model_fn() or _in_input_fn()):
+        if not known or not (_in_model_fn() or in_input_fn()):
             return original(self, other)
         result = (self is other) is same
         if isinstance(self, tf.Variable):
@@ -91,7 +92,7 @@ def _comparing(original: Callable[..., Any], same: bool) -> Callable[..., Any]:
 
 def _hashing(original: Callable[..., Any]) -> Callable[..., Any]:
     def hashed(self: Any) -> int:
-        if _in_model_fn() or _in_input_fn():
+        if _in_model_fn() or in_input_fn():
             return id(self)
         return int(original(self))
 

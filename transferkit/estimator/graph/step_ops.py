@@ -61,7 +61,8 @@ def _check_updated(traced: Traced, assigned: list[Any]) -> None:
         for name, metric in spec.eval_metric_ops.items():
             if not is_keras_metric(metric):
                 continue
-            variables = [getattr(v, "value", v) for v in metric.variables]
+            # Of the older Keras, they are TensorFlow's own.
+            variables = [v.value if hasattr(v, "path") else v for v in metric.variables]
             handles = [handle for v in variables for handle in handles_of(v)]
             if not written_here & {inner.get(id(handle)) for handle in handles}:
                 place = f"EstimatorSpec.eval_metric_ops[{name!r}]"

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.graph.identity import in_input_fn
+from transferkit.estimator.inputs.session_inputs import NeedsGraph
 
 __all__ = ["numpy_input_fn", "pandas_input_fn"]
 
@@ -22,7 +24,7 @@ def numpy_input_fn(
     queue_capacity: int = 1000,
     num_threads: int = 1,
 ) -> Callable[[], Any]:
-    """An input_fn of arrays.
+    """An input_fn of arrays: it gives a Dataset, or in a graph the tensors of the next batch.
 
     Args:
         x: an array, or a dictionary of arrays of one length: the features.
@@ -104,9 +106,35 @@ def _input_fn(
         data = tf.data.Dataset.from_tensor_slices(arrays)
         if shuffle:
             data = data.shuffle(max(1, min(capacity, *lengths)))
-        return data.repeat(num_epochs).batch(batch_size)
+        data = data.repeat(num_epochs).batch(batch_size)
+        if not tf.executing_eagerly():
+            return tf.compat.v1.data.make_one_shot_iterator(data).get_next()
+        return _unpackable(data)
 
     return input_fn
+
+
+def _unpackable(data: Any) -> Any:
+    """``data``, for input functions of users that call this one and take the tensors of its batches apart.
+
+    In a graph, features and labels stood here. A Dataset has none to take; the user's function is then called
+    again in a graph.
+    """
+
+    def refuse_inside(self: Any) -> Any:
+        if in_input_fn():
+            raise NeedsGraph
+        return super(kind, self).__iter__()
+
+    def refuse(self: Any, key: Any) -> Any:
+        if in_input_fn():
+            raise NeedsGraph
+        raise TypeError(f"{type(self).__name__!r} object is not subscriptable")
+
+    parts = {"__iter__": refuse_inside, "__getitem__": refuse}
+    kind: Any = type("ArrayBatches", (type(data),), parts)
+    data.__class__ = kind
+    return data
 
 
 def _plain(array: Any) -> Any:

@@ -47,7 +47,7 @@ class ServingInputReceiver(_Receiver):
         return super().__new__(
             cls,
             _named("features", features, "feature"),
-            _named("receiver_tensors", receiver_tensors, "input"),
+            _named("receiver_tensors", receiver_tensors, "input", (str,)),
             _alternatives(receiver_tensors_alternatives),
         )
 
@@ -69,7 +69,7 @@ class TensorServingInputReceiver(_Receiver):
         return super().__new__(
             cls,
             features,
-            _named("receiver_tensors", receiver_tensors, "input"),
+            _named("receiver_tensors", receiver_tensors, "input", (str,)),
             _alternatives(receiver_tensors_alternatives),
         )
 
@@ -78,12 +78,12 @@ def _tensor(value: Any) -> bool:
     return tf.is_tensor(value) or isinstance(value, (tf.SparseTensor, tf.RaggedTensor))
 
 
-def _named(place: str, given: Any, default: str) -> dict[str, Any]:
+def _named(place: str, given: Any, default: str, keys: tuple[type, ...] = (str, int)) -> dict[str, Any]:
     if given is None:
         raise ValueError(fault(place, None, None, f"{place} must be defined"))
     given = dict(given) if isinstance(given, Mapping) else {default: given}
     for name, value in given.items():
-        if not isinstance(name, (str, int)):
+        if not isinstance(name, keys):
             raise ValueError(fault(f"{place} name", name, "a string"))
         if not _tensor(value):
             raise ValueError(fault(f"{place}[{name!r}]", value, "a tensor"))
@@ -123,7 +123,9 @@ class SupervisedInputReceiver(_Supervised):
     def __new__(cls, features: Any, labels: Any, receiver_tensors: Any) -> SupervisedInputReceiver:
         _named("features", features, "feature")
         _named("labels", labels, "label")
-        return super().__new__(cls, features, labels, _named("receiver_tensors", receiver_tensors, "input"))
+        return super().__new__(
+            cls, features, labels, _named("receiver_tensors", receiver_tensors, "input", (str,))
+        )
 
 
 def build_raw_serving_input_receiver_fn(

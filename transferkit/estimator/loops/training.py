@@ -73,6 +73,7 @@ class Training:
             context = input_context(strategy)
             dataset, labelled = call_input_fn(input_fn, ModeKeys.TRAIN, engine.params, self._config, context)
         self._traced = engine.traced(ModeKeys.TRAIN, signature_of(dataset.element_spec, labelled), strategy)
+        engine.training = self._traced
         engine.keep = kept_by(self._traced.spec.scaffold.saver)
         engine.load_latest()
         engine.initialize(self._traced)

@@ -24,6 +24,7 @@ _NAMES = {
     "TrainOutput": "export_output.TrainOutput",
     "read_eval_metrics": "early_stopping.read_eval_metrics",
 }
+_MODULES = ("export", "experimental", "inputs", "tpu")
 _PATHS = ("tensorflow_estimator", "tensorflow.python.estimator")
 _PARTS = ("", ".export", ".experimental", ".inputs", ".tpu")
 
@@ -94,6 +95,9 @@ class _Facade(types.ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         ours = importlib.import_module("transferkit.estimator")
+        if name in _MODULES:
+            # Theirs held more than what was public.
+            return importlib.import_module(f"{self.__name__}.{name}")
         parts = [ours, ours.export, ours.experimental, ours.inputs, ours.tpu]
         if ".tpu" in self.__name__:
             # Its RunConfig is another one.

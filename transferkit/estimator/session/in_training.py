@@ -30,7 +30,8 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
         every_n_iter: steps between two evaluations.
 
     Raises:
-        ValueError: where ``every_n_iter`` is not positive, or there are several workers.
+        ValueError: where ``every_n_iter`` is not positive, or there are several workers; in training, where
+            the evaluation's scaffold has a saver or an ``init_fn``, which would put other values in place.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
         self._evaluate()
 
     def _evaluate(self) -> None:
-        self._estimator.evaluate(self._input_fn, **self._rest)
+        with self._estimator._engine.in_memory():
+            self._estimator.evaluate(self._input_fn, **self._rest)
         self._timer.update_last_triggered_step(self._count)
 
 
