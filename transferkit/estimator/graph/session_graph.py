@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.estimator.graph.mode_graph import Traced
-from transferkit.private.tensorflow_names import ResourceVariable
 from transferkit.estimator.variables import slices
 from transferkit.estimator.variables.storage import handles_of
 from transferkit.estimator.variables.variables import VariableStore
+from transferkit.private.tensorflow_names import ResourceVariable
 
 __all__ = ["SessionGraph", "initial_locals", "session_graph"]
 
