@@ -44,7 +44,8 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool
     counted on stderr, and answers come as they are found. Files that cannot be read are named on stderr and
     the rest goes on; the exit code is then 1. With --format json each line is one JSON object; with --format
     csv each picture is one row. Where the model is not sure enough (evaluation.precision) the label is
-    "abstained" (null in JSON, empty in CSV). An export that was changed since it was written is refused.
+    "abstained" (null in JSON, empty in CSV); where it tells that a photo is like nothing it was trained on
+    (evaluation.false_alarms) it says "unknown". An export that was changed since it was written is refused.
 
     \b
     Examples:
@@ -87,7 +88,9 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool
                 yield prediction
 
     if form == "csv":
-        _print_csv(answers(), min(top, len(exported.labels)), exported.about.multi_label, long)
+        _print_csv(
+            answers(), min(top, len(exported.labels)), exported.about.multi_label, long, exported.scores
+        )
     else:
         _PRINT[form](answers())
     for note in left_out_notes(left_out):
@@ -103,6 +106,7 @@ def _print_table(answers: Iterable[Prediction]) -> None:
         said = "abstained: " if one.abstained else ""
         if one.present is not None:
             said = f"{', '.join(one.present) or 'none'}: "
+        said = "unknown: " if one.unknown else said
         click.echo(one_line(f"{one.path}  {said}{named}"))
 
 
@@ -115,29 +119,39 @@ def _print_json(answers: Iterable[Prediction]) -> None:
             "abstained": one.abstained,
             "top": top,
         }
+        if one.novelty is not None:
+            line |= {"unknown": one.unknown, "novelty": one.novelty}
         if one.present is not None:
             line["labels"] = list(one.present)
         click.echo(json_text(line))
 
 
-def _print_csv(answers: Iterable[Prediction], ranks: int, several: bool, long: bool) -> None:
+def _print_csv(answers: Iterable[Prediction], ranks: int, several: bool, long: bool, scored: bool) -> None:
     writer = csv_files.Writer(sys.stdout)
     if long:
-        writer.writerow(["path", "rank", "label", "probability", "abstained"])
+        unknown = ["unknown", "novelty"] if scored else []
+        writer.writerow(["path", "rank", "label", "probability", "abstained", *unknown])
         for one in answers:
             for rank, (label, probability) in enumerate(one.top, 1):
-                writer.writerow([one.path, rank, label, f"{probability:.6g}", _word(one.abstained)])
+                row = [one.path, rank, label, f"{probability:.6g}", _word(one.abstained)]
+                writer.writerow(row + _unknown(one, scored))
         return
     further = [f"{what}_{rank}" for rank in range(2, ranks + 1) for what in ("label", "probability")]
     labels = ["labels"] if several else []
-    writer.writerow(["path", "label", "probability", "abstained", *labels, *further])
+    unknown = ["unknown", "novelty"] if scored else []
+    writer.writerow(["path", "label", "probability", "abstained", *unknown, *labels, *further])
     for one in answers:
         (_, best), *others = one.top
         row = [one.path, one.label or "", f"{best:.6g}", _word(one.abstained)]
+        row += _unknown(one, scored)
         row += ["|".join(one.present or ())] if several else []
         for label, probability in others:
             row += [label, f"{probability:.6g}"]
         writer.writerow(row)
+
+
+def _unknown(one: Prediction, scored: bool) -> list[str]:
+    return [_word(one.unknown), f"{one.novelty:.6g}"] if scored else []
 
 
 def _word(value: bool) -> str:

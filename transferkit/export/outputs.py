@@ -4,7 +4,8 @@
   int64, each ``[N, classes]``;
 * in class order, the same for every image: ``classes`` string and ``probabilities`` float32, each
   ``[N, classes]``, and ``present`` bool ``[N, classes]`` where an image may have several labels;
-* one an image: ``confident`` bool ``[N]``, where a precision was wanted.
+* one an image: ``confident`` bool ``[N]``, where a precision was wanted; ``novelty`` float32 ``[N]`` and
+  ``unknown`` bool ``[N]`` (a novelty above 1), where the model tells what is unlike its training photos.
 
 The other formats answer with ``probabilities`` alone and hold the class names beside them.
 """
@@ -20,6 +21,7 @@ from transferkit.export.spec import About
 __all__ = ["check_outputs", "order_of", "output_names"]
 
 _RANKED = ("labels", "scores", "class_ids")
+_SINGLE = ("confident", "novelty", "unknown")
 _VECTOR = ("classes", "probabilities", "present")
 
 
@@ -33,13 +35,14 @@ def order_of(name: str) -> str:
         return "most probable first"
     if name in _VECTOR:
         return "class order"
-    return "one an image" if name == "confident" else ""
+    return "one an image" if name in _SINGLE else ""
 
 
 def output_names(about: About) -> set[str]:
     """The outputs that each signature of a SavedModel has."""
     names = {*_RANKED, "classes", "probabilities"}
     names |= {"confident"} if about.threshold is not None else set()
+    names |= {"novelty", "unknown"} if about.false_alarms is not None else set()
     return names | ({"present"} if about.multi_label else set())
 
 
@@ -70,6 +73,7 @@ def check_outputs(outputs: Mapping[str, np.ndarray], about: About) -> str | None
         "scores": ranked,
         "labels": names[ids],
         "present": probabilities >= np.asarray(about.thresholds, np.float32) if about.multi_label else None,
+        "unknown": outputs["novelty"] > 1 if "novelty" in expected else None,
         "confident": probabilities.max(1) >= np.float32(about.threshold or 0),
     }
     meant = {
@@ -77,6 +81,7 @@ def check_outputs(outputs: Mapping[str, np.ndarray], about: About) -> str | None
         "scores": "the probabilities of class_ids",
         "labels": "the names of class_ids",
         "present": "the probabilities from their thresholds on",
+        "unknown": "whether the novelty is above 1",
         "confident": "whether the largest probability reaches the threshold",
     }
     for name in sorted(expected & set(right)):

@@ -42,6 +42,7 @@ class Reference:
         files: encoded images.
         probabilities: float32 ``[N, classes]``, the evaluated model's.
         labels: int64 ``[N]``, what the images are, or None where nobody knows.
+        novelty: float32 ``[N]``, the model's scores, where it has some; so has ``pictures_novelty``.
         pictures: float32 ``[P, classes]``, the same for images that are given as pixels of any size.
     """
 
@@ -49,6 +50,8 @@ class Reference:
     probabilities: np.ndarray
     labels: np.ndarray | None = None
     pictures: np.ndarray | None = None
+    novelty: np.ndarray | None = None
+    pictures_novelty: np.ndarray | None = None
 
     def of(self, kind: str) -> np.ndarray:
         """The probabilities that belong to what was asked: ``"files"`` or ``"pictures"``."""
@@ -237,6 +240,7 @@ def judge(
         differences.append(float(np.abs(given - wanted).max()))
         agreements.append(float(_agree(given, wanted, about.thresholds, tolerance).mean()))
         wrong = check_outputs(outputs, about) if reply["all_outputs"] else None
+        wrong = wrong or _novelty_differs(outputs, reference, kind, tolerance)
         reason = reason or (f"signature {signature}: {wrong}" if wrong else None)
     given = answered[0][2]["probabilities"]
     accuracy = of_model = None
@@ -253,6 +257,21 @@ def judge(
     )
     said = [_reason(finding), _other_facts(reply["about"], about), reason]
     return replace(finding, reason="; ".join(one for one in said if one) or None)
+
+
+def _novelty_differs(
+    outputs: Mapping[str, np.ndarray], reference: Reference, kind: str, tolerance: Tolerance
+) -> str | None:
+    """Whether scores are others than the model's, or None. They are 1 at the threshold, not at most."""
+    wanted = reference.pictures_novelty if kind == "pictures" else reference.novelty
+    if wanted is None or "novelty" not in outputs or tolerance.difference is None:
+        return None
+    given = outputs["novelty"]
+    if given.shape != wanted.shape or not np.isfinite(given).all():
+        return "its novelty is no number for each image"
+    furthest = float((np.abs(given - wanted) / np.maximum(wanted, 1)).max())
+    allowed = 10 * tolerance.difference
+    return None if furthest <= allowed else f"novelty differs by {furthest:.1e}, allowed are {allowed:.0e}"
 
 
 def save_answers(file: Path, answered: Iterable[tuple[str, str, Mapping[str, np.ndarray]]]) -> None:

@@ -36,6 +36,8 @@ class About:
         temperature: what the logits are divided by inside, 1 where none was fitted.
         threshold: the least probability of an answer worth giving; None where none was wanted.
         precision: what was wanted of the answers at that threshold.
+        false_alarms: the share of photos of the classes that ``unknown`` was meant to be wrong about; None
+            where the model does not say what is unlike its training photos.
         transferkit: the version that wrote it.
     """
 
@@ -52,6 +54,7 @@ class About:
     temperature: float = 1.0
     threshold: float | None = None
     precision: float | None = None
+    false_alarms: float | None = None
     transferkit: str = __version__
 
     @property
@@ -90,6 +93,8 @@ class ExportSpec:
         about: what its answers mean.
         keras_model: builds the same as one functional Keras model of Keras's own layers; None where the
             backbone's inside is not visible.
+        with_novelty: as ``probabilities``, to these and the scores float32 ``[N]`` of how unlike the training
+            photos each image is, above 1 for ``unknown``; None where that was not wanted.
         photos: gives up to so many training photos, each uint8 ``[h, w, 3]``, to measure ranges on.
     """
 
@@ -98,6 +103,7 @@ class ExportSpec:
     about: About
     keras_model: Callable[[], Any] | None = None
     photos: Callable[[int], Iterator[np.ndarray]] | None = None
+    with_novelty: Callable[..., Any] | None = None
 
 
 def labels_text(classes: Sequence[str]) -> str:

@@ -215,6 +215,13 @@ class Evaluation(Section):
         description="wanted precision: below some confidence the model abstains; with several labels, the "
         "precision that each label's threshold gives",
     )
+    false_alarms: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of photos of the classes that may be called none of them: the model then says "
+        "which photos are unlike all that it was trained on",
+    )
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")

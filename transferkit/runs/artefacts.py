@@ -80,6 +80,7 @@ def make_export_spec(
         temperature=network.temperature,
         threshold=calibrated.abstention.threshold if calibrated.abstention else None,
         precision=calibrated.precision if calibrated.abstention else None,
+        false_alarms=recipe.evaluation.false_alarms if network.novelty is not None else None,
     )
 
     def keras_model() -> Any:
@@ -91,10 +92,13 @@ def make_export_spec(
     return ExportSpec(
         # Without a signature: a quantiser traces it with float pixels.
         probabilities=_Probabilities(network, shape),
-        variables=network.variables,
+        variables=[*network.variables, *(network.novelty.variables if network.novelty is not None else ())],
         about=about,
         keras_model=keras_model if isinstance(backbone, FunctionalBackbone) else None,
         photos=photos,
+        with_novelty=None
+        if network.novelty is None
+        else tf.function(network.probabilities_and_novelty, autograph=False, input_signature=[shape]),
     )
 
 

@@ -20,6 +20,8 @@ from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.chosen_head import write_chosen
 from transferkit.runs.evaluate import evaluate_network
 from transferkit.runs.folder import RunFolder
+from transferkit.runs.novelty import FILE as NOVELTY
+from transferkit.runs.novelty import NoveltyFacts, settle_novelty
 from transferkit.runs.parity_gate import HeldOut
 from transferkit.runs.release import Release, raise_if_refused, start_checker
 from transferkit.runs.result import RunResult
@@ -96,6 +98,7 @@ def execute(
         write_chosen(folder, trained.parts.chosen)
         trained.calibrated = _calibrate(recipe, fitted, progress)
         trained.thresholds = thresholds_of(network)
+        trained.novelty = _novelty(fitted, progress)
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
         release = Release(recipe, folder / "export", checker)
@@ -153,6 +156,19 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
             stage.update(len(chosen))
     for line in found.describe():
         progress.say(line)
+    return found
+
+
+def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
+    """How unlike the training photos a photo is, where that is wanted."""
+    (fitted.folder / NOVELTY).unlink(missing_ok=True)  # of a process that was killed
+    if fitted.trained.recipe.evaluation.false_alarms is None:
+        return NoveltyFacts()
+    with progress.stage("novelty", unit="class"):
+        found = settle_novelty(
+            fitted.network, fitted.trained.recipe, fitted.trained.images, fitted.cut_features, fitted.folder
+        )
+    progress.say(found.describe() or "")
     return found
 
 

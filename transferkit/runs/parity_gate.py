@@ -183,8 +183,12 @@ class ParityGate:
     def _reference(self, export_spec: ExportSpec) -> Reference:
         """What the network says, in this process, to the very bytes that the artefacts are asked about."""
         files = self._files(Tolerance(0.0, 1.0))
-        answers = _answers(export_spec, [*files, *self._pictures])
-        return Reference(files, answers[: len(files)], pictures=answers[len(files) :])
+        answers, scores = _answers(export_spec, [*files, *self._pictures])
+        count = len(files)
+        reference = Reference(files, answers[:count], pictures=answers[count:])
+        if scores is None:
+            return reference
+        return replace(reference, novelty=scores[:count], pictures_novelty=scores[count:])
 
     def _against_evaluation(self, compared: Reference, held_out: HeldOut) -> dict[str, Any]:
         """Whether the figures that were reported are those of the network that is exported."""
@@ -200,8 +204,8 @@ class ParityGate:
         return {"images": count, "largest_difference": largest, "tolerance": allowed, "reason": reason}
 
 
-def _answers(export_spec: ExportSpec, files: Sequence[str]) -> np.ndarray:
-    """What the network says to files; float32 ``[N, classes]``."""
+def _answers(export_spec: ExportSpec, files: Sequence[str]) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the network says to files: float32 ``[N, classes]``, and its scores ``[N]`` where it has some."""
     about = export_spec.about
     batches = list(read_images([(None, file) for file in files], about.decoding))
     unreadable = [one for batch in batches for one in batch.unreadable]
@@ -210,4 +214,7 @@ def _answers(export_spec: ExportSpec, files: Sequence[str]) -> np.ndarray:
     images = np.concatenate([batch.images for batch in batches])
     # On the CPU, as in the other process: an accelerator's shorter arithmetic is no fault of an export.
     with tf.device("/CPU:0"):
-        return export_spec.probabilities(tf.constant(images)).numpy()
+        answers = export_spec.probabilities(tf.constant(images)).numpy()
+        if export_spec.with_novelty is None:
+            return answers, None
+        return answers, export_spec.with_novelty(tf.constant(images))[1].numpy()

@@ -40,6 +40,8 @@ class Prediction:
         top: ``(label, probability)`` pairs, the most probable first; empty where the file failed.
         error: why the file could not be read as an image, else None.
         confident: whether the model is sure enough to answer; True where no precision was ever asked of it.
+        novelty: how unlike the training photos the image is, above 1 for none of the classes; None where the
+            model does not tell (``evaluation.false_alarms``; of the formats the SavedModel alone does).
         present: the labels that the image has, for a model of several labels; else None.
     """
 
@@ -48,6 +50,12 @@ class Prediction:
     error: str | None = None
     confident: bool = True
     present: tuple[str, ...] | None = None
+    novelty: float | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the image is like nothing that the model was trained on, as far as the model tells."""
+        return self.novelty is not None and self.novelty > 1
 
     @property
     def label(self) -> str | None:
@@ -72,6 +80,7 @@ class Exported:
         about: what it says of itself.
         labels: its classes.
         compared: whether its folder has a manifest, so that it is known to be as it was exported.
+        scores: whether it tells what is unlike all that it was trained on.
         engine: name of what ran the last files: the format, or an engine of the activations.
 
     Raises:
@@ -90,6 +99,7 @@ class Exported:
         self._opened: LoadedArtefact = load_format(name).read(place)
         self.about: About = self._opened.about
         self.labels = list(self.about.classes)
+        self.scores = name == "saved_model" and self.about.false_alarms is not None
         self.engine = name
 
     def predict(
@@ -155,6 +165,9 @@ class Exported:
             yield answers[place]
 
     def _from_bytes(self, encoded: list[bytes]) -> np.ndarray:
+        if self.scores and self._opened.call is not None:
+            outputs = self._opened.call("serving_default", encoded)
+            return np.column_stack([outputs["probabilities"], outputs["novelty"]])
         answer = self._opened.from_bytes
         assert answer is not None  # noqa: S101 -- for the type checker: a SavedModel has it
         return answer(encoded)
@@ -202,8 +215,11 @@ class Exported:
         self.engine = chosen.name
         return chosen
 
-    def _prediction(self, path: str, probabilities: np.ndarray, top: int) -> Prediction:
+    def _prediction(self, path: str, answer: np.ndarray, top: int) -> Prediction:
         about = self.about
+        # The score of novelty stands behind the probabilities, where there is one.
+        probabilities, further = answer[: len(self.labels)], answer[len(self.labels) :]
+        novelty = float(further[0]) if len(further) else None
         if not np.isfinite(probabilities).all():
             hint = "its answers are no numbers (NaN): its weights are damaged, or training diverged"
             raise UserError(fault(str(self.place), hint=hint))
@@ -214,7 +230,7 @@ class Exported:
             marked = probabilities >= np.asarray(about.thresholds, np.float32)
             present = tuple(label for label, on in zip(self.labels, marked, strict=True) if on)
         confident = about.threshold is None or bool(probabilities.max() >= np.float32(about.threshold))
-        return Prediction(path, named, confident=confident, present=present)
+        return Prediction(path, named, confident=confident, present=present, novelty=novelty)
 
 
 def _turned_away(order: deque[tuple[str, str | None]]) -> Iterator[Prediction]:
@@ -231,14 +247,24 @@ class _Whole:
 
         model: Any = exported._opened.model
         self.at = "probabilities"
-        self.shape: tuple[int, ...] = (len(exported.labels),)
-        self.prefix = lambda images: model.answer(images)["probabilities"]
+        scored = exported.scores
+        self.shape: tuple[int, ...] = (len(exported.labels) + scored,)
+        self.prefix = lambda images: _columns(model.answer(images), scored)
         digest = hashlib.sha256()
         # TensorFlow's own fingerprint is of the graph; the index of the variables has a sum of each.
         for name in ("fingerprint.pb", "saved_model.pb", "variables/variables.index"):
             file = exported.place / name
             digest.update(file.read_bytes() if file.is_file() else b"")
         self.fingerprint = digest.hexdigest()
+
+
+def _columns(outputs: Any, scored: bool) -> Any:
+    """Probabilities ``[N, C]``, with the score of novelty behind them where there is one."""
+    import tensorflow as tf
+
+    if not scored:
+        return outputs["probabilities"]
+    return tf.concat([outputs["probabilities"], outputs["novelty"][:, tf.newaxis]], axis=1)
 
 
 def refused(path: str | os.PathLike[str]) -> str | None:

@@ -80,6 +80,7 @@ def report_data(
             ),
             "Head": recipe.head.kind,
             **_threshold_facts(trained),
+            **({"None of these": words.partition(": ")[2]} if (words := trained.novelty.describe()) else {}),
             "Frozen weights": trained.frozen.removeprefix("frozen: "),
             "Time": f"{time.perf_counter() - began:.1f} s on {_machine()}",
         },

@@ -17,6 +17,7 @@ from transferkit.runs.chosen_head import read_chosen
 from transferkit.runs.evaluate import evaluate_network
 from transferkit.runs.independence import leak_line, used_in
 from transferkit.runs.manifest import check_weights
+from transferkit.runs.novelty import take_novelty
 from transferkit.runs.thresholds import take_thresholds
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, load_for_evaluation, prepare
@@ -44,6 +45,7 @@ def restore(run: Any) -> tuple[Parts, Network]:
             fault(str(file), None, "numbers", "some weights are NaN or infinite: training diverged")
         )
     take_thresholds(network, run.thresholds)
+    take_novelty(network, run.path)
     if run.calibrated.temperature is not None and run.recipe.export.temperature:
         network.temperature = run.calibrated.temperature.temperature
     return parts, network

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from transferkit.runs.calibrate import Calibrated
+from transferkit.runs.novelty import NoveltyFacts
 from transferkit.runs.parity_gate import ParityResult
 from transferkit.training.result import Trained
 
@@ -18,11 +19,13 @@ class RunResult(Trained):
     Attributes:
         thresholds: label to the probability from which it counts; None where an image has one label.
         calibrated: temperature and abstention.
+        novelty: of telling photos of none of the classes.
         verdict: how the export was checked.
     """
 
     thresholds: dict[str, float] | None = None
     calibrated: Calibrated = field(default_factory=Calibrated)
+    novelty: NoveltyFacts = field(default_factory=NoveltyFacts)
     verdict: ParityResult = field(default_factory=ParityResult)
 
     @classmethod

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transferkit.runs.calibrate import Calibrated
     from transferkit.runs.explain import Explanation
     from transferkit.runs.independence import Independence
+    from transferkit.runs.novelty import NoveltyFacts
     from transferkit.runs.predict import Exported, Prediction
     from transferkit.runs.run_reader import Mistake
     from transferkit.training.kept_state import Kept
@@ -153,7 +154,7 @@ class Run:
         fine = [one for one in self.kept if one.trains_backbone]
         if fine and all(one.discarded for one in fine):
             lines.append("fine-tuning was discarded: the backbone's weights are those it began with")
-        lines += self.calibrated.describe()
+        lines += [*self.calibrated.describe(), *filter(None, [self.novelty.describe()])]
         if facts["quarantined"]:
             lines.append(f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
         slowest = sorted(seconds["stages"].items(), key=lambda stage: -stage[1])[:_STAGES]
@@ -232,6 +233,13 @@ class Run:
         from transferkit.runs.calibrate import Calibrated
 
         return Calibrated.from_dict(self._facts.get("calibration"))
+
+    @property
+    def novelty(self) -> NoveltyFacts:
+        """What is known of telling photos of none of the classes, where that was wanted."""
+        from transferkit.runs.novelty import NoveltyFacts
+
+        return NoveltyFacts.from_dict(self._facts.get("novelty"))
 
     @property
     def refused(self) -> dict[str, str]:

@@ -120,6 +120,7 @@ def write_outcome(
         "thresholds": trained.thresholds,
         "calibration": trained.calibrated.to_dict(),
         "advice": {"weakest": weakest(evaluation), "next": next_step(facts)},
+        "novelty": trained.novelty.to_dict(),
         "refused": {one.format: one.reason for one in trained.verdict.refused},
         "seconds": {"total": round(time.perf_counter() - began, 3), "stages": stages},
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.transfer.novelty import Novelty
 from transferkit.transfer.standardise import Standardise
 
 __all__ = ["Network"]
@@ -25,6 +26,8 @@ class Network:
         temperature: what the logits are divided by before they become probabilities; 1 until it is fitted.
         mix: mixes a training batch of images at the cut: ``(batch's number, activations, labels)`` to the
             last two; None where nothing is, or where it comes mixed.
+        novelty: gives standardised features ``[N, D]`` a score ``[N]`` of how unlike the training photos they
+            are, above 1 for none of the classes; None where it was not wanted.
     """
 
     def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
@@ -34,6 +37,7 @@ class Network:
         self.layer = layer
         self.temperature = 1.0
         self.mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+        self.novelty: Novelty | None = None
 
     def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Logits float32 ``[N, classes]``.
@@ -70,6 +74,12 @@ class Network:
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
         """Probabilities float32 ``[N, classes]`` of images uint8 ``[N, h, w, 3]``."""
         return self.predictions(self.logits({"images": images}))["probabilities"]
+
+    def probabilities_and_novelty(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """What :meth:`probabilities` gives, and the scores float32 ``[N]``, in one pass."""
+        assert self.novelty is not None  # noqa: S101 -- for the type checker: asked only where there is one
+        features = self.standardise(self.features({"images": images}))
+        return self.predictions(self.layer(features, training=False))["probabilities"], self.novelty(features)
 
     def predictions(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the head answers, at the temperature."""

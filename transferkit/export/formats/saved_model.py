@@ -94,7 +94,11 @@ class _Serving(tf.Module):
     @tf.function(autograph=False)
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         about = self._subject.about
-        probabilities = self._subject.probabilities(images)
+        novelty = None
+        if self._subject.with_novelty is not None:
+            probabilities, novelty = self._subject.with_novelty(images)
+        else:
+            probabilities = self._subject.probabilities(images)
         class_ids = tf.argsort(probabilities, direction="DESCENDING", stable=True)
         outputs = {
             "labels": tf.gather(self.labels, class_ids),
@@ -103,6 +107,9 @@ class _Serving(tf.Module):
             "classes": tf.tile(self.labels[tf.newaxis], [tf.shape(probabilities)[0], 1]),
             "probabilities": tf.identity(probabilities, "probabilities"),
         }
+        if novelty is not None:
+            outputs["novelty"] = tf.identity(novelty, "novelty")
+            outputs["unknown"] = novelty > 1
         if about.threshold is not None:
             outputs["confident"] = tf.reduce_max(probabilities, axis=-1) >= about.threshold
         if about.multi_label:

@@ -1,0 +1,159 @@
+"""None of these: what a run knows of photos that are like nothing it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transferkit.errors import UserError, fault
+from transferkit.evaluation.novelty import NoveltyModel, fit_novelty, left_out_area, threshold_of
+from transferkit.files.whole_file import whole_file
+from transferkit.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transferkit.training.cut_features import CutFeatures
+    from transferkit.training.images import Images
+    from transferkit.transfer.network import Network
+
+__all__ = ["FILE", "NoveltyFacts", "settle_novelty", "take_novelty"]
+
+FILE = "novelty.npz"
+_FITTED = 10_000  # training photos that it is fitted to
+_CLASSES = 5  # that are left out in turn
+
+
+@dataclass(frozen=True)
+class NoveltyFacts:
+    """What is known of the score; empty where none was wanted.
+
+    Attributes:
+        wanted: share of photos of the classes that may be called unknown.
+        chosen_on: validation photos that the threshold was chosen on.
+        measured: share of the test photos that are called unknown; None without a test split.
+        left_out: class to the area under the ROC, where the class is left out and its held-out photos are
+            told from those of the others.
+        shortfall: why there is no threshold, else None.
+    """
+
+    wanted: float | None = None
+    chosen_on: int = 0
+    measured: float | None = None
+    left_out: dict[str, float] = field(default_factory=dict)
+    shortfall: str | None = None
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a threshold."""
+        return self.wanted is not None and self.shortfall is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, read: dict[str, Any] | None) -> NoveltyFacts:
+        """What :meth:`to_dict` gave, or nothing."""
+        return cls(**read) if read else cls()
+
+    def describe(self) -> str | None:
+        """One sentence, or None where nothing was wanted."""
+        if self.wanted is None:
+            return None
+        if self.shortfall is not None:
+            return f"none of these: {self.shortfall}"
+        words = f"none of these: meant to reject {self.wanted:.1%} of photos of the classes by mistake"
+        if self.measured is not None:
+            words += f" ({self.measured:.1%} of the test photos)"
+        if self.left_out:
+            areas = ", ".join(f"{name} {value:.2f}" for name, value in self.left_out.items())
+            words += f"; area under the ROC against a class left out: {areas}"
+        return words
+
+
+def settle_novelty(
+    network: Network, recipe: Recipe, images: Images, cut_features: CutFeatures, folder: Path
+) -> NoveltyFacts:
+    """Fits the score to the training photos, takes a threshold from the validation photos, and measures it.
+
+    Args:
+        network: trained; it is given the score.
+        recipe: ``evaluation.false_alarms``.
+        images: of the run.
+        cut_features: theirs, at the network's cut.
+        folder: of the run, where the score is kept.
+    """
+    wanted = recipe.evaluation.false_alarms
+    if wanted is None:
+        return NoveltyFacts()
+    train = cut_features.kept_of(images.of_split("train"))
+    if len(train) > _FITTED:
+        train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
+    validation, test = images.of_split("val"), images.of_split("test")
+    fitted, seen, new = (_features(network, cut_features, images, one) for one in (train, validation, test))
+    model = fit_novelty(fitted, images.labels[train])
+    threshold = threshold_of(model.score(seen), wanted)
+    facts = NoveltyFacts(wanted, len(validation))
+    if threshold is None or not threshold > 0:
+        least = int(np.ceil(1 / wanted)) - 1
+        return replace(facts, shortfall=f"{wanted:.1%} needs at least {least} validation photos")
+    model = replace(model, threshold=threshold)
+    with whole_file(folder / FILE) as beside, open(beside, "wb") as file:
+        np.savez(file, **model.arrays())  # type: ignore[arg-type]
+    _give(network, model)
+    if len(test):
+        facts = replace(facts, measured=float((model.score(new) > 1).mean()))
+    held_out, of_held_out = (test, new) if len(test) else (validation, seen)
+    if not images.multi_label:
+        facts = replace(facts, left_out=_left_out(images, train, fitted, held_out, of_held_out))
+    return facts
+
+
+def take_novelty(network: Network, folder: Path) -> None:
+    """Gives a reopened network the score that its run kept, if any.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    file = folder / FILE
+    if not file.exists():
+        return
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            model = NoveltyModel.from_arrays(arrays)
+    except Exception as error:  # a damaged archive shows itself in many ways
+        raise UserError(fault(str(file), hint=f"it cannot be read: {error}")) from None
+    _give(network, model)
+
+
+def _give(network: Network, model: NoveltyModel) -> None:
+    from transferkit.transfer.novelty import Novelty
+
+    network.novelty = Novelty(model.arrays())
+
+
+def _features(network: Network, cut_features: CutFeatures, images: Images, chosen: np.ndarray) -> np.ndarray:
+    from transferkit.training.parts import features_of
+
+    if not len(chosen):
+        return np.zeros((0, int(network.standardise.mean.shape[0])), np.float32)
+    features = features_of(network, cut_features.in_order(chosen, images.labels[chosen]))
+    return np.asarray(network.standardise(features))
+
+
+def _left_out(
+    images: Images, train: np.ndarray, fitted: np.ndarray, held_out: np.ndarray, features: np.ndarray
+) -> dict[str, float]:
+    """The classes with the most held-out photos, each left out once."""
+    labels = images.labels[held_out]
+    counts = np.bincount(labels, minlength=len(images.classes))
+    found: dict[str, float] = {}
+    if len(images.classes) < 3:
+        return found  # one class that is left tells little of telling others from it
+    for number in sorted(np.argsort(-counts, kind="stable")[:_CLASSES].tolist()):
+        area = left_out_area(fitted, images.labels[train], features, labels, number)
+        if area is not None:
+            found[images.classes[number]] = area
+    return found
