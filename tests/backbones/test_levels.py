@@ -62,10 +62,12 @@ def test_tokens_give_the_class_token_and_the_mean_of_the_others():
     from transferkit.backbones.levels import _pooled
 
     tokens = keras.Input((5, 4))
-    model = keras.Model(tokens, _pooled(tokens, "block", ("mean",)))
     values = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
-    wanted = np.concatenate([values[:, 0], values[:, 1:].mean(axis=1)], axis=1)
-    np.testing.assert_allclose(model(values), wanted, atol=1e-6)
+    with_class = keras.Model(tokens, _pooled(tokens, "block", ("mean",), 2))
+    wanted = np.concatenate([values[:, 0], values[:, 2:].mean(axis=1)], axis=1)
+    np.testing.assert_allclose(with_class(values), wanted, atol=1e-6)
+    without = keras.Model(tokens, _pooled(tokens, "other", ("mean",), 0))
+    np.testing.assert_allclose(without(values), values.mean(axis=1), atol=1e-6)
 
 
 def test_what_is_no_level(backbone):

@@ -78,3 +78,14 @@ def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
     assert all(one["head"] in report for one in found["candidates"])
     assert found["budget"] == 20
     assert run.evaluate(quiet=True).metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
+
+
+def test_a_run_says_what_auto_would_give(shapes, tmp_path, capsys, monkeypatch):
+    from transferkit.runs import suggest_head
+
+    settings = [("epochs", 1), ("export.parity", False), ("evaluation.grad_cam", 0)]
+    monkeypatch.setattr(suggest_head, "_SHARE", 2.0)
+    monkeypatch.setattr(suggest_head, "_LEAST_SECONDS", 0.0)
+    transferkit.retrain(data=shapes, run=tmp_path / "run", backbone="embedded", overrides=settings)
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "head.kind = 'auto'" in one]
+    assert f"transferkit retrain --recipe auto --backbone embedded --data {shapes}" in line

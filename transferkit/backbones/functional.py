@@ -31,9 +31,11 @@ class FunctionalBackbone(Backbone):
         weights: ``"imagenet"``, ``"random"``, or where the weights came from.
         weights_sha256: of what was loaded.
         card: the facts, where there is a card.
+        tokens_before: of a transformer: tokens before those of patches, the class token first.
 
     Attributes:
         model: the flat model.
+        tokens_before: as given.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class FunctionalBackbone(Backbone):
         weights: str,
         weights_sha256: str,
         card: Card | None = None,
+        tokens_before: int = 0,
     ) -> None:
         # A file can bring layers that were frozen when it was written; here freezing is the recipe's.
         model.trainable = True
@@ -53,6 +56,7 @@ class FunctionalBackbone(Backbone):
         self.name = name
         self.reference = reference
         self.card = card
+        self.tokens_before = tokens_before
         self.stages = stages
         self.weights = weights
         self.weights_sha256 = weights_sha256

@@ -30,9 +30,9 @@ _LEAST_VARIANCE = 1e-6
 class Leveled(FunctionalBackbone):
     """A backbone whose features are pooled outputs of some of its stages, one after the other.
 
-    A convolutional stage's map is pooled over its positions; of a row of tokens the first one, which is the
-    class token where there is one, and the mean of the others are taken. The last level is always the
-    backbone's own features.
+    A convolutional stage's map is pooled over its positions; of a row of tokens the mean of those of patches
+    is taken, and beside it the class token where there is one. The last level is always the backbone's own
+    features.
 
     Args:
         base: the backbone itself, whose weights are shared.
@@ -53,7 +53,8 @@ class Leveled(FunctionalBackbone):
             if stage.name == last and last in names:
                 parts[last] = base.model.output
             elif stage.name in names:
-                parts[stage.name] = _pooled(base.output_of(stage.layer), stage.name, pooling)
+                tensor = base.output_of(stage.layer)
+                parts[stage.name] = _pooled(tensor, stage.name, pooling, base.tokens_before)
         self.levels = {name: int(tensor.shape[-1]) for name, tensor in parts.items()}
         tensors = list(parts.values())
         joined = tensors[0]
@@ -151,12 +152,17 @@ def columns_of(levels: dict[str, int], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([ranges[name] for name in names])
 
 
-def _pooled(tensor: Any, name: str, pooling: Sequence[Pooling]) -> Any:
-    """Features ``[N, D]`` of a map ``[N, y, x, C]``, or of tokens ``[N, T, C]``."""
+def _pooled(tensor: Any, name: str, pooling: Sequence[Pooling], before: int = 0) -> Any:
+    """Features ``[N, D]`` of a map ``[N, y, x, C]``, or of tokens ``[N, T, C]``, ``before`` of no patch."""
     layers, ops = keras.layers, keras.ops
     if len(tensor.shape) == 3:
-        rest = layers.GlobalAveragePooling1D(name=f"{name}_tokens")(tensor[:, 1:])
-        return layers.Concatenate(name=f"{name}_level")([tensor[:, 0], rest])
+        mean = layers.GlobalAveragePooling1D(name=f"{name}_tokens")
+        if not before:
+            return mean(tensor)
+        patches = layers.Cropping1D((before, 0), name=f"{name}_patches")(tensor)
+        first = layers.Cropping1D((0, int(tensor.shape[1]) - 1), name=f"{name}_class_token")(tensor)
+        first = layers.Flatten(name=f"{name}_class")(first)
+        return layers.Concatenate(name=f"{name}_level")([first, mean(patches)])
     parts = []
     for statistic in pooling:
         if statistic == "mean":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from transferkit.runs.parity_gate import HeldOut
 from transferkit.runs.release import Release, raise_if_refused, start_checker
 from transferkit.runs.result import RunResult
 from transferkit.runs.same_data import check_weights, same_data
+from transferkit.runs.suggest_head import suggest_head
 from transferkit.runs.thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.runs.write_results import write_inputs, write_outcome
@@ -135,6 +137,10 @@ def execute(
         write_outcome(folder, place, trained, evaluation, gates, progress, began, publish)
         trackers[0].finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
     place.finish()
+    if not progress.quiet:
+        hint = suggest_head(recipe, fitted, time.perf_counter() - began)
+        if hint is not None:
+            progress.say(hint)
     raise_if_refused(trained.calibrated, trained.verdict, str(place.path))
     return evaluation
 

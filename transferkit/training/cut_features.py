@@ -220,6 +220,11 @@ def pass_images(
         )
     if cut.columns is None:
         return activations
+    if activations.stats.computed:
+        progress.say(
+            f"levels: {activations.stats.computed} images passed the backbone for the outputs of all its "
+            "stages, which are kept: another choice of levels needs no pass"
+        )
     return replace(activations, array=Columns(activations.array, cut.columns))
 
 

@@ -66,6 +66,7 @@ def load_keras_hub(
         weights=weights if weights == "random" else reference,
         weights_sha256=of_variables(model.weights),
         card=card,
+        tokens_before=tower.family.before(tower.network),
     )
 
 

@@ -1,0 +1,54 @@
+"""What ``head.kind = "auto"`` would make of the features that a run has anyway, in a line."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+
+from transferkit.heads import Known, make_head
+from transferkit.recipe import Recipe
+from transferkit.training.loop import Fitted
+from transferkit.training.parts import features_of
+
+__all__ = ["suggest_head"]
+
+# The share of the run's time that it may cost, and the least time in which anything can be said.
+_SHARE, _LEAST_SECONDS = 0.1, 1.0
+_MOST_NUMBERS = 20_000_000
+
+
+def suggest_head(recipe: Recipe, fitted: Fitted, seconds: float) -> str | None:
+    """One line, or None where nothing was frozen, the head was chosen already, or it would cost too much.
+
+    Args:
+        recipe: of the run.
+        fitted: what training left; only its training images are looked at.
+        seconds: that the run has taken so far.
+    """
+    network, images = fitted.network, fitted.trained.images
+    train = fitted.cut_features.kept_of(images.of_split("train"))
+    budget = _SHARE * seconds
+    size = len(train) * (network.head.feature_width + 2 * len(images.classes))
+    if network.head.closed_form or network.cut.at is not None or fitted.cut_features.direct is not None:
+        return None
+    if budget < _LEAST_SECONDS or size > _MOST_NUMBERS:
+        return None
+    labels = images.labels[train]
+    features = network.standardise(features_of(network, fitted.cut_features.in_order(train, labels))).numpy()
+    spec = {"kind": "auto", "multi_label": network.head.multi_label, "features": "last", "budget": budget}
+    head = make_head(spec, features.shape[1], images.classes)
+    known = Known(images.groups_of(train), {"features": features.shape[1]})
+    head.fit(np.ascontiguousarray(features), labels, recipe.seed, known)
+    facts = head.found.facts if head.found is not None else {}
+    linear = [
+        one for one in facts["candidates"] if one["head"] in ("logistic regression", "ridge regression")
+    ]
+    if not linear:
+        return None
+    data = shlex.quote(str(recipe.data.path))
+    return (
+        f"head.kind = 'auto' on these features: {facts['accuracy']:.3f}, a linear head "
+        f"{linear[0]['accuracy']:.3f}, cross-validated; with lower levels too: transferkit retrain "
+        f"--recipe auto --backbone {shlex.quote(recipe.backbone.name)} --data {data}"
+    )
