@@ -1,15 +1,17 @@
-"""Each notebook is kept without outputs, and runs from clean to its end: pictures, and no warnings."""
+"""Each notebook is kept as it ran, with small outputs, and runs from clean to its end: pictures, no warnings."""
 
 from __future__ import annotations
 
 import json
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+MOST_BYTES = 320_000
 WITH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -20,11 +22,17 @@ def test_they_are_found():
 
 
 @WITH
-def test_it_is_kept_without_outputs(path):
-    cells = json.loads(path.read_text("utf-8"))["cells"]
+def test_it_is_kept_as_it_ran_with_small_outputs(path):
+    text = path.read_text("utf-8")
+    assert len(text) < MOST_BYTES, "draw smaller pictures"
+    cells = json.loads(text)["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert code
-    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "in one go, in order"
+    outputs = [one for cell in code for one in cell["outputs"]]
+    assert len([one for one in outputs if "image/png" in one.get("data", {})]) >= 3
+    assert not [one for one in outputs if one["output_type"] == "error" or one.get("name") == "stderr"]
+    said = "\n".join("".join(one["text"]) for one in outputs if one["output_type"] == "stream")
+    assert not re.search(r"(^|\s)/\w+/", said), "a path of the machine it ran on"
 
 
 @WITH
@@ -43,6 +51,10 @@ def test_it_runs_from_clean(path, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient", reason="needs transferkit[notebooks]")
     pytest.importorskip("ipykernel", reason="needs transferkit[notebooks]")
     pytest.importorskip("matplotlib", reason="needs transferkit[notebooks]")
+    try:
+        metadata.distribution("elpv-dataset")
+    except metadata.PackageNotFoundError:
+        pytest.skip("needs the photographs: pip install 'transferkit[demo]'")
     monkeypatch.setenv("TRANSFERKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     notebook = nbformat.read(path, 4)
@@ -52,4 +64,6 @@ def test_it_runs_from_clean(path, tmp_path, monkeypatch):
     pictures = [one for one in outputs if "image/png" in one.get("data", {})]
     assert len(pictures) >= 3
     complaints = [one.text for one in outputs if one.output_type == "stream" and one.name == "stderr"]
-    assert not complaints
+    # That code of one's own runs is said, and what TensorFlow says as it starts; neither is a complaint.
+    usual = re.compile(r"code: |WARNING: All log messages before absl|I0000 |To enable the following|$")
+    assert not [line for text in complaints for line in text.splitlines() if not usual.match(line)]

@@ -97,6 +97,5 @@ def _answer(prediction: Prediction) -> str:
 
 
 def _last_lines(run: Path, images: str | Path, began: float) -> None:
-    click.echo(f"report  {run / 'report.html'}")
     click.echo(f"the whole demonstration took {time.perf_counter() - began:.0f} s")
     click.echo(f"next: transferkit predict {run} {images} --top 1")
