@@ -82,7 +82,16 @@ def test_a_run_tells_all_its_trackers_every_evaluation(fakes, shapes, tmp_path):
     rows = [json.loads(line) for line in (run.path / "history.jsonl").read_text().splitlines()]
     steps = [0, rows[1]["step"], rows[2]["step"], rows[2]["step"], rows[2]["step"] + rows[4]["step"]]
     wanted = [(step, pytest.approx(row["val_loss"], rel=1e-6)) for step, row in zip(steps, rows, strict=True)]
-    assert scalars(run.path / "events")["val_loss"] == wanted
+    written = scalars(run.path / "events")
+    assert written["val_loss"] == wanted
+    # TensorBoard shows one run, whose phases follow each other and whose figures have one name each.
+    assert {path.parent for path in run.path.rglob("events.out.*")} == {run.path / "events"}
+    told = [step for step, _ in written["step/loss"]]
+    assert told == sorted(set(told))
+    assert told[0] <= steps[1]
+    assert told[-1] > steps[2]
+    assert {"loss", "val_loss", "accuracy", "val_accuracy", "step/learning_rate"} <= set(written)
+    assert not {"average_loss", "loss_1"} & set(written)
     logged = [call for call in fakes.client.calls if call[0] == "log_metric" and call[1][1] == "val_loss"]
     assert [(kwargs["step"], args[2]) for _, args, kwargs in logged] == wanted
     assert [args[0]["val_loss"] for args in fakes.run.of("log")] == [value for _, value in wanted]

@@ -25,6 +25,7 @@ from transferkit.estimator.session.progress import progress
 from transferkit.estimator.session.scaffold import first_values, make_ready, restore_by
 from transferkit.estimator.session.session import GraphSession
 from transferkit.estimator.spec import ModeKeys
+from transferkit.estimator.summaries import SummaryLog
 from transferkit.estimator.variables import slices
 from transferkit.estimator.variables.variables import VariableStore
 
@@ -50,6 +51,7 @@ class Engine:
         self.params = params
         self.config = config
         self.trace_counts: collections.Counter[str] = collections.Counter()
+        self.summary_log: Callable[[str, bool], SummaryLog] = SummaryLog
         self.live = False
         self.warm_start = settings_of(start)
         self.source: str | None = None

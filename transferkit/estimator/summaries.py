@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,14 @@ from transferkit.estimator.variables.variables import VariableStore
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import rate_of
 
-__all__ = ["LearningRate", "Speed", "SummaryLog", "merged_summary"]
+__all__ = [
+    "LearningRate",
+    "Speed",
+    "SummaryLog",
+    "ToldSummaries",
+    "merged_summary",
+    "tell_summaries",
+]
 
 v1 = tf.compat.v1
 
@@ -51,6 +58,11 @@ class SummaryLog:
             with tf.Graph().as_default():
                 writer = _opened[self.folder] = v1.summary.FileWriterCache.get(self.folder)
         return writer
+
+    def prepare(self) -> None:
+        """Opens the file, where this process writes one."""
+        if self.writes:
+            _ = self.writer
 
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Writes numbers, arrays, and serialized summaries under the names of ``values``."""
@@ -89,6 +101,34 @@ class SummaryLog:
             self.writer.flush()
             _flushed[self.folder] = now
             self._wrote = False
+
+
+class ToldSummaries(SummaryLog):
+    """Hands the scalars of training to whoever keeps one log for several trainings, and writes no file.
+
+    Args:
+        tell: is given the step and the values by name; None drops them.
+    """
+
+    def __init__(self, tell: Callable[[int, dict[str, float]], None] | None) -> None:
+        super().__init__("", writes=False)
+        self._tell = tell
+
+    def scalars(self, step: int, values: Mapping[str, Any]) -> None:
+        """Tells the numbers among the values."""
+        if self._tell is not None:
+            self._tell(step, {name: float(value) for name, value in values.items() if not np.ndim(value)})
+
+
+def tell_summaries(estimator: Any, tell: Callable[[int, dict[str, float]], None] | None) -> None:
+    """Has an Estimator tell the scalars of its training instead of writing event files of its own.
+
+    Args:
+        estimator: before its first call.
+        tell: as of :class:`ToldSummaries`; what evaluations give is returned to their caller anyway.
+    """
+    train = estimator._engine.model_dir
+    estimator._engine.summary_log = lambda folder, writes: ToldSummaries(tell if folder == train else None)
 
 
 def _enter(summary: Any, name: str, value: Any) -> None:

@@ -86,7 +86,15 @@ def execute(
             with progress.stage("backbone", doing="building it and loading its weights"):
                 parts = open_parts(recipe, images.classes)
         check_formats(recipe.export.formats, parts.backbone)
-        fitted = train(recipe, images, parts, open_folder, progress, tell)
+        fitted = train(
+            recipe,
+            images,
+            parts,
+            open_folder,
+            progress,
+            tell,
+            lambda step, values: trackers[0].log_step(step, values),
+        )
         trained, network, cut_features, folder = (
             RunResult.of(fitted.trained),
             fitted.network,

@@ -74,6 +74,7 @@ def train(
     open_folder: Callable[[Images, Parts], Path],
     progress: Progress,
     tell: Tell | None = None,
+    tell_step: Callable[[int, dict[str, float]], None] | None = None,
     instead: Callable[[PhaseStart], None] | None = None,
 ) -> Fitted:
     """Trains all phases of a recipe, or takes up where an earlier process left them.
@@ -86,6 +87,7 @@ def train(
             called once nothing that the user gave can be refused any more.
         progress: shows the stages.
         tell: is given the phase's name, the run's step and the row of every new evaluation.
+        tell_step: is given the run's step, and loss and rate of that step, one in ``tracking.every``.
         instead: what to do with the last phase instead of training it.
 
     Raises:
@@ -147,6 +149,7 @@ def train(
                 slots=slots,
                 summary_every=recipe.tracking.every,
                 tell=_telling(tell, phase.name, steps),
+                tell_step=_telling_steps(tell_step, steps),
             )
         trained.kept.append(kept)
         trained.history += [{"phase": phase.name, **row} for row in rows]
@@ -271,6 +274,12 @@ def fit_features(
     if sentence is not None:
         progress.say(f"head: {sentence}")
     return cut_features.narrow(parts.narrow(levels))
+
+
+def _telling_steps(
+    tell: Callable[[int, dict[str, float]], None] | None, steps: int
+) -> Callable[[int, dict[str, float]], None] | None:
+    return None if tell is None else lambda step, values: tell(steps + step, values)
 
 
 def _phase_data(

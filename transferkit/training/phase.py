@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
+from transferkit.estimator.summaries import tell_summaries
 from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
@@ -75,6 +76,7 @@ def train_phase(
     slots: Slots | None = None,
     summary_every: int = 100,
     tell: Callable[[dict[str, Any]], None] | None = None,
+    tell_step: Callable[[int, dict[str, float]], None] | None = None,
 ) -> tuple[list[dict[str, Any]], Kept]:
     """Trains one phase, or continues it, and leaves its best state in the network.
 
@@ -92,6 +94,7 @@ def train_phase(
         slots: the optimizer's moments, where the next phase wants them: they are kept with the weights.
         summary_every: steps between two points of TensorBoard's training curves.
         tell: is given every new row of the history.
+        tell_step: is given loss and rate of single steps, one in ``summary_every``.
 
     Returns:
         The rows of the phase's history, one an evaluation, the first being the state before it; and which of
@@ -115,6 +118,7 @@ def train_phase(
             checkpoint_save_graph_def=False,
         ),
     )
+    tell_summaries(estimator, tell_step)
     total = phase_steps(phase, data.steps_per_epoch)
     epochs = -(-total // data.steps_per_epoch)
     began = time.monotonic()
@@ -283,7 +287,9 @@ def _steps(optimizer: Any) -> int:
 
 def _fresh(network: Network, folder: Path) -> Estimator:
     """An Estimator for the network as it is: it finds no checkpoint to read."""
-    return Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+    judge = Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+    tell_summaries(judge, None)
+    return judge
 
 
 def _take_over(estimator: Estimator, data: PhaseData, network: Network, variables: list[Any]) -> None:

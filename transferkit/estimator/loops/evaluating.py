@@ -19,7 +19,6 @@ from transferkit.estimator.loops.stepping import Batches
 from transferkit.estimator.session.hooks import HookRunner
 from transferkit.estimator.session.progress import progress
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
-from transferkit.estimator.summaries import SummaryLog
 
 __all__ = ["evaluate"]
 
@@ -57,7 +56,7 @@ def evaluate(
         with seeded(config.tf_random_seed, chance):
             batches = Batches(dataset, replicas_here(strategy))
         results = _run(engine, traced, batches, steps, hooks, chance)
-    journal = SummaryLog(folder, config.is_chief or config.task_type == TaskType.EVALUATOR)
+    journal = engine.summary_log(folder, config.is_chief or config.task_type == TaskType.EVALUATOR)
     scalars = {name: value for name, value in results.items() if name != "global_step"}
     journal.scalars(results["global_step"], scalars)
     _tell(results)

@@ -101,7 +101,7 @@ class Training:
             next(saver for saver in savers if saver.main).listeners.extend(listeners)
         self._savers = savers
         self._user_hooks = bool(rest)
-        self._journal = SummaryLog(engine.model_dir, config.is_chief)
+        self._journal = engine.summary_log(engine.model_dir, config.is_chief)
         self._runner = HookRunner(rest, traced)
         for saver in savers:
             saver.session = self._runner.session
@@ -295,8 +295,7 @@ def _examples(batch: Sequence[Any]) -> int:
 
 def _open_writers(hooks: Sequence[Any], journal: SummaryLog) -> None:
     """TensorFlow's own hooks find their folder's writer open, and so write no graph."""
-    if journal.writes:
-        _ = journal.writer
+    journal.prepare()
     for hook in hooks:
         folder = folder_of_hook(hook)
         if isinstance(folder, str):

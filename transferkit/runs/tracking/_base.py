@@ -40,6 +40,14 @@ class Tracker(abc.ABC):
             values: finite numbers by name.
         """
 
+    def log_step(self, step: int, values: Mapping[str, float]) -> None:  # noqa: B027 -- most have no use for it
+        """Takes loss and rate of one training step; where a tracker wants evaluations alone, nothing is done.
+
+        Args:
+            step: optimizer steps done in the run, over all phases.
+            values: finite numbers by name.
+        """
+
     @abc.abstractmethod
     def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:
         """Ends with the figures of the evaluation and the files worth keeping beside them."""

@@ -69,12 +69,13 @@ class Trackers:
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """As :meth:`Tracker.log`; what is no finite number is left out."""
-        finite = {
-            key: float(value)
-            for key, value in values.items()
-            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        }
+        finite = _finite(values)
         self._each(lambda one: one.log(step, finite))
+
+    def log_step(self, step: int, values: Mapping[str, Any]) -> None:
+        """As :meth:`Tracker.log_step`; what is no finite number is left out."""
+        finite = _finite(values)
+        self._each(lambda one: one.log_step(step, finite))
 
     def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:
         """As :meth:`Tracker.finish`."""
@@ -90,6 +91,14 @@ class Trackers:
                 line = f"tracking.{name}: left out from here on: {type(error).__name__}: {error}"
                 _log.warning(line)
                 self._say(line)
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        key: float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def _wanted(recipe: Recipe) -> list[str]:

@@ -1,6 +1,7 @@
-"""TensorBoard: one curve over all phases, in ``events/`` of the run.
+"""TensorBoard: one run with one curve a figure over all phases, in ``events/``.
 
-The Estimator writes its own event files within each phase, every ``tracking.every`` steps.
+Figures of an epoch have their names in the history; those of single steps, one in ``tracking.every``, begin
+with ``step/``.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ class Tracker(_base.Tracker):
             self._writer = tf.compat.v1.summary.FileWriter(str(folder / "events"))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._write(step, values)
+        self._writer.flush()
+
+    def log_step(self, step: int, values: Mapping[str, float]) -> None:
+        self._write(step, {f"step/{key}": value for key, value in values.items()})
+
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
         summary = tf.compat.v1.Summary()
         for key, value in values.items():
             summary.value.add(tag=key, simple_value=value)
         self._writer.add_summary(summary, step)
-        self._writer.flush()
 
     def finish(self, metrics: Mapping[str, Any], artefacts: Sequence[Path]) -> None:
         self._writer.close()
