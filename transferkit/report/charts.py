@@ -106,21 +106,21 @@ def _points(
 
 
 def reliability_chart(evaluation: Evaluation) -> Chart:
-    """Stated confidence against the share that came true, with the diagonal of an honest model."""
+    """Predicted probability against accuracy, with the diagonal of perfect calibration."""
     rows = [row for row in evaluation.reliability if row.confidence is not None and row.accuracy is not None]
     stated = [row.confidence or 0.0 for row in rows]
-    came_true = [row.accuracy or 0.0 for row in rows]
+    accuracies = [row.accuracy or 0.0 for row in rows]
     most = max((row.samples for row in rows), default=1)
     # Areas go by the number of images: a dot of three images says little, and must look so.
     radii = [1.5 + 6 * math.sqrt(row.samples / most) for row in rows]
     error = evaluation.metrics["expected_calibration_error"]
     lines = [
-        Line("came true exactly as stated", [0, 1], [0, 1], 7, dashed=True, faint=True),
-        Line("this model", stated, came_true, 0, dots=True, radii=radii),
+        Line("perfect calibration", [0, 1], [0, 1], 7, dashed=True, faint=True),
+        Line("this model", stated, accuracies, 0, dots=True, radii=radii),
     ]
     svg = line_chart(
-        f"Reliability curve; the gap is {error:.3f} on average", lines, x_label="stated probability",
-        y_label="share that was right", x_range=(0, 1), y_range=(0, 1),
+        f"Reliability curve; the gap is {error:.3f} on average", lines, x_label="predicted probability",
+        y_label="accuracy", x_range=(0, 1), y_range=(0, 1),
     )  # fmt: skip
     return Chart(
         "Reliability",

@@ -19,7 +19,7 @@ _MOST_CELLS = 20_000
 
 @dataclass(frozen=True)
 class Confused:
-    """``count`` images of ``true`` were called ``said``: ``share`` of all images of ``true``."""
+    """``count`` images of ``true`` were predicted as ``said``: ``share`` of all images of ``true``."""
 
     true: str
     said: str

@@ -179,6 +179,8 @@ class ReportFacts:
         history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
             ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
         temperature, abstention: what calibration found.
+        training_accuracy: of the epoch that was kept, 0 to 1; None where the head was found at once.
+        seconds: how long the run took in all.
         stages: how long each stage of the run took, in any order.
         recipe: the resolved recipe, as text.
         lock: the lock file, as text.
@@ -202,6 +204,8 @@ class ReportFacts:
     history: Sequence[Mapping[str, Any]] = ()
     temperature: Temperature | None = None
     abstention: Abstention | None = None
+    training_accuracy: float | None = None
+    seconds: float | None = None
     stages: Sequence[Stage] = ()
     recipe: str | None = None
     lock: str | None = None

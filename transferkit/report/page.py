@@ -10,9 +10,11 @@ from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.evaluation import Evaluation
 from transferkit.files.whole_file import whole_file
+from transferkit.report.advice import next_step
 from transferkit.report.charts import area_charts, history_charts, reliability_chart
 from transferkit.report.confusion import matrix
-from transferkit.report.facts import DataFacts, ReportFacts
+from transferkit.report.facts import DataFacts, ReportFacts, Stage
+from transferkit.report.in_words import weakest
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes
@@ -23,17 +25,18 @@ __all__ = ["render_report", "write_report"]
 _MOST_SAMPLES = 72
 _MOST_MISTAKES = 24
 _SAMPLE, _MISTAKE = 96, 176
+# Name and meaning of the figures on top.
 _FIGURES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "hamming_accuracy": "single decisions right",
-    "f1_macro": "F1, mean of the classes",
-    "log_loss": "log loss",
-    "roc_auc_macro": "ROC area",
-    "average_precision_macro": "PR area",
-    "kappa": "Cohen's kappa",
-    "brier": "Brier score",
-    "expected_calibration_error": "calibration error",
+    "accuracy": ("accuracy", "share of images answered right"),
+    "balanced_accuracy": ("balanced accuracy", "mean recall of the classes, each counting alike"),
+    "hamming_accuracy": ("single decisions right", "share of labels answered right"),
+    "f1_macro": ("F1, mean of the classes", "precision and recall in one; 1 is best"),
+    "log_loss": ("log loss", "penalty for sure mistakes; 0 is best"),
+    "roc_auc_macro": ("ROC area", "how well classes are ranked; 0.5 is chance"),
+    "average_precision_macro": ("PR area", "precision over all recalls; 1 is best"),
+    "kappa": ("Cohen's kappa", "agreement beyond chance; 0 is chance"),
+    "brier": ("Brier score", "squared error of probabilities; 0 is best"),
+    "expected_calibration_error": ("calibration error", "how far probabilities are off; 0 is best"),
 }
 
 
@@ -65,7 +68,9 @@ def render_report(facts: ReportFacts) -> str:
         "report.html.j2",
         facts=facts,
         verdict=verdict(facts),
-        figures=_figures(found) if found else [],
+        figures=_figures(facts, found) if found else [],
+        weakest=weakest(found) if found else None,
+        step=next_step(facts),
         counts=_counts(facts.data) if facts.data else [],
         samples=_samples(facts.data) if facts.data else [],
         history=history_charts(facts.history),
@@ -78,25 +83,39 @@ def render_report(facts: ReportFacts) -> str:
         # The heated mistakes are the worst ones; a file that is gone in between ends them.
         heated=next((i for i, one in enumerate(mistakes) if one.heat is None), len(mistakes)),
         wrong=int((~found.correct).sum()) if found else 0,
-        stages=sorted(facts.stages, key=lambda stage: -stage.seconds),
+        stages=_stages(facts),
         python=python_usage(facts.export) if facts.export else None,
         serving=serving_usage(facts.export) if facts.export else None,
         transferkit_version=__version__,
     )
 
 
-def _figures(found: Evaluation) -> list[tuple[str, str, str]]:
-    """Name, value and interval of the figures on top."""
-    tops = {name: name.replace("_", " ") for name in found.metrics if name.startswith("top_")}
+def _figures(facts: ReportFacts, found: Evaluation) -> list[tuple[str, str, str, str]]:
+    """Name, value, interval and meaning of the figures on top, the accuracy in training beside the other."""
+    tops = {
+        name: (name.replace("_", " "), "the right class is among so many")
+        for name in found.metrics
+        if name.startswith("top_")
+    }
     shown = []
-    for name, label in {**_FIGURES, **tops}.items():
+    for name, (label, meaning) in {**_FIGURES, **tops}.items():
         value = found.metrics.get(name)
         if value is None:
             continue
         interval = found.interval(name)
         between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
-        shown.append((label, f"{value:.3f}", between))
+        shown.append((label, f"{value:.3f}", between, meaning))
+    if facts.training_accuracy is not None:
+        told = "of the kept epoch, while it learned"
+        shown.insert(1, ("accuracy in training", f"{facts.training_accuracy:.3f}", "", told))
     return shown
+
+
+def _stages(facts: ReportFacts) -> list[Stage]:
+    """The stages, the slowest first, and what of the whole time none of them took."""
+    shown = sorted(facts.stages, key=lambda stage: -stage.seconds)
+    rest = (facts.seconds or 0.0) - sum(stage.seconds for stage in shown)
+    return [*shown, Stage("between them", rest)] if rest > 0.05 else shown
 
 
 def _counts(data: DataFacts) -> list[tuple[str, list[int], int]]:
@@ -157,7 +176,7 @@ def _mistakes(facts: ReportFacts, found: Evaluation) -> list[_Mistake]:
 
 
 def _words(found: Evaluation, row: int) -> tuple[str, str, str, float, float | None]:
-    """What the image is, what it was called, the class in doubt, what it was given, what the truth was."""
+    """True class, predicted class, the class in doubt and its probability, and that of the true class."""
     given = found.probabilities[row]
     doubtful = int(doubtful_classes(found, [row])[0])
     about, sure = found.classes[doubtful], float(given[doubtful])

@@ -69,6 +69,7 @@ def report_data(
     images, recipe = trained.images, trained.recipe
     card = trained.parts.backbone.card
     held_out = images.of_split(images.held_out)
+    seconds = time.perf_counter() - began
     return ReportFacts(
         title=place.path.name,
         summary={
@@ -82,7 +83,7 @@ def report_data(
             **_threshold_facts(trained),
             **({"None of these": words.partition(": ")[2]} if (words := trained.novelty.describe()) else {}),
             "Frozen weights": trained.frozen.removeprefix("frozen: "),
-            "Time": f"{time.perf_counter() - began:.1f} s on {_machine()}",
+            "Time": f"{seconds:.1f} s on {_machine()}",
         },
         evaluation=evaluation,
         split={"val": "validation"}.get(images.held_out, images.held_out),
@@ -96,6 +97,8 @@ def report_data(
         plan=_plan_facts(trained),
         head=_head_facts(trained),
         history=trained.history,
+        training_accuracy=_training_accuracy(trained),
+        seconds=seconds,
         stages=_stages(progress),
         recipe=recipe.to_toml(),
         lock=lock,
@@ -105,6 +108,15 @@ def report_data(
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _training_accuracy(trained: RunResult) -> float | None:
+    """Of the epoch that the run ended with; where the last phase was discarded, of that before it."""
+    for kept in reversed(trained.kept):
+        for row in trained.history:
+            if row["phase"] == kept.phase and row["epoch"] == kept.epoch and kept.epoch:
+                return row.get("accuracy")
+    return None
 
 
 def _threshold_facts(trained: RunResult, most: int = 12) -> dict[str, str]:

@@ -42,8 +42,16 @@ if (facts) {
       const p = at((event.clientX - box.left) / box.width);
       const t = at((event.clientY - box.top) / box.height);
       const n = count.get(t * classes.length + p) ?? 0;
-      readout.textContent = `${n} of ${classes[t]} ${t === p ? "answered right" : `called ${classes[p]}`}`;
+      readout.textContent = `${n} of ${classes[t]} ${t === p ? "answered right" : `predicted as ${classes[p]}`}`;
       picture.title = readout.textContent;
     });
   }
+}
+// On narrow screens each row of these tables stands as a list, which needs the column's name beside each cell.
+for (const table of document.querySelectorAll("table.list")) {
+  const names = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());
+  for (const row of table.querySelectorAll("tbody tr")) {
+    [...row.cells].forEach((cell, column) => { if (column && cell.textContent.trim()) cell.dataset.label = names[column]; });
+  }
+  table.classList.add("labelled");
 }
