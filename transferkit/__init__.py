@@ -19,42 +19,84 @@ from transferkit._version import __version__
 from transferkit.errors import GateError, UserError
 
 if TYPE_CHECKING:
+    from transferkit.activations.cache import Cache
+    from transferkit.card import list_cards as list_backbones
+    from transferkit.export.inspect import inspect_export as inspect
     from transferkit.inspection.augmentation_preview import preview_augmentation
+    from transferkit.inspection.check_data import check_data
+    from transferkit.inspection.compare_runs import compare_runs as compare
+    from transferkit.inspection.doctor import examine as doctor
+    from transferkit.inspection.lr_find import find_rate as lr_find
     from transferkit.inspection.plan import make_plan as plan
+    from transferkit.inspection.schedule import schedule_rates as schedule
+    from transferkit.recipe.find import recipe_files as list_recipes
+    from transferkit.recipe.load import load as load_recipe
     from transferkit.runs.demo import write_digits
     from transferkit.runs.features.embed import embed
+    from transferkit.runs.features.shards import compute_features
     from transferkit.runs.features.similar import similar
     from transferkit.runs.preflight import preflight
     from transferkit.runs.retrain import retrain
     from transferkit.runs.run import Run, load_run
     from transferkit.runs.solar_cells import write_solar_cells
+    from transferkit.runs.verbs import evaluate, export_run, predict, verify
 
 __all__ = [
+    "Cache",
     "GateError",
     "Run",
     "UserError",
     "__version__",
+    "check_data",
+    "compare",
+    "compute_features",
+    "doctor",
     "embed",
     "estimator",
+    "evaluate",
+    "export_run",
+    "inspect",
+    "list_backbones",
+    "list_recipes",
+    "load_recipe",
     "load_run",
+    "lr_find",
     "plan",
+    "predict",
     "preflight",
     "preview_augmentation",
     "retrain",
+    "schedule",
     "similar",
+    "verify",
     "write_digits",
     "write_solar_cells",
 ]
 
 _LAZY = {
+    "Cache": "transferkit.activations.cache:Cache",
     "Run": "transferkit.runs.run:Run",
+    "check_data": "transferkit.inspection.check_data:check_data",
+    "compare": "transferkit.inspection.compare_runs:compare_runs",
+    "compute_features": "transferkit.runs.features.shards:compute_features",
+    "doctor": "transferkit.inspection.doctor:examine",
     "embed": "transferkit.runs.features.embed:embed",
+    "evaluate": "transferkit.runs.verbs:evaluate",
+    "export_run": "transferkit.runs.verbs:export_run",
+    "inspect": "transferkit.export.inspect:inspect_export",
+    "list_backbones": "transferkit.card:list_cards",
+    "list_recipes": "transferkit.recipe.find:recipe_files",
+    "load_recipe": "transferkit.recipe.load:load",
     "load_run": "transferkit.runs.run:load_run",
+    "lr_find": "transferkit.inspection.lr_find:find_rate",
     "plan": "transferkit.inspection.plan:make_plan",
+    "predict": "transferkit.runs.verbs:predict",
     "preflight": "transferkit.runs.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "retrain": "transferkit.runs.retrain:retrain",
+    "schedule": "transferkit.inspection.schedule:schedule_rates",
     "similar": "transferkit.runs.features.similar:similar",
+    "verify": "transferkit.runs.verbs:verify",
     "write_digits": "transferkit.runs.demo:write_digits",
     "write_solar_cells": "transferkit.runs.solar_cells:write_solar_cells",
 }

@@ -255,3 +255,31 @@ def test_it_loads_nothing_heavy():
     heavy = "{'tensorflow', 'keras', 'matplotlib'}"
     code = f"import sys, transferkit.report; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_overview_answers_three_questions_and_explains_its_figures(five):
+    page = render_report(replace(five, training_accuracy=0.913, seconds=81.0))
+    answers = page[page.index('<dl class="answers">') : page.index('<dl class="tiles">')]
+    assert re.findall(r"<dt>(.+?)</dt>", answers) == [
+        "Is it good enough?",
+        "Where does it fail?",
+        "What next?",
+    ]
+    assert "Weakest class daisy: 31 of 38 found" in answers
+    assert "Look at the mistakes with daisy" in answers
+    tiles = page[page.index('<dl class="tiles">') : page.index('<dl class="facts">')]
+    shown = re.findall(r"<div>(.+?)</div>", tiles)
+    assert len(shown) > 8
+    assert all(tile.rindex("<small>") > 0 for tile in shown), "a figure without its meaning"
+    assert "<dt>accuracy in training</dt><dd>0.913" in tiles
+    # One total: what no stage took has a row of its own.
+    assert "1 min 21 s in all" in page
+    assert "between them" in page
+
+
+def test_its_words_are_the_fields(five):
+    page = render_report(five)
+    assert "true ↓ predicted →" in page
+    assert "perfect calibration" in page
+    for odd in ("is ↓ called", "came true", " called <strong"):
+        assert odd not in page

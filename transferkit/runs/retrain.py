@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,16 @@ __all__ = ["retrain"]
 def retrain(
     recipe: str | os.PathLike[str] | None = None,
     *,
+    data: str | os.PathLike[str] | None = None,
+    backbone: str | Mapping[str, Any] | None = None,
     run: str | os.PathLike[str] | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    head: str | Mapping[str, Any] | None = None,
+    freeze: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    seed: int | None = None,
     overrides: Sequence[str | tuple[str, Any]] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -47,15 +56,23 @@ def retrain(
 
     Args:
         recipe: a recipe's name or file; ``retrain`` by default.
+        data: the labelled images, as ``--data`` takes them; the recipe's by default, as all that follows.
+        backbone: a card's name, ``hub:HANDLE`` and the like, or the recipe's whole table.
         run: the folder of the run; ``runs/BACKBONE-DATE-TIME`` by default.
+        epochs: passes over the training images.
+        learning_rate: the optimizer's.
+        batch_size: images in a training step.
+        image_size: pixels, one number or height and width.
+        head: its kind, or the recipe's whole table.
+        freeze: ``"all"``, ``"none"``, ``{"until": NAME}``, ``{"last": N}``, ``{"fraction": F}``, or rules.
+        seed: all chance is drawn from it.
         overrides: ``"key=value"`` with a TOML value, or ``(dotted key, value)`` pairs.
         resume: continue an interrupted run at this place; its own recipe stands.
         overwrite: replace a run at this place.
         fail_under: gates on the evaluation, such as ``0.9`` or ``"accuracy=0.9,recall.roses=0.8"``.
         quiet: show no progress.
         allow_code: let code run that a file outside the current project names, and Lambda layers.
-        **values: top-level keys of the recipe, such as ``backbone="mobilenet_v2"``, ``data="photos/"`` or
-            ``epochs=5``.
+        **values: any other top-level keys of the recipe, such as ``augmentation={"flip": True}``.
 
     Returns:
         The finished run.
@@ -64,6 +81,11 @@ def retrain(
         UserError: what the user gave cannot be run; nothing was written.
         GateError: the run is finished and in its place, but misses a gate.
     """
+    given: dict[str, Any] = {"data": data, "backbone": backbone, "epochs": epochs, "batch_size": batch_size}
+    given |= {"head": head, "freeze": freeze, "seed": seed}
+    values |= {key: value for key, value in given.items() if value is not None}
+    pairs = {"optimizer.learning_rate": learning_rate, "backbone.input_size": image_size}
+    overrides = [*((key, value) for key, value in pairs.items() if value is not None), *overrides]
     with allowing(allow_code):
         return _retrain(recipe, run, overrides, resume, overwrite, fail_under, quiet, values)
 
