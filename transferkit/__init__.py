@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transferkit.inspection.doctor import examine as doctor
     from transferkit.inspection.lr_find import find_rate as lr_find
     from transferkit.inspection.plan import make_plan as plan
+    from transferkit.inspection.probe import probe
     from transferkit.inspection.schedule import schedule_rates as schedule
     from transferkit.recipe.find import recipe_files as list_recipes
     from transferkit.recipe.load import load as load_recipe
@@ -65,6 +66,7 @@ __all__ = [
     "predict",
     "preflight",
     "preview_augmentation",
+    "probe",
     "retrain",
     "schedule",
     "similar",
@@ -93,6 +95,7 @@ _LAZY = {
     "predict": "transferkit.runs.verbs:predict",
     "preflight": "transferkit.runs.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
+    "probe": "transferkit.inspection.probe:probe",
     "retrain": "transferkit.runs.retrain:retrain",
     "schedule": "transferkit.inspection.schedule:schedule_rates",
     "similar": "transferkit.runs.features.similar:similar",
