@@ -38,3 +38,28 @@ def test_the_steps_are_keras_s(name, same, rate):
     (weights,) = [one for one in wrapped.variables if one.name.startswith("weights:")]
     assert np.abs(weights.numpy() - FIRST).max() > 1e-4
     np.testing.assert_allclose(weights.numpy(), plain.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "Adam", "RMSProp"])
+def test_rows_of_an_embedding_move_as_in_a_whole_gradient(name):
+    """Rows that no batch names have no gradient; their averages decay nevertheless, and repeated rows add up."""
+
+    def weights_after(gather):
+        def step():
+            table = tf.compat.v1.get_variable(
+                "table", initializer=np.array([[1.0], [2.0], [3.0]], np.float32)
+            )
+            rows = gather(table, tf.constant([2, 0, 2]))
+            loss = tf.reduce_sum(rows**2)
+            with tf.control_dependencies([step_of(optimizer_of(name, 0.1), loss, [table], "sum")]):
+                return tf.constant(0)
+
+        wrapped = tf.compat.v1.wrap_function(step, [])
+        for _ in range(3):
+            wrapped()
+        return next(one.numpy() for one in wrapped.variables if one.name.startswith("table:"))
+
+    whole = weights_after(lambda table, ids: tf.matmul(tf.one_hot(ids, 3), table))
+    some = weights_after(tf.gather)
+    np.testing.assert_allclose(some, whole, rtol=1e-5)
+    assert some[1, 0] == 2.0

@@ -69,9 +69,21 @@ def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     What Keras assigns runs in each step, whatever is fetched: the operation that is returned does nothing.
     """
     values = [one.value if isinstance(one, keras.Variable) else one for one in variables]
-    gradients = tf.gradients(loss, values)
+    gradients = [_summed(gradient) for gradient in tf.gradients(loss, values)]
     optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
     return tf.no_op("keras_train_op")
+
+
+def _summed(gradient: Any) -> Any:
+    """A gradient with each row once, as Keras 3 takes it: it squares rows before it adds them up."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        # Keras puts the replicas' rows one after the other.
+        return tf.convert_to_tensor(gradient)
+    rows, place = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def loss_summaries(loss: Any, regularization_losses: Any, name: Callable[[str], str]) -> None:

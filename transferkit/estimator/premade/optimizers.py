@@ -23,27 +23,40 @@ __all__ = ["optimizer_of", "spec_of", "step_of"]
 
 v1 = tf.compat.v1
 
-# Keras adds 1e-7 to the root, and this is added below the root.
-_SQUARED = 1e-14
+_EPSILON = 1e-7
 
 
 _RMSPropBase: Any = v1.train.RMSPropOptimizer
 
 
 class _RMSProp(_RMSPropBase):
-    """Starts from zero, as Keras's does, and not from one."""
+    """Starts from zero, and lets the averages of all rows decay, as Keras's older one did."""
+
+    def __init__(self, rate: float, decay: float = 0.9) -> None:
+        # What is added to the root there is added below it here.
+        super().__init__(rate, decay=decay, epsilon=_EPSILON**2)
+        self._given = rate, decay
 
     def _create_slots(self, var_list: Any) -> None:
         for variable in var_list:
             for slot in ("rms", "momentum"):
                 make_zeros(self, variable, slot)
 
+    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+        rate, decay = self._given
+        average = self.get_slot(var, "rms")
+        with tf.control_dependencies([average.assign(average * decay, read_value=False)]):
+            added = average.scatter_add(tf.IndexedSlices((1 - decay) * grad**2, indices))
+        with tf.control_dependencies([added.op]):
+            root = tf.sqrt(tf.gather(average, indices)) + _EPSILON
+        return var.scatter_sub(tf.IndexedSlices(rate * grad / root, indices)).op
+
 
 _NAMED: dict[str, Callable[[float], Any]] = {
     "Adagrad": lambda rate: v1.train.AdagradOptimizer(rate, initial_accumulator_value=0.1),
-    "Adam": lambda rate: v1.train.AdamOptimizer(rate, epsilon=1e-7),
+    "Adam": lambda rate: v1.train.AdamOptimizer(rate, epsilon=_EPSILON),
     "Ftrl": lambda rate: v1.train.FtrlOptimizer(rate, initial_accumulator_value=0.1),
-    "RMSProp": lambda rate: _RMSProp(rate, decay=0.9, epsilon=_SQUARED),
+    "RMSProp": _RMSProp,
     "SGD": v1.train.GradientDescentOptimizer,
 }
 # Keras's own rates, where a model names none.
