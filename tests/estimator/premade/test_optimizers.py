@@ -42,7 +42,7 @@ def test_the_steps_are_keras_s(name, same, rate):
 
 @pytest.mark.parametrize("name", ["Adagrad", "Adam", "RMSProp"])
 def test_rows_of_an_embedding_move_as_in_a_whole_gradient(name):
-    """Rows that no batch names have no gradient; their averages decay nevertheless, and repeated rows add up."""
+    """Averages of rows that a batch does not name decay nevertheless, and repeated rows add up."""
 
     def weights_after(gather):
         def step():
