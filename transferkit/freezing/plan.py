@@ -117,6 +117,12 @@ class FreezePlan:
         return math.prod(self.cut_shape) * _FLOAT32
 
     @property
+    def bytes_kept(self) -> int:
+        """The same of what the cache keeps, which may be more than this plan's phase reads."""
+        kept_as = self.cut().kept_as
+        return self.bytes_per_image if kept_as is None else math.prod(kept_as.shape) * _FLOAT32
+
+    @property
     def stages(self) -> tuple[StagePlan, ...]:
         """The plan by stage, from the input up."""
         groups = itertools.groupby(self.layers, key=lambda layer: layer.stage)

@@ -198,9 +198,11 @@ def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
     from transferkit.backbones import load_backbone
     from transferkit.freezing import plan_freeze
     from transferkit.training.augment import trains_through
+    from transferkit.training.parts import with_features
 
     section = resolved.backbone
-    backbone = load_backbone(section.name, None, section.input_size, **section.options)
+    loaded = load_backbone(section.name, None, section.input_size, **section.options)
+    backbone = with_features(resolved, loaded)
     through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
     changes = pipeline is not None and pipeline.changes_images
     views = resolved.activations.views if changes and not through else 0
@@ -209,7 +211,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
         below = _measure(plan.cut(), backbone.input_size) if measure else None
         whole = _measure(backbone.cut(None), backbone.input_size) if measure and _hardly(plan) else None
-        dtype, kept = resolved.activations.dtype, plan.bytes_per_image
+        dtype, kept = resolved.activations.dtype, plan.bytes_kept
         if dtype == "float16" or (dtype == "auto" and kept > HALF_FROM_BYTES):
             kept //= 2
         forecasts.append(

@@ -20,7 +20,7 @@ from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
 
-__all__ = ["Parts", "open_parts"]
+__all__ = ["Parts", "open_parts", "with_features"]
 
 # The name of the backbone's own features, where nothing else is taken of it.
 LAST = "features"
@@ -128,7 +128,7 @@ def open_parts(
         )
         if not overwritten:
             _check_finite(backbone, section.weights)
-    backbone = _leveled(recipe, backbone, chosen)
+    backbone = with_features(recipe, backbone, chosen)
     head = make_head(recipe.head, backbone.feature_width, classes)
     standardise = Standardise(backbone.feature_width, _parts_of(backbone))
     parts = Parts(recipe, backbone, tuple(classes), standardise, None, chosen)
@@ -139,8 +139,14 @@ def open_parts(
     return parts
 
 
-def _leveled(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | None) -> Backbone:
-    """The backbone with the features that the head takes, or those that it was found to need."""
+def with_features(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | None = None) -> Backbone:
+    """The backbone with the features that the head takes, or those that it was found to need.
+
+    Args:
+        recipe: names the head.
+        backbone: as it was loaded.
+        chosen: as of :func:`open_parts`.
+    """
     spec = head_spec(recipe.head)
     if not isinstance(spec, ClosedForm) or not spec.wants_levels:
         return backbone
