@@ -86,3 +86,13 @@ def test_what_augmentation_costs_is_said(tmp_path):
     (plain,) = make_plan(overrides=RANDOM, data=str(tmp_path), measure=False)
     assert plain.to_dict(layers=False)["whole_network_every_epoch"] is False
     assert f"for {total} images" in "\n".join(plain.lines())
+
+
+def test_a_plan_shows_itself_in_a_notebook_and_dumps_no_layers():
+    found = make_plan(overrides=["backbone=embedded", "freeze={last=2}"], measure=False)
+    html = found._repr_html_()
+    assert "phase train: freeze last 2" in html
+    assert html.count("<tr>") == 1 + len(found[0].rows(layers=False))
+    assert len(html) < 8_000
+    assert repr(found).startswith("phase train: freeze last 2\n  cut: ")
+    assert "LayerPlan(" not in repr(found)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transferkit.evaluation import evaluate
-from transferkit.report import DataFacts, PlanFacts, PlanRow, ReportFacts, in_words, next_step
+from transferkit.evaluation import evaluate, in_words
+from transferkit.report import DataFacts, PlanFacts, PlanRow, ReportFacts, next_step
 
 
 def made(table, **options):

@@ -44,8 +44,7 @@ def command(
       transferkit evaluate runs/flowers --data new_photos/ --json
       transferkit evaluate runs/flowers --fail-under accuracy=0.9,recall.roses=0.8
     """
-    from transferkit.evaluation import gates
-    from transferkit.report import in_words
+    from transferkit.evaluation import gates, in_words
     from transferkit.runs.run import load_run
 
     opened = load_run(run)

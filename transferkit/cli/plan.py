@@ -53,7 +53,7 @@ def command(
       transferkit plan --recipe finetune_top --data photos/
       transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' --layers
     """
-    from transferkit.inspection.plan import make_plan
+    from transferkit.inspection.plan import STAGE_HEADER, make_plan
 
     values: dict[str, Any] = {"backbone": backbone}
     plans = make_plan(
@@ -72,15 +72,6 @@ def command(
             click.echo()
         click.echo(f"phase {plan.name}: {plan.freeze}")
         rows = plan.rows(layers)
-        header = (
-            "layer" if layers else "stage",
-            "state",
-            "batch norm",
-            "rate",
-            "parameters",
-            "output",
-            "side",
-        )
-        click.echo(table(rows, header))
+        click.echo(table(rows, ("layer" if layers else "stage", *STAGE_HEADER[1:])))
         for line in plan.lines():
             click.echo(line)

@@ -7,7 +7,7 @@ asks whether such images fall to both sides alike; the paired bootstrap says how
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -58,8 +58,8 @@ class Comparison:
     only_first_right: int
     only_second_right: int
     p_value: float
-    only_first: tuple[str, ...]
-    only_second: tuple[str, ...]
+    only_first: tuple[str, ...] = field(repr=False)
+    only_second: tuple[str, ...] = field(repr=False)
 
     @property
     def verdict(self) -> str:

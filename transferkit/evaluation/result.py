@@ -38,7 +38,7 @@ class ClassFigures:
     average_precision: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What a model was found to be worth on labelled images.
 
@@ -72,6 +72,24 @@ class Evaluation:
     reliability: tuple[ReliabilityBin, ...]
     curves: tuple[Curve, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """The main figure and what it was measured on: arrays are not printed."""
+        accuracy, images = self.metrics["accuracy"], self.metrics["samples"]
+        return f"Evaluation(accuracy {accuracy:.3f} on {images} images, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the headline, classes from the weakest on, confusions."""
+        from transferkit.evaluation import in_words
+        from transferkit.html_pieces import block, html_table, paragraph
+
+        parts = [
+            paragraph(*in_words.headline(self, ""), *self.notes),
+            html_table(in_words.class_rows(self), in_words.CLASS_HEADER),
+        ]
+        if confused := in_words.confusion_rows(self):
+            parts.append(html_table(confused, in_words.CONFUSION_HEADER))
+        return block(*parts)
 
     @property
     def correct(self) -> np.ndarray:

@@ -30,7 +30,7 @@ _MAIN = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComparedRuns:
     """Runs, each held against the first one.
 
@@ -43,6 +43,28 @@ class ComparedRuns:
     runs: tuple[Run, ...]
     against: tuple[Comparison, ...]
     recipes: tuple[tuple[Difference, ...], ...]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.verdicts())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: verdicts, figures, classes and confusions that differ most, recipes."""
+        from transferkit.html_pieces import block, html_table, paragraph
+        from transferkit.recipe.explain import as_text
+
+        header = ("", *self.names)
+        parts = [paragraph(*verdict.splitlines()) for verdict in self.verdicts()]
+        parts.append(html_table([(words, *values) for words, values in self.main_metrics], header))
+        recall = [(name, *values) for name, values in self.recall]
+        parts.append(html_table(recall, ("recall of class", *self.names), 20))
+        if pairs := self.confusions():
+            rows = [(f"{true} → {said}", *counts) for true, said, counts in pairs]
+            parts.append(html_table(rows, ("true → predicted", *self.names)))
+        for name, lines in zip(self.names[1:], self.recipes, strict=True):
+            if lines:
+                rows = [(line.key, as_text(line.one), as_text(line.other)) for line in lines]
+                parts.append(html_table(rows, ("recipe", self.names[0], name)))
+        return block(*parts)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -14,7 +14,9 @@ from transferkit.recipe import Phase, Recipe
 from transferkit.runs.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 
-__all__ = ["PhaseForecast", "make_plan"]
+__all__ = ["PhaseForecast", "Plan", "make_plan"]
+
+STAGE_HEADER = ("stage", "state", "batch norm", "rate", "parameters", "output", "side")
 
 _MEASURED = 16  # images in the batches that are timed
 _REPEATS = 2
@@ -155,6 +157,25 @@ class PhaseForecast:
         }
 
 
+class Plan(list[PhaseForecast]):
+    """The phases of a recipe as they would train, one after the other; it shows itself as tables."""
+
+    def __repr__(self) -> str:
+        lines = []
+        for one in self:
+            lines += [f"phase {one.name}: {one.freeze}", *(f"  {line}" for line in one.lines())]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from transferkit.html_pieces import block, html_table, paragraph
+
+        parts = []
+        for one in self:
+            parts.append(paragraph(f"phase {one.name}: {one.freeze}", *one.lines()))
+            parts.append(html_table(one.rows(layers=False), STAGE_HEADER))
+        return block(*parts)
+
+
 def make_plan(
     recipe: str | None = None,
     overrides: Sequence[str | tuple[str, Any]] = (),
@@ -163,7 +184,7 @@ def make_plan(
     measure: bool = True,
     allow_code: bool = False,
     **values: Any,
-) -> list[PhaseForecast]:
+) -> Plan:
     """Plans every phase of a recipe.
 
     Args:
@@ -183,7 +204,7 @@ def make_plan(
         return _make_plan(checked_recipe(recipe, overrides, components=False, **values), measure)
 
 
-def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
+def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     from transferkit.training.progress import Progress
 
     images = None
@@ -206,7 +227,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> list[PhaseForecast]:
     through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
     changes = pipeline is not None and pipeline.changes_images
     views = resolved.activations.views if changes and not through else 0
-    forecasts = []
+    forecasts = Plan()
     for phase in resolved.resolved_phases:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
         below = _measure(plan.cut(), backbone.input_size) if measure else None

@@ -16,7 +16,6 @@ from transferkit.report.facts import (
     ReportFacts,
     Stage,
 )
-from transferkit.report.in_words import class_rows, confusion_rows, headline, weakest
 from transferkit.report.model_card import CardText, write_model_card
 from transferkit.report.page import render_report, write_report
 from transferkit.report.verdict import Verdict, doubtful_classes, names_of, verdict, worst_mistakes
@@ -34,15 +33,11 @@ __all__ = [
     "ReportFacts",
     "Stage",
     "Verdict",
-    "class_rows",
-    "confusion_rows",
     "doubtful_classes",
-    "headline",
     "names_of",
     "next_step",
     "render_report",
     "verdict",
-    "weakest",
     "worst_mistakes",
     "write_model_card",
     "write_report",

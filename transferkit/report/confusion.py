@@ -8,23 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from transferkit.data.check.thumbnail import data_uri
+from transferkit.evaluation.confused import Confused, confused_pairs
 
-__all__ = ["Confused", "Matrix", "confused_pairs", "matrix"]
+__all__ = ["Matrix", "matrix"]
 
 # A table of more columns than this no longer fits a screen; then a picture with labels takes over.
 MOST_COLUMNS = 24
 # What the script that names the cell under the pointer may weigh.
 _MOST_CELLS = 20_000
-
-
-@dataclass(frozen=True)
-class Confused:
-    """``count`` images of ``true`` were predicted as ``said``: ``share`` of all images of ``true``."""
-
-    true: str
-    said: str
-    count: int
-    share: float
 
 
 @dataclass(frozen=True)
@@ -72,17 +63,6 @@ def matrix(confusion: np.ndarray, classes: tuple[str, ...]) -> Matrix:
         pairs=confused_pairs(confusion, classes),
         found=json.dumps(listed, separators=(",", ":")),
     )
-
-
-def confused_pairs(confusion: np.ndarray, classes: tuple[str, ...], most: int = 15) -> list[Confused]:
-    """The most frequent confusions, by count and then by share."""
-    samples = confusion.sum(axis=1)
-    pairs = [
-        Confused(classes[t], classes[p], int(confusion[t, p]), float(confusion[t, p] / samples[t]))
-        for t, p in np.argwhere(confusion)
-        if t != p
-    ]
-    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.true, pair.said))[:most]
 
 
 def _picture(share: np.ndarray) -> str:

@@ -9,12 +9,12 @@ from typing import Any
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.evaluation import Evaluation
+from transferkit.evaluation.in_words import weakest
 from transferkit.files.whole_file import whole_file
 from transferkit.report.advice import next_step
 from transferkit.report.charts import area_charts, history_charts, reliability_chart
 from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts, Stage
-from transferkit.report.in_words import weakest
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes

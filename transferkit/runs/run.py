@@ -67,6 +67,12 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how good, the curves, the surest mistakes, what to do next."""
+        from transferkit.runs.run_html import run_html
+
+        return run_html(self)
+
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe, with its paths as they lead to the run's files from the current folder."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.gates import Gate
+from transferkit.evaluation.in_words import weakest
 from transferkit.export.versions import versions, write_export_manifest
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
-from transferkit.report import next_step, weakest, worst_mistakes, write_model_card, write_report
+from transferkit.report import next_step, worst_mistakes, write_model_card, write_report
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import independence
 from transferkit.runs.located import BEGUN, record_paths

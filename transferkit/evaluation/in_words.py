@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from transferkit.evaluation import Evaluation
-from transferkit.report.confusion import confused_pairs
+from transferkit.evaluation.confused import confused_pairs
+from transferkit.evaluation.result import Evaluation
 
 __all__ = ["class_rows", "confusion_rows", "headline", "weakest"]
 

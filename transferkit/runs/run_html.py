@@ -1,0 +1,68 @@
+"""A run as a notebook shows it: how good it is, curves, classes, the surest mistakes, the next step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from transferkit.data.check.thumbnail import thumbnail
+from transferkit.errors import UserError
+from transferkit.evaluation import in_words
+from transferkit.html_pieces import block, html_table, paragraph
+from transferkit.report.charts import history_charts
+
+if TYPE_CHECKING:
+    from transferkit.runs.run import Run
+
+__all__ = ["run_html"]
+
+_PICTURES, _SIDE = 6, 112
+_CURVES = ("loss", "accuracy")
+
+
+def run_html(run: Run) -> str:
+    """HTML in which everything is escaped; a damaged run is its path and what is wrong with it."""
+    try:
+        parts = [
+            paragraph(*run.describe().splitlines()),
+            _charts(run),
+            html_table(in_words.class_rows(run.evaluation), in_words.CLASS_HEADER, 12),
+            _mistakes(run),
+        ]
+    except UserError as error:
+        return block(paragraph(repr(run), *error.faults))
+    return block(*parts)
+
+
+def _charts(run: Run) -> Markup:
+    shown = [one for one in history_charts(run.history) if one.title in _CURVES]
+    figures = [
+        Markup("<figure>{}<figcaption>{}: {}</figcaption></figure>").format(
+            one.svg,
+            one.title,
+            Markup(", ").join(
+                Markup('<span class="c{}" style="color:var(--c)">{}</span>').format(colour, name)
+                for name, colour, _ in one.legend
+            ),
+        )
+        for one in shown
+    ]
+    return Markup('<div class="charts">{}</div>').format(Markup("").join(figures)) if figures else Markup("")
+
+
+def _mistakes(run: Run) -> Markup:
+    pictures = []
+    for one in run.mistakes(_PICTURES):
+        picture = thumbnail(one.file, _SIDE) if one.file is not None else None
+        if picture is not None:
+            pictures.append(
+                Markup('<figure><img src="{}" alt="{}"><br>true {}, predicted {} ({})</figure>').format(
+                    picture, one.name, one.label, one.predicted, f"{one.probability:.0%}"
+                )
+            )
+    if not pictures:
+        return Markup("")
+    return Markup('<p>The surest mistakes</p><div class="pictures">{}</div>').format(
+        Markup("").join(pictures)
+    )
