@@ -76,7 +76,7 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
 
     from transferkit.training.optimizer import build_optimizer
     from transferkit.training.parts import open_parts
-    from transferkit.training.phase import train_phase
+    from transferkit.training.phase import PhaseSetup, train_phase
     from transferkit.training.progress import Progress
 
     keras.backend.clear_session()
@@ -90,7 +90,8 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     data = work(network, parts.backbone.input_size, recipe, images, phase, place)
     optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
     quiet = Progress(quiet=True)
-    rows, _ = train_phase(network, phase, data, optimizer, rate, place / "phase", recipe.seed, quiet)
+    setup = PhaseSetup(optimizer, rate, place / "phase", recipe.seed, quiet)
+    rows, _ = train_phase(network, phase, data, setup)
     return rows[-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,16 @@ import numpy as np
 
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
-from transferkit.evaluation.gates import Gate
 from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
 from transferkit.runs.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.chosen_head import write_chosen
+from transferkit.runs.context import RunContext
 from transferkit.runs.evaluate import evaluate_network
-from transferkit.runs.folder import RunFolder
 from transferkit.runs.novelty import FILE as NOVELTY
 from transferkit.runs.novelty import NoveltyFacts, settle_novelty
-from transferkit.runs.parity_gate import HeldOut
+from transferkit.runs.parity_gate import HeldOut, ParityResult
 from transferkit.runs.release import Release, raise_if_refused, start_checker
 from transferkit.runs.result import RunResult
 from transferkit.runs.same_data import check_weights, same_data
@@ -44,113 +43,129 @@ __all__ = ["execute"]
 _WORTH_KEEPING = ("recipe.toml", "manifest.json", "metrics.json", "history.jsonl", "split.csv", "report.html")
 
 
-def execute(
-    recipe: Recipe,
-    images: Images,
-    place: RunFolder,
-    gates: Sequence[Gate],
-    resume: bool,
-    progress: Progress,
-    began: float,
-    parts: Parts | None = None,
-) -> Evaluation:
+def execute(recipe: Recipe, images: Images, context: RunContext, parts: Parts | None = None) -> Evaluation:
     """Trains all phases, evaluates, exports and puts the finished run in its place.
 
     Args:
         recipe: the resolved recipe.
         images: what to train and evaluate on.
-        place: where the run goes.
-        gates: what the evaluation will be held against; the report shows them.
-        resume: take up the partial folder that is there.
-        progress: shows the stages.
-        began: ``time.perf_counter()`` at the start of the run.
+        context: of the run.
         parts: backbone and head, where they are open already, with the weights that a run begins with.
     """
-    trackers: list[Trackers] = []
-
-    def tell(phase: str, step: int, row: dict[str, Any]) -> None:
-        trackers[0].log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
-
-    def open_folder(decoded: Images, parts: Parts) -> Path:
-        weights = parts.backbone.weights_sha256
-        if resume:
-            same_data(place.partial, decoded, decoded=True)
-            check_weights(place.partial, weights)
-        opened = place.open(resume)
-        write_inputs(opened, recipe, decoded, place, weights)
-        trackers.append(open_trackers(recipe, opened, place.path.name, progress.say))
-        return opened
-
+    opening, progress = _Opening(recipe, context), context.progress
     with start_checker(recipe.export.formats, recipe.export.parity) as checker:
         if parts is None:
             with progress.stage("backbone", doing="building it and loading its weights"):
                 parts = open_parts(recipe, images.classes)
         check_formats(recipe.export.formats, parts.backbone)
-        fitted = train(
-            recipe,
-            images,
-            parts,
-            open_folder,
-            progress,
-            tell,
-            lambda step, values: trackers[0].log_step(step, values),
-        )
-        trained, network, cut_features, folder = (
-            RunResult.of(fitted.trained),
-            fitted.network,
-            fitted.cut_features,
-            fitted.folder,
-        )
-        images = trained.images
-        held_out = images.of_split(images.held_out)
-        paths, labels = [images.paths[index] for index in held_out], images.labels[held_out]
-        write_weights(folder / "weights.npz", network.variables)
-        write_chosen(folder, trained.parts.chosen)
-        trained.calibrated = _calibrate(recipe, fitted, progress)
-        trained.thresholds = thresholds_of(network)
-        trained.novelty = _novelty(fitted, progress)
+        fitted = train(recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step)
+        result, folder = RunResult.of(fitted.trained), fitted.folder
+        write_weights(folder / "weights.npz", fitted.network.variables)
+        write_chosen(folder, result.parts.chosen)
+        result.calibrated = _calibrate(recipe, fitted, progress)
+        result.thresholds = thresholds_of(fitted.network)
+        result.novelty = _novelty(fitted, progress)
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
         release = Release(recipe, folder / "export", checker)
-        with progress.stage("export", doing="writing the model's files"):
-            export_spec = make_export_spec(
-                trained.parts, network, trained.calibrated, _photos(recipe, fitted)
-            )
-            release.write(export_spec, paths, labels)
-        with progress.stage("evaluate", total=len(held_out)) as stage:
-            names = [images.rows[index].name for index in held_out]
-            evaluation = evaluate_network(
-                network,
-                recipe,
-                lambda: cut_features.in_order(held_out, labels),
-                labels,
-                names,
-                images.classes,
-                stage.update,
-            )
-            top = parse_top(recipe.evaluation.predictions, len(images.classes))
-            evaluation.write_predictions(folder / "predictions.csv", top)
-            stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
+        _export(release, result, fitted, progress)
+        evaluation = _evaluate(recipe, fitted, progress)
 
         def publish() -> None:
-            exact = cut_features.activations.stats.dtype == "float32" and not on_accelerator()
-            with progress.stage(
-                "parity", unit="artefact", doing="asking the export in a fresh process"
-            ) as stage:
-                _, trained.verdict = release.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
-                stage.update(len(trained.verdict.findings))
-            trained.verdict.write(folder)
+            result.verdict = _publish(release, fitted, evaluation, progress)
+            result.verdict.write(folder)
 
         # What explains the figures is made while the exports are being checked.
-        write_outcome(folder, place, trained, evaluation, gates, progress, began, publish)
-        trackers[0].finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
-    place.finish()
+        write_outcome(folder, result, evaluation, context, publish)
+        opening.trackers.finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
+    context.place.finish()
     if not progress.quiet:
-        hint = suggest_head(recipe, fitted, time.perf_counter() - began)
+        hint = suggest_head(recipe, fitted, time.perf_counter() - context.began)
         if hint is not None:
             progress.say(hint)
-    raise_if_refused(trained.calibrated, trained.verdict, str(place.path))
+    raise_if_refused(result.calibrated, result.verdict, str(context.place.path))
     return evaluation
+
+
+class _Opening:
+    """Opens the run's folder, and its trackers in it, once nothing can be refused any more.
+
+    Attributes:
+        trackers: of the run, from when its folder is open.
+    """
+
+    trackers: Trackers
+
+    def __init__(self, recipe: Recipe, context: RunContext) -> None:
+        self._recipe, self._context = recipe, context
+
+    def open_folder(self, decoded: Images, parts: Parts) -> Path:
+        """The run's folder, with what the run is made from in it."""
+        place, weights = self._context.place, parts.backbone.weights_sha256
+        if self._context.resume:
+            same_data(place.partial, decoded, decoded=True)
+            check_weights(place.partial, weights)
+        opened = place.open(self._context.resume)
+        write_inputs(opened, self._recipe, decoded, place, weights)
+        say = self._context.progress.say
+        self.trackers = open_trackers(self._recipe, opened, place.path.name, say)
+        return opened
+
+    def tell(self, phase: str, step: int, row: dict[str, Any]) -> None:
+        """Hands an evaluation's figures to the trackers."""
+        shown = {key: value for key, value in row.items() if key not in ("step", "seconds")}
+        self.trackers.log(step, shown)
+
+    def tell_step(self, step: int, values: dict[str, float]) -> None:
+        """Hands a single step's loss and rate to the trackers."""
+        self.trackers.log_step(step, values)
+
+
+def _held_out(fitted: Fitted) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Indices, files and labels of the images that the run is evaluated on."""
+    images = fitted.trained.images
+    chosen = images.of_split(images.held_out)
+    return chosen, [images.paths[index] for index in chosen], images.labels[chosen]
+
+
+def _export(release: Release, result: RunResult, fitted: Fitted, progress: Progress) -> None:
+    """Writes the network in every format, and lets them be checked."""
+    _, paths, labels = _held_out(fitted)
+    with progress.stage("export", doing="writing the model's files"):
+        photos = _photos(result.recipe, fitted)
+        release.write(
+            make_export_spec(result.parts, fitted.network, result.calibrated, photos), paths, labels
+        )
+
+
+def _evaluate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Evaluation:
+    """Evaluates the network on the held-out images, and writes what it answered."""
+    images = fitted.trained.images
+    held_out, _, labels = _held_out(fitted)
+    with progress.stage("evaluate", total=len(held_out)) as stage:
+        evaluation = evaluate_network(
+            fitted.network,
+            recipe,
+            lambda: fitted.cut_features.in_order(held_out, labels),
+            labels,
+            [images.rows[index].name for index in held_out],
+            images.classes,
+            stage.update,
+        )
+        top = parse_top(recipe.evaluation.predictions, len(images.classes))
+        evaluation.write_predictions(fitted.folder / "predictions.csv", top)
+        stage.update(len(held_out), accuracy=evaluation.metrics["accuracy"])
+    return evaluation
+
+
+def _publish(release: Release, fitted: Fitted, evaluation: Evaluation, progress: Progress) -> ParityResult:
+    """Puts what was exported and found to answer as the network does in its place."""
+    _, paths, labels = _held_out(fitted)
+    exact = fitted.cut_features.activations.stats.dtype == "float32" and not on_accelerator()
+    with progress.stage("parity", unit="artefact", doing="asking the export in a fresh process") as stage:
+        _, verdict = release.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
+        stage.update(len(verdict.findings))
+    return verdict
 
 
 def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.evaluation import Evaluation
-from transferkit.evaluation.gates import Gate
 from transferkit.export.formats import find_artefacts, load_format, size_of
 from transferkit.export.versions import versions
 from transferkit.freezing import FreezePlan
@@ -30,6 +29,7 @@ from transferkit.report import (
     Stage,
 )
 from transferkit.report import Phase as PhaseFacts
+from transferkit.runs.context import RunContext
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import copies_in, independence
 from transferkit.runs.mistake_heatmaps import MistakeHeatmaps
@@ -44,34 +44,28 @@ _SAMPLES = 6  # images of each class that the report may show
 
 def report_data(
     folder: Path,
-    place: RunFolder,
     trained: RunResult,
     evaluation: Evaluation,
-    gates: Sequence[Gate],
-    progress: Progress,
+    context: RunContext,
     lock: str,
     heat: MistakeHeatmaps,
-    began: float,
 ) -> ReportFacts:
     """What is known of a run, for those who read it.
 
     Args:
         folder: the run's folder, still partial.
-        place: where the run will lie: that is what is shown.
         trained: what was done.
         evaluation: what it is worth.
-        gates: what was demanded.
-        progress: has the stages' times.
-        lock: the lock file's text.
+        context: of the run: its place, where the run will lie, is what is shown; its progress has the times.
+        lock: the manifest's text.
         heat: of the worst mistakes.
-        began: ``time.perf_counter()`` at the start of the run.
     """
     images, recipe = trained.images, trained.recipe
     card = trained.parts.backbone.card
     held_out = images.of_split(images.held_out)
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - context.began
     return ReportFacts(
-        title=place.path.name,
+        title=context.place.path.name,
         summary={
             "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
             "Images": ", ".join(
@@ -87,7 +81,7 @@ def report_data(
         },
         evaluation=evaluation,
         split={"val": "validation"}.get(images.held_out, images.held_out),
-        gates=gates,
+        gates=context.gates,
         copied=copies_in(images, held_out),
         chose=independence(trained, evaluation, folder).chose if images.held_out == "val" else (),
         image_paths=[images.paths[index] for index in held_out],
@@ -99,12 +93,12 @@ def report_data(
         history=trained.history,
         training_accuracy=_training_accuracy(trained),
         seconds=seconds,
-        stages=_stages(progress),
+        stages=_stages(context.progress),
         recipe=recipe.to_toml(),
         lock=lock,
         temperature=trained.calibrated.temperature,
         abstention=trained.calibrated.abstention,
-        export=_export_facts(folder, place, trained),
+        export=_export_facts(folder, context.place, trained),
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )

@@ -16,6 +16,7 @@ from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
+from transferkit.runs.context import RunContext
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.preflight import check_run, checked_recipe, collect
@@ -144,7 +145,7 @@ def _run(
             from transferkit.runs.sweep.run import run_sweep
 
     run_all = execute if resolved.sweep is None else run_sweep
-    evaluation = run_all(resolved, images, place, wanted, resume, progress, began)
+    evaluation = run_all(resolved, images, RunContext(place, wanted, progress, began, resume))
     finished = Run(place.path)
     gates.check(evaluation, wanted)
     return finished

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
-from transferkit.evaluation.gates import Gate
 from transferkit.evaluation.in_words import weakest
 from transferkit.export.versions import versions, write_export_manifest
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
 from transferkit.report import next_step, worst_mistakes, write_model_card, write_report
+from transferkit.runs.context import RunContext
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.independence import independence
 from transferkit.runs.located import BEGUN, record_paths
@@ -62,47 +63,62 @@ def write_inputs(
 
 def write_outcome(
     folder: Path,
-    place: RunFolder,
     trained: RunResult,
     evaluation: Evaluation,
-    gates: Sequence[Gate],
-    progress: Progress,
-    began: float,
+    context: RunContext,
     publish: Callable[[], None],
 ) -> None:
     """Writes history, report, model card, ``metrics.json``, which makes the folder a run, and the manifest.
 
     Args:
         folder: the run's folder, still partial.
-        place: where the run will lie: the report names that.
         trained: what was done.
         evaluation: what it is worth.
-        gates: what was demanded.
-        progress: has the stages' times.
-        began: ``time.perf_counter()`` at the start of the run.
+        context: of the run: the report names its place and its gates.
         publish: puts the export in its place; called before the report, which shows how it was checked.
     """
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     made_from = facts_of_run(recipe, images.ledger, images.classes, backbone.weights_sha256)
-    made_from["paths"] = record_paths(recipe, place.path)
-    heat = MistakeHeatmaps()
-    if recipe.evaluation.grad_cam and worst_mistakes(evaluation, 1):
-        with progress.stage("explain", unit="mistake", doing="what the worst mistakes rest on") as stage:
-            files = [images.paths[index] for index in images.of_split(images.held_out)]
-            decoding = Decoding.of(recipe.data, backbone.input_size)
-            heat = mistake_heatmaps(trained.parts, evaluation, files, decoding, recipe.evaluation.grad_cam)
-            stage.update(len(heat.overlays))
+    made_from["paths"] = record_paths(recipe, context.place.path)
+    heat = _heatmaps(trained, evaluation, context.progress)
     publish()
-    with progress.stage("report", doing="drawing report.html"):
+    with context.progress.stage("report", doing="drawing report.html"):
         text = json.dumps(made_from, indent=2, ensure_ascii=False)
-        facts = report_data(folder, place, trained, evaluation, gates, progress, text, heat, began)
+        facts = report_data(folder, trained, evaluation, context, text, heat)
         write_report(facts, folder / "report.html")
         for version in versions(folder / "export"):
             write_model_card(facts, version / "README.md")
             write_export_manifest(version, folder / "weights.npz")
-    stages = {name: round(value, 3) for name, value in progress.seconds.items()}
-    outcome = {
+    advice = {"weakest": weakest(evaluation), "next": next_step(facts)}
+    outcome = _figures(folder, trained, evaluation, advice)
+    stages = {name: round(value, 3) for name, value in context.progress.seconds.items()}
+    outcome["seconds"] = {"total": round(facts.seconds or 0.0, 3), "stages": stages}
+    write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
+    # The manifest says it all from here on.
+    (folder / BEGUN).unlink(missing_ok=True)
+    write_run_manifest(folder, made_from)
+
+
+def _heatmaps(trained: RunResult, evaluation: Evaluation, progress: Progress) -> MistakeHeatmaps:
+    """What the worst mistakes rest on, where the recipe asks for it."""
+    recipe, images = trained.recipe, trained.images
+    if not recipe.evaluation.grad_cam or not worst_mistakes(evaluation, 1):
+        return MistakeHeatmaps()
+    with progress.stage("explain", unit="mistake", doing="what the worst mistakes rest on") as stage:
+        files = [images.paths[index] for index in images.of_split(images.held_out)]
+        decoding = Decoding.of(recipe.data, trained.parts.backbone.input_size)
+        heat = mistake_heatmaps(trained.parts, evaluation, files, decoding, recipe.evaluation.grad_cam)
+        stage.update(len(heat.overlays))
+    return heat
+
+
+def _figures(
+    folder: Path, trained: RunResult, evaluation: Evaluation, advice: dict[str, Any]
+) -> dict[str, Any]:
+    """What ``metrics.json`` has before the times, ready for JSON."""
+    recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
+    return {
         "metrics": evaluation.metrics,
         "classes": list(images.classes),
         "held_out": images.held_out,
@@ -119,12 +135,7 @@ def write_outcome(
         "independence": independence(trained, evaluation, folder).to_dict(),
         "thresholds": trained.thresholds,
         "calibration": trained.calibrated.to_dict(),
-        "advice": {"weakest": weakest(evaluation), "next": next_step(facts)},
+        "advice": advice,
         "novelty": trained.novelty.to_dict(),
         "refused": {one.format: one.reason for one in trained.verdict.refused},
-        "seconds": {"total": round(facts.seconds or 0.0, 3), "stages": stages},
     }
-    write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
-    # The manifest says it all from here on.
-    (folder / BEGUN).unlink(missing_ok=True)
-    write_run_manifest(folder, made_from)

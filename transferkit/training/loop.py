@@ -18,7 +18,7 @@ from transferkit.training.cut_features import EVALUATION_BATCH, CutFeatures, ext
 from transferkit.training.images import Images
 from transferkit.training.optimizer import build_optimizer
 from transferkit.training.parts import Parts, features_of
-from transferkit.training.phase import MOMENTS, PhaseData, train_phase
+from transferkit.training.phase import MOMENTS, PhaseData, PhaseSetup, train_phase
 from transferkit.training.progress import Progress
 from transferkit.training.result import Trained
 from transferkit.training.validation import measure
@@ -137,20 +137,18 @@ def train(
             instead(PhaseStart(phase, network, data, optimizer))
             break
         with cut_features.direct.watched() if cut_features.direct is not None else nullcontext():
-            rows, kept = train_phase(
-                network,
-                phase,
-                data,
+            setup = PhaseSetup(
                 optimizer,
                 rate,
                 own,
                 recipe.seed,
                 progress,
-                slots=slots,
-                summary_every=recipe.tracking.every,
-                tell=_telling(tell, phase.name, steps),
-                tell_step=_telling_steps(tell_step, steps),
+                slots,
+                recipe.tracking.every,
+                _telling(tell, phase.name, steps),
+                _telling_steps(tell_step, steps),
             )
+            rows, kept = train_phase(network, phase, data, setup)
         trained.kept.append(kept)
         trained.history += [{"phase": phase.name, **row} for row in rows]
         steps += rows[-1]["step"]

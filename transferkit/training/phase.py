@@ -28,14 +28,14 @@ from transferkit.training.epoch_lines import HEADER, epoch_line
 from transferkit.training.history import History
 from transferkit.training.kept_state import Kept, kept_row, prove
 from transferkit.training.optimizer import Rate, phase_steps
-from transferkit.training.progress import Progress
+from transferkit.training.progress import Progress, Stage
 from transferkit.training.validation import Measure
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.model_fn import make_model_fn
 from transferkit.transfer.network import Network
 
-__all__ = ["MOMENTS", "PhaseData", "train_phase"]
+__all__ = ["MOMENTS", "PhaseData", "PhaseSetup", "train_phase"]
 
 # The moments of the optimizer that belong to the weights that the phase ends with.
 MOMENTS = "moments.npz"
@@ -63,29 +63,11 @@ class PhaseData:
     measure: Measure | None = None
 
 
-def train_phase(
-    network: Network,
-    phase: Phase,
-    data: PhaseData,
-    optimizer: Any,
-    rate: Rate,
-    folder: Path,
-    seed: int,
-    progress: Progress,
-    *,
-    slots: Slots | None = None,
-    summary_every: int = 100,
-    tell: Callable[[dict[str, Any]], None] | None = None,
-    tell_step: Callable[[int, dict[str, float]], None] | None = None,
-) -> tuple[list[dict[str, Any]], Kept]:
-    """Trains one phase, or continues it, and leaves its best state in the network.
+@dataclass(frozen=True)
+class PhaseSetup:
+    """What a phase is trained with, and where it leaves what it makes.
 
-    The state before the phase counts among those to choose from, so a phase never ends below its start.
-
-    Args:
-        network: its weights are those that the phase starts from.
-        phase: how to train.
-        data: the batches.
+    Attributes:
         optimizer: a Keras optimizer, made for this phase.
         rate: its learning rate.
         folder: of the phase: checkpoints, event files, history, best weights.
@@ -95,6 +77,31 @@ def train_phase(
         summary_every: steps between two points of TensorBoard's training curves.
         tell: is given every new row of the history.
         tell_step: is given loss and rate of single steps, one in ``summary_every``.
+    """
+
+    optimizer: Any
+    rate: Rate
+    folder: Path
+    seed: int
+    progress: Progress
+    slots: Slots | None = None
+    summary_every: int = 100
+    tell: Callable[[dict[str, Any]], None] | None = None
+    tell_step: Callable[[int, dict[str, float]], None] | None = None
+
+
+def train_phase(
+    network: Network, phase: Phase, data: PhaseData, setup: PhaseSetup
+) -> tuple[list[dict[str, Any]], Kept]:
+    """Trains one phase, or continues it, and leaves its best state in the network.
+
+    The state before the phase counts among those to choose from, so a phase never ends below its start.
+
+    Args:
+        network: its weights are those that the phase starts from.
+        phase: how to train.
+        data: the batches.
+        setup: what it is trained with.
 
     Returns:
         The rows of the phase's history, one an evaluation, the first being the state before it; and which of
@@ -103,130 +110,185 @@ def train_phase(
     Raises:
         KeptStateError: the network, measured again, is not in that state.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    stopping = phase.early_stopping
-    history = History.open(folder / "history.jsonl", phase.metric)
-    best_file, last_file = folder / "best.npz", folder / "last.npz"
-    train_loss = EpochMean(data.steps_per_epoch)
-    estimator = Estimator(
-        make_model_fn(network, optimizer, train_loss),
-        model_dir=str(folder / "checkpoints"),
-        config=RunConfig(
-            tf_random_seed=seed,
-            save_summary_steps=summary_every,
-            keep_checkpoint_max=2,
-            checkpoint_save_graph_def=False,
-        ),
-    )
-    tell_summaries(estimator, tell_step)
-    total = phase_steps(phase, data.steps_per_epoch)
-    epochs = -(-total // data.steps_per_epoch)
-    began = time.monotonic()
-    diverged = trained_here = False
+    training = _Training(network, phase, data, setup)
+    training.begin()
+    training.run()
+    return training.history.rows, training.leave_kept()
 
-    judge = estimator
 
-    def evaluate(epoch: int, seconds: float) -> None:
-        with _averaged(phase, optimizer, network):
-            _evaluate(epoch, min(epoch * data.steps_per_epoch, total), seconds)
+class _Training:
+    """One phase under way. Arguments as of :func:`train_phase`."""
 
-    def _evaluate(epoch: int, step: int, seconds: float) -> None:
-        with stage.counting("validate", data.validation_images) as count:
-            hooks = [_Counting(count, data.validation_batch)] if count is not None else None
-            measured = judge.evaluate(data.validation, hooks=hooks)
+    def __init__(self, network: Network, phase: Phase, data: PhaseData, setup: PhaseSetup) -> None:
+        self.network, self.phase, self.data, self.setup = network, phase, data, setup
+        folder = setup.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.history = History.open(folder / "history.jsonl", phase.metric)
+        self.best_file, self.last_file = folder / "best.npz", folder / "last.npz"
+        self.train_loss = EpochMean(data.steps_per_epoch)
+        self.estimator = Estimator(
+            make_model_fn(network, setup.optimizer, self.train_loss),
+            model_dir=str(folder / "checkpoints"),
+            config=RunConfig(
+                tf_random_seed=setup.seed,
+                save_summary_steps=setup.summary_every,
+                keep_checkpoint_max=2,
+                checkpoint_save_graph_def=False,
+            ),
+        )
+        tell_summaries(self.estimator, setup.tell_step)
+        # What evaluates: the estimator, where it is what holds the network's state.
+        self.judge = self.estimator
+        self.total = phase_steps(phase, data.steps_per_epoch)
+        self.epochs = -(-self.total // data.steps_per_epoch)
+        self.began = time.monotonic()
+        self.diverged = self.trained_here = False
+        follows = setup.rate.schedule.uses_metrics
+        self.hooks: list[Any] = [_Following(setup.rate, self.history)] if follows else []
+
+    def begin(self) -> None:
+        """Takes up what an earlier process left."""
+        if not self.setup.optimizer.built:
+            self.setup.optimizer.build(self.network.trainable_variables)
+        if self.history.rows:
+            _align(self.history, self.setup.folder / "checkpoints", self.phase.name, self.setup.progress)
+        # Steps of earlier processes.
+        self.done = self.history.rows[-1]["step"] if self.history.rows else 0
+
+    def run(self) -> None:
+        """Trains the epochs that are left, until one of the phase's ends is reached."""
+        phase, progress = self.phase, self.setup.progress
+        # The one phase of a recipe without phases has the stage's own name.
+        name = "train" if phase.name == "train" else f"train {phase.name}"
+        with progress.stage(name, total=self.total, unit="step", start=self.done) as stage:
+            if not self.history.rows:
+                self._evaluate(0, 0.0, stage)
+            progress.say(HEADER)
+            self._run_epochs(stage)
+            kept = kept_row(self.history, phase.keep == "last" and not self.diverged)
+            ended = f"{stage.note}; " if stage.note else ""
+            figures = f"val loss {kept['val_loss']:.4g}, val accuracy {kept['val_accuracy']:.3f}"
+            stage.facts.clear()  # of the last epoch; the kept one is another
+            stage.note = f"{ended}kept epoch {kept['epoch']}, {figures}"
+
+    def _run_epochs(self, stage: Stage) -> None:
+        started = time.perf_counter()
+        for epoch in range(self.history.rows[-1]["epoch"] + 1, self.epochs + 1):
+            if self._is_over(epoch, started, stage):
+                break
+            until = min(epoch * self.data.steps_per_epoch, self.total)
+            if not self._train(epoch, until, stage):
+                break
+            if epoch % self.phase.evaluate_every and until < self.total:
+                continue
+            self._evaluate(epoch, time.perf_counter() - started, stage)
+            started = time.perf_counter()
+            stage.update(until, loss=self.history.rows[-1]["loss"])
+
+    def leave_kept(self) -> Kept:
+        """Puts the kept state into the network, and measures that it is the one."""
+        keeps_last = self.phase.keep == "last" and not self.diverged
+        kept_file = self.last_file if keeps_last else self.best_file
+        read_weights(kept_file, self.network.state_variables)
+        if not self.trained_here or self.diverged:
+            # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
+            self.judge = _fresh(self.network, self.setup.folder)
+        exact = not on_accelerator() and not self.phase.mixed_precision
+        measured = self.judge.evaluate(self.data.validation)
+        variables = self.network.cut.trainable_variables
+        return prove(self.phase.name, self.history, keeps_last, measured, exact, variables)
+
+    def _is_over(self, epoch: int, started: float, stage: Stage) -> bool:
+        """Whether the phase ends before this epoch; where its time is up, its last epoch is measured."""
+        stopping, rows = self.phase.early_stopping, self.history.rows
+        if stopping and self.history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
+            stage.note = f"stopped early after epoch {rows[-1]['epoch']} of {self.epochs}"
+            return True
+        if not self.phase.time_budget or time.monotonic() - self.began <= self.phase.time_budget:
+            return False
+        if rows[-1]["epoch"] < epoch - 1:
+            self._evaluate(epoch - 1, time.perf_counter() - started, stage)
+        stage.note = f"out of time after epoch {epoch - 1} of {self.epochs}"
+        return True
+
+    def _train(self, epoch: int, until: int, stage: Stage) -> bool:
+        """Trains one epoch; False where the loss became NaN."""
+        optimizer, phase = self.setup.optimizer, self.phase
+        self.setup.rate.follow(self.history)
+        batches = functools.partial(self.data.train, epoch - 1)
+        try:
+            with stage.watching(lambda: (_steps(optimizer), _shown(self.train_loss))):
+                self.estimator.train(batches, hooks=self.hooks, max_steps=until)
+        except NanLossDuringTrainingError:
+            self.diverged = True
+            self.setup.progress.say(
+                f"phase {phase.name}: the loss became NaN in epoch {epoch}: it ends with its best state; "
+                f"its learning rate, {phase.optimizer.learning_rate:g}, is too high",
+                "bad",
+            )
+            return False
+        if _steps(optimizer) < until:
+            # An earlier process trained this epoch and was killed before it had evaluated it: there was
+            # nothing to train, so nothing has been read yet.
+            variables = [*optimizer.variables, *self.train_loss.variables]
+            _take_over(self.estimator, self.data, self.network, variables)
+            self.judge = _fresh(self.network, self.setup.folder)
+        else:
+            self.hooks, self.judge, self.trained_here = [], self.estimator, True
+        return True
+
+    def _evaluate(self, epoch: int, seconds: float, stage: Stage) -> None:
+        """Measures the state after an epoch, keeps it where it is the best or the last, and notes it."""
+        with _averaged(self.phase, self.setup.optimizer, self.network):
+            self._keep(self._measured(epoch, seconds, stage))
+
+    def _measured(self, epoch: int, seconds: float, stage: Stage) -> dict[str, Any]:
+        """The history's row of the state as it is."""
+        step = min(epoch * self.data.steps_per_epoch, self.total)
+        with stage.counting("validate", self.data.validation_images) as count:
+            hooks = [_Counting(count, self.data.validation_batch)] if count is not None else None
+            measured = self.judge.evaluate(self.data.validation, hooks=hooks)
         row = {
             "epoch": epoch,
             "step": step,
             "seconds": seconds,
-            "loss": train_loss.result() if epoch else None,
+            "loss": self.train_loss.result() if epoch else None,
             "val_loss": float(measured["average_loss"]),
-            "accuracy": train_loss.accuracy() if epoch else None,
+            "accuracy": self.train_loss.accuracy() if epoch else None,
             "val_accuracy": float(measured["accuracy"]),
         }
         if epoch:
-            row["learning_rate"] = rate.value(step - 1, history)
-        if data.measure is not None:
-            row.update({f"val_{name}": value for name, value in data.measure(_predicted()).items()})
-        improved = history.improves(row)
-        if slots is not None and (improved or phase.keep == "last"):
-            slots.write(folder / MOMENTS)
+            row["learning_rate"] = self.setup.rate.value(step - 1, self.history)
+        if self.data.measure is not None:
+            found = self.data.measure(self._predicted())
+            row.update({f"val_{name}": value for name, value in found.items()})
+        return row
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        """Keeps the state that a row is of, says the row and notes it."""
+        improved = self.history.improves(row)
+        keeps_last = self.phase.keep == "last"
+        if self.setup.slots is not None and (improved or keeps_last):
+            self.setup.slots.write(self.setup.folder / MOMENTS)
         if improved:
-            write_weights(best_file, network.state_variables)
-        if phase.keep == "last":
-            write_weights(last_file, network.state_variables)
-        history.append(row)
+            write_weights(self.best_file, self.network.state_variables)
+        if keeps_last:
+            write_weights(self.last_file, self.network.state_variables)
+        self.history.append(row)
+        epoch = row["epoch"]
         if epoch:
-            left = _left(history, epochs, done) if epoch < epochs else 0.0
-            progress.say(epoch_line(row, epochs, improved, left), "good" if improved else None)
-        if tell is not None:
-            tell(row)
+            left = _left(self.history, self.epochs, self.done) if epoch < self.epochs else 0.0
+            line = epoch_line(row, self.epochs, improved, left)
+            self.setup.progress.say(line, "good" if improved else None)
+        if self.setup.tell is not None:
+            self.setup.tell(row)
 
-    def _predicted() -> np.ndarray:
-        batches = judge.predict(data.validation, predict_keys=["probabilities"], yield_single_examples=False)
+    def _predicted(self) -> np.ndarray:
+        """Probabilities of the validation images, float32 ``[N, classes]``."""
+        batches = self.judge.predict(
+            self.data.validation, predict_keys=["probabilities"], yield_single_examples=False
+        )
         return np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
-
-    if not optimizer.built:
-        optimizer.build(network.trainable_variables)
-    if history.rows:
-        _align(history, folder / "checkpoints", phase.name, progress)
-    done = history.rows[-1]["step"] if history.rows else 0
-    hooks: list[Any] = [_Following(rate, history)] if rate.schedule.uses_metrics else []
-    # The one phase of a recipe without phases has the stage's own name.
-    name = "train" if phase.name == "train" else f"train {phase.name}"
-    with progress.stage(name, total=total, unit="step", start=done) as stage:
-        if not history.rows:
-            evaluate(0, 0.0)
-        progress.say(HEADER)
-        started = time.perf_counter()
-        for epoch in range(history.rows[-1]["epoch"] + 1, epochs + 1):
-            if stopping and history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
-                stage.note = f"stopped early after epoch {history.rows[-1]['epoch']} of {epochs}"
-                break
-            if phase.time_budget and time.monotonic() - began > phase.time_budget:
-                if history.rows[-1]["epoch"] < epoch - 1:
-                    evaluate(epoch - 1, time.perf_counter() - started)
-                stage.note = f"out of time after epoch {epoch - 1} of {epochs}"
-                break
-            until = min(epoch * data.steps_per_epoch, total)
-            rate.follow(history)
-            try:
-                with stage.watching(lambda: (_steps(optimizer), _shown(train_loss))):
-                    estimator.train(functools.partial(data.train, epoch - 1), hooks=hooks, max_steps=until)
-            except NanLossDuringTrainingError:
-                diverged = True
-                progress.say(
-                    f"phase {phase.name}: the loss became NaN in epoch {epoch}: it ends with its best state; "
-                    f"its learning rate, {phase.optimizer.learning_rate:g}, is too high",
-                    "bad",
-                )
-                break
-            if _steps(optimizer) < until:
-                # An earlier process trained this epoch and was killed before it had evaluated it: there was
-                # nothing to train, so nothing has been read yet.
-                _take_over(estimator, data, network, [*optimizer.variables, *train_loss.variables])
-                judge = _fresh(network, folder)
-            else:
-                hooks, judge, trained_here = [], estimator, True
-            if epoch % phase.evaluate_every and until < total:
-                continue
-            evaluate(epoch, time.perf_counter() - started)
-            started = time.perf_counter()
-            last = history.rows[-1]
-            stage.update(until, loss=last["loss"])
-        kept_one = kept_row(history, phase.keep == "last" and not diverged)
-        ended = f"{stage.note}; " if stage.note else ""
-        figures = f"val loss {kept_one['val_loss']:.4g}, val accuracy {kept_one['val_accuracy']:.3f}"
-        stage.facts.clear()  # of the last epoch; the kept one is another
-        stage.note = f"{ended}kept epoch {kept_one['epoch']}, {figures}"
-    keeps_last = phase.keep == "last" and not diverged
-    read_weights(last_file if keeps_last else best_file, network.state_variables)
-    if not trained_here or diverged:
-        # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
-        judge = _fresh(network, folder)
-    exact = not on_accelerator() and not phase.mixed_precision
-    backbone = network.cut.trainable_variables
-    kept = prove(phase.name, history, keeps_last, judge.evaluate(data.validation), exact, backbone)
-    return history.rows, kept
 
 
 class _Counting(tf.compat.v1.train.SessionRunHook):

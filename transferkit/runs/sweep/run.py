@@ -11,7 +11,7 @@ import gc
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ import tensorflow as tf
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, evaluate
-from transferkit.evaluation.gates import Gate
 from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.artefacts import check_formats
 from transferkit.runs.calibrate import logits_of
+from transferkit.runs.context import RunContext
 from transferkit.runs.execute import execute
 from transferkit.runs.folder import RunFolder
 from transferkit.runs.same_data import same_data
@@ -44,31 +44,21 @@ from transferkit.training.validation import figure
 __all__ = ["run_sweep"]
 
 
-def run_sweep(
-    recipe: Recipe,
-    images: Images,
-    place: RunFolder,
-    gates: Sequence[Gate],
-    resume: bool,
-    progress: Progress,
-    began: float,
-) -> Evaluation:
+def run_sweep(recipe: Recipe, images: Images, context: RunContext) -> Evaluation:
     """Runs all trials that are not finished yet, then finishes the best one as the run.
 
     Args:
         recipe: the resolved recipe with its sweep.
         images: prepared from it.
-        place: where the run goes.
-        gates: what the evaluation of the best trial will be held against.
-        resume: take up the partial folder that is there.
-        progress: shows the stages of the first trial, a line a trial, and the stages of the run.
-        began: ``time.perf_counter()`` at the start.
+        context: of the run; its gates are for the best trial. It shows the stages of the first trial, a line
+            a trial, and the stages of the run.
 
     Raises:
         UserError: no trial could be run.
     """
     assert recipe.sweep is not None  # noqa: S101 -- for the type checker: the caller looked
-    folder = place.open(resume)
+    place, progress = context.place, context.progress
+    folder = place.open(context.resume)
     (folder / "trials").mkdir(exist_ok=True)
     write_inputs(folder / "trials", recipe, images, place)
     write_whole(folder / "sweep.toml", recipe.to_toml())
@@ -96,7 +86,7 @@ def run_sweep(
         gc.collect()
     progress.seconds["trials"] = sum(one.seconds for one in done)
     progress.counts["trials"] = len(done), "trial"
-    return _finish(recipe, results, shared_resources, place, gates, progress, began)
+    return _finish(recipe, results, shared_resources, context)
 
 
 def _run_trial(
@@ -184,23 +174,17 @@ def _line(trial: Trial, results: Results, count: int) -> str:
 
 
 def _finish(
-    recipe: Recipe,
-    results: Results,
-    shared_resources: SharedResources,
-    place: RunFolder,
-    gates: Sequence[Gate],
-    progress: Progress,
-    began: float,
+    recipe: Recipe, results: Results, shared_resources: SharedResources, context: RunContext
 ) -> Evaluation:
     """Evaluates, exports and reports the best trial: its phases are finished, so nothing trains again."""
-    best = results.best
+    best, progress = results.best, context.progress
     if best is None:
-        place.discard()
+        context.place.discard()
         errors = list(dict.fromkeys(one.error for one in results.trials if one.error))
         raise UserError(
             fault("sweep", f"{len(results.trials)} trials", "one that can be run at least"), *errors[:10]
         )
-    folder = place.partial
+    folder = context.place.partial
     chosen = trial_recipe(recipe, best.values)
     write_whole(folder / "best.toml", chosen.to_toml())
     trained = folder / "trials" / f"{best.number:03d}" / "phases"
@@ -213,4 +197,4 @@ def _finish(
             f"chosen among {len(results.trials)} trials: its figures flatter it"
         )
     parts = shared_resources.parts(chosen, images, progress)
-    return execute(chosen, images, place, gates, True, progress, began, parts)
+    return execute(chosen, images, replace(context, resume=True), parts)
