@@ -229,7 +229,7 @@ class Engine:
             if saver is None:
                 checkpoints.restore(prefix, self.store.saved)
             else:
-                restore_by(saver, GraphSession(traced), prefix)
+                restore_by(traced, prefix)
             yield
         finally:
             self.assign(before)

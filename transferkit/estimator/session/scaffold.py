@@ -8,7 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.graph.ordering import needed, written
 from transferkit.estimator.session.session import GraphSession
+from transferkit.estimator.variables.storage import handles_of
 from transferkit.estimator.variables.variables import VariableStore
 from transferkit.private.tensorflow_attributes import first_value_operation, kept_by_saver
 
@@ -55,10 +57,34 @@ def _ask(scaffold: Any, session: GraphSession, operation: Any, what: str) -> Non
         )
 
 
-def restore_by(saver: Any, session: GraphSession, prefix: str) -> None:
-    """Lets a ``tf.compat.v1.train.Saver`` fill the variables that it knows from a checkpoint."""
-    with session.graph.as_default():
-        saver.restore(session, prefix)
+def restore_by(traced: Traced, prefix: str) -> None:
+    """Lets the saver of a scaffold fill the variables that it knows from a checkpoint.
+
+    Raises:
+        RuntimeError: where neither it nor ``local_init_op`` fills one of the model's variables.
+    """
+    graph, scaffold = traced.graph, traced.spec.scaffold
+    with graph.as_default():
+        scaffold.saver.restore(GraphSession(traced), prefix)
+    if scaffold.ready_op is not None:
+        # Who brings a question of his own has his own notion of what is ready.
+        return
+    fills = [graph.get_operation_by_name(scaffold.saver.as_saver_def().restore_op_name)]
+    if scaffold.local_init_op is not None:
+        fills.append(graph.as_graph_element(getattr(scaffold.local_init_op, "op", scaffold.local_init_op)))
+    filled = {name for op in needed(graph, [], [], fills) for name in written(op)}
+    inner = {id(outer): internal.name for outer, internal in graph.captures}
+    variables = graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+    missing = [
+        variable.name.split(":")[0]
+        for variable in variables
+        if not any(inner.get(id(handle)) in filled for handle in handles_of(variable))
+    ]
+    if missing:
+        raise RuntimeError(
+            "Init operations did not make model ready for local_init: the scaffold's saver leaves out "
+            f"variables of this mode. Variables not initialized: {', '.join(missing)}"
+        )
 
 
 def kept_by(saver: Any) -> tuple[int | None, float] | None:
