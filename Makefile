@@ -34,7 +34,7 @@ test-newest:
 # each in an environment of its own; hours. `make test-versions VERSIONS=2.18 TESTS=tests/estimator` runs a part.
 test-versions:
 	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
-	$(PYTHON) tools/test_versions.py --uv .venv-lock/bin/uv $(VERSIONS) $(if $(TESTS),-- -q $(TESTS))
+	$(PYTHON) tools/test_versions.py --uv .venv-lock/bin/uv $(VERSIONS) $(if $(TESTS),-- $(TESTS))
 
 # Kills runs at random moments, and changes single bytes of caches, runs and exports, and compares what comes
 # of it, bit by bit; an hour.

@@ -27,7 +27,7 @@ VERSIONS: dict[str, list[str]] = {
     "newest": ["--upgrade", "tensorflow"],
     "lowest": ["--resolution", "lowest-direct", "tensorflow==2.16.2"],
 }
-TESTS = ["-m", "not slow", "-q", "-p", "no:cacheprovider", "tests"]
+TESTS = ["-m", "not slow", "-p", "no:cacheprovider", "tests"]
 _CLOSING = re.compile(r"^=*\s*(\d+ (?:passed|failed|error).*?) in .*$", re.MULTILINE)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from transferkit.freezing.choice import choose
+from transferkit.backbones.backbone import LayerFacts
+from transferkit.freezing.choice import Choice, choose
 
 __all__ = ["FreezePlan", "LayerPlan", "StagePlan", "plan_freeze"]
 
@@ -177,38 +178,21 @@ def plan_freeze(
     Raises:
         UserError: the recipe's words do not fit the backbone.
     """
-    choices = choose(freeze, backbone)
-    layers = backbone.layers
-    lowest = next(
-        (
-            here
-            for here, (layer, choice) in enumerate(zip(layers, choices, strict=True))
-            if choice.trainable and (layer.learns or layer.stochastic)
-        ),
-        None,
-    )
-    # Dropout alone is nothing to train for.
-    if not any(layer.learns and choice.trainable for layer, choice in zip(layers, choices, strict=True)):
-        lowest = None
+    choices, layers = choose(freeze, backbone), backbone.layers
+    lowest = _lowest_trainable(layers, choices)
     cut = len(layers) if lowest is None else next(h for h in reversed(range(lowest)) if layers[h].cuttable)
-    order = list(dict.fromkeys(layer.stage for layer in layers if layer.stage))
-    depth = {stage: len(order) - 1 - position for position, stage in enumerate(order)}
-    depth[""] = 0
-
-    plans = []
-    reached = False
+    depth = _depths(layers)
+    plans: list[LayerPlan] = []
+    learning = False
     for here, (layer, choice) in enumerate(zip(layers, choices, strict=True)):
         above = here > cut
         trains = above and choice.trainable
-        learns = trains and layer.learns
-        forward = layer.gflops
-        # The way back costs as much as the forward for each of: the inputs' gradient, the weights' gradient.
-        times = (1 if reached else 0) + (1 if learns else 0)
-        reached = reached or learns
         mode: Literal["", "frozen", "train"] = ""
         if layer.batch_norm:
             mode = "train" if trains and batch_norm == "train" else "frozen"
-        share = choice.lr_multiplier * layer_decay ** depth[layer.stage] if trains else 0.0
+        # The way back costs as much as the forward for each of: the inputs' gradient, the weights' gradient.
+        times = learning + (trains and layer.learns)
+        learning = learning or (trains and layer.learns)
         plans.append(
             LayerPlan(
                 name=layer.name,
@@ -216,16 +200,34 @@ def plan_freeze(
                 stage=layer.stage,
                 trainable=trains,
                 batch_norm=mode,
-                lr_multiplier=share,
+                lr_multiplier=choice.lr_multiplier * layer_decay ** depth[layer.stage] if trains else 0.0,
                 parameters=layer.parameters,
                 shape=layer.shape,
                 above_cut=above,
-                gflops=forward,
-                backward_gflops=None if forward is None else times * forward,
+                gflops=layer.gflops,
+                backward_gflops=None if layer.gflops is None else times * layer.gflops,
             )
         )
-    at = None if lowest is None else layers[cut].name
-    return FreezePlan(backbone, tuple(plans), at, batch_norm)
+    return FreezePlan(backbone, tuple(plans), None if lowest is None else layers[cut].name, batch_norm)
+
+
+def _lowest_trainable(layers: Sequence[LayerFacts], choices: Sequence[Choice]) -> int | None:
+    """The place of the lowest layer that acts differently in training; None where nothing of them learns."""
+    pairs = list(zip(layers, choices, strict=True))
+    # Dropout alone is nothing to train for.
+    if not any(layer.learns and choice.trainable for layer, choice in pairs):
+        return None
+    return next(
+        here
+        for here, (layer, choice) in enumerate(pairs)
+        if choice.trainable and (layer.learns or layer.stochastic)
+    )
+
+
+def _depths(layers: Sequence[LayerFacts]) -> dict[str, int]:
+    """Stage to the number of stages between it and the features; 0 for what lies in none."""
+    order = list(dict.fromkeys(layer.stage for layer in layers if layer.stage))
+    return {"": 0} | {stage: len(order) - 1 - place for place, stage in enumerate(order)}
 
 
 def _stage(name: str, layers: list[LayerPlan]) -> StagePlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,67 @@ def check_dataset(
         limits: what a file may ask for.
         progress: receives (stage, done, in all).
     """
-    total = len(dataset)
     names = [item.name for item in dataset]
     labels = [dataset.described(item) for item in dataset]
     splits = [item.split for item in dataset] if splits is None else list(splits)
-
-    headers = read_headers(dataset, limits, _stage(progress, "headers", total))
+    headers = read_headers(dataset, limits, _stage(progress, "headers", len(dataset)))
+    opened = _open(dataset, headers, hashes, progress)
+    constant = _constant(opened)
     findings = header_findings(names, headers)
+    findings += [Finding("unreadable", (names[i],), reason) for i, reason in sorted(opened.reasons.items())]
+    findings += exact_duplicates(names, labels, opened.hashes, splits)
+    findings += [Finding("constant", (names[i],), "one colour") for i in sorted(constant)]
+    firsts = _first_of_each(opened.usable, opened.hashes)
+    mask = np.zeros(len(dataset), bool)
+    mask[[i for i in firsts if i not in constant]] = True
+    pairs = near_pairs(opened.pictures, mask)
+    checked = ["files", "duplicates", "near-duplicates"]
+    if features is not None and opened.usable:
+        rows = np.array(opened.usable)
+        given = features(rows)
+        kept = np.isfinite(given).all(axis=1)
+        rows, given = rows[kept], given[kept]
+        pairs += _pairs_of(rows, given, firsts, splits)
+        findings += _wrong_labels(dataset, rows, given, opened.hashes, names)
+        checked += ["neighbours", "labels"]
+    findings += _near_findings(pairs, names, labels, splits)
+    findings += count_findings(dataset)
+    return CheckResult(
+        source=shown(str(dataset.root)),
+        counts=_counts(dataset, splits),
+        formats=dict(Counter(header.format or "unknown" for header in headers).most_common()),
+        widths=_spread([headers[i].width for i in opened.usable]),
+        heights=_spread([headers[i].height for i in opened.usable]),
+        findings=in_order(findings),
+        checked=tuple(checked),
+        unchecked=_unchecked(dataset, splits, checked),
+        notes=(*dataset.notes, *_missing(dataset, headers)),
+    )
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The files of a data set that could be opened.
+
+    Attributes:
+        usable: their places in the data set.
+        hashes: of all items, None for those that cannot be used.
+        pictures: of all items, small; only those of usable ones count.
+        reasons: place to why a file cannot be used.
+    """
+
+    usable: list[int]
+    hashes: list[str | None]
+    pictures: np.ndarray
+    reasons: dict[int, str]
+
+
+def _open(
+    dataset: DataSet,
+    headers: Sequence[Header],
+    hashes: Sequence[str | None] | None,
+    progress: Progress | None,
+) -> _Opened:
     usable = [i for i, header in enumerate(headers) if not header.refused]
     # Only files that may be opened are hashed: a pipe or a link out of the folder must not be read.
     if hashes is None:
@@ -68,41 +123,15 @@ def check_dataset(
     else:
         known = {i: hashes[i] for i in usable}
     pictures, reasons = _small_pictures(dataset, usable, known, _stage(progress, "pictures", len(usable)))
-    findings += [Finding("unreadable", (names[i],), reason) for i, reason in sorted(reasons.items())]
-    usable = [i for i in usable if i not in reasons]
-    hashed = [known.get(i) if i not in reasons else None for i in range(total)]
-    findings += exact_duplicates(names, labels, hashed, splits)
+    hashed = [known.get(i) if i not in reasons else None for i in range(len(dataset))]
+    return _Opened([i for i in usable if i not in reasons], hashed, pictures, reasons)
 
+
+def _constant(opened: _Opened) -> set[int]:
+    """Places of the pictures that are of one colour."""
     # One at a time: as floats all pictures at once would take many times their own memory.
-    constant = {i for i in usable if pictures[i].reshape(-1, 3).std(axis=0).max() < _CONSTANT}
-    findings += [Finding("constant", (names[i],), "one colour") for i in sorted(constant)]
-    firsts = _first_of_each(usable, hashed)
-    mask = np.zeros(total, bool)
-    mask[[i for i in firsts if i not in constant]] = True
-    pairs = near_pairs(pictures, mask)
-    checked = ["files", "duplicates", "near-duplicates"]
-
-    if features is not None and usable:
-        rows = np.array(usable)
-        given = features(rows)
-        kept = np.isfinite(given).all(axis=1)
-        rows, given = rows[kept], given[kept]
-        pairs += _pairs_of(rows, given, firsts, splits)
-        findings += _wrong_labels(dataset, rows, given, hashed, names)
-        checked += ["neighbours", "labels"]
-    findings += _near_findings(pairs, names, labels, splits)
-    findings += count_findings(dataset)
-    return CheckResult(
-        source=shown(str(dataset.root)),
-        counts=_counts(dataset, splits),
-        formats=dict(Counter(header.format or "unknown" for header in headers).most_common()),
-        widths=_spread([headers[i].width for i in usable]),
-        heights=_spread([headers[i].height for i in usable]),
-        findings=in_order(findings),
-        checked=tuple(checked),
-        unchecked=_unchecked(dataset, splits, checked),
-        notes=(*dataset.notes, *_missing(dataset, headers)),
-    )
+    spread = {i: opened.pictures[i].reshape(-1, 3).std(axis=0).max() for i in opened.usable}
+    return {i for i, value in spread.items() if value < _CONSTANT}
 
 
 def _unchecked(dataset: DataSet, splits: Sequence[str | None], checked: Sequence[str]) -> tuple[str, ...]:
