@@ -88,6 +88,8 @@ RARE = DataFacts("photos/", {"train": {"daisy": 90, "rose": 80, "tulip": 9}})
         ({"evaluation": made([[5, 0], [1, 5]])}, "evaluate on more images: 11 leave an interval"),
         ({"evaluation": made(np.asarray([[40, 0, 0], [1, 37, 2], [0, 3, 37]]) * 4)}, "--recipe finetune_top"),
         ({"evaluation": made([[99, 14, 0], [0, 99, 14], [14, 0, 99]]), "plan": None}, "a stronger backbone"),
+        # An unfinished training comes before what it has not learned yet.
+        ({"history": LONGER}, "--set epochs=4"),
         ({"evaluation": made(GOOD)}, "nothing stands out"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The learning-rate range test: how high a rate a phase bears, found in a few hundred cheap steps.
+"""The learning-rate range test: how high a rate a phase tolerates, found in a few hundred cheap steps.
 
 The rate rises from step to step, each time by the same factor, while the loss is watched (Smith 2017,
 arXiv:1506.01186). Only what is above the cut computes, on cached activations, so it takes seconds.

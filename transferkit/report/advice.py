@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -44,8 +45,9 @@ def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
     if facts.plan is not None and facts.plan.discarded:
         yield "a phase's training was undone, since it made nothing better: lower its learning rate"
     train = facts.data.counts.get("train", {}) if facts.data is not None else {}
+    yield from _longer(facts)
     yield from _weakest(found, train, data)
-    yield from _training(facts)
+    yield from _overfitted(facts)
     interval = found.interval("accuracy")
     if interval and interval[1] - interval[0] > _WIDE:
         span = 100 * (interval[1] - interval[0])
@@ -77,9 +79,13 @@ def _weakest(found: Evaluation, train: Mapping[str, int], data: str) -> Iterator
           f"training lacks (transferkit data check {data})"  # fmt: skip
 
 
-def _training(facts: ReportFacts) -> Iterator[str]:
+def _last_phase(facts: ReportFacts) -> list[Mapping[str, Any]]:
     phase = facts.history[-1].get("phase") if facts.history else None
-    rows = [row for row in facts.history if row.get("phase") == phase]
+    return [row for row in facts.history if row.get("phase") == phase]
+
+
+def _longer(facts: ReportFacts) -> Iterator[str]:
+    rows = _last_phase(facts)
     losses = [float(row["val_loss"]) for row in rows if row.get("val_loss") is not None]
     epochs = rows[-1].get("epoch") if rows else None
     if epochs and len(losses) > 2 and min(losses) == losses[-1]:
@@ -87,6 +93,10 @@ def _training(facts: ReportFacts) -> Iterator[str]:
             f"phases.{phase}.epochs" if any(row.get("phase") != phase for row in facts.history) else "epochs"
         )
         yield f"train longer: the last epoch was the best one (--set {key}={2 * int(epochs)})"
+
+
+def _overfitted(facts: ReportFacts) -> Iterator[str]:
+    rows = _last_phase(facts)
     best = min((row for row in rows if row.get("val_loss") is not None), key=lambda row: row["val_loss"],
                default={})  # fmt: skip
     train, validation = best.get("accuracy"), best.get("val_accuracy")

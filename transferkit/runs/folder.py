@@ -87,7 +87,7 @@ class RunFolder:
             hint = "choose another --run, or replace it with --overwrite"
             if self.path.is_dir() and not (self.path / "metrics.json").exists():
                 hint = "it holds something else than a run: choose another --run"
-            raise UserError(fault("run", str(self.path), "a place where nothing lies yet", hint))
+            raise UserError(fault("run", str(self.path), "a place where nothing is yet", hint))
         if overwrite and self.path.exists() and not (self.path / "metrics.json").exists():
             hint = "it is no run, so it is not overwritten: choose another --run"
             raise UserError(fault("run", str(self.path), "a finished run to overwrite", hint))
