@@ -89,9 +89,8 @@ def _longer(facts: ReportFacts) -> Iterator[str]:
     losses = [float(row["val_loss"]) for row in rows if row.get("val_loss") is not None]
     epochs = rows[-1].get("epoch") if rows else None
     if epochs and len(losses) > 2 and min(losses) == losses[-1]:
-        key = (
-            f"phases.{phase}.epochs" if any(row.get("phase") != phase for row in facts.history) else "epochs"
-        )
+        several = len(rows) < len(facts.history)
+        key = f"phases.{rows[-1]['phase']}.epochs" if several else "epochs"
         yield f"train longer: the last epoch was the best one (--set {key}={2 * int(epochs)})"
 
 
