@@ -333,6 +333,14 @@ def test_positions_that_are_bound_to_a_size_say_so(family: str, presets: Any) ->
         load_backbone(f"keras_hub:{folder}", input_size=(48, 48))
 
 
+def test_a_network_of_squares_says_so(presets: Any) -> None:
+    folder, *_ = presets("DINOV2")
+    with pytest.raises(UserError, match=r"^backbone\.input_size: received \[32, 48\]; .*same"):
+        load_backbone(f"keras_hub:{folder}", input_size=(32, 48))
+    wide, *_ = presets("DINOV3")
+    assert load_backbone(f"keras_hub:{wide}", input_size=(32, 48)).input_size == (32, 48)
+
+
 @pytest.mark.parametrize(
     ("family", "way", "said"),
     [

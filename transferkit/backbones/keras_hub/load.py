@@ -77,6 +77,9 @@ def _open(preset: str, reference: str, weights: bool, size: tuple[int, int] | No
         hint = f"the weights of {reference} have positions for this size alone"
         raise UserError(fault("backbone.input_size", list(size or ()), str(list(error.size)), hint)) from None
     except Exception as error:
+        if size is not None and "image_shape" in str(error):
+            hint = f"the preset does not take {size[0]} x {size[1]} pixels: {_first(error)}"
+            raise UserError(fault("backbone.input_size", list(size), hint=hint)) from error
         raise UserError(
             fault(
                 "backbone",
