@@ -140,7 +140,15 @@ _recipe = st.fixed_dictionaries(
 @common
 @given(st.sampled_from(sorted(recipe_files())), _recipe, _phase)
 def test_a_recipe_that_is_written_and_read_again_is_equal(parent, values, top):
-    recipe = load(parent, **{**values, **top})
+    given = {**values, **top}
+    if "head" not in given and load(parent).head.options.get("features", "last") != "last":
+        # A head over several levels is for a backbone that is frozen as a whole, and a recipe says so itself.
+        given.pop("freeze", None)
+        given["phases"] = [
+            {key: value for key, value in phase.items() if key != "freeze"}
+            for phase in given.get("phases", [])
+        ]
+    recipe = load(parent, **given)
     again = read(recipe.to_toml().encode())
     assert again == recipe
     assert again is not None

@@ -14,6 +14,7 @@ from transferkit.bounds import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 from transferkit.card import hides_shipped
 from transferkit.errors import UserError
 from transferkit.permission import in_project
+from transferkit.recipe.components import check_augmentation, check_component, check_optimizer
 from transferkit.recipe.cross_checks import relations, unknown_card
 from transferkit.recipe.default_backbone import STAND_IN, missing_package
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
@@ -25,7 +26,6 @@ from transferkit.recipe.precedence import own_values
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
 from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
-from transferkit.recipe.words import check_augmentation, check_optimizer, check_word
 
 __all__ = ["RecipeError", "load"]
 
@@ -177,7 +177,7 @@ def _undecodable(value: Any, path: Path) -> Iterator[Fault]:
 
 def _each(whole: dict[str, Any]) -> tuple[Recipe | None, list[Fault]]:
     """The faults that values have by themselves, and the recipe where there are none among its own keys."""
-    faults = _words(whole)
+    faults = _components(whole)
     try:
         return Recipe.model_validate_json(json.dumps(whole), strict=True), faults
     except ValidationError as error:
@@ -218,8 +218,8 @@ def _switched(values: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _words(whole: dict[str, Any]) -> list[Fault]:
-    """Checks all tables that name a word, and fills their defaults in, in place; phases stay as they are."""
+def _components(whole: dict[str, Any]) -> list[Fault]:
+    """Checks all tables that name a component, and fills their defaults in; phases stay as they are."""
     faults: list[Fault] = []
     for key, (tag, kind) in {"head": ("kind", "heads"), **NAMED}.items():
         faults += _fill(whole, key, tag, kind, (key,))
@@ -251,7 +251,7 @@ def _fill(whole: dict[str, Any], key: str, tag: str, kind: str, path: Path) -> l
     if kind == "optimizers":
         filled, faults = check_optimizer(name, options, path)
     else:
-        filled, faults = check_word(kind, name, options, path, tag)
+        filled, faults = check_component(kind, name, options, path, tag)
     whole[key] = {tag: name, **filled}
     return faults
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from transferkit.recipe.components import check_component, check_optimizer
 from transferkit.recipe.merge import Origin, merge
 from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
 from transferkit.recipe.sections import (
@@ -24,12 +25,11 @@ from transferkit.recipe.sections import (
     Tracking,
 )
 from transferkit.recipe.toml_positions import Path
-from transferkit.recipe.words import check_optimizer, check_word
 from transferkit.recipe.write import to_toml
 
 __all__ = ["NAMED", "Recipe"]
 
-# The tables of a phase that name a word: the key of the name, and the registry.
+# The tables of a phase that name a component: the key of the name, and the registry.
 NAMED = {
     "optimizer": ("name", "optimizers"),
     "schedule": ("kind", "schedules"),
@@ -127,7 +127,7 @@ def _resolved(top: dict[str, Any], own: dict[str, Any], number: int) -> Phase:
         if kind == "optimizers":
             options, _ = check_optimizer(name, table, (key,))
         else:
-            options, _ = check_word(kind, name, table, (key,))
+            options, _ = check_component(kind, name, table, (key,))
         whole[key] = {tag: name, **options}
     if whole.get("epochs") is None and whole.get("steps") is None:
         whole["epochs"] = DEFAULT_EPOCHS

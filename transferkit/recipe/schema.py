@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from transferkit.recipe.components import ELSEWHERE
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.merge import SHORT
 from transferkit.recipe.recipe import Recipe
-from transferkit.recipe.words import ELSEWHERE
 from transferkit.registry import registry
 
 __all__ = ["json_schema"]

@@ -1,5 +1,7 @@
-"""Checks the tables that name a word (a head, a schedule, a loss, an optimizer, an augmentation) and fills in
-the arguments that are not given, so that a resolved recipe says everything."""
+"""Checks the tables that name a component: a head, a schedule, a loss, an optimizer, an augmentation.
+
+The arguments that are not given are filled in, so that a resolved recipe says everything.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.well_known import NAMES
 from transferkit.registry import Component, is_admitted, is_dotted, registry
 
-__all__ = ["check_augmentation", "check_optimizer", "check_word"]
+__all__ = ["check_augmentation", "check_component", "check_optimizer"]
 
 # Arguments of Keras's optimizers that the recipe says elsewhere, once for all optimizers.
 ELSEWHERE = {
@@ -33,14 +35,14 @@ ELSEWHERE = {
 }
 
 
-def check_word(
+def check_component(
     kind: str, name: Any, options: dict[str, Any], path: Path, tag: str = "kind"
 ) -> tuple[dict[str, Any], list[Fault]]:
     """Checks one named table.
 
     Args:
         kind: the registry, such as ``"heads"``.
-        name: the word.
+        name: of the component.
         options: its arguments, without the name.
         path: where the table stands.
         tag: the key that holds the name.
@@ -54,15 +56,15 @@ def check_word(
     if is_dotted(name) and not is_admitted(name):
         return options, _dotted_faults(name, (*path, tag))
     try:
-        word = registry(kind).get(name)
+        component = registry(kind).get(name)
     except UserError as error:
-        return options, [_unworded(one, (*path, tag)) for one in error.faults]
-    return _validated(word, options, path)
+        return options, [_as_fault(one, (*path, tag)) for one in error.faults]
+    return _validated(component, options, path)
 
 
 def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """Checks the augmentation section, whose every key is a word: ``true``, a number or its arguments."""
-    words = registry("augmentation")
+    """Checks the augmentation section: each key is a component with ``true``, a number or its arguments."""
+    known = registry("augmentation")
     made: dict[str, Any] = {}
     faults: list[Fault] = []
     for name, value in table.items():
@@ -76,14 +78,14 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
                 made[name] = {} if value is True else value
             continue
         try:
-            word = words.get(name)
+            component = known.get(name)
         except UserError:
-            names = words.names()
+            names = known.names()
             faults.append(Fault(path, shown(value), f"one of {', '.join(names)}", did_you_mean(name, names)))
             continue
         if value is False:
             continue
-        first = next(iter(word.model_fields), None)
+        first = next(iter(component.model_fields), None)
         if value is True:
             options: dict[str, Any] = {}
         elif isinstance(value, dict):
@@ -93,7 +95,7 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
             continue
         else:
             options = {first: value}
-        resolved, found = _validated(word, options, path)
+        resolved, found = _validated(component, options, path)
         if not isinstance(value, dict):
             found = [Fault(path, one.received, one.expected, one.hint) for one in found]
         made[name] = resolved
@@ -157,17 +159,17 @@ def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any],
 
 
 def _validated(
-    word: type[Component], options: dict[str, Any], path: Path
+    component: type[Component], options: dict[str, Any], path: Path
 ) -> tuple[dict[str, Any], list[Fault]]:
     try:
         # Through JSON a list is a tuple and no text is a number.
-        made = word.model_validate_json(json.dumps(options), strict=True)
+        made = component.model_validate_json(json.dumps(options), strict=True)
     except ValidationError as error:
-        return options, from_pydantic(error, word, path)
+        return options, from_pydantic(error, component, path)
     return made.model_dump(mode="json", exclude_none=True), []
 
 
-def _unworded(line: str, path: Path) -> Fault:
+def _as_fault(line: str, path: Path) -> Fault:
     _, _, body = line.partition(": ")
     return Fault(path, hint=body)
 
