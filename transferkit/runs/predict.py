@@ -137,6 +137,26 @@ class Exported:
         else:
             yield from self._stream(left, top, lambda images: self._engine(images, engine))
 
+    def predict_images(self, images: Iterable[Any], top: int = 3) -> Iterator[Prediction]:
+        """Predicts images that a program holds; they are named by their number.
+
+        Args:
+            images: as :func:`transferkit.data.in_memory.encode_image` takes them, of any size each.
+            top: classes to name.
+
+        Raises:
+            UserError: one of them is no image; or this is no SavedModel.
+        """
+        from transferkit.data.in_memory import encode_image
+
+        if self.format != "saved_model":
+            raise UserError(fault("predict", str(self.place), "a SavedModel, which takes images of any size"))
+        numbered = enumerate(images)
+        while part := list(itertools.islice(numbered, _BATCH)):
+            answers = self._from_bytes([encode_image(image, f"image {number}") for number, image in part])
+            for (number, _), answer in zip(part, answers, strict=True):
+                yield self._prediction(f"image {number}", answer, top)
+
     def _predict_batch(self, paths: list[str], top: int) -> Iterator[Prediction]:
         import tensorflow as tf
 

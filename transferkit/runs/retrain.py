@@ -11,6 +11,7 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
+from transferkit.files.cache_location import writable_cache_folder
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
@@ -32,7 +33,7 @@ __all__ = ["retrain"]
 def retrain(
     recipe: str | os.PathLike[str] | None = None,
     *,
-    data: str | os.PathLike[str] | None = None,
+    data: Any = None,
     backbone: str | Mapping[str, Any] | None = None,
     run: str | os.PathLike[str] | None = None,
     epochs: int | None = None,
@@ -57,7 +58,10 @@ def retrain(
 
     Args:
         recipe: a recipe's name or file; ``retrain`` by default.
-        data: the labelled images, as ``--data`` takes them; the recipe's by default, as all that follows.
+        data: the labelled images, as ``--data`` takes them; the recipe's by default, as all that follows. Or
+            what a program holds: a data frame of paths (from the current folder) and labels, ``(images,
+            labels)`` with images of 0 to 255, a ``tf.data.Dataset`` of such pairs, or a data set of Hugging
+            Face; images are written into the cache once, by their content.
         backbone: a card's name, ``hub:HANDLE`` and the like, or the recipe's whole table.
         run: the folder of the run; ``runs/BACKBONE-DATE-TIME`` by default.
         epochs: passes over the training images.
@@ -104,6 +108,11 @@ def _retrain(
     began = time.perf_counter()
     if isinstance(values.get("data"), str | os.PathLike):
         overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
+    elif values.get("data") is not None and not _is_section(values["data"]):
+        from transferkit.data.in_memory import write_source
+
+        written = write_source(values.pop("data"), writable_cache_folder() / "sources")
+        overrides = [*written.items(), *overrides]
     if resume and run is None:
         raise UserError(fault("--resume", hint="say which run to continue with --run DIR"))
     given = None if resume else _given(recipe, run, overrides, overwrite, fail_under, values)
@@ -113,6 +122,15 @@ def _retrain(
         if given is None:
             given = _interrupted(place, recipe, overrides, values)
         return _run(given, place, resume, overwrite, fail_under, quiet, began)
+
+
+def _is_section(data: Any) -> bool:
+    """Whether it is the table ``[data]`` of a recipe, rather than images."""
+    return (
+        isinstance(data, dict)
+        and all(isinstance(key, str) for key in data)
+        and not any(hasattr(one, "features") for one in data.values())
+    )
 
 
 def _run(

@@ -288,11 +288,12 @@ class Run:
             self._admit_code()
             return export_run(self, to, formats, data, parity, agreement, quiet)
 
-    def predict(self, paths: Iterable[str | os.PathLike[str]], top: int = 3) -> list[Prediction]:
+    def predict(self, paths: Any, top: int = 3) -> list[Prediction]:
         """Names what is on images, with the run's export.
 
         Args:
-            paths: image files and folders.
+            paths: image files and folders; or images: one or a list of arrays ``[h, w, 3]`` of 0 to 255 or of
+                Pillow's images, or one array ``[N, h, w, 3]``.
             top: classes to name per image.
 
         Returns:
@@ -302,6 +303,9 @@ class Run:
 
         if isinstance(paths, str | os.PathLike):
             paths = [paths]
+        images = _images(paths)
+        if images is not None:
+            return list(self._exported.predict_images(images, top=top))
         return list(self._exported.predict(image_files(paths), top=top))
 
     def explain(
@@ -332,10 +336,41 @@ class Run:
             return explain(self, [paths] if isinstance(paths, str | os.PathLike) else paths, label)
 
     @cached_property
+    def model(self) -> Any:
+        """The network as a Keras model of Keras's own layers, to go on with.
+
+        It takes images ``[N, h, w, 3]`` of 0 to 255 at the backbone's input size, and gives probabilities.
+
+        Raises:
+            UserError: the backbone is one opaque function, such as a module of TensorFlow Hub.
+        """
+        start_tensorflow()
+        from transferkit.backbones.functional import FunctionalBackbone
+        from transferkit.runs.restore import restore
+
+        parts, network = restore(self)
+        if not isinstance(parts.backbone, FunctionalBackbone):
+            expected = "a backbone whose layers Keras knows"
+            hint = "its SavedModel can be loaded with tf.saved_model.load"
+            raise UserError(fault("run.model", self.recipe.backbone.name, expected, hint))
+        from transferkit.export.plain_keras import plain_model
+
+        return plain_model(parts.backbone, network)
+
+    @cached_property
     def _exported(self) -> Exported:
         from transferkit.runs.predict import Exported
 
         return Exported(self.export_folder)
+
+
+def _images(given: Any) -> list[Any] | None:
+    """The images of what :meth:`Run.predict` was given; None where it was given names of files."""
+    from transferkit.data.in_memory import is_image
+
+    if is_image(given):
+        return list(given) if len(getattr(given, "shape", ())) == 4 else [given]
+    return list(given) if isinstance(given, list | tuple) and given and is_image(given[0]) else None
 
 
 def _read_facts(file: Path) -> dict[str, Any]:

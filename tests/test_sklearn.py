@@ -1,0 +1,106 @@
+"""The classifier in scikit-learn's own tools."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
+
+from transferkit.errors import UserError
+from transferkit.sklearn import TransferClassifier
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Noise of three levels of brightness, and which it is."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["dark", "grey", "light"], 8)
+    levels = {"dark": 40, "grey": 120, "light": 210}
+    images = np.stack([rng.normal(levels[one], 20, (24, 24, 3)) for one in labels])
+    return np.clip(images, 0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def fitted(photos):
+    return TransferClassifier("embedded").fit(*photos)
+
+
+def test_the_checks_that_apply_pass():
+    check_estimator(TransferClassifier("embedded"))
+
+
+def test_it_learns_and_answers_in_the_order_of_its_classes(fitted, photos):
+    images, labels = photos
+    assert fitted.classes_.tolist() == ["dark", "grey", "light"]
+    assert fitted.score(images, labels) > 0.9
+    given = fitted.predict_proba(images)
+    np.testing.assert_allclose(given.sum(axis=1), 1)
+    assert (fitted.classes_[given.argmax(1)] == fitted.predict(images)).all()
+    assert fitted.decision_function(images).shape == (24, 3)
+
+
+def test_files_and_pillow_s_images_are_answered_alike(fitted, photos, tmp_path):
+    images = photos[0][::5]
+    expected = fitted.predict_proba(images)
+    files = []
+    for number, image in enumerate(images):
+        files.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(image).save(files[-1])
+    np.testing.assert_allclose(fitted.predict_proba(files), expected, atol=1e-5)
+    np.testing.assert_allclose(fitted.predict_proba([Image.open(one) for one in files]), expected, atol=1e-5)
+
+
+def test_cross_validation_search_and_pipeline(photos):
+    images, labels = photos
+    assert cross_val_score(TransferClassifier("embedded"), images, labels, cv=2).mean() > 0.8
+    pipeline = Pipeline([("brighter", FunctionTransformer()), ("classify", TransferClassifier("embedded"))])
+    search = GridSearchCV(pipeline, {"classify__head": ["ridge", "prototype"]}, cv=2).fit(images, labels)
+    assert search.best_params_["classify__head"] in ("ridge", "prototype")
+    assert search.score(images, labels) > 0.8
+
+
+def test_clones_and_pickles(fitted, photos):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        copy.predict(photos[0])
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict_proba(photos[0]), fitted.predict_proba(photos[0]))
+
+
+def test_two_classes_of_whole_numbers(photos):
+    images, labels = photos
+    two = TransferClassifier("embedded", head={"kind": "ridge", "normalise": True})
+    two.fit(images, (labels == "light").astype(int))
+    assert two.predict(images).tolist() == (two.decision_function(images) > 0).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "said"),
+    [
+        ({"head": "linear"}, "photos", "closed form"),
+        ({"head": "rigde"}, "photos", "ridge"),
+        ({"backbone": "embeded"}, "photos", "embedded"),
+        ({}, "one class", "at least 2 classes"),
+        ({}, "no file", "a file that can be read"),
+        ({}, "short", "a label for each"),
+    ],
+)
+def test_what_cannot_be_taken_is_named(photos, settings, given, said):
+    images, labels = photos
+    x, y = {
+        "photos": (images, labels),
+        "one class": (images, ["a"] * 24),
+        "no file": (["none.jpg", "nor_this.jpg"], ["a", "b"]),
+        "short": (images, labels[:3]),
+    }[given]
+    with pytest.raises(UserError, match=said):
+        TransferClassifier(**{"backbone": "embedded", **settings}).fit(x, y)

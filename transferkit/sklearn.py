@@ -1,0 +1,177 @@
+"""A classifier of images that scikit-learn's tools take: cross validation, searches, pipelines, pickles.
+
+::
+
+    from sklearn.model_selection import cross_val_score
+    from transferkit.sklearn import TransferClassifier
+
+    cross_val_score(TransferClassifier(), images, labels, cv=5)
+
+The frozen backbone runs once per distinct image, whatever folds and searches ask for; what is fitted is a
+head in closed form.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from transferkit.data.hashing import hash_file
+from transferkit.data.in_memory import encode_image, is_image
+from transferkit.errors import UserError, fault
+from transferkit.runs.preflight import checked_recipe
+from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.training.progress import Progress
+
+if TYPE_CHECKING:
+    from transferkit.runs.features.extractor import Extractor
+
+__all__ = ["TransferClassifier"]
+
+
+class TransferClassifier(ClassifierMixin, BaseEstimator):
+    """A frozen backbone and a head that is found at once.
+
+    Samples are images ``[h, w, 3]`` of 0 to 255, in one array or a list, images of Pillow, or image files.
+
+    Args:
+        backbone: as ``--backbone`` takes it.
+        head: a head in closed form, such as ``"ridge"``, ``"logistic"`` or ``"prototype"``; or a table as in
+            a recipe, such as ``{"kind": "ridge", "normalise": True}``.
+        input_size: side in pixels; None: the backbone's own.
+        random_state: of folds inside the head.
+
+    Attributes:
+        classes_: the labels, sorted.
+        mean_, scale_: what standardises the features.
+        weights_: of the head's layer.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet_lite0",
+        head: str | Mapping[str, Any] = "ridge",
+        input_size: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.head = head
+        self.input_size = input_size
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> TransferClassifier:
+        """Finds the head.
+
+        Args:
+            X: the images.
+            y: a label for each.
+
+        Raises:
+            UserError: an image cannot be read, the head is none in closed form, or there is only one class.
+        """
+        labels = np.asarray(y)
+        if labels.ndim != 1 or len(labels) != len(X):
+            raise UserError(fault("y", f"shape {labels.shape}", f"a label for each of {len(X)} images"))
+        self.classes_, places = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise UserError(fault("y", f"{len(self.classes_)} class", "at least 2 classes"))
+        head = self._ready_head()
+        features = self._features(X)
+        self.mean_ = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        scale = float(np.sqrt(np.mean(np.square(features - self.mean_), dtype=np.float64)))
+        self.scale_ = scale if scale > 1e-6 else 1.0
+        layer = head.fit((features - self.mean_) / self.scale_, places, self.random_state)
+        if head.found is not None:
+            hint = "it makes a layer of its own; name ridge, kernel, random_features, logistic or prototype"
+            raise UserError(fault("head", str(self.head), "a head of one layer", hint))
+        self.weights_ = [np.asarray(one) for one in layer.get_weights()]
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits float32 ``[N, C]``; of two classes ``[N]``, above 0 for the second one."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities float64 ``[N, C]`` in the order of :attr:`classes_`."""
+        logits = self._logits(X).astype(np.float64)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label of each image."""
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.no_validation = True
+        return tags
+
+    def _logits(self, images: Any) -> np.ndarray:
+        check_is_fitted(self, "weights_")
+        features = (self._features(images) - self.mean_) / self.scale_
+        layer = self._ready_head().build_layer(self.random_state)
+        layer.set_weights(self.weights_)
+        return np.asarray(layer(features))
+
+    def _ready_head(self) -> Any:
+        start_tensorflow()
+        from transferkit.heads import make_head
+
+        table = {"kind": self.head} if isinstance(self.head, str) else dict(self.head)
+        section = checked_recipe(None, [(f"head.{key}", value) for key, value in table.items()]).head
+        names = [str(one) for one in self.classes_]
+        head = make_head(section, _extractor(self.backbone, self.input_size).width, names)
+        if not head.closed_form:
+            raise UserError(fault("head", str(self.head), "a head in closed form, such as ridge or logistic"))
+        if head.spec.multi_label or getattr(head.spec, "wants_levels", False):
+            raise UserError(fault("head", str(self.head), "one label an image, of the last level's features"))
+        return head
+
+    def _features(self, images: Any) -> np.ndarray:
+        """float32 ``[N, D]``, computed once per distinct image and kept in the cache."""
+        extractor = _extractor(self.backbone, self.input_size)
+        with tempfile.TemporaryDirectory(prefix="transferkit-") as folder:
+            items = [_item(image, number, Path(folder)) for number, image in enumerate(images)]
+            features, _, failures = extractor.features(items, Progress(quiet=True))
+        if failures:
+            raise UserError(*(fault(f"image {one.index}", hint=one.reason) for one in failures[:10]))
+        return features
+
+
+def _item(image: Any, number: int, folder: Path) -> tuple[str, str | os.PathLike[str]]:
+    """Content hash and file of one image; one that is no file becomes one."""
+    if not is_image(image):
+        try:
+            sha256 = hash_file(image)
+        except (TypeError, ValueError):
+            sha256 = None
+        if sha256 is None:
+            raise UserError(fault(f"image {number}", str(image), "an image, or a file that can be read"))
+        return sha256, image
+    encoded = encode_image(image, f"image {number}")
+    file = folder / f"{number}.png"
+    file.write_bytes(encoded)
+    return hashlib.sha256(encoded).hexdigest(), file
+
+
+@functools.lru_cache(maxsize=4)
+def _extractor(backbone: str, input_size: int | None) -> Extractor:
+    """One for all folds and clones; a pickle carries none."""
+    start_tensorflow()
+    from transferkit.runs.features.extractor import Extractor
+
+    overrides = [] if input_size is None else [("backbone.input_size", input_size)]
+    return Extractor.of_backbone(backbone, overrides)
