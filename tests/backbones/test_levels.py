@@ -75,3 +75,31 @@ def test_what_is_no_level(backbone):
         with_levels(backbone, ["stage_2", "top"])
     with pytest.raises(UserError, match="freeze"):
         with_levels(backbone, ["stage2", "top"]).cut("stage2")
+
+
+@pytest.fixture(scope="module")
+def opaque(tmp_path_factory):
+    """A module whose layers nobody sees."""
+    import tensorflow as tf
+
+    class Mean(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])
+        def __call__(self, images):
+            return tf.reduce_mean(images, axis=[1, 2])
+
+    folder = tmp_path_factory.mktemp("module")
+    tf.saved_model.save(Mean(), str(folder))
+    return f"saved_model:{folder}"
+
+
+def test_without_visible_stages_auto_takes_the_last_features_and_others_refuse(opaque):
+    from transferkit.recipe import load
+    from transferkit.training.parts import open_parts
+
+    settings = ["backbone.options.normalisation=unit", "backbone.input_size=32"]
+    parts = open_parts(load("auto", settings, backbone=opaque), ("a", "b"))
+    assert sum(parts.levels.values()) == 3
+    for features in ("levels", "all", "['top']"):
+        recipe = load("linear_probe", [*settings, f"head.features={features}"], backbone=opaque)
+        with pytest.raises(UserError, match=r"head\.features.*shows no stages"):
+            open_parts(recipe, ("a", "b"))

@@ -113,6 +113,8 @@ class ClosedForm(Head):
     """Base of the heads that are found at once, on features of one or several levels of the backbone."""
 
     closed_form: ClassVar[bool] = True
+    # True: where the backbone shows no stages, its own features do; else that is an error.
+    takes_what_there_is: ClassVar[bool] = False
 
     features: Literal["last", "levels", "all"] | tuple[str, ...] = Field(
         "last",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -35,6 +35,8 @@ class Auto(ClosedForm):
     of an image and what its group holds are on one side. The best, or an average of up to three of the best,
     is fitted on all of them, with probabilities that are calibrated on what was held out.
     """
+
+    takes_what_there_is: ClassVar[bool] = True
 
     features: Literal["last", "levels", "all"] | tuple[str, ...] = Field(
         "all", description='levels to choose from, as for other heads; "last" is always among them'

@@ -151,11 +151,11 @@ def with_features(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | N
     if not isinstance(spec, ClosedForm) or not spec.wants_levels:
         return backbone
     stages = level_names(backbone)
-    names = (
-        list(chosen["levels"]) if chosen is not None and chosen.get("levels") else spec.level_names(stages)
-    )
-    if len(stages) < 2 and names == stages:
+    if len(stages) < 2 and spec.takes_what_there_is:
         return backbone
+    if not stages:
+        return with_levels(backbone, [str(spec.features)])  # which says why it cannot be
+    names = chosen["levels"] if chosen is not None and chosen.get("levels") else spec.level_names(stages)
     return with_levels(backbone, names, spec.pooling)
 
 
