@@ -111,7 +111,7 @@ def test_report_verify_and_compare(run, tags):
     assert changed.exit_code == 0, changed.output
     compared = CliRunner().invoke(cli, ["compare", str(run.path), str(run.path)])
     assert compared.exit_code == 0, compared.output
-    assert "hamming_accuracy" in compared.output
+    assert "single decisions right" in compared.output
     planned = [
         "plan",
         "--recipe",
