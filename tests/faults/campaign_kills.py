@@ -34,6 +34,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from transferkit.export.versions import versions
+
 COMMON = ["epochs=6", "batch_size=8", "early_stopping=false", "evaluation.resamples=20"]
 FORMATS = ("tflite", "keras")
 PHASES = """
@@ -183,7 +185,7 @@ def outcome(place: Path) -> dict[str, Any]:
     rows = [json.loads(line) for line in (place / "history.jsonl").read_text().splitlines()]
     found["history"] = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
     # An export that was killed after it had published is made again under the next number.
-    newest = max((place / "export").iterdir(), key=lambda version: int(version.name))
+    newest = versions(place / "export")[-1]
     found["labels"] = (newest / "assets" / "labels.txt").read_bytes()
     found["formats"] = sorted(one.name for one in newest.iterdir())
     return found

@@ -119,7 +119,9 @@ class _Serving(tf.Module):
 
 def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes the SavedModel into the folder ``path``, which may hold other files."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".assets") as name:
+    path.mkdir(parents=True, exist_ok=True)
+    # Inside: whoever takes away what a killed process left of this folder takes these along.
+    with tempfile.TemporaryDirectory(dir=path, prefix=".assets") as name:
         assets = Path(name)
         (assets / LABELS).write_text(labels_text(export_spec.about.classes), encoding="utf-8")
         (assets / ABOUT).write_text(export_spec.about.to_json(), encoding="utf-8")
