@@ -31,8 +31,8 @@ What is other than there:
   warning names it. Use ``tf.random.stateless_*`` there.
 * Pre-made Estimators (``DNNClassifier`` and the like) take optimizers of Keras 3 and ``tf.compat.v1.train``;
   a name means TensorFlow's own operations with Keras's constants, whose variables a checkpoint names
-  ``dnn/logits/kernel/Adagrad`` and the like. Losses are means over examples, as in ``tf.estimator``; for the
-  sums of ``tf.compat.v1.estimator`` give ``loss_reduction="sum"``.
+  ``dnn/logits/kernel/Adagrad`` and the like. Losses are means over examples, as in ``tf.estimator``; the sums
+  and rates of ``tf.compat.v1.estimator`` are in ``transferkit.estimator.v1``.
 * Lookup tables of fixed contents may be made in model_fn, in the serving input receiver, or outside; exports
   carry them and their vocabulary files. A table that changes belongs outside of model_fn; checkpoints do not
   hold its contents.

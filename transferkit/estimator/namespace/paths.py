@@ -44,10 +44,13 @@ def install() -> Any:
     for place in places:
         place.estimator = ours
         _say_of_contrib(place)
+    # Pre-made Estimators of version 1 differ in their losses and rates.
+    tf.compat.v1.estimator = importlib.import_module("transferkit.estimator.v1")
     tf.keras.estimator = types.SimpleNamespace(model_to_estimator=ours.model_to_estimator)
     for path in ("tensorflow.estimator", "tensorflow.compat.v1.estimator", "tensorflow.compat.v2.estimator"):
         for part in _PARTS:
             sys.modules[path + part] = importlib.import_module(ours.__name__ + part)
+    sys.modules["tensorflow.compat.v1.estimator"] = tf.compat.v1.estimator
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
         for name in [name for name in sys.modules if _ours(name)]:
