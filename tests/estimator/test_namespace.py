@@ -29,7 +29,9 @@ from tensorflow_estimator.python.estimator.model_fn import EstimatorSpec, ModeKe
 from tensorflow_estimator.python.estimator.inputs.numpy_io import numpy_input_fn
 import numpy as np
 
-assert tensorflow.estimator is tf.estimator is transferkit.estimator
+assert tensorflow.estimator is tensorflow.compat.v2.estimator is transferkit.estimator
+assert tf.estimator is tensorflow.compat.v1.estimator is transferkit.estimator.v1
+assert tf.estimator.RunConfig is RunConfig and tf.estimator.inputs is transferkit.estimator.inputs
 
 def model_fn(features, labels, mode):
     w = tf.get_variable("w", [1, 1], initializer=tf.zeros_initializer())

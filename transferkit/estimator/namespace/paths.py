@@ -40,17 +40,19 @@ def install() -> Any:
         This package, as the module ``transferkit.estimator``.
     """
     ours = importlib.import_module("transferkit.estimator")
-    places: list[Any] = [tf, tf.compat.v1, tf.compat.v2, sys.modules["tensorflow"]]
-    for place in places:
-        place.estimator = ours
-        _say_of_contrib(place)
+    # What an import finds need not be the object that is an attribute.
+    olds: list[Any] = [tf.compat.v1, importlib.import_module("tensorflow.compat.v1")]
+    places: list[Any] = [tf, *olds, tf.compat.v2, sys.modules["tensorflow"]]
     # Pre-made Estimators of version 1 differ in their losses and rates.
-    tf.compat.v1.estimator = importlib.import_module("transferkit.estimator.v1")
+    first = importlib.import_module("transferkit.estimator.v1")
+    for place in places:
+        place.estimator = first if any(place is old for old in olds) else ours
+        _say_of_contrib(place)
     tf.keras.estimator = types.SimpleNamespace(model_to_estimator=ours.model_to_estimator)
     for path in ("tensorflow.estimator", "tensorflow.compat.v1.estimator", "tensorflow.compat.v2.estimator"):
         for part in _PARTS:
             sys.modules[path + part] = importlib.import_module(ours.__name__ + part)
-    sys.modules["tensorflow.compat.v1.estimator"] = tf.compat.v1.estimator
+    sys.modules["tensorflow.compat.v1.estimator"] = first
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
         for name in [name for name in sys.modules if _ours(name)]:
