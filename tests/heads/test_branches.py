@@ -71,6 +71,22 @@ def test_branches_read_their_levels_and_are_added_up():
     np.testing.assert_allclose(layer(features), total, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["relu", "gaussian", "arc_cosine"])
+def test_a_batch_of_as_many_images_as_units(kind):
+    """Keras takes a column of as many rows as there are units for a bias."""
+    rows = Rows(np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32))
+    targets = Targets(np.eye(3)[np.arange(24) % 3], np.ones(24), False)
+    fit = fit_branch(kind, rows, targets, units=24)
+    weights = fit.weights(0.3, 1.0, 0.0)
+    design = (Branch(kind, (), fit.units),)
+    layer = branch_layer(design, {}, 6, 3)
+    set_branch_weights(layer, design, [weights])
+    assert fit.units == len(rows)
+    whole = layer(rows.values).numpy()
+    parts = np.concatenate([layer(rows.values[:10]), layer(rows.values[10:])])
+    np.testing.assert_allclose(whole, parts, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "spec",
     [

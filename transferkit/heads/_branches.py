@@ -135,7 +135,8 @@ def branch_layer(design: Sequence[Branch], levels: Mapping[str, int], width: int
             )
         elif branch.kind == "gaussian":
             near = dense(f"{name}_hidden", branch.units)(x)
-            near = near + dense(f"{name}_square", 1, False)(keras.ops.square(x))
+            # In this order: Keras takes a second summand [N, 1] for a bias where N is the number of units.
+            near = dense(f"{name}_square", 1, False)(keras.ops.square(x)) + near
             # No distance is below zero, whatever rounding says.
             x = keras.ops.exp(keras.ops.minimum(near, 0.0))
         elif branch.kind == "arc_cosine":

@@ -17,7 +17,8 @@ __all__ = ["Candidate", "Features", "Task", "estimated_work"]
 
 _LOGISTIC = (10.0, 3.0, 1.0, 0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4)
 _LINEAR = (1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-_CURVED = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0)
+# Weaker ones give weights so large that the rounding of float32 kernels shows in the probabilities.
+_CURVED = (3e-2, 0.1, 0.3, 1.0, 3.0)
 _ITERATIONS = 300
 EXACT = 2500
 
