@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import ledoit_wolf_shrinkage
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 __all__ = ["NoveltyModel", "area", "fit_novelty", "left_out_area", "threshold_of"]
 
@@ -83,16 +84,38 @@ def fit_novelty(features: np.ndarray, labels: np.ndarray) -> NoveltyModel:
     rows = lengths_1(features)
     classes = np.zeros(len(rows), np.int64) if labels.ndim == 2 else np.unique(labels, return_inverse=True)[1]
     means = np.stack([rows[classes == k].mean(axis=0) for k in range(int(classes.max()) + 1)])
-    covariance, _ = ledoit_wolf(rows - means[classes], assume_centered=True)
-    variances, axes = np.linalg.eigh(covariance)
-    variances = np.maximum(variances, _EPSILON)
-    kept = min(_AXES, len(variances))
-    below = variances[:-kept] if kept < len(variances) else variances[:1]
-    rest = 1 / float(below.mean())
-    weights = 1 / variances[-kept:] - rest
+    # Several threads only wait for each other on matrices of this size where others work too.
+    with threadpool_limits(1):
+        axes, variances, rest = _axes(rows - means[classes])
+    weights = 1 / variances - 1 / rest
     return NoveltyModel(
-        means.astype(np.float32), axes[:, -kept:].astype(np.float32), weights.astype(np.float32), rest
+        means.astype(np.float32), axes.astype(np.float32), weights.astype(np.float32), 1 / rest
     )
+
+
+def _axes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The largest axes of the shrunken covariance of centred rows ``[N, D]``.
+
+    Returns:
+        Axes ``[D, K]``, the variance along each, and the mean variance in every other direction.
+    """
+    count, width = rows.shape
+    shrinkage = ledoit_wolf_shrinkage(rows, assume_centered=True)
+    total = float(np.sum(np.square(rows))) / count
+    if count < width:
+        values, turned = np.linalg.eigh(rows @ rows.T / count)
+        values, turned = values[-_AXES:], turned[:, -_AXES:]
+        there = values > 1e-9 * max(values[-1], _EPSILON)
+        values = values[there]
+        axes = rows.T @ (turned[:, there] / np.sqrt(values * count))
+    else:
+        values, axes = np.linalg.eigh(rows.T @ rows / count)
+        values, axes = np.maximum(values[-_AXES:], 0), axes[:, -_AXES:]
+    variances = np.maximum((1 - shrinkage) * values + shrinkage * total / width, _EPSILON)
+    others = width - len(variances)
+    # Shrinking leaves the sum of all variances as it is.
+    rest = (total - float(variances.sum())) / others if others else float(variances.min())
+    return axes, variances, max(rest, _EPSILON)
 
 
 def threshold_of(scores: np.ndarray, false_alarms: float) -> float | None:
