@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from conformance.catalogue import CHECKS, ExportSpec
 
-AREAS = ("making", "training", "using", "hooks", "configuring", "together", "heads", "premade")
+AREAS = ("making", "training", "using", "hooks", "configuring", "together", "modes", "heads", "premade")
 _SECONDS = 120
 
 
