@@ -15,6 +15,7 @@ from transferkit.recipe import load
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["README.md", "recipes/README.md", "CONTRIBUTING.md"]
+DOCUMENTS += sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
 
 
 def walk(group: click.Group, context: click.Context):

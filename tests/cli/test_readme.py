@@ -10,7 +10,9 @@ import pytest
 
 from transferkit.cli import cli
 
-TEXT = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text("utf-8")
+FREEZING = (ROOT / "docs" / "guides" / "backbones.md").read_text("utf-8")
 ROWS = dict(re.findall(r"^\| `transferkit ([^`]+)` \| (.+) \|$", TEXT, re.MULTILINE))
 
 
@@ -42,7 +44,7 @@ def mobilenet():
 
 def freeze_values():
     """The values that the paragraph on `freeze` shows, as they are printed."""
-    paragraph = TEXT[TEXT.index("`freeze` says") :].partition("\n\n")[0]
+    paragraph = FREEZING[FREEZING.index("`freeze` says") :].partition("\n\n")[0]
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", paragraph)]
     return [span for span in spans if span[0] in '"{[']
 
@@ -59,6 +61,17 @@ def test_each_freeze_value_works_as_printed(mobilenet, value):
     (phase,) = load(overrides=[f"freeze={value}"]).resolved_phases
     layers = plan_freeze(phase.freeze, mobilenet).layers
     assert any(layer.trainable for layer in layers) != (value == '"all"')
+
+
+def test_it_is_read_in_a_few_minutes():
+    assert TEXT.count("\n") < 120
+
+
+def test_each_page_that_it_links_to_is_there():
+    links = re.findall(r"\]\(([\w./-]+)\)", TEXT)
+    assert len(links) > 8
+    # The page of recipe keys and its neighbours are made with the site.
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_each_block_of_python_names_what_there_is():

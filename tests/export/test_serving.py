@@ -133,14 +133,14 @@ def test_grpc(server, encoded, wanted):
         assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_the_request_that_report_and_readme_show_is_answered(server, encoded):
+def test_the_request_that_report_and_guide_show_is_answered(server, encoded):
     from pathlib import Path
 
     from transferkit.report import ExportFacts
     from transferkit.report.usage import serving_usage
 
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    for text in (serving_usage(ExportFacts("runs/flowers/export", "flowers")), readme):
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "serving.md").read_text()
+    for text in (serving_usage(ExportFacts("runs/flowers/export", "flowers")), guide):
         ((before, after),) = re.findall(r"\(printf '([^']*)'; base64 <.*?printf '([^']*)'\)", text)
         path = re.search(r"localhost:8501(\S+:predict)", text)[1]
         body = json.loads(before + base64.b64encode(encoded[0]).decode() + after)
