@@ -55,3 +55,10 @@ def test_every_requirement_has_a_bound() -> None:
     for text in (SETUP["options"]["install_requires"], *(sections[name] for name in sections)):
         for one in requirements(text):
             assert one.specifier, f"{one.name}: any version is no promise"
+
+
+def test_one_version_everywhere() -> None:
+    version = re.search(r'__version__ = "([^"]+)"', (ROOT / "transferkit" / "_version.py").read_text("utf-8"))
+    assert version is not None
+    assert f"\nversion: {version[1]}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert f"\n## {version[1]}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
