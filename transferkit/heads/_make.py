@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadyHead", "head_spec", "make_head"]
 
-SMALL = 20_000_000
+SMALL = 5_000_000
 
 
 class ReadyHead:

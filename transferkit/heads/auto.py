@@ -21,7 +21,7 @@ _FOLDS = 5
 # Groups of images below which the folds are dealt out several times.
 _FEW, _REPEATS = 400, 3
 # Images that the choice is made on at most; the head that is chosen is fitted on all.
-_JUDGED = 5000
+_JUDGED = 3000
 # Operations a second that are assumed before the first candidate has shown them.
 _RATE = 4e9
 # Best candidates whose averages are tried, and how many are averaged at most.
