@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+from transferkit.tensorflow_startup import loading
 
 _START = """
 import os
@@ -26,3 +30,16 @@ def test_a_gpus_memory_is_taken_as_it_is_needed_unless_the_user_says_otherwise(s
     )
     assert done.stdout == f"{said or 'true'}\n"
     assert done.stderr == ""
+
+
+def test_garbage_of_a_first_run_does_not_stay_with_what_a_second_one_loads():
+    class Node:
+        pass
+
+    node = Node()
+    node.itself = node
+    alive = weakref.ref(node)
+    with loading():
+        del node
+    gc.collect()
+    assert alive() is None

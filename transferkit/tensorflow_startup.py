@@ -14,6 +14,9 @@ from transferkit.keras_settings import prepare_import
 
 __all__ = ["loading", "on_accelerator", "start_tensorflow"]
 
+# Modules that a large import brings, at least.
+_MANY = 100
+
 
 def start_tensorflow() -> None:
     """Imports TensorFlow and finds its devices; what it says meanwhile is shown only if it fails."""
@@ -37,16 +40,19 @@ def loading() -> Iterator[None]:
     """For imports of large modules: the garbage collector rests meanwhile, and passes over them afterwards.
 
     They make a million objects that are never garbage. Going through these again and again took a fifth of
-    the time of a start, and some of every later second.
+    the time of a start, and some of every later second. Where little or nothing is imported any more, as in a
+    program's second run, nothing is passed over: garbage of the first one would stay with it.
     """
     if not gc.isenabled():
         yield
         return
+    before = len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if len(sys.modules) - before > _MANY:
+            gc.freeze()
         gc.enable()
 
 
