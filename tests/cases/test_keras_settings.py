@@ -95,8 +95,11 @@ def test_they_are_refused_before_any_work(tmp_path, monkeypatch, fresh):
 
     monkeypatch.chdir(tmp_path)
     fresh.write_text("[]")
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").write_bytes(b"no image: it is refused where it is read")
     with pytest.raises(UserError, match=r"keras\.json"):
-        retrain(data="nowhere", run="run")
+        retrain(data="photos", run="run")
     assert not (tmp_path / "runs").exists()
 
 

@@ -48,11 +48,15 @@ def held(tmp_path_factory):
 @pytest.mark.parametrize(
     "how", [{}, {"resume": True}, {"overwrite": True}], ids=["new", "resume", "overwrite"]
 )
-def test_the_second_is_refused_in_one_line_before_any_work(held, how):
+def test_the_second_is_refused_in_one_line_before_any_work(held, how, tmp_path):
     place, process = held
+    unreadable = tmp_path / "photos"
+    for name in ("a", "b"):
+        (unreadable / name).mkdir(parents=True)
+        (unreadable / name / "1.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=f"process {process.pid} is: wait") as raised:
-        # The data are not there: the place is refused before they are looked for.
-        transferkit.retrain(data=place / "none", backbone="embedded", run=place, quiet=True, **how)
+        # No image among the data can be read: the place is refused before they are.
+        transferkit.retrain(data=unreadable, backbone="embedded", run=place, quiet=True, **how)
     assert len(raised.value.faults) == 1
     assert raised.value.exit_code == 2
     assert [path.name for path in place.parent.iterdir()] == [".run.lock"]

@@ -119,6 +119,7 @@ def test_a_file_that_is_not_there_is_named(setting, part, tmp_path, monkeypatch)
 )
 def test_a_package_that_is_not_installed_is_named(package, setting, monkeypatch):
     found = importlib.util.find_spec
+    monkeypatch.delitem(sys.modules, package, raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == package else found(name))
     (line,) = preflight(load(overrides=[setting]))
     assert f"the package {package}, which is not installed" in line

@@ -68,6 +68,8 @@ class Comparison:
 
     def sentence(self, first: str, second: str) -> str:
         """The verdict with the models' names."""
+        if not self.only_first and not self.only_second:
+            return "no difference beyond chance: both are right about the same images"
         p = f"p = {self.p_value:.2g}" if self.p_value >= 0.001 else "p < 0.001"
         if self.p_value >= 0.05:
             return f"not significant, {p}: chance alone explains such a difference"

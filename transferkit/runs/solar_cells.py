@@ -10,11 +10,11 @@ https://github.com/zae-bayern/elpv-dataset
 
 from __future__ import annotations
 
-import csv
 from importlib import metadata
 from pathlib import Path
 
 from transferkit.errors import UserError, fault
+from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file
 
 __all__ = ["CREDIT", "PACKAGE", "write_solar_cells"]
@@ -57,7 +57,7 @@ def write_solar_cells(file: str | Path, train: int = 1000, val: int = 400, test:
     splits[order[train + val : last]] = "test"
     file.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(file) as beside, open(beside, "w", newline="", encoding="utf-8") as out:
-        writer = csv.writer(out)
+        writer = csv_files.Writer(out)
         writer.writerow(["path", "label", "split", "probability", "type"])
         for (path, probability, kind), split in zip(rows, splits, strict=True):
             if not split:

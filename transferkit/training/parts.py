@@ -16,6 +16,7 @@ from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import ClosedForm, design_from, head_spec, make_head
 from transferkit.recipe import Phase, Recipe
+from transferkit.registry import is_admitted, is_dotted
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
@@ -147,6 +148,8 @@ def with_features(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | N
         backbone: as it was loaded.
         chosen: as of :func:`open_parts`.
     """
+    if is_dotted(recipe.head.kind) and not is_admitted(recipe.head.kind):
+        return backbone  # looked at without its code, which may be asked for nothing
     spec = head_spec(recipe.head)
     if not isinstance(spec, ClosedForm) or not spec.wants_levels:
         return backbone
