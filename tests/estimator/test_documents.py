@@ -291,7 +291,8 @@ PAIRS = {"x1": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]}
 def test_a_hidden_layer_over_several_features(tmp_path):
     params = {"learning_rate": 0.005, "hidden_units": 10, "initial": small_normal}
     model_fn = Counted(hidden_model_fn)
-    estimator = estimators.Estimator(model_fn, str(tmp_path), params=params)
+    config = estimators.RunConfig(tf_random_seed=1)
+    estimator = estimators.Estimator(model_fn, str(tmp_path), config, params)
     estimator.train(lambda: four(PAIRS).repeat(), steps=1)
     start = estimator.evaluate(lambda: four(PAIRS))["loss"]
     estimator.train(lambda: four(PAIRS).repeat(), steps=400)

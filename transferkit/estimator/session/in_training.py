@@ -12,6 +12,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.session.hooks import check_hooks
+from transferkit.estimator.summaries import flush_now
 
 __all__ = ["InMemoryEvaluatorHook", "make_stop_at_checkpoint_step_hook"]
 
@@ -68,6 +69,8 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
 
     def end(self, session: Any) -> None:
         self._evaluate()
+        # Whoever trained so looks at the curve next.
+        flush_now(self._estimator.eval_dir(self._rest["name"]))
 
     def _evaluate(self) -> None:
         with self._estimator._engine.in_memory():
