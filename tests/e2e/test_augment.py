@@ -17,6 +17,9 @@ import transferkit
 from transferkit.activations.cache import Cache
 from transferkit.errors import UserError
 
+# A dozen retrainings and more: each key's own effect has a quick test where the key is read.
+pytestmark = pytest.mark.slow
+
 BASE = [
     "data.test=0.2",
     "data.validation=0.2",

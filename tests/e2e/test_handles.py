@@ -59,10 +59,10 @@ def tower(handles):
 @pytest.mark.parametrize(
     "form",
     [
-        "keras_file:{}/own.keras",
-        "saved_model:{}/module",
+        pytest.param("keras_file:{}/own.keras", marks=pytest.mark.slow),
+        pytest.param("saved_model:{}/module", marks=pytest.mark.slow),
         "hub:{}/module",
-        "card:{}/mine.toml",
+        pytest.param("card:{}/mine.toml", marks=pytest.mark.slow),
         "keras_hub:{}/tower",
     ],
 )

@@ -10,6 +10,9 @@ from PIL import Image
 
 import transferkit
 
+# A dozen retrainings and more: each key's own effect has a quick test where the key is read.
+pytestmark = pytest.mark.slow
+
 BASE = [
     "data.test=0.2",
     "data.validation=0.2",

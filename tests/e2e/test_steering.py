@@ -13,6 +13,9 @@ from transferkit.errors import UserError
 from transferkit.training import phase as phases
 from transferkit.training.history import History
 
+# A dozen retrainings and more: each key's own effect has a quick test where the key is read.
+pytestmark = pytest.mark.slow
+
 BASE = [
     "data.test=0.2",
     "data.validation=0.2",

@@ -12,6 +12,9 @@ import transferkit
 from transferkit.cli import main
 from transferkit.runs.predict import Exported
 
+# Three retrainings; the score itself has quick tests in tests/evaluation/test_novelty.py.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def knowing(photos, tmp_path_factory):
