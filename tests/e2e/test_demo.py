@@ -129,7 +129,7 @@ def held_out(place):
                                                          ((), False, "digits")])  # fmt: skip
 def test_digits_stand_in_where_the_package_is_missing(words, installed, way, monkeypatch):
     taken = []
-    monkeypatch.setattr(verb, "_installed", lambda package: installed)
+    monkeypatch.setattr(verb, "distributed", lambda package: installed)
     monkeypatch.setattr(verb, "_cells", lambda *given: taken.append("cells"))
     monkeypatch.setattr(verb, "_digits", lambda *given: taken.append("digits"))
     done = CliRunner().invoke(cli, ["demo", *words])

@@ -1,4 +1,4 @@
-"""What a terminal says of an evaluation, and what it advises to mend first."""
+"""What a terminal says of an evaluation, and what it advises to improve first."""
 
 from __future__ import annotations
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from transferkit.cli._options import quiet_option
+from transferkit.packages import distributed
 
 if TYPE_CHECKING:
     from transferkit.runs.predict import Prediction
@@ -41,7 +41,7 @@ def command(to: str, digits: bool, quiet: bool) -> None:
     from transferkit.runs.solar_cells import PACKAGE
 
     began = time.perf_counter()
-    if not digits and not _installed(PACKAGE):
+    if not digits and not distributed(PACKAGE):
         click.echo(
             f"{PACKAGE} is not installed: handwritten digits stand in; pip install 'transferkit[demo]'",
             err=True,
@@ -81,14 +81,6 @@ def _digits(place: Path, quiet: bool, began: float) -> None:
     image = next((data / "7").glob("*.png"))
     click.echo(_answer(run.predict([image])[0]))
     _last_lines(run.path, data / "3", began)
-
-
-def _installed(package: str) -> bool:
-    try:
-        metadata.distribution(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _answer(prediction: Prediction) -> str:

@@ -128,7 +128,7 @@ def _probe(
     for note in images.notes:
         progress.say(note)
     # Validation and test images must not decide which backbone is taken either.
-    images = _only(images, images.of_split("train"))
+    images = images.take(images.of_split("train"))
     with progress.stage("start", unit="module"):
         start_tensorflow()
         with loading():
@@ -232,18 +232,6 @@ def _speed(network: Any, size: tuple[int, int], recipe: Recipe) -> float:
     began = time.perf_counter()
     engine(pixels)
     return _TIMED / (time.perf_counter() - began)
-
-
-def _only(images: Images, chosen: np.ndarray) -> Images:
-    return Images(
-        images.classes,
-        tuple(images.rows[index] for index in chosen),
-        tuple(images.paths[index] for index in chosen),
-        images.labels[chosen],
-        images.unreadable,
-        images.notes,
-        tuple(images.groups[index] for index in chosen) if images.groups else (),
-    )
 
 
 def _with_front(rows: Sequence[ProbeRow]) -> list[ProbeRow]:

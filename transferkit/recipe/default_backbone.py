@@ -5,11 +5,11 @@ Only a backbone that nobody named gives way: one that a user or a file of the us
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from transferkit.card import card_of
 from transferkit.errors import UserError
+from transferkit.packages import distributed
 from transferkit.recipe.find import is_shipped
 
 if TYPE_CHECKING:
@@ -36,12 +36,4 @@ def missing_package(recipe: Recipe) -> str | None:
     except UserError:
         return None  # said when the run is to start
     package = card.weights.package if card is not None and card.weights is not None else None
-    return None if package is None or _installed(package) else package
-
-
-def _installed(package: str) -> bool:
-    try:
-        metadata.distribution(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return None if package is None or distributed(package) else package

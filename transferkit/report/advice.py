@@ -1,4 +1,4 @@
-"""What to mend first: the one thing that helps a run most, with the command that does it.
+"""What to improve first: the one thing that helps a run most, with the command that does it.
 
 The order is that of a careful colleague: what makes the figures worthless, then what makes the model
 worthless, then what the weakest class lacks, then what training, data and probabilities lack.

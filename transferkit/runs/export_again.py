@@ -23,7 +23,7 @@ from transferkit.runs.folder import RunFolder
 from transferkit.runs.located import with_value
 from transferkit.runs.parity_gate import HeldOut
 from transferkit.runs.release import Release, raise_if_refused, start_checker
-from transferkit.runs.restore import only, restore
+from transferkit.runs.restore import restore
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, prepare
 from transferkit.training.parts import Parts
@@ -134,7 +134,7 @@ def _held_out(run: Any, images: Images, parts: Parts, network: Network, progress
     if given.listed is not None:
         # Only the likeliest classes are listed there: the others are computed once more.
         images, cut_features = extract_features(
-            network.cut, parts.backbone.input_size, only(images, np.array(indices)), run.recipe, progress
+            network.cut, parts.backbone.input_size, images.take(np.array(indices)), run.recipe, progress
         )
         every = np.arange(len(images))
         probabilities = predict_network(network, lambda: cut_features.in_order(every, images.labels))

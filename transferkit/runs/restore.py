@@ -26,7 +26,7 @@ from transferkit.training.progress import Progress
 from transferkit.training.weight_files import read_weights
 from transferkit.transfer.network import Network
 
-__all__ = ["evaluate_run", "only", "restore"]
+__all__ = ["evaluate_run", "restore"]
 
 
 def restore(run: Any) -> tuple[Parts, Network]:
@@ -75,7 +75,7 @@ def evaluate_run(
     of = split or (images.held_out if data is None else "all")
     parts, network = restore(run)
     images, cut_features = extract_features(
-        network.cut, parts.backbone.input_size, only(images, indices), recipe, progress
+        network.cut, parts.backbone.input_size, images.take(indices), recipe, progress
     )
     everything = np.arange(len(images))
     evaluation = evaluate_network(
@@ -117,14 +117,3 @@ def _empty(images: Images, split: str | None, data: str | os.PathLike[str] | Non
         return fault("--split", split, "no split, since the data has none", "leave the option out")
     shown = ", ".join(f"{name} ({there[name]})" for name in ("train", "val", "test") if there[name])
     return fault("--split", split or images.held_out, f"a split that the data has: {shown}")
-
-
-def only(images: Images, indices: np.ndarray) -> Images:
-    """Some of the images, in the order given."""
-    return Images(
-        images.classes,
-        tuple(images.rows[index] for index in indices),
-        tuple(images.paths[index] for index in indices),
-        images.labels[indices],
-        images.unreadable,
-    )

@@ -183,7 +183,7 @@ class Run:
 
     @property
     def advice(self) -> dict[str, str | None]:
-        """``weakest``: the class that is found least often; ``next``: what to mend first. Each a line."""
+        """``weakest``: the class that is found least often; ``next``: what to improve first. Each a line."""
         return dict(self._facts.get("advice") or {})
 
     def _measured(self) -> str:

@@ -141,8 +141,8 @@ def extract_features(
         progress: shows the images.
         augment: for training: also pass the views of the training images that the recipe asks for, or leave
             out those that will pass the whole network in every epoch anyway.
-        fitting: of these pass a sample all the same, to fit on (:attr:`AtCut.kept` tells which), and decode
-            the rest once, to find those that cannot be.
+        fitting: of these pass a sample all the same, to fit on (:attr:`CutFeatures.kept` says which), and
+            decode the rest once, to find those that cannot be.
 
     Returns:
         The images that are left, and their activations.

@@ -83,6 +83,20 @@ class Images:
         """The split that evaluations are made on: test where there is one, else val."""
         return "test" if any(row.split == "test" for row in self.rows) else "val"
 
+    def take(self, indices: np.ndarray) -> Images:
+        """Some of the images, in the order given.
+
+        Args:
+            indices: int64 ``[M]``.
+        """
+        return replace(
+            self,
+            rows=tuple(self.rows[index] for index in indices),
+            paths=tuple(self.paths[index] for index in indices),
+            labels=self.labels[indices],
+            groups=tuple(self.groups[index] for index in indices) if self.groups else (),
+        )
+
     def without(self, failed: Sequence[tuple[int, str]], data: Data | float | None = None) -> Images:
         """The images less those that could not be decoded.
 
@@ -98,15 +112,7 @@ class Images:
         if data is not None:
             check_shares(unreadable, len(self.rows) + len(self.unreadable), data)
         kept = [index for index in range(len(self.rows)) if index not in reasons]
-        left = Images(
-            self.classes,
-            tuple(self.rows[index] for index in kept),
-            tuple(self.paths[index] for index in kept),
-            self.labels[kept],
-            unreadable,
-            self.notes,
-            tuple(self.groups[index] for index in kept) if self.groups else (),
-        )
+        left = replace(self.take(np.array(kept, np.int64)), unreadable=unreadable)
         pairs = zip(self.classes, self.train_counts, left.train_counts, strict=True)
         bare = [name for name, before, after in pairs if before and not after]
         if bare:
