@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from transferkit.inspection.schedule import schedule_rates as schedule
     from transferkit.recipe.find import recipe_files as list_recipes
     from transferkit.recipe.load import load as load_recipe
-    from transferkit.runs.demo import write_digits
+    from transferkit.runs.checks.preflight import preflight
+    from transferkit.runs.demo.digits import write_digits
+    from transferkit.runs.demo.solar_cells import write_solar_cells
     from transferkit.runs.features.embed import embed
     from transferkit.runs.features.shards import compute_features
     from transferkit.runs.features.similar import similar
-    from transferkit.runs.preflight import preflight
+    from transferkit.runs.finished.run import Run, load_run
+    from transferkit.runs.finished.verbs import evaluate, export_run, predict, verify
     from transferkit.runs.retrain import retrain
-    from transferkit.runs.run import Run, load_run
-    from transferkit.runs.solar_cells import write_solar_cells
-    from transferkit.runs.verbs import evaluate, export_run, predict, verify
 
 __all__ = [
     "Cache",
@@ -77,31 +77,31 @@ __all__ = [
 
 _LAZY = {
     "Cache": "transferkit.activations.cache:Cache",
-    "Run": "transferkit.runs.run:Run",
+    "Run": "transferkit.runs.finished.run:Run",
     "check_data": "transferkit.inspection.check_data:check_data",
     "compare": "transferkit.inspection.compare_runs:compare_runs",
     "compute_features": "transferkit.runs.features.shards:compute_features",
     "doctor": "transferkit.inspection.doctor:examine",
     "embed": "transferkit.runs.features.embed:embed",
-    "evaluate": "transferkit.runs.verbs:evaluate",
-    "export_run": "transferkit.runs.verbs:export_run",
+    "evaluate": "transferkit.runs.finished.verbs:evaluate",
+    "export_run": "transferkit.runs.finished.verbs:export_run",
     "inspect": "transferkit.export.inspect:inspect_export",
     "list_backbones": "transferkit.card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",
     "load_recipe": "transferkit.recipe.load:load",
-    "load_run": "transferkit.runs.run:load_run",
+    "load_run": "transferkit.runs.finished.run:load_run",
     "lr_find": "transferkit.inspection.lr_find:find_rate",
     "plan": "transferkit.inspection.plan:make_plan",
-    "predict": "transferkit.runs.verbs:predict",
-    "preflight": "transferkit.runs.preflight:preflight",
+    "predict": "transferkit.runs.finished.verbs:predict",
+    "preflight": "transferkit.runs.checks.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "probe": "transferkit.inspection.probe:probe",
     "retrain": "transferkit.runs.retrain:retrain",
     "schedule": "transferkit.inspection.schedule:schedule_rates",
     "similar": "transferkit.runs.features.similar:similar",
-    "verify": "transferkit.runs.verbs:verify",
-    "write_digits": "transferkit.runs.demo:write_digits",
-    "write_solar_cells": "transferkit.runs.solar_cells:write_solar_cells",
+    "verify": "transferkit.runs.finished.verbs:verify",
+    "write_digits": "transferkit.runs.demo.digits:write_digits",
+    "write_solar_cells": "transferkit.runs.demo.solar_cells:write_solar_cells",
 }
 
 

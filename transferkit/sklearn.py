@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 from transferkit.data.hashing import hash_file
 from transferkit.data.in_memory import encode_image, is_image
 from transferkit.errors import UserError, fault
-from transferkit.runs.preflight import checked_recipe
+from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 

@@ -11,9 +11,9 @@ from PIL import Image
 import transferkit
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.runs.located import located, record_paths
-from transferkit.runs.manifest import read_facts
-from transferkit.runs.verify import verify_run
+from transferkit.runs.folder.located import located, record_paths
+from transferkit.runs.folder.manifest import read_facts
+from transferkit.runs.folder.verify import verify_run
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_paths_behind_words_are_found_and_names_of_cards_are_left_alone(tmp_path
     "text", ["", "[]", '{"paths": []}', '{"paths": {"data.path": 3, "seed": {"absolute": "/"}}}']
 )
 def test_a_manifest_without_paths_leaves_the_recipe_as_it_is(tmp_path, text):
-    from transferkit.runs.located import read_paths
+    from transferkit.runs.folder.located import read_paths
 
     (tmp_path / "begun.json").write_text(text)
     recipe = load(None, [("data.path", "photos")])

@@ -21,10 +21,10 @@ from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError
 from transferkit.evaluation import read_predictions
 from transferkit.inspection.check_data import check_data
-from transferkit.runs.folder import RunFolder
+from transferkit.runs.finished.run import load_run
+from transferkit.runs.folder.run_folder import RunFolder
+from transferkit.runs.folder.verify import verify_run
 from transferkit.runs.retrain import retrain
-from transferkit.runs.run import load_run
-from transferkit.runs.verify import verify_run
 
 ODD = (" leading space", "a=b,c|d", "quotes \"'", "tab\there", "<b>&amp;<br>", "🌹 向日葵 قطة", "100 %", "#1")
 LATIN = os.fsdecode(b"caf\xe9 3.png")

@@ -16,7 +16,7 @@ import transferkit
 from transferkit.cli import cli
 from transferkit.cli import demo as verb
 from transferkit.errors import UserError
-from transferkit.runs import solar_cells
+from transferkit.runs.demo import solar_cells
 
 COUNT = 48
 

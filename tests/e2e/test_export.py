@@ -176,7 +176,7 @@ def test_a_precision_that_cannot_be_had_is_said_at_the_end(noise, tmp_path):
 
 
 def test_parity_can_be_left_out_and_then_starts_no_process(make_shapes, tmp_path, monkeypatch):
-    from transferkit.runs import release as release
+    from transferkit.runs.release import publish as release
 
     def refuse(formats):
         raise AssertionError("no checker was wanted")

@@ -8,7 +8,7 @@ import pytest
 
 import transferkit
 from transferkit.inspection.plan import make_plan
-from transferkit.runs.verify import verify_run
+from transferkit.runs.folder.verify import verify_run
 
 SIZE = (32, 32)
 

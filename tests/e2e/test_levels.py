@@ -81,7 +81,7 @@ def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
 
 
 def test_a_run_says_what_auto_would_give(shapes, tmp_path, capsys, monkeypatch):
-    from transferkit.runs import suggest_head
+    from transferkit.runs.results import suggest_head
 
     settings = [("epochs", 1), ("export.parity", False), ("evaluation.grad_cam", 0)]
     monkeypatch.setattr(suggest_head, "_SHARE", 2.0)

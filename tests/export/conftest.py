@@ -39,8 +39,8 @@ def draw(seed: int, size: tuple[int, int] = (96, 80)) -> np.ndarray:
 def make_small(backbone: str = "embedded", temperature: float = 1.0, threshold: float | None = None) -> Small:
     from transferkit.evaluation import Abstention
     from transferkit.recipe import load
-    from transferkit.runs.artefacts import make_export_spec
-    from transferkit.runs.calibrate import Calibrated
+    from transferkit.runs.calibration.calibrate import Calibrated
+    from transferkit.runs.release.artefacts import make_export_spec
     from transferkit.training.parts import open_parts
 
     recipe = load("retrain", [("backbone.name", backbone)])
@@ -86,7 +86,7 @@ def artefacts(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
     import importlib.util
 
     from transferkit.export.formats import format_names, load_format
-    from transferkit.runs.artefacts import write_formats
+    from transferkit.runs.release.artefacts import write_formats
 
     folder = tmp_path_factory.mktemp("export") / "1"
     folder.mkdir()

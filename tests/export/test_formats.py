@@ -190,7 +190,7 @@ def test_an_opaque_backbone_is_carried_by_every_format_that_can(name, opaque, tm
 
 
 def test_keras_refuses_an_opaque_backbone_before_anything_trains(opaque):
-    from transferkit.runs.artefacts import check_formats
+    from transferkit.runs.release.artefacts import check_formats
 
     with pytest.raises(UserError, match=r"'keras'.*one opaque function; leave this format out"):
         check_formats(["keras"], opaque.parts.backbone)
@@ -199,7 +199,7 @@ def test_keras_refuses_an_opaque_backbone_before_anything_trains(opaque):
 
 def test_a_format_whose_packages_are_missing_says_what_to_install(small, monkeypatch):
     from transferkit.export.formats import onnx
-    from transferkit.runs.artefacts import check_formats
+    from transferkit.runs.release.artefacts import check_formats
 
     monkeypatch.setattr(onnx, "NEEDS", ("no_such_package",))
     with pytest.raises(

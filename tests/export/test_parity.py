@@ -142,7 +142,7 @@ def checker():
 
 def check(checker, name, path, small, files, tmp_path):
     """What the checker finds of an artefact, against the network's answers to the same files."""
-    from transferkit.runs.parity_gate import HeldOut, ParityGate
+    from transferkit.runs.release.parity_gate import HeldOut, ParityGate
 
     labels = small.wanted.argmax(1)[: len(files)]
     gate = ParityGate(checker, files, labels, small.export_spec.about.decoding, images=len(files))
@@ -200,7 +200,7 @@ def test_other_weights_preprocessing_or_labels_are_refused(
 def test_figures_of_another_network_than_the_exported_one_are_refused(
     checker, small, artefacts, photos, tmp_path
 ):
-    from transferkit.runs.parity_gate import HeldOut, ParityGate
+    from transferkit.runs.release.parity_gate import HeldOut, ParityGate
 
     labels = np.zeros(len(photos), np.int64)
     gate = ParityGate(checker, photos, labels, small.export_spec.about.decoding)

@@ -123,7 +123,7 @@ class Campaign:
     def use_run(self, place: Path) -> object:
         """What a finished run is read for: verify, evaluate, its evaluation and mistakes, predict."""
         import transferkit
-        from transferkit.runs.verify import verify_run
+        from transferkit.runs.folder.verify import verify_run
 
         run = transferkit.load_run(place)
         changes = verify_run(run)
@@ -193,7 +193,7 @@ def answer(run) -> object:
 
 def predictions(place: Path, files: list[str]) -> object:
     """What `transferkit predict` answers."""
-    from transferkit.runs.predict import Exported, find_model
+    from transferkit.runs.prediction.predict import Exported, find_model
 
     return [repr(one) for one in Exported(find_model(place)).predict(files, top=3)]
 

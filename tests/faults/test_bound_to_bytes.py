@@ -20,8 +20,8 @@ from transferkit.errors import UserError
 from transferkit.export.versions import changes_of, check_artefact
 from transferkit.files import manifest as file_manifest
 from transferkit.files.manifest import NAME, read_manifest, write_manifest
-from transferkit.runs.manifest import file_changes, unknown_files
-from transferkit.runs.predict import Exported, find_export
+from transferkit.runs.folder.manifest import file_changes, unknown_files
+from transferkit.runs.prediction.predict import Exported, find_export
 
 
 @pytest.fixture(scope="module")

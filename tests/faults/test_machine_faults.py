@@ -15,8 +15,8 @@ import transferkit
 from transferkit.cli import main
 from transferkit.errors import UserError
 from transferkit.export.versions import NewVersion, exclusive, versions
-from transferkit.runs.folder import RunFolder
-from transferkit.runs.run import Run
+from transferkit.runs.finished.run import Run
+from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.training.progress import Progress
 
 

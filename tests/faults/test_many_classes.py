@@ -19,7 +19,7 @@ from transferkit.evaluation.bootstrap import count_interval, table_interval
 from transferkit.evaluation.curves import areas, one_curve
 from transferkit.evaluation.predictions import parse_top
 from transferkit.evaluation.single_label import _macro_f1, macro_f1
-from transferkit.runs.run import load_run
+from transferkit.runs.finished.run import load_run
 
 
 def made(classes: int, images: int, seed: int = 0, rounded: bool = False):

@@ -17,7 +17,7 @@ from transferkit.export.formats import load_format, saved_model
 from transferkit.export.outputs import check_outputs, order_of, output_names
 from transferkit.export.parity import Checker
 from transferkit.export.spec import About, ExportSpec
-from transferkit.runs.parity_gate import HeldOut, ParityGate
+from transferkit.runs.release.parity_gate import HeldOut, ParityGate
 
 CLASSES = ("red", "grün", "blue things", "dark")
 THRESHOLDS = (0.2, 0.3, 0.4, 0.25)

@@ -14,11 +14,11 @@ import pytest
 import transferkit
 from transferkit.errors import UserError
 from transferkit.files.lock import alone
-from transferkit.runs.folder import RunFolder
+from transferkit.runs.folder.run_folder import RunFolder
 
 HOLD = """
 import sys, time
-from transferkit.runs.folder import RunFolder
+from transferkit.runs.folder.run_folder import RunFolder
 with RunFolder(sys.argv[1]).held():
     print("held", flush=True)
     time.sleep(120)
@@ -63,7 +63,7 @@ def test_the_second_is_refused_in_one_line_before_any_work(held, how, tmp_path):
 
 
 def test_an_export_into_a_held_run_is_refused(held):
-    from transferkit.runs.export_again import export_run
+    from transferkit.runs.finished.export_again import export_run
 
     class Run:
         path = held[0]

@@ -13,7 +13,7 @@ from transferkit.cli._options import quiet_option
 from transferkit.packages import distributed
 
 if TYPE_CHECKING:
-    from transferkit.runs.predict import Prediction
+    from transferkit.runs.prediction.predict import Prediction
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(to: str, digits: bool, quiet: bool) -> None:
       transferkit demo --to /tmp/demo
       transferkit demo --digits
     """
-    from transferkit.runs.solar_cells import PACKAGE
+    from transferkit.runs.demo.solar_cells import PACKAGE
 
     began = time.perf_counter()
     if not digits and not distributed(PACKAGE):
@@ -51,8 +51,8 @@ def command(to: str, digits: bool, quiet: bool) -> None:
 
 
 def _cells(place: Path, quiet: bool, began: float) -> None:
+    from transferkit.runs.demo.solar_cells import CREDIT, write_solar_cells
     from transferkit.runs.retrain import retrain
-    from transferkit.runs.solar_cells import CREDIT, write_solar_cells
 
     click.echo(f"data: {CREDIT}")
     manifest = write_solar_cells(place / "cells.csv")
@@ -72,7 +72,7 @@ def _cells(place: Path, quiet: bool, began: float) -> None:
 
 
 def _digits(place: Path, quiet: bool, began: float) -> None:
-    from transferkit.runs.demo import write_digits
+    from transferkit.runs.demo.digits import write_digits
     from transferkit.runs.retrain import retrain
 
     data = write_digits(place / "digits")

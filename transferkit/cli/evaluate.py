@@ -45,7 +45,7 @@ def command(
       transferkit evaluate runs/flowers --fail-under accuracy=0.9,recall.roses=0.8
     """
     from transferkit.evaluation import gates, in_words
-    from transferkit.runs.run import load_run
+    from transferkit.runs.finished.run import load_run
 
     opened = load_run(run)
     wanted = gates.parse(fail_under, opened.classes)

@@ -59,7 +59,7 @@ def command(
     """
     from transferkit.errors import GateError
     from transferkit.export.versions import versions
-    from transferkit.runs.run import load_run
+    from transferkit.runs.finished.run import load_run
 
     opened = load_run(run)
     folder = opened.path / "export" if to is None else Path(to)

@@ -38,7 +38,7 @@ def command(export: str, as_json_: bool) -> None:
     with without_keras():  # nothing else runs in this process
         start_tensorflow()
     from transferkit.export.inspect import inspect_export
-    from transferkit.runs.verify import changed_files
+    from transferkit.runs.folder.verify import changed_files
 
     found = inspect_export(export)
     if as_json_:

@@ -134,7 +134,7 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
       transferkit recipes validate recipes/*.toml
     """
     from transferkit.errors import UserError
-    from transferkit.runs.preflight import checked_recipe
+    from transferkit.runs.checks.preflight import checked_recipe
 
     faults: list[str] = []
     for reference in recipes:

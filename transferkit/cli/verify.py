@@ -30,15 +30,15 @@ def command(run: str, data: str | None, as_json_: bool, allow_code: bool) -> Non
       transferkit verify runs/flowers --data moved/photos
       transferkit verify /models/flowers/3
     """
-    from transferkit.runs.verify import verify_export, verify_run, version_of
+    from transferkit.runs.folder.verify import verify_export, verify_run, version_of
 
     version = version_of(run)
     if version is not None:
         changes, unknown = verify_export(version)
         same = "unchanged: every file is as it was exported"
     else:
-        from transferkit.runs.manifest import unknown_files
-        from transferkit.runs.run import load_run
+        from transferkit.runs.finished.run import load_run
+        from transferkit.runs.folder.manifest import unknown_files
 
         opened = load_run(run)
         changes, unknown = verify_run(opened, data, allow_code), unknown_files(opened.path)

@@ -14,7 +14,7 @@ from transferkit.errors import UserError, fault
 if TYPE_CHECKING:
     from transferkit.evaluation import Comparison, Evaluation
     from transferkit.recipe.explain import Difference
-    from transferkit.runs.run import Run
+    from transferkit.runs.finished.run import Run
 
 __all__ = ["ComparedRuns", "compare_runs"]
 
@@ -157,7 +157,7 @@ def compare_runs(runs: Sequence[str | os.PathLike[str] | Run]) -> ComparedRuns:
     """
     from transferkit.evaluation import compare, read_predictions
     from transferkit.recipe.explain import diff
-    from transferkit.runs.run import Run
+    from transferkit.runs.finished.run import Run
 
     if isinstance(runs, str | os.PathLike) or len(runs) < 2:
         raise UserError(fault("compare", runs if isinstance(runs, str) else list(runs), "two runs or more"))

@@ -11,7 +11,7 @@ from transferkit.backbones.backbone import Cut
 from transferkit.freezing import FreezePlan
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe
-from transferkit.runs.preflight import checked_recipe
+from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 
 __all__ = ["PhaseForecast", "Plan", "make_plan"]

@@ -17,7 +17,7 @@ from transferkit.card import list_cards
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.runs.supported import check_supported
+from transferkit.runs.checks.supported import check_supported
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress

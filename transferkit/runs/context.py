@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transferkit.evaluation.gates import Gate
-from transferkit.runs.folder import RunFolder
+from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.training.progress import Progress
 
 __all__ = ["RunContext"]

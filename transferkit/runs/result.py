@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from transferkit.runs.calibrate import Calibrated
-from transferkit.runs.novelty import NoveltyFacts
-from transferkit.runs.parity_gate import ParityResult
+from transferkit.runs.calibration.calibrate import Calibrated
+from transferkit.runs.calibration.novelty import NoveltyFacts
+from transferkit.runs.release.parity_gate import ParityResult
 from transferkit.training.result import Trained
 
 __all__ = ["RunResult"]

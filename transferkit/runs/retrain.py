@@ -17,12 +17,12 @@ from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.explain import diff
+from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
+from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.context import RunContext
-from transferkit.runs.folder import RunFolder
-from transferkit.runs.located import BEGUN, located, read_begun, read_paths, with_value
-from transferkit.runs.preflight import check_run, checked_recipe, collect
-from transferkit.runs.run import Run
-from transferkit.runs.same_data import same_data
+from transferkit.runs.finished.run import Run
+from transferkit.runs.folder.located import BEGUN, located, read_begun, read_paths, with_value
+from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
 from transferkit.training.progress import Progress

@@ -31,7 +31,7 @@ def test_a_run_s_features_are_those_that_its_head_decides_on(run, photos):
         with open(one.path, "rb") as file:
             assert one.sha256 == hashlib.sha256(file.read()).hexdigest()
     # The head on top of them gives the run's own answers.
-    from transferkit.runs.restore import restore
+    from transferkit.runs.finished.restore import restore
 
     _, network = restore(run)
     answers = network.predictions(network.layer(network.standardise(found.features)))["probabilities"].numpy()

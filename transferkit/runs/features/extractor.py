@@ -14,9 +14,9 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
-from transferkit.runs.preflight import checked_recipe
-from transferkit.runs.restore import restore
-from transferkit.runs.run import Run
+from transferkit.runs.checks.preflight import checked_recipe
+from transferkit.runs.finished.restore import restore
+from transferkit.runs.finished.run import Run
 from transferkit.training.parts import open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network

@@ -17,8 +17,8 @@ from transferkit.data.sources.archive import is_archive
 from transferkit.data.sources.tree import Tree, picture_by_name
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
-from transferkit.runs.image_files import image_files
-from transferkit.runs.predict import refused
+from transferkit.runs.prediction.image_files import image_files
+from transferkit.runs.prediction.predict import refused
 
 __all__ = ["Photo", "find_photos", "read_photos", "readable_of"]
 

@@ -18,7 +18,7 @@ from transferkit.data.left_out import Refused
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
-from transferkit.runs.preflight import checked_recipe
+from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress

@@ -12,7 +12,7 @@ from transferkit.data.left_out import Refused
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
-from transferkit.runs.run import Run
+from transferkit.runs.finished.run import Run
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 

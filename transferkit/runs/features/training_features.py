@@ -12,8 +12,8 @@ from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.runs.features.extractor import Extractor
-from transferkit.runs.located import with_value
-from transferkit.runs.run import Run
+from transferkit.runs.finished.run import Run
+from transferkit.runs.folder.located import with_value
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress
 

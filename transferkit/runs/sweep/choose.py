@@ -11,7 +11,7 @@ from transferkit.recipe import Recipe
 from transferkit.recipe.metrics import less_is_better
 from transferkit.recipe.sections import Range
 from transferkit.recipe.sweep import trial_recipe, trials
-from transferkit.runs.supported import check_supported
+from transferkit.runs.checks.supported import check_supported
 
 __all__ = ["Chooser", "check_sweep", "make_chooser"]
 

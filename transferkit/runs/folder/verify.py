@@ -13,8 +13,8 @@ from transferkit.files import csv_files
 from transferkit.files.manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
-from transferkit.runs.located import with_value
-from transferkit.runs.manifest import differences, facts_of_run, file_changes, read_facts
+from transferkit.runs.folder.located import with_value
+from transferkit.runs.folder.manifest import differences, facts_of_run, file_changes, read_facts
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.runs import image_files as module
-from transferkit.runs.image_files import image_files
+from transferkit.runs.prediction import image_files as module
+from transferkit.runs.prediction.image_files import image_files
 
 
 def touch(folder, *names):

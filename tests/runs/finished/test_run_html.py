@@ -13,7 +13,7 @@ from transferkit.evaluation import evaluate
 from transferkit.html_pieces import block, html_table, paragraph
 from transferkit.inspection.compare_runs import compare_runs
 from transferkit.recipe import load
-from transferkit.runs.run import Run
+from transferkit.runs.finished.run import Run
 
 EVIL = "<script>alert('rose')</script>"
 CLASSES = ("daisy", EVIL)

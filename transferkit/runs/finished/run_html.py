@@ -13,7 +13,7 @@ from transferkit.html_pieces import block, html_table, paragraph
 from transferkit.report.charts import history_charts
 
 if TYPE_CHECKING:
-    from transferkit.runs.run import Run
+    from transferkit.runs.finished.run import Run
 
 __all__ = ["run_html"]
 

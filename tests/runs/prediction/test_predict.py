@@ -15,8 +15,8 @@ from PIL import Image
 
 from transferkit.cli.predict import command
 from transferkit.errors import UserError
-from transferkit.runs import predict as module
-from transferkit.runs.predict import Exported, find_export
+from transferkit.runs.prediction import predict as module
+from transferkit.runs.prediction.predict import Exported, find_export
 
 CLASSES = ("dark", "light", "red")
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.runs.located import located, read_paths
+from transferkit.runs.folder.located import located, read_paths
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
-    from transferkit.runs.calibrate import Calibrated
-    from transferkit.runs.explain import Explanation
-    from transferkit.runs.independence import Independence
-    from transferkit.runs.novelty import NoveltyFacts
-    from transferkit.runs.predict import Exported, Prediction
-    from transferkit.runs.run_reader import Mistake
+    from transferkit.runs.calibration.calibrate import Calibrated
+    from transferkit.runs.calibration.novelty import NoveltyFacts
+    from transferkit.runs.finished.explain import Explanation
+    from transferkit.runs.finished.run_reader import Mistake
+    from transferkit.runs.prediction.predict import Exported, Prediction
+    from transferkit.runs.results.independence import Independence
     from transferkit.training.kept_state import Kept
 
 __all__ = ["Run", "load_run"]
@@ -69,7 +69,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: how good, the curves, the surest mistakes, what to do next."""
-        from transferkit.runs.run_html import run_html
+        from transferkit.runs.finished.run_html import run_html
 
         return run_html(self)
 
@@ -98,7 +98,7 @@ class Run:
     @property
     def independence(self) -> Independence:
         """Whether the evaluated images are copies of training images, and what was chosen on them."""
-        from transferkit.runs.independence import Independence
+        from transferkit.runs.results.independence import Independence
 
         return Independence.from_dict(self._facts.get("independence"))
 
@@ -108,7 +108,7 @@ class Run:
 
         Each phase counts from 0, the state before it. Empty for a head that is found at once.
         """
-        from transferkit.runs.run_reader import read_history
+        from transferkit.runs.finished.run_reader import read_history
 
         return read_history(self)
 
@@ -118,13 +118,13 @@ class Run:
 
         It is made from ``predictions.csv`` and has no bootstrap intervals; those are in :attr:`metrics`.
         """
-        from transferkit.runs.run_reader import read_evaluation
+        from transferkit.runs.finished.run_reader import read_evaluation
 
         return read_evaluation(self)
 
     def mistakes(self, most: int = 12) -> list[Mistake]:
         """Wrong answers on the evaluated images, the surest first."""
-        from transferkit.runs.run_reader import read_mistakes
+        from transferkit.runs.finished.run_reader import read_mistakes
 
         return read_mistakes(self, most)
 
@@ -137,7 +137,7 @@ class Run:
     @property
     def export_folder(self) -> Path:
         """The newest SavedModel of the run."""
-        from transferkit.runs.predict import find_export
+        from transferkit.runs.prediction.predict import find_export
 
         return find_export(self.path)
 
@@ -223,7 +223,7 @@ class Run:
             GateError: a gate was missed.
         """
         start_tensorflow()
-        from transferkit.runs.restore import evaluate_run
+        from transferkit.runs.finished.restore import evaluate_run
 
         with allowing(allow_code):
             self._admit_code()
@@ -236,14 +236,14 @@ class Run:
     @property
     def calibrated(self) -> Calibrated:
         """Temperature and abstention, where they were wanted."""
-        from transferkit.runs.calibrate import Calibrated
+        from transferkit.runs.calibration.calibrate import Calibrated
 
         return Calibrated.from_dict(self._facts.get("calibration"))
 
     @property
     def novelty(self) -> NoveltyFacts:
         """What is known of telling photos of none of the classes, where that was wanted."""
-        from transferkit.runs.novelty import NoveltyFacts
+        from transferkit.runs.calibration.novelty import NoveltyFacts
 
         return NoveltyFacts.from_dict(self._facts.get("novelty"))
 
@@ -282,7 +282,7 @@ class Run:
             GateError: a format was refused; the others are in their place.
         """
         start_tensorflow()
-        from transferkit.runs.export_again import export_run
+        from transferkit.runs.finished.export_again import export_run
 
         with allowing(allow_code):
             self._admit_code()
@@ -299,7 +299,7 @@ class Run:
         Returns:
             One prediction a file; its ``error`` says where one could not be read.
         """
-        from transferkit.runs.image_files import image_files
+        from transferkit.runs.prediction.image_files import image_files
 
         if isinstance(paths, str | os.PathLike):
             paths = [paths]
@@ -329,7 +329,7 @@ class Run:
             UserError: there is no such class, or the run's backbone shows no feature maps.
         """
         start_tensorflow()
-        from transferkit.runs.explain import explain
+        from transferkit.runs.finished.explain import explain
 
         with allowing(allow_code):
             self._admit_code()
@@ -346,7 +346,7 @@ class Run:
         """
         start_tensorflow()
         from transferkit.backbones.functional import FunctionalBackbone
-        from transferkit.runs.restore import restore
+        from transferkit.runs.finished.restore import restore
 
         parts, network = restore(self)
         if not isinstance(parts.backbone, FunctionalBackbone):
@@ -359,7 +359,7 @@ class Run:
 
     @cached_property
     def _exported(self) -> Exported:
-        from transferkit.runs.predict import Exported
+        from transferkit.runs.prediction.predict import Exported
 
         return Exported(self.export_folder)
 

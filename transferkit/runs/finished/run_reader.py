@@ -11,7 +11,7 @@ from transferkit.errors import UserError, fault
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
-    from transferkit.runs.run import Run
+    from transferkit.runs.finished.run import Run
 
 __all__ = ["Mistake", "read_evaluation", "read_history", "read_mistakes"]
 

@@ -13,12 +13,12 @@ from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
-from transferkit.runs.chosen_head import read_chosen
-from transferkit.runs.evaluate import evaluate_network
-from transferkit.runs.independence import leak_line, used_in
-from transferkit.runs.manifest import check_weights
-from transferkit.runs.novelty import take_novelty
-from transferkit.runs.thresholds import take_thresholds
+from transferkit.runs.calibration.novelty import take_novelty
+from transferkit.runs.calibration.thresholds import take_thresholds
+from transferkit.runs.folder.chosen_head import read_chosen
+from transferkit.runs.folder.manifest import check_weights
+from transferkit.runs.results.evaluate import evaluate_network
+from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, load_for_evaluation, prepare
 from transferkit.training.parts import Parts, open_parts
@@ -58,7 +58,7 @@ def evaluate_run(
     fail_under: str | float | None,
     quiet: bool,
 ) -> Evaluation:
-    """Evaluates a run's network; see :meth:`transferkit.runs.run.Run.evaluate`."""
+    """Evaluates a run's network; see :meth:`transferkit.runs.finished.run.Run.evaluate`."""
     wanted = gates.parse(fail_under, run.classes)
     progress = Progress(quiet)
     recipe = run.recipe

@@ -12,7 +12,7 @@ from transferkit.backbones import load_backbone
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import evaluate
 from transferkit.report import doubtful_classes, worst_mistakes
-from transferkit.runs.mistake_heatmaps import MistakeHeatmaps, mistake_heatmaps
+from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps, mistake_heatmaps
 
 DECODING = Decoding((128, 128))
 

@@ -27,8 +27,8 @@ from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.load import RecipeError
-from transferkit.runs.cluster import check_cluster
-from transferkit.runs.supported import check_supported
+from transferkit.runs.checks.cluster import check_cluster
+from transferkit.runs.checks.supported import check_supported
 from transferkit.runs.sweep.choose import check_sweep
 from transferkit.runs.tracking import check_tracking
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferkit.runs.run import Run
+from transferkit.runs.finished.run import Run
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
-    from transferkit.runs.predict import Prediction
+    from transferkit.runs.prediction.predict import Prediction
 
 __all__ = ["evaluate", "export_run", "predict", "verify"]
 
@@ -104,8 +104,8 @@ def predict(model: Place | Run, images: Place | Iterable[Place], *, top: int = 3
     Raises:
         UserError: there is no such model or image, or the export was changed since it was written.
     """
-    from transferkit.runs.image_files import image_files
-    from transferkit.runs.predict import Exported, find_model
+    from transferkit.runs.prediction.image_files import image_files
+    from transferkit.runs.prediction.predict import Exported, find_model
 
     paths = [images] if isinstance(images, str | os.PathLike) else images
     exported = Exported(find_model(model.path if isinstance(model, Run) else model))
@@ -126,7 +126,7 @@ def verify(run: Place | Run, data: Place | None = None, *, allow_code: bool = Fa
     Raises:
         UserError: manifest, data or weights are unavailable.
     """
-    from transferkit.runs.verify import changed_files, verify_run, version_of
+    from transferkit.runs.folder.verify import changed_files, verify_run, version_of
 
     place = run.path if isinstance(run, Run) else Path(run)
     if not (place / "metrics.json").exists() and version_of(place) is not None:

@@ -15,9 +15,9 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.whole_file import whole_file
-from transferkit.runs.image_files import image_files
-from transferkit.runs.mistake_heatmaps import heatmaps
-from transferkit.runs.restore import restore
+from transferkit.runs.finished.restore import restore
+from transferkit.runs.prediction.image_files import image_files
+from transferkit.runs.results.mistake_heatmaps import heatmaps
 
 __all__ = ["Explanation", "explain"]
 
@@ -65,7 +65,7 @@ class Explanation:
 
 
 def explain(run: Any, paths: Iterable[str | os.PathLike[str]], label: str | None = None) -> list[Explanation]:
-    """Explains images by a run's network; see :meth:`transferkit.runs.run.Run.explain`."""
+    """Explains images by a run's network; see :meth:`transferkit.runs.finished.run.Run.explain`."""
     classes = run.classes
     if label is not None and label not in classes:
         expected = f"a class of the run ({', '.join(classes[:20])})"

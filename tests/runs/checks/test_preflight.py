@@ -13,7 +13,7 @@ import transferkit
 from transferkit.cli import cli
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.runs.preflight import preflight
+from transferkit.runs.checks.preflight import preflight
 from transferkit.runs.sweep.choose import check_sweep
 
 # A fault of each kind: a word, a card, a gate, packages of three kinds, a folder, files.
@@ -139,7 +139,7 @@ def test_a_trial_with_an_unknown_card_is_refused_before_the_first():
 
 def test_what_is_sound_takes_no_tensorflow():
     code = (
-        "import sys; from transferkit.runs.preflight import preflight; "
+        "import sys; from transferkit.runs.checks.preflight import preflight; "
         "assert preflight('retrain') == (), preflight('retrain'); print('tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

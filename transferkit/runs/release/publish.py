@@ -16,9 +16,9 @@ from transferkit.export.parity import Checker, Finding
 from transferkit.export.spec import ExportSpec
 from transferkit.export.versions import NewVersion
 from transferkit.recipe import Recipe
-from transferkit.runs.artefacts import wanted_formats, write_formats
-from transferkit.runs.calibrate import Calibrated
-from transferkit.runs.parity_gate import HeldOut, ParityGate, ParityResult
+from transferkit.runs.calibration.calibrate import Calibrated
+from transferkit.runs.release.artefacts import wanted_formats, write_formats
+from transferkit.runs.release.parity_gate import HeldOut, ParityGate, ParityResult
 
 __all__ = ["Release", "raise_if_refused", "start_checker"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from transferkit.data.splits.split import Ledger, Row
 from transferkit.errors import UserError, fault, one_line
 from transferkit.files import csv_files
-from transferkit.runs.located import read_begun
+from transferkit.runs.folder.located import read_begun
 from transferkit.training.images import Images
 
 __all__ = ["check_weights", "same_data"]

@@ -17,13 +17,13 @@ from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
 from transferkit.recipe import Recipe
-from transferkit.runs.artefacts import check_formats, make_export_spec, photos_of
-from transferkit.runs.evaluate import predict_network
-from transferkit.runs.folder import RunFolder
-from transferkit.runs.located import with_value
-from transferkit.runs.parity_gate import HeldOut
-from transferkit.runs.release import Release, raise_if_refused, start_checker
-from transferkit.runs.restore import restore
+from transferkit.runs.finished.restore import restore
+from transferkit.runs.folder.located import with_value
+from transferkit.runs.folder.run_folder import RunFolder
+from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
+from transferkit.runs.release.parity_gate import HeldOut
+from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
+from transferkit.runs.results.evaluate import predict_network
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, prepare
 from transferkit.training.parts import Parts
@@ -42,7 +42,7 @@ def export_run(
     agreement: float | None,
     quiet: bool,
 ) -> Path:
-    """Writes the next version of a run's export; see :meth:`transferkit.runs.run.Run.export`."""
+    """Writes the next version of a run's export; see :meth:`transferkit.runs.finished.run.Run.export`."""
     with RunFolder(run.path).held() if to is None else nullcontext():
         folder = run.path / "export" if to is None else Path(to)
         with exclusive(folder):

@@ -6,7 +6,7 @@ import pytest
 
 from transferkit.errors import UserError
 from transferkit.files.whole_file import write_whole
-from transferkit.runs.folder import RunFolder
+from transferkit.runs.folder.run_folder import RunFolder
 
 
 def finished(path, content="old"):

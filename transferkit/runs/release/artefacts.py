@@ -17,7 +17,7 @@ from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
 from transferkit.export.formats import check_installed, load_format
 from transferkit.export.spec import About, ExportSpec
-from transferkit.runs.calibrate import Calibrated
+from transferkit.runs.calibration.calibrate import Calibrated
 from transferkit.training.parts import Parts
 from transferkit.transfer.network import Network
 

@@ -30,10 +30,10 @@ from transferkit.report import (
 )
 from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.context import RunContext
-from transferkit.runs.folder import RunFolder
-from transferkit.runs.independence import copies_in, independence
-from transferkit.runs.mistake_heatmaps import MistakeHeatmaps
+from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.result import RunResult
+from transferkit.runs.results.independence import copies_in, independence
+from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 

@@ -1,0 +1,1 @@
+"""What is found on the validation images of a trained network: temperature, thresholds, what is unknown."""

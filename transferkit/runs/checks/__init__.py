@@ -1,0 +1,1 @@
+"""What is refused before a run starts, and before it goes on."""

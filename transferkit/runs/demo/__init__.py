@@ -1,0 +1,1 @@
+"""The photographs that a demonstration is run on."""

@@ -1,0 +1,1 @@
+"""Predictions from an export: of files and folders, through the fastest engine."""
