@@ -1,0 +1,1 @@
+"""Workers of one job, started on this machine, watched and ended together."""
