@@ -11,9 +11,7 @@ __all__ = ["command"]
 
 @click.command(name="launch", context_settings={"ignore_unknown_options": True})
 @click.option("--workers", type=int, required=True, metavar="N", help="How many workers.")
-@click.option(
-    "--logs", metavar="DIR", help="Folder of the workers' logs.  [default: logs/launch-DATE-TIME]"
-)
+@click.option("--logs", metavar="DIR", help="Folder of the workers' logs.  [default: logs/launch-DATE-TIME]")
 @click.argument("words", metavar="-- COMMAND", nargs=-1, type=click.UNPROCESSED)
 def command(workers: int, logs: str | None, words: tuple[str, ...]) -> None:
     """Retrain with several workers on this machine, which divide its cores, or its GPUs.

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, did_you_mean, fault, one_line
@@ -73,7 +73,8 @@ def launch(
     cards = [cards_of(number, workers, told, there) for number in range(workers)]
     try:
         place.mkdir(parents=True, exist_ok=True)
-        files: list[IO[bytes]] = [open(place / f"worker-{n}.log", "wb") for n in range(1, workers)]
+        for number in range(workers):
+            (place / f"worker-{number}.log").write_bytes(b"")
     except OSError as error:
         raise UserError(fault("launch: logs", str(place), "a folder to write in", error.strerror)) from None
     ports, stream = free_ports(workers), ChiefStream(shown, place / "worker-0.log")
@@ -85,19 +86,14 @@ def launch(
             environment = environment_of(number, ports, os.environ)
             if cards[number] is not None:
                 environment["CUDA_VISIBLE_DEVICES"] = str(cards[number])
-            streams = (
-                {"stderr": stream.given}
-                if number == 0
-                else {"stdout": files[number - 1], "stderr": subprocess.STDOUT}
-            )
-            process = start_worker(
-                command, environment, cores_of(number, workers, cores), stdin=subprocess.DEVNULL, **streams
-            )
-            started.append(_Worker(number, process, place / f"worker-{number}.log"))
+            own, log = cores_of(number, workers, cores), place / f"worker-{number}.log"
             if number == 0:
+                process = start_worker(command, environment, own, stderr=stream.given)
                 stream.begin()
             else:
-                files[number - 1].close()
+                with open(log, "wb") as file:
+                    process = start_worker(command, environment, own, stdout=file, stderr=subprocess.STDOUT)
+            started.append(_Worker(number, process, log))
         try:
             failed = _first_failure(started)
         except KeyboardInterrupt:

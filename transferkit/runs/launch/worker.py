@@ -99,8 +99,9 @@ def start_worker(
     return subprocess.Popen(
         [sys.executable, "-m", "transferkit", *command],
         env=dict(environment),
+        stdin=subprocess.DEVNULL,
         process_group=0,
-        preexec_fn=_settle(cores, os.getpid()),  # noqa: PLW1509 -- nothing else is started beside it
+        preexec_fn=_settle(cores, os.getpid()),
         **streams,
     )
 
