@@ -12,7 +12,11 @@ from contextlib import contextmanager
 
 from transferkit.keras_settings import prepare_import
 
-__all__ = ["loading", "on_accelerator", "start_tensorflow"]
+__all__ = ["loading", "on_accelerator", "set_memory_growth", "start_tensorflow"]
+
+_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+# Where the environment says it before we do, it stands.
+_GROWTH_GIVEN = _GROWTH in os.environ
 
 # Modules that a large import brings, at least.
 _MANY = 100
@@ -25,7 +29,7 @@ def start_tensorflow() -> None:
     prepare_import()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Before TensorFlow first looks at a GPU: it would take all of its memory, away from other programs.
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault(_GROWTH, "true")
     with _held_back(), loading():
         import tensorflow as tf
 
@@ -33,6 +37,12 @@ def start_tensorflow() -> None:
     # Where people type, TensorFlow reports every file that it saves, in red.
     if tf.get_logger().level == logging.INFO:
         tf.get_logger().setLevel(logging.WARNING)
+
+
+def set_memory_growth(grows: bool) -> None:
+    """Whether a GPU's memory is taken as it is needed; it counts until TensorFlow first uses a GPU."""
+    if not _GROWTH_GIVEN:
+        os.environ[_GROWTH] = "true" if grows else "false"
 
 
 @contextmanager

@@ -25,6 +25,12 @@ _KEYS: dict[str, tuple[str | None, str, str, str]] = {
     "--head": (None, "KIND", "head.kind", "What answers on the backbone's features"),
     "--freeze": (None, "WHAT", "freeze", "all, none, or the last stage or layer that stays as it is"),
     "--seed": (None, "N", "seed", "All chance is drawn from it"),
+    "--devices": (
+        None,
+        "WHICH",
+        "devices.strategy",
+        "auto, cpu, gpu, gpu:0,2, mirrored, multi_worker or tpu",
+    ),
 }
 # Options of other tools, and what is said here instead.
 _OTHERS = {
@@ -59,9 +65,11 @@ _OTHERS = {
     "--val-split": "--set data.validation=…",
     "--weight-decay": "--set optimizer.weight_decay=…",
     "--fine-tune": "--recipe finetune_top",
-    "--device": "the environment variable CUDA_VISIBLE_DEVICES",
-    "--gpu": "the environment variable CUDA_VISIBLE_DEVICES",
-    "--gpus": "the environment variable CUDA_VISIBLE_DEVICES",
+    "--device": "--devices",
+    "--gpu": "--devices",
+    "--gpus": "--devices",
+    "--accelerator": "--devices",
+    "--strategy": "--devices",
 }
 
 

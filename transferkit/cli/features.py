@@ -37,7 +37,7 @@ def command() -> None:
 @data_option
 @backbone_option
 @recipe_option
-@key_options("--image-size", "--head", "--freeze", "--seed")
+@key_options("--image-size", "--head", "--freeze", "--seed", "--devices")
 @set_option
 @click.option(
     "--shard", default="1/1", show_default=True, metavar="N/COUNT", help="Which share of the images."

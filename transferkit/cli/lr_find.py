@@ -25,7 +25,7 @@ __all__ = ["command"]
 @data_option
 @backbone_option
 @recipe_option
-@key_options("--batch-size", "--image-size", "--head", "--freeze", "--seed")
+@key_options("--batch-size", "--image-size", "--head", "--freeze", "--seed", "--devices")
 @set_option
 @click.option(
     "--phase", metavar="NAME", help="Phase to test; those before it are trained.  [default: the first]"

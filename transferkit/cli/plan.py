@@ -65,7 +65,7 @@ def command(
         **{key: value for key, value in values.items() if value is not None},
     )
     if as_json_:
-        as_json([plan.to_dict(layers) for plan in plans])
+        as_json(plans.to_dict(layers))
         return
     for number, plan in enumerate(plans):
         if number:
@@ -75,3 +75,4 @@ def command(
         click.echo(table(rows, ("layer" if layers else "stage", *STAGE_HEADER[1:])))
         for line in plan.lines():
             click.echo(line)
+    click.echo(f"devices: {plans.devices.describe()}")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from transferkit.backbones.backbone import Cut
+from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe
@@ -158,13 +159,23 @@ class PhaseForecast:
 
 
 class Plan(list[PhaseForecast]):
-    """The phases of a recipe as they would train, one after the other; it shows itself as tables."""
+    """The phases of a recipe as they would train, one after the other; it shows itself as tables.
+
+    Attributes:
+        devices: what would compute.
+    """
+
+    devices: ChosenDevices
+
+    def to_dict(self, layers: bool) -> list[dict[str, Any]]:
+        """Ready for JSON: the phases, each with the devices that all of them have in common."""
+        return [{**one.to_dict(layers), "devices": self.devices.to_dict()} for one in self]
 
     def __repr__(self) -> str:
         lines = []
         for one in self:
             lines += [f"phase {one.name}: {one.freeze}", *(f"  {line}" for line in one.lines())]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"devices: {self.devices.describe()}"])
 
     def _repr_html_(self) -> str:
         from transferkit.html_pieces import block, html_table, paragraph
@@ -173,6 +184,7 @@ class Plan(list[PhaseForecast]):
         for one in self:
             parts.append(paragraph(f"phase {one.name}: {one.freeze}", *one.lines()))
             parts.append(html_table(one.rows(layers=False), STAGE_HEADER))
+        parts.append(paragraph(f"devices: {self.devices.describe()}"))
         return block(*parts)
 
 
@@ -214,6 +226,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
         found = prepare(resolved, Progress(quiet=True))
         images = (len(found.of_split("train")), len(found))
     start_tensorflow()
+    devices = choose_devices(resolved.devices)
     from transferkit.activations.compute import HALF_FROM_BYTES
     from transferkit.augmentation import make_augmentation
     from transferkit.backbones import load_backbone
@@ -228,6 +241,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     changes = pipeline is not None and pipeline.changes_images
     views = resolved.activations.views if changes and not through else 0
     forecasts = Plan()
+    forecasts.devices = devices
     for phase in resolved.resolved_phases:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
         below = _measure(plan.cut(), backbone.input_size) if measure else None

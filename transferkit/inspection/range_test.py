@@ -15,7 +15,7 @@ from transferkit.recipe import Recipe
 from transferkit.schedules import Schedule, Span, as_keras
 from transferkit.training.images import Images
 from transferkit.training.loop import PhaseStart, train
-from transferkit.training.parts import open_parts
+from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.model_fn import make_model_fn
 
@@ -57,7 +57,7 @@ def range_test(
     def test(phase_start: PhaseStart) -> None:
         with progress.stage("range test", total=len(rates), unit="step") as stage:
             try:
-                _test(phase_start, rates, losses, folder, recipe.seed)
+                _test(phase_start, rates, losses, folder, parts)
             except NanLossDuringTrainingError:
                 progress.say(
                     f"the loss became NaN at a rate of {rates[min(len(losses), len(rates) - 1)]:.2g}"
@@ -71,7 +71,9 @@ def range_test(
     return found[np.isfinite(found)]
 
 
-def _test(phase_start: PhaseStart, rates: np.ndarray, losses: list[float], folder: Path, seed: int) -> None:
+def _test(
+    phase_start: PhaseStart, rates: np.ndarray, losses: list[float], folder: Path, parts: Parts
+) -> None:
     data, optimizer = phase_start.data, phase_start.optimizer
     schedule = _Listed(rates=tuple(rates.tolist()))
     optimizer.learning_rate = as_keras(schedule, Span(float(rates[0]), len(rates), data.steps_per_epoch))
@@ -79,10 +81,11 @@ def _test(phase_start: PhaseStart, rates: np.ndarray, losses: list[float], folde
         _with_hook(make_model_fn(phase_start.network, optimizer), losses),
         model_dir=str(folder / "range"),
         config=RunConfig(
-            tf_random_seed=seed,
+            tf_random_seed=parts.recipe.seed,
             save_summary_steps=None,
             save_checkpoints_secs=None,
             checkpoint_save_graph_def=False,
+            **parts.devices.run_config(),
         ),
     )
 

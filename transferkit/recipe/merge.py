@@ -24,6 +24,7 @@ SHORT = {
     "optimizer": "name",
     "schedule": "kind",
     "loss": "kind",
+    "devices": "strategy",
     "gradient_clipping": "global_norm",
     "ema": "momentum",
 }

@@ -18,6 +18,7 @@ from transferkit.recipe.sections import (
     Augmentation,
     Backbone,
     Data,
+    Devices,
     Evaluation,
     Export,
     Head,
@@ -57,6 +58,7 @@ class Recipe(Training):
     )
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
     activations: Activations = Field(default_factory=lambda: Activations())
+    devices: Devices = Field(default_factory=lambda: Devices())
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation())
     export: Export = Field(default_factory=lambda: Export())
     tracking: Tracking = Field(default_factory=lambda: Tracking())

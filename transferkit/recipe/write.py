@@ -19,6 +19,7 @@ SECTIONS = (
     "phases",
     "augmentation",
     "activations",
+    "devices",
     "evaluation",
     "export",
     "tracking",

@@ -57,6 +57,7 @@ def execute(recipe: Recipe, images: Images, context: RunContext, parts: Parts | 
         if parts is None:
             with progress.stage("backbone", doing="building it and loading its weights"):
                 parts = open_parts(recipe, images.classes)
+        progress.say(f"devices: {parts.devices.describe()}")
         check_formats(recipe.export.formats, parts.backbone)
         fitted = train(recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step)
         result, folder = RunResult.of(fitted.trained), fitted.folder

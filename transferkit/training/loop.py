@@ -131,7 +131,8 @@ def train(
         own = folder / "phases" / f"{number + 1}-{phase.name}"
         if number:
             _begin_chance(network, recipe.seed, number)
-        optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
+        with parts.devices.scope():
+            optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
         slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
         if instead is not None and number == len(trained.plans) - 1:
             instead(PhaseStart(phase, network, data, optimizer))
@@ -143,6 +144,7 @@ def train(
                 own,
                 recipe.seed,
                 progress,
+                parts.devices,
                 slots,
                 recipe.tracking.every,
                 _telling(tell, phase.name, steps),
@@ -262,7 +264,8 @@ def fit_features(
         seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
     )
     with progress.stage("head", total=len(standardised)) as stage:
-        parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
+        with parts.devices.scope():
+            parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
         stage.update(len(standardised))
     if network.head.found is None:
         return cut_features

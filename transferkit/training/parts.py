@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from transferkit.backbones import Backbone, load_backbone
 from transferkit.backbones.levels import Leveled, columns_of, level_names, with_levels
+from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import ClosedForm, design_from, head_spec, make_head
 from transferkit.recipe import Phase, Recipe
+from transferkit.recipe.sections import Devices
 from transferkit.registry import is_admitted, is_dotted
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
@@ -38,6 +40,7 @@ class Parts:
         standardise: between features and head.
         layer: the head's Keras layer.
         chosen: of a head of branches: their structure and how it was chosen, ready for JSON; None for others.
+        devices: what computes.
     """
 
     recipe: Recipe
@@ -46,6 +49,7 @@ class Parts:
     standardise: Standardise
     layer: Any
     chosen: dict[str, Any] | None = None
+    devices: ChosenDevices = field(default_factory=lambda: choose_devices(Devices()))
 
     @property
     def levels(self) -> dict[str, int]:
@@ -66,7 +70,8 @@ class Parts:
         columns = columns_of(self.levels, [name for name in self.levels if name in names])
         if isinstance(self.backbone, Leveled) and len(columns) < self.backbone.feature_width:
             self.backbone = self.backbone.only(names)
-            self.standardise = self.standardise.narrow(columns, _parts_of(self.backbone))
+            with self.devices.scope():
+                self.standardise = self.standardise.narrow(columns, _parts_of(self.backbone))
         return columns
 
     def network(
@@ -119,6 +124,19 @@ def open_parts(
     Raises:
         UserError: the backbone or its weights are unavailable, or the head does not fit the classes.
     """
+    devices = choose_devices(recipe.devices)
+    with devices.scope():
+        return _open_parts(recipe, classes, overwritten, backbone, chosen, devices)
+
+
+def _open_parts(
+    recipe: Recipe,
+    classes: Sequence[str],
+    overwritten: bool,
+    backbone: Backbone | None,
+    chosen: dict[str, Any] | None,
+    devices: ChosenDevices,
+) -> Parts:
     section = recipe.backbone
     if isinstance(backbone, Leveled):
         backbone = backbone.base
@@ -132,7 +150,7 @@ def open_parts(
     backbone = with_features(recipe, backbone, chosen)
     head = make_head(recipe.head, backbone.feature_width, classes)
     standardise = Standardise(backbone.feature_width, _parts_of(backbone))
-    parts = Parts(recipe, backbone, tuple(classes), standardise, None, chosen)
+    parts = Parts(recipe, backbone, tuple(classes), standardise, None, chosen, devices)
     if chosen is None:
         parts.layer = head.build_layer(recipe.seed)
     else:

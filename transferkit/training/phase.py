@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.devices import ChosenDevices
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.summaries import tell_summaries
@@ -73,6 +74,7 @@ class PhaseSetup:
         folder: of the phase: checkpoints, event files, history, best weights.
         seed: of the Estimator.
         progress: shows the epochs.
+        devices: what computes.
         slots: the optimizer's moments, where the next phase wants them: they are kept with the weights.
         summary_every: steps between two points of TensorBoard's training curves.
         tell: is given every new row of the history.
@@ -84,6 +86,7 @@ class PhaseSetup:
     folder: Path
     seed: int
     progress: Progress
+    devices: ChosenDevices
     slots: Slots | None = None
     summary_every: int = 100
     tell: Callable[[dict[str, Any]], None] | None = None
@@ -125,7 +128,8 @@ class _Training:
         folder.mkdir(parents=True, exist_ok=True)
         self.history = History.open(folder / "history.jsonl", phase.metric)
         self.best_file, self.last_file = folder / "best.npz", folder / "last.npz"
-        self.train_loss = EpochMean(data.steps_per_epoch)
+        with setup.devices.scope():
+            self.train_loss = EpochMean(data.steps_per_epoch)
         self.estimator = Estimator(
             make_model_fn(network, setup.optimizer, self.train_loss),
             model_dir=str(folder / "checkpoints"),
@@ -134,6 +138,7 @@ class _Training:
                 save_summary_steps=setup.summary_every,
                 keep_checkpoint_max=2,
                 checkpoint_save_graph_def=False,
+                **setup.devices.run_config(),
             ),
         )
         tell_summaries(self.estimator, setup.tell_step)
@@ -149,7 +154,8 @@ class _Training:
     def begin(self) -> None:
         """Takes up what an earlier process left."""
         if not self.setup.optimizer.built:
-            self.setup.optimizer.build(self.network.trainable_variables)
+            with self.setup.devices.scope():
+                self.setup.optimizer.build(self.network.trainable_variables)
         if self.history.rows:
             _align(self.history, self.setup.folder / "checkpoints", self.phase.name, self.setup.progress)
         # Steps of earlier processes.

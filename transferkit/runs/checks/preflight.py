@@ -19,6 +19,7 @@ from transferkit.card import card_of
 from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
 from transferkit.data.splits.previous_split import read_previous_split
+from transferkit.devices import check_devices
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
@@ -175,6 +176,7 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
         lambda: check_tracking(recipe),
         lambda: check_sweep(recipe),
         check_cluster,
+        lambda: check_devices(recipe.devices),
     ]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from transferkit._version import __version__
 from transferkit.data.splits.ledger import Ledger
 from transferkit.data.splits.previous_split import earlier_file, read_previous_split
+from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files.manifest import NAME, Manifest, read_manifest, said_of, write_manifest
@@ -47,9 +48,9 @@ def facts_of_run(
         weights_sha256: of the backbone's weights.
 
     Returns:
-        Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds
-        and the devices of this machine; the hash of the earlier ledger, where the recipe names one
-        (None where that is gone).
+        Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds,
+        the devices of this machine and those that computed; the hash of the earlier ledger, where the
+        recipe names one (None where that is gone).
     """
     made = {
         "recipe_sha256": recipe.sha256(),
@@ -62,6 +63,7 @@ def facts_of_run(
         "split_seed": recipe.data.split_seed,
         "versions": {"transferkit": __version__, "python": platform.python_version(), **_versions()},
         "devices": _devices(),
+        "computed_on": choose_devices(recipe.devices).to_dict(),
     }
     if recipe.data.ledger is not None:
         there = earlier_file(recipe.data.ledger).is_file()

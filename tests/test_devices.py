@@ -1,0 +1,133 @@
+"""Which devices a run takes, and what is refused before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+from transferkit import devices
+from transferkit.cli.plan import command
+from transferkit.devices import check_devices, choose_devices, workers_told
+from transferkit.errors import UserError
+from transferkit.recipe import load
+from transferkit.recipe.sections import Devices
+from transferkit.runs.checks.preflight import preflight
+
+
+class Gpu:
+    """As TensorFlow lists one."""
+
+    device_type = "GPU"
+
+    def __init__(self, number):
+        self.name = f"/physical_device:GPU:{number}"
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """A machine with two GPUs, as far as looking at it goes."""
+    gpus = [Gpu(0), Gpu(1)]
+    listed = tf.config.list_physical_devices
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind=None: gpus if kind == "GPU" else listed(kind)
+    )
+    return gpus
+
+
+def test_auto_on_a_machine_without_gpu_is_one_cpu_without_a_strategy():
+    chosen = choose_devices(Devices())
+    assert (chosen.kind, chosen.strategy, chosen.replicas) == ("cpu", None, 1)
+    assert not chosen.accelerated
+    assert not chosen.jit_compile
+    assert "sees no GPU" in chosen.describe()
+    assert json.loads(json.dumps(chosen.to_dict()))["devices"] == ["CPU:0"]
+    assert choose_devices(Devices(strategy="cpu")).strategy is None
+
+
+def test_the_same_section_gives_the_same_strategy():
+    mirrored = choose_devices(Devices(strategy="mirrored"))
+    assert isinstance(mirrored.strategy, tf.distribute.MirroredStrategy)
+    assert choose_devices(Devices(strategy="mirrored", precision="float16")).strategy is mirrored.strategy
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("gpu", "TensorFlow sees none on this machine"),
+        ("gpu:0", "TensorFlow sees none on this machine"),
+        ("gpu:3,1", "TensorFlow sees none on this machine"),
+        ("tpu", "a TPU; TensorFlow sees none"),
+        ("multi_worker", "TF_CONFIG, which is not set"),
+    ],
+)
+def test_devices_that_are_not_there_are_one_fault_before_any_work(strategy, said, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    faults = preflight(load(overrides=[f"devices={strategy}"], backbone="embedded"))
+    assert [said in one for one in faults] == [True]
+    assert faults[0].startswith("devices.strategy: received")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("gpu:", "numbers of GPUs"),
+        ("gpu:0,", "numbers of GPUs"),
+        ("gpu:0;1", "numbers of GPUs"),
+        ("gpu: 0", "numbers of GPUs"),
+        ("gpu:-1", "numbers of GPUs"),
+        ("gpu:one", "numbers of GPUs"),
+        ("gpu:1,0,1", "each GPU once"),
+        ("cpu:0", "one of auto, cpu"),
+        ("GPU", "did you mean 'gpu'"),
+        ("miror", "did you mean 'mirrored'"),
+    ],
+)
+def test_a_name_or_list_that_is_none_is_refused_as_it_is_read(strategy, said):
+    with pytest.raises(UserError, match=said) as raised:
+        load(overrides=[("devices.strategy", strategy)])
+    assert len(raised.value.faults) == 1
+
+
+def test_a_gpu_beyond_those_that_are_there_is_named(two_gpus):
+    check_devices(Devices(strategy="gpu:1,0"))
+    with pytest.raises(UserError, match=r"gpu:0,2.*expected GPUs that are there: 0, 1"):
+        check_devices(Devices(strategy="gpu:0,2"))
+
+
+def test_auto_takes_all_gpus_and_says_how_many(two_gpus, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert devices._automatic() == ("mirrored", "TensorFlow sees 2 GPUs")
+    monkeypatch.setenv("TPU_NAME", "local")
+    assert devices._automatic()[0] == "tpu"
+    monkeypatch.setenv(
+        "TF_CONFIG", '{"cluster": {"chief": ["a:1"], "worker": ["b:1"], "evaluator": ["c:1"]}}'
+    )
+    assert devices._automatic() == ("multi_worker", "TF_CONFIG names 2 workers")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[1]", '{"cluster": 3}', '{"cluster": {"worker": 7}}'])
+def test_a_cluster_that_cannot_be_read_names_no_workers(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert workers_told() == 0
+
+
+def test_memory_growth_of_the_environment_stands(monkeypatch):
+    from transferkit import tensorflow_startup
+
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    monkeypatch.setattr(tensorflow_startup, "_GROWTH_GIVEN", False)
+    choose_devices(Devices(memory_growth=False))
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+    monkeypatch.setattr(tensorflow_startup, "_GROWTH_GIVEN", True)
+    choose_devices(Devices())
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
+
+
+def test_plan_shows_the_devices_and_the_option_is_the_key():
+    arguments = ("--backbone", "embedded", "--no-measure", "--devices", "cpu", "--json")
+    shown = CliRunner().invoke(command, arguments, catch_exceptions=False).stdout
+    assert json.loads(shown)[0]["devices"]["why"] == "devices.strategy says so"
