@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-newest test-versions campaign docs site lint lock bench clean
+.PHONY: demo test test-all test-newest test-versions campaign test-extras docs site lint lock bench clean
 
 # The photographs are a package of their own, 90 MB; without it the demonstration takes handwritten digits.
 demo: $(VENV)/.installed
@@ -27,6 +27,16 @@ test: $(VENV)/.installed
 test-all: $(VENV)/.installed
 	@$(MAKE) --no-print-directory lint; linted=$$?; \
 	$(BIN)/python -m pytest $(PARALLEL) && exit $$linted
+
+# What only an extra brings: KerasHub's families, fetched backbones, trackers, the search of sweeps. None is skipped
+# for a missing package.
+test-extras: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
+		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,optuna,mlflow,wandb]"
+	$(BIN)/python -m pytest -m "slow or not slow" -rs --packages-required tests/backbones/test_keras_hub.py \
+		tests/backbones/test_keras_hub_families.py tests/backbones/test_fetched.py \
+		tests/backbones/test_efficientnet_lite.py tests/e2e/test_handles.py tests/e2e/test_demo.py \
+		tests/e2e/test_tracking.py tests/report/test_model_card.py tests/runs/sweep/test_choose.py
 
 # The same checks with the newest version of everything that setup.cfg allows, in an environment made anew.
 test-newest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,16 @@ from PIL import Image
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "a missing package fails a test, which without this skips it (make test-extras)"
+    parser.addoption("--packages-required", action="store_true", help=about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--packages-required"):
+        pytest.importorskip = lambda name, *given, **more: importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")

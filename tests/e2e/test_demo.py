@@ -149,10 +149,7 @@ def test_without_the_package_there_is_no_manifest(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_the_real_photographs(tmp_path):
-    try:
-        metadata.distribution("elpv-dataset")
-    except metadata.PackageNotFoundError:
-        pytest.skip("needs transferkit[demo]")
+    pytest.importorskip("elpv_dataset", reason="needs transferkit[demo]")
     done = CliRunner().invoke(cli, ["demo", "--to", str(tmp_path), "--quiet"])
     assert done.exit_code == 0, done.output
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())

@@ -1,21 +1,23 @@
 """A retrained network as one functional Keras model of Keras's own layers.
 
 transferkit's own layers stand in a backbone (pixel preprocessing, normalisation that follows its weights); in
-a file they would ask everybody who opens it for transferkit, so Keras's own take their places.
+a file they would ask everybody who opens it for transferkit, so Keras's own take their places, or KerasHub's.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from transferkit.backbones._keras import apply
+from transferkit.backbones.keras_hub.unroll import Wrapper
 from transferkit.backbones.live_normalisation import LiveNormalization
 from transferkit.backbones.pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
 
-__all__ = ["plain_model"]
+__all__ = ["plain_model", "unrestorable"]
 
 
 def plain_model(backbone: Any, network: Any) -> Any:
@@ -29,7 +31,7 @@ def plain_model(backbone: Any, network: Any) -> Any:
         A model from images ``[N, h, w, 3]`` of 0..255, any dtype, to probabilities float32 ``[N, classes]``.
     """
     images = keras.Input((*backbone.input_size, 3), dtype="float32", name="images")
-    features = keras.ops.cast(apply(backbone.model, images, _call), "float32")
+    features = keras.ops.cast(apply(backbone.model, images, functools.partial(_call, images)), "float32")
     mean, scale = np.asarray(network.standardise.mean), np.asarray(network.standardise.scale)
     standard = keras.layers.Normalization(
         mean=mean, variance=np.broadcast_to(scale**2, mean.shape), name="standardise", dtype="float32"
@@ -44,7 +46,40 @@ def plain_model(backbone: Any, network: Any) -> Any:
     return keras.Model(images, answer, name="transferkit")
 
 
-def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+def unrestorable(backbone: Any) -> list[str]:
+    """The kinds of layers that Keras writes into a file and cannot read from it.
+
+    Some of KerasHub's state a configuration that their own constructor does not take, and layers of a user's
+    code are unknown to the process that opens the file.
+
+    Args:
+        backbone: a functional one.
+
+    Returns:
+        Names of classes, sorted; one layer of each class is asked.
+    """
+    layers = (layer.inner if isinstance(layer, Wrapper) else layer for layer in backbone.model.layers)
+    kinds = {type(layer): layer for layer in layers if not isinstance(layer, (Pixels, LiveNormalization))}
+    return sorted(
+        kind.__name__
+        for kind, layer in kinds.items()
+        if not kind.__module__.startswith("keras.") and not _restores(layer)
+    )
+
+
+def _restores(layer: Any) -> bool:
+    try:
+        stated = keras.saving.serialize_keras_object(layer)
+        stated.pop("build_config", None)  # its weights need not be made
+        keras.saving.deserialize_keras_object(stated)
+    except Exception:  # a layer's code raises what it likes
+        return False
+    return True
+
+
+def _call(taken: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(layer, Wrapper):
+        return layer.plain(args[0], taken)
     if isinstance(layer, Pixels):
         return _pixels(layer.normalisation, args[0])
     if isinstance(layer, LiveNormalization):

@@ -9,7 +9,7 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 
-__all__ = ["AnswerBlock", "CountedPatches", "Described", "PlacedBlock", "unrolled"]
+__all__ = ["AnswerBlock", "CountedPatches", "Described", "PlacedBlock", "Wrapper", "unrolled"]
 
 
 # What decides how a part of a Swin transformer computes, beside its weights.
@@ -17,7 +17,25 @@ _SWIN = ("dim", "depth", "window_size", "num_heads", "mlp_ratio", "input_resolut
          "embed_dim", "_qkv_bias", "_dropout_rate", "_attention_dropout", "_drop_path")  # fmt: skip
 
 
-class PlacedBlock(keras.layers.Layer):
+class Wrapper(keras.layers.Layer):
+    """Stands around one layer of KerasHub's, which it shares; a file for Keras takes that one alone."""
+
+    @property
+    def inner(self) -> Any:
+        """KerasHub's own layer."""
+        raise NotImplementedError
+
+    def plain(self, x: Any, images: Any) -> Any:
+        """The same, by KerasHub's layer alone where that can be read from a file.
+
+        Args:
+            x: what the layer takes.
+            images: symbolic, of the size that the network was made for.
+        """
+        return self(x)
+
+
+class PlacedBlock(Wrapper):
     """A block of DINOv3 with the rotary positions of the patches inside.
 
     In KerasHub's network they come from the images past all blocks, so that no block is a place through which
@@ -27,6 +45,8 @@ class PlacedBlock(keras.layers.Layer):
     def __init__(self, block: Any, positions: Any, before: int, size: tuple[int, int]) -> None:
         super().__init__(name=block.name, dtype=block.dtype_policy)
         self.block = block
+        # Kept from Keras's tracking: one layer of positions serves all blocks and is none of their parts.
+        self._positions_of = lambda: positions
         self.before = before
         self.size = tuple(size)
         self._positions_config = keras.saving.serialize_keras_object(positions)
@@ -41,6 +61,13 @@ class PlacedBlock(keras.layers.Layer):
             inputs, position_embeddings=(cos, sin), num_prefix_tokens=self.before, training=training
         )
 
+    @property
+    def inner(self) -> Any:
+        return self.block
+
+    def plain(self, x: Any, images: Any) -> Any:
+        return self.block(x, position_embeddings=self._positions_of()(images), num_prefix_tokens=self.before)
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
@@ -54,7 +81,7 @@ class PlacedBlock(keras.layers.Layer):
         }
 
 
-class AnswerBlock(keras.layers.Layer):
+class AnswerBlock(Wrapper):
     """A block of DeiT without the scores of its attention, which it gives beside its answer."""
 
     def __init__(self, block: Any) -> None:
@@ -65,6 +92,10 @@ class AnswerBlock(keras.layers.Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.block(inputs, training=training)[0]
 
+    @property
+    def inner(self) -> Any:
+        return self.block
+
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
@@ -72,7 +103,7 @@ class AnswerBlock(keras.layers.Layer):
         return {"name": self.name, "block": keras.saving.serialize_keras_object(self.block)}
 
 
-class Described(keras.layers.Layer):
+class Described(Wrapper):
     """A part of a Swin transformer, which in KerasHub fails to say its configuration: it names a class."""
 
     def __init__(self, part: Any) -> None:
@@ -82,6 +113,10 @@ class Described(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.part(inputs, training=training)
+
+    @property
+    def inner(self) -> Any:
+        return self.part
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return self.part.compute_output_shape(input_shape)
@@ -93,7 +128,7 @@ class Described(keras.layers.Layer):
         return {"name": self.name, "kind": type(self.part).__name__, **facts}
 
 
-class CountedPatches(keras.layers.Layer):
+class CountedPatches(Wrapper):
     """The patches of SigLIP: KerasHub's layer declares one more token than it gives, which a cut believes."""
 
     def __init__(self, patches: Any) -> None:
@@ -103,6 +138,13 @@ class CountedPatches(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.patches(inputs, training=training)
+
+    @property
+    def inner(self) -> Any:
+        return self.patches
+
+    def plain(self, x: Any, images: Any) -> Any:
+        return self.patches(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.patches.num_positions, self.patches.hidden_dim)

@@ -45,8 +45,18 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
             expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
             faults.append(fault("export.formats", name, expected, hint))
+        elif load_format(name).FUNCTIONAL and (kinds := _unrestorable(backbone)):
+            expected = f"a backbone that Keras can read from a file; it fails for {', '.join(kinds)}"
+            hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
+            faults.append(fault("export.formats", name, expected, hint))
     if faults:
         raise UserError(*faults)
+
+
+def _unrestorable(backbone: Backbone) -> list[str]:
+    from transferkit.export.plain_keras import unrestorable
+
+    return unrestorable(backbone)
 
 
 def make_export_spec(
