@@ -30,9 +30,9 @@ def measure(count: int, evicting: bool) -> dict[str, float]:
     import numpy as np
     import tensorflow as tf
 
+    from transferkit.activations.activation_batches import dataset, epoch_steps
     from transferkit.activations.cache import Cache
     from transferkit.activations.index import digests_of
-    from transferkit.activations.source import dataset, epoch_steps
 
     rng = np.random.default_rng(0)
     digests = digests_of([hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)])

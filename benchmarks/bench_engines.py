@@ -33,8 +33,8 @@ def main() -> None:
     import keras
     from bench_decode import photo
 
-    from transferkit.activations.choose import available, choose_engine
-    from transferkit.backbones.load import load_backbone
+    from transferkit.activations.choose_engine import available, choose_engine
+    from transferkit.backbones.load_backbone import load_backbone
 
     cards = {
         "MobileNetV2": "mobilenet_v2",

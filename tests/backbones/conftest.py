@@ -36,7 +36,7 @@ def application() -> Any:
 @pytest.fixture(scope="session")
 def wanted(application: Any, images: np.ndarray) -> np.ndarray:
     """Its features of the images."""
-    from transferkit.backbones.pixels import Pixels
+    from transferkit.backbones.normalise_pixels import Pixels
 
     return np.asarray(application(Pixels("tf")(images), training=False))
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, tensors_of_layer
-from transferkit.backbones.packaged import packaged_file
-from transferkit.backbones.torch_file import read_tensors
+from transferkit.backbones.weights.packaged import packaged_file
+from transferkit.backbones.weights.torch_file import read_tensors
 from transferkit.card import load_card
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import decoder

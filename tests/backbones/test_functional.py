@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.activations.choose import choose_engine
+from transferkit.activations.choose_engine import choose_engine
 from transferkit.backbones import Cut, load_backbone
-from transferkit.backbones.digest import of_variables
+from transferkit.backbones.weights.digest import of_variables
 from transferkit.errors import UserError
 
 
@@ -191,7 +191,7 @@ def test_penalties_of_what_trains(restless: Any) -> None:
 
 
 def test_pixel_layer_round_trips(images: np.ndarray) -> None:
-    from transferkit.backbones.pixels import Pixels
+    from transferkit.backbones.normalise_pixels import Pixels
 
     layer = Pixels("caffe")
     again = Pixels.from_config(layer.get_config())

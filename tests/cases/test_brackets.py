@@ -184,7 +184,7 @@ def test_the_lines_of_the_report_work_when_pasted(project, monkeypatch):
 
 
 def test_a_backbone_s_checkpoint_and_saved_model_are_found_there(tmp_path):
-    from transferkit.backbones.checkpoint import find_checkpoint
+    from transferkit.backbones.weights.checkpoint import find_checkpoint
 
     folder = tmp_path / NAME
     variable = tf.Variable(3.0)

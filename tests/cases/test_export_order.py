@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import saved_model
-from transferkit.export.spec import About, ExportSpec
 
 CLASSES = ("ant", "bee", "cat")
 SHARES = np.array([[0.2, 0.1, 0.7], [0.5, 0.3, 0.2], [0.1, 0.6, 0.3]], np.float32)

@@ -12,7 +12,7 @@ import transferkit
 from transferkit.errors import UserError
 from transferkit.recipe import load
 from transferkit.runs.folder.located import located, record_paths
-from transferkit.runs.folder.manifest import read_facts
+from transferkit.runs.folder.run_manifest import read_facts
 from transferkit.runs.folder.verify import verify_run
 
 

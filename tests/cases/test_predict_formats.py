@@ -15,8 +15,8 @@ from PIL import Image
 
 from transferkit.cli import main
 from transferkit.cli.predict import command
+from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import load_format
-from transferkit.export.spec import About, ExportSpec
 from transferkit.export.versions import write_export_manifest
 
 CLASSES = ("dark", "light", "=red")

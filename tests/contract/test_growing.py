@@ -89,7 +89,7 @@ import json
 import numpy as np
 
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
-from transferkit.export.spec import About
+from transferkit.export.export_spec import About
 
 FILE, TITLE, TOLERANCE, NEEDS, EXTRA, FUNCTIONAL = "table.npz", "Answers by image", EXACT, (), None, False
 USAGE = "numpy.load({path!r})"

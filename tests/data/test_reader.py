@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from transferkit.data.facts import format_of
+from transferkit.data.image_facts import format_of
 from transferkit.data.pixels import transcode
 from transferkit.data.pixels.decode import decode
 from transferkit.data.pixels.decoding import Decoding

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transferkit.estimator as tke
-from transferkit.estimator.namespace.check import main, uses_in
+from transferkit.estimator.namespace.find_uses import main, uses_in
 
 _OLD = """
 import sys

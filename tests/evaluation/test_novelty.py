@@ -43,7 +43,7 @@ def test_wide_features_keep_the_largest_axes_alone():
 
 
 def test_the_graph_gives_the_same_scores():
-    from transferkit.transfer.novelty import Novelty
+    from transferkit.transfer.novelty_score import Novelty
 
     model = NoveltyModel.from_arrays({**fit_novelty(FEATURES, LABELS).arrays(), "threshold": 7.0})
     found = Novelty(model.arrays())(FEATURES).numpy()

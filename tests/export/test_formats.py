@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from transferkit.errors import UserError
+from transferkit.export.export_spec import About
 from transferkit.export.formats import find_artefacts, format_names, load_format, size_of
-from transferkit.export.spec import About
 from transferkit.recipe import Recipe
 
 from .conftest import CLASSES, make_small
@@ -121,7 +121,7 @@ def test_a_keras_file_opens_in_keras_without_transferkit(small, artefacts, tmp_p
 
 @pytest.mark.parametrize("normalisation", ["tf", "torch", "caffe", "unit", "none"])
 def test_preprocessing_of_keras_own_layers_is_the_same(normalisation):
-    from transferkit.backbones.pixels import Pixels
+    from transferkit.backbones.normalise_pixels import Pixels
     from transferkit.export.plain_keras import _pixels
     from transferkit.keras3 import keras
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferkit.data.facts import read_facts
+from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.export import variants
+from transferkit.export.export_spec import About
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import EXACT, Tolerance
 from transferkit.export.parity import Checker, Reference, judge, save_answers
-from transferkit.export.spec import About
 from transferkit.export.variants import VARIANTS, Variant, write_variants
 
 CLASSES = ("a", "b")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import saved_model
-from transferkit.export.spec import About, ExportSpec
 
 
 def test_nothing_lies_beside_a_version_while_it_is_written(tmp_path, monkeypatch):

@@ -18,9 +18,9 @@ from transferkit.array_file import read_arrays, write_arrays
 from transferkit.cli import cli, main
 from transferkit.errors import UserError
 from transferkit.export.versions import changes_of, check_artefact
-from transferkit.files import manifest as file_manifest
-from transferkit.files.manifest import NAME, read_manifest, write_manifest
-from transferkit.runs.folder.manifest import file_changes, unknown_files
+from transferkit.files import checksum_manifest as file_manifest
+from transferkit.files.checksum_manifest import NAME, read_manifest, write_manifest
+from transferkit.runs.folder.run_manifest import file_changes, unknown_files
 from transferkit.runs.prediction.predict import Exported, find_export
 
 
@@ -211,8 +211,8 @@ def test_evaluate_and_export_refuse_other_weights(run):
 def test_weights_and_answers_that_are_no_numbers_are_one_line(run, data, tmp_path, capsys):
     import tensorflow as tf
 
+    from transferkit.export.export_spec import About, ExportSpec
     from transferkit.export.formats import saved_model
-    from transferkit.export.spec import About, ExportSpec
 
     arrays = read_arrays(run / "weights.npz")
     write_arrays(run / "weights.npz", {name: np.full_like(one, np.nan) for name, one in arrays.items()})

@@ -316,7 +316,7 @@ def test_no_file_allows_lambda_layers(place, key, capsys):
         "os.system",
         "keras.applications.imagenet_utils.preprocess_input",
         "keras.saving.load_model",
-        "transferkit.backbones.load.load_backbone",
+        "transferkit.backbones.load_backbone.load_backbone",
         "transferkit.backbones.networks.embedded.Any",
         "transferkit.backbones.networks.embedded.keras",
         "keras.applications.evil.Evil",

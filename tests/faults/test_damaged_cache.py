@@ -20,7 +20,7 @@ from transferkit.activations import index as indexes
 from transferkit.activations import rows as array_rows
 from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose import available, choose_engine
+from transferkit.activations.choose_engine import available, choose_engine
 from transferkit.activations.compute import compute
 from transferkit.activations.index import HEADER, RECORD, digests_of
 from transferkit.data.pixels.decoding import Decoding

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from transferkit.data.check import Limits, read_header
-from transferkit.data.facts import read_facts
+from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.pixels.gif_blocks import first_frame
 from transferkit.data.pixels.memory import Budget, decoding_bytes

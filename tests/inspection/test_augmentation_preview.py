@@ -12,7 +12,7 @@ from transferkit.cli import cli
 from transferkit.errors import UserError
 from transferkit.inspection.contact_sheet import Tile, draw_sheet
 from transferkit.recipe import load
-from transferkit.training.augment import make_views
+from transferkit.training.augmented_batches import make_views
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress
 

@@ -11,7 +11,7 @@ from PIL import Image
 from transferkit.augmentation import make_augmentation
 from transferkit.data.reader import read_image
 from transferkit.recipe import load
-from transferkit.training.augment import make_direct, make_views
+from transferkit.training.augmented_batches import make_direct, make_views
 from transferkit.training.images import Images, Row
 
 FLIP_AND_COLOUR = ["augmentation.flip=true", "augmentation.color=0.4"]

@@ -10,7 +10,7 @@
     result.stats       # images computed and found, seconds, engine, bytes
 
 With ``views`` the rows are ``[len(items), K]``, one a view. ``cut`` is anything like
-:class:`transferkit.activations.engine.CutLike`.
+:class:`transferkit.activations.prefix_engine.CutLike`.
 
 Every row that is found is checked against the index's checksum before it is handed out; what is damaged is
 computed again.
@@ -32,9 +32,9 @@ from typing import Any
 import numpy as np
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose import choose_engine
-from transferkit.activations.engine import CutLike, Engine
+from transferkit.activations.choose_engine import choose_engine
 from transferkit.activations.feature_request import FeatureRequest
+from transferkit.activations.prefix_engine import CutLike, Engine
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.views import Views
@@ -135,7 +135,7 @@ def compute(
         cut: the frozen prefix.
         items: content hash (64 hexadecimal digits) and file of each image, in the caller's order.
         decoding: what decides the pixels.
-        engine: ``"auto"`` or one of :data:`transferkit.activations.choose.ENGINES`.
+        engine: ``"auto"`` or one of :data:`transferkit.activations.choose_engine.ENGINES`.
         batch_size: images that are decoded ahead together and given to the engine at once.
         threads: threads that decode; None takes as many as the process has cores.
         cache_dir: folder of the cache; None takes the user's.

@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
-from transferkit.backbones.load import load_backbone
+from transferkit.backbones.load_backbone import load_backbone
 
 __all__ = ["Backbone", "BatchNorm", "Cut", "LayerFacts", "Stage", "load_backbone"]

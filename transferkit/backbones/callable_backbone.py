@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
-from transferkit.backbones.digest import of_parts, of_variables
-from transferkit.backbones.pixels import Pixels
+from transferkit.backbones.normalise_pixels import Pixels
+from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from transferkit.backbones._keras import apply, keras, own_names, seeded
 from transferkit.backbones.live_normalisation import live
-from transferkit.backbones.pixels import Pixels
+from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
 

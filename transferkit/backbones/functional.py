@@ -11,9 +11,9 @@ from typing import Any
 from transferkit.backbones._keras import keras, outputs_of
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
 from transferkit.backbones.cost import forward_operations
-from transferkit.backbones.digest import of_parts, of_variables
-from transferkit.backbones.graph import Step, steps
 from transferkit.backbones.inference_mode import hold_still, is_batch_norm, takes_mode
+from transferkit.backbones.layer_graph import Step, steps
+from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

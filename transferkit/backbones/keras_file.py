@@ -14,12 +14,12 @@ from typing import Any
 import h5py
 
 from transferkit.backbones._keras import keras, outputs_of, own_names
-from transferkit.backbones.digest import of_path
 from transferkit.backbones.flatten import flat, flat_operations, free_name
 from transferkit.backbones.functional import FunctionalBackbone
-from transferkit.backbones.graph import steps
-from transferkit.backbones.pixels import Pixels
+from transferkit.backbones.layer_graph import steps
+from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.stages import stages_of
+from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card, list_cards
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowed

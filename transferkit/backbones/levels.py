@@ -14,9 +14,9 @@ import numpy as np
 
 from transferkit.backbones._keras import keras
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut
-from transferkit.backbones.digest import of_parts
 from transferkit.backbones.flatten import free_name
 from transferkit.backbones.functional import FunctionalBackbone
+from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["Leveled", "Pooling", "columns_of", "level_names", "with_levels"]

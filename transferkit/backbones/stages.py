@@ -7,7 +7,7 @@ from typing import Any
 
 from transferkit.backbones._keras import outputs_of
 from transferkit.backbones.backbone import Stage
-from transferkit.backbones.graph import steps
+from transferkit.backbones.layer_graph import steps
 from transferkit.card import Card
 
 __all__ = ["stages_of"]

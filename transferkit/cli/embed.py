@@ -45,7 +45,7 @@ def command(
       transferkit embed embedded photos/ --to features.npy --set backbone.input_size=96
     """
     from transferkit.runs.features.embed import embed
-    from transferkit.runs.features.tables import check_table
+    from transferkit.runs.features.table_files import check_table
 
     check_table(Path(to))
     found = embed(model, photos, overrides=settings, quiet=quiet, allow_code=allow_code)

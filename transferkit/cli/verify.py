@@ -38,7 +38,7 @@ def command(run: str, data: str | None, as_json_: bool, allow_code: bool) -> Non
         same = "unchanged: every file is as it was exported"
     else:
         from transferkit.runs.finished.run import load_run
-        from transferkit.runs.folder.manifest import unknown_files
+        from transferkit.runs.folder.run_manifest import unknown_files
 
         opened = load_run(run)
         changes, unknown = verify_run(opened, data, allow_code), unknown_files(opened.path)

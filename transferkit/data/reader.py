@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.cpu import available_cores
-from transferkit.data.facts import read_facts
+from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decode import decode
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.pixels.memory import decoding_bytes, shared_budget

@@ -2,6 +2,6 @@
 
 import sys
 
-from transferkit.estimator.namespace.check import main
+from transferkit.estimator.namespace.find_uses import main
 
 sys.exit(main(sys.argv[1:]))

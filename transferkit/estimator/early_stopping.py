@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import did_you_mean, fault
-from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.training_log import progress
 from transferkit.estimator.summaries import flush_now
 
 __all__ = [

@@ -21,9 +21,9 @@ from transferkit.estimator.graph.functions import GraphFunction, reader_of
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.graph.tracing import trace
 from transferkit.estimator.loops.stepping import Batches, GraphLoop
-from transferkit.estimator.session.progress import progress
 from transferkit.estimator.session.scaffold import first_values, make_ready, restore_by
 from transferkit.estimator.session.session import GraphSession
+from transferkit.estimator.session.training_log import progress
 from transferkit.estimator.spec import ModeKeys
 from transferkit.estimator.summaries import SummaryLog
 from transferkit.estimator.variables import slices

@@ -20,7 +20,7 @@ from transferkit.estimator.graph.calling import call_model_fn, check_model_fn
 from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.session.hooks import check_hooks
-from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.training_log import progress
 
 __all__ = ["Estimator"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from transferkit.errors import fault
 from transferkit.estimator.early_stopping import read_eval_metrics
-from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.training_log import progress
 
 __all__ = ["BestExporter", "Exporter", "FinalExporter", "LatestExporter"]
 

@@ -15,7 +15,7 @@ from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
 from transferkit.estimator.session.hooks import check_hooks
-from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.training_log import progress
 
 __all__ = ["EvalSpec", "TrainSpec", "train_and_evaluate"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.evaluation.evaluation import Evaluation
 from transferkit.evaluation.multi_label import evaluate_multi_label
-from transferkit.evaluation.result import Evaluation
 from transferkit.evaluation.single_label import evaluate_single_label
 
 __all__ = ["evaluate"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from transferkit.errors import GateError, UserError, did_you_mean, fault
 
 if TYPE_CHECKING:
-    from transferkit.evaluation.result import Evaluation
+    from transferkit.evaluation.evaluation import Evaluation
 
 __all__ = ["Gate", "check", "parse"]
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from transferkit.evaluation.bootstrap import count_interval, mean_interval
 from transferkit.evaluation.curves import areas, one_curve
-from transferkit.evaluation.parts import row_parts
+from transferkit.evaluation.evaluation import ClassFigures, Evaluation
 from transferkit.evaluation.reliability import binned, curve_of, expected_calibration_error
-from transferkit.evaluation.result import ClassFigures, Evaluation
+from transferkit.evaluation.row_parts import row_parts
 from transferkit.evaluation.single_label import LEAST_PROBABILITY, MOST_CURVES
 
 __all__ = ["evaluate_multi_label"]

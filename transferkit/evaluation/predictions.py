@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.evaluation.parts import row_parts
+from transferkit.evaluation.row_parts import row_parts
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from transferkit.evaluation.result import Evaluation
+    from transferkit.evaluation.evaluation import Evaluation
 
 __all__ = ["Predictions", "parse_top", "read_predictions", "write_predictions"]
 

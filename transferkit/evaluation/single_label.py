@@ -9,9 +9,9 @@ import numpy as np
 
 from transferkit.evaluation.bootstrap import mean_interval, table_interval
 from transferkit.evaluation.curves import Curve, areas, one_curve
-from transferkit.evaluation.parts import row_parts
+from transferkit.evaluation.evaluation import ClassFigures, Evaluation
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
-from transferkit.evaluation.result import ClassFigures, Evaluation
+from transferkit.evaluation.row_parts import row_parts
 
 __all__ = ["evaluate_single_label", "macro_f1", "macro_recall"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import About
 from transferkit.export.formats import check_installed, find_artefacts, format_of, load_format, size_of
 from transferkit.export.formats._base import Tensor
-from transferkit.export.spec import About
 from transferkit.export.versions import changes_of, versions
 from transferkit.files.plain_path import is_pattern
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from transferkit.export.spec import About
+from transferkit.export.export_spec import About
 
 __all__ = ["check_outputs", "order_of", "output_names"]
 

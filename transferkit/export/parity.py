@@ -17,9 +17,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from transferkit.export.export_spec import About
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.outputs import check_outputs
-from transferkit.export.spec import About
 
 __all__ = ["Checker", "Finding", "Reference", "judge", "save_answers"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from transferkit.backbones._keras import apply
 from transferkit.backbones.keras_hub.unroll import Wrapper
 from transferkit.backbones.live_normalisation import LiveNormalization
-from transferkit.backbones.pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
+from transferkit.backbones.normalise_pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
 
 __all__ = ["plain_model", "unrestorable"]
@@ -94,7 +94,7 @@ def _call(taken: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _pixels(normalisation: str, images: Any) -> Any:
-    """What :class:`~transferkit.backbones.pixels.Pixels` does, of Keras's own layers."""
+    """What :class:`~transferkit.backbones.normalise_pixels.Pixels` does, of Keras's own layers."""
     layers = keras.layers
     if normalisation == "tf":
         return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="pixels")(images)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from transferkit._version import __version__
 from transferkit.errors import UserError, fault
+from transferkit.files.checksum_manifest import read_manifest, said_of, write_manifest
 from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.lock import alone
-from transferkit.files.manifest import read_manifest, said_of, write_manifest
 
 __all__ = [
     "NewVersion",

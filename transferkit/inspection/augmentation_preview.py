@@ -125,7 +125,7 @@ def _view_rows(
     recipe: Recipe, images: Images, chosen: list[int], pixels: np.ndarray, count: int
 ) -> list[tuple[str, list[Tile]]]:
     from transferkit.inspection.contact_sheet import Tile
-    from transferkit.training.augment import make_views
+    from transferkit.training.augmented_batches import make_views
 
     rows = [
         (f"{images.rows[index].label}: {Path(images.rows[index].name).name}", [Tile(pixels[row])])

@@ -103,7 +103,7 @@ def _features_by(
     reference: str, weights: str, dataset: DataSet, report: Callable[[str, int, int], None]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from the indices of items to their features; opens the backbone at once, to fail early."""
-    from transferkit.backbones.load import load_backbone
+    from transferkit.backbones.load_backbone import load_backbone
 
     backbone = load_backbone(reference, weights)
     cut: Any = backbone.cut(None)

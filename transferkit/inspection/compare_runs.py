@@ -13,7 +13,7 @@ from transferkit.errors import UserError, fault
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Comparison, Evaluation
-    from transferkit.recipe.explain import Difference
+    from transferkit.recipe.origins import Difference
     from transferkit.runs.finished.run import Run
 
 __all__ = ["ComparedRuns", "compare_runs"]
@@ -50,7 +50,7 @@ class ComparedRuns:
     def _repr_html_(self) -> str:
         """What a notebook shows: verdicts, figures, classes and confusions that differ most, recipes."""
         from transferkit.html_pieces import block, html_table, paragraph
-        from transferkit.recipe.explain import as_text
+        from transferkit.recipe.origins import as_text
 
         header = ("", *self.names)
         parts = [paragraph(*verdict.splitlines()) for verdict in self.verdicts()]
@@ -156,7 +156,7 @@ def compare_runs(runs: Sequence[str | os.PathLike[str] | Run]) -> ComparedRuns:
     0.5
     """
     from transferkit.evaluation import compare, read_predictions
-    from transferkit.recipe.explain import diff
+    from transferkit.recipe.origins import diff
     from transferkit.runs.finished.run import Run
 
     if isinstance(runs, str | os.PathLike) or len(runs) < 2:

@@ -279,7 +279,7 @@ def _run() -> Iterator[Finding]:
     where = "the accelerator" if on_accelerator() else "the CPU"
     yield Finding("a run here", "computes on", where)
     try:
-        from transferkit.activations.choose import available
+        from transferkit.activations.choose_engine import available
 
         yield Finding(
             "a run here", "engines", ", ".join(available()) + ": the fastest one that agrees is taken"

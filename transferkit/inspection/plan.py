@@ -231,7 +231,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     from transferkit.augmentation import make_augmentation
     from transferkit.backbones import load_backbone
     from transferkit.freezing import plan_freeze
-    from transferkit.training.augment import trains_through
+    from transferkit.training.augmented_batches import trains_through
     from transferkit.training.parts import with_features
 
     section = resolved.backbone

@@ -132,7 +132,7 @@ def _probe(
     with progress.stage("start", unit="module"):
         start_tensorflow()
         with loading():
-            from transferkit.backbones.weights import at_hand
+            from transferkit.backbones.weights.pretrained import at_hand
     kept = at_hand()
     names = list(dict.fromkeys(backbones if backbones is not None else kept))
     if not names:
@@ -223,7 +223,7 @@ def _known(name: str) -> bool:
 def _speed(network: Any, size: tuple[int, int], recipe: Recipe) -> float:
     """Images/s through the frozen backbone by the engine that is chosen for it, without reading files."""
     from transferkit.activations.cache import Cache
-    from transferkit.activations.choose import choose_engine
+    from transferkit.activations.choose_engine import choose_engine
 
     cut = network.cut if network.cut.kept_as is None else network.cut.kept_as
     pixels = np.random.default_rng(0).integers(0, 256, (_TIMED, *size, 3), dtype=np.uint8)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.optimizers.groups import grouped
+from transferkit.optimizers.variable_groups import grouped
 from transferkit.registry import import_dotted
 
 __all__ = ["batches_seen", "make_optimizer"]

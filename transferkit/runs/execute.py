@@ -16,19 +16,19 @@ from transferkit.evaluation import Evaluation
 from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
 from transferkit.runs.calibration.calibrate import Calibrated, calibrate, logits_of
-from transferkit.runs.calibration.novelty import FILE as NOVELTY
-from transferkit.runs.calibration.novelty import NoveltyFacts, settle_novelty
-from transferkit.runs.calibration.thresholds import settle_thresholds, thresholds_of
+from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
+from transferkit.runs.calibration.settle_novelty import NoveltyFacts, settle_novelty
+from transferkit.runs.calibration.settle_thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.checks.same_data import check_weights, same_data
-from transferkit.runs.context import RunContext
 from transferkit.runs.folder.chosen_head import write_chosen
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.release.parity_gate import HeldOut, ParityResult
 from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
-from transferkit.runs.result import RunResult
-from transferkit.runs.results.evaluate import evaluate_network
+from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.suggest_head import suggest_head
 from transferkit.runs.results.write_results import write_inputs, write_outcome
+from transferkit.runs.run_context import RunContext
+from transferkit.runs.run_result import RunResult
 from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.tensorflow_startup import on_accelerator
 from transferkit.training.images import Images

@@ -16,13 +16,13 @@ from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.recipe.explain import diff
+from transferkit.recipe.origins import diff
 from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
-from transferkit.runs.context import RunContext
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.folder.run_folder import RunFolder
+from transferkit.runs.run_context import RunContext
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
 from transferkit.training.progress import Progress
@@ -160,7 +160,7 @@ def _run(
         start_tensorflow()
         with loading():
             from transferkit.runs.execute import execute
-            from transferkit.runs.sweep.run import run_sweep
+            from transferkit.runs.sweep.run_sweep import run_sweep
 
     run_all = execute if resolved.sweep is None else run_sweep
     evaluation = run_all(resolved, images, RunContext(place, wanted, progress, began, resume))

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.activations.columns import Columns
+from transferkit.activations.activation_batches import dataset
 from transferkit.activations.compute import Activations, compute
-from transferkit.activations.source import dataset
+from transferkit.activations.row_columns import Columns
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
-from transferkit.training.augment import make_direct, make_mixer, make_views, trains_through
+from transferkit.training.augmented_batches import make_direct, make_mixer, make_views, trains_through
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
@@ -38,7 +38,7 @@ class CutFeatures:
         kept: int64 ``[N]``: the item of ``activations`` that each of the run's images is, -1 for none.
         views: the augmented views of the images that :attr:`viewed` lists, or None.
         viewed: int64 ``[M]``: the run's images that have views, ascending.
-        mix: mixes a training batch (:func:`transferkit.training.augment.make_mixer`), or None.
+        mix: mixes a training batch (:func:`transferkit.training.augmented_batches.make_mixer`), or None.
         direct: where training passes the whole network: gives the training batches, as images.
     """
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.activations.source import epoch_order, epoch_steps
+from transferkit.activations.activation_batches import epoch_order, epoch_steps
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline
 from transferkit.cpu import available_cores

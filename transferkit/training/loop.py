@@ -20,7 +20,7 @@ from transferkit.training.optimizer import build_optimizer
 from transferkit.training.parts import Parts, features_of
 from transferkit.training.phase import MOMENTS, PhaseData, PhaseSetup, train_phase
 from transferkit.training.progress import Progress
-from transferkit.training.result import Trained
+from transferkit.training.trained import Trained
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.transfer.novelty import Novelty
+from transferkit.transfer.novelty_score import Novelty
 from transferkit.transfer.standardise import Standardise
 
 __all__ = ["Network"]

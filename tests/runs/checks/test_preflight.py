@@ -14,7 +14,7 @@ from transferkit.cli import cli
 from transferkit.errors import UserError
 from transferkit.recipe import load
 from transferkit.runs.checks.preflight import preflight
-from transferkit.runs.sweep.choose import check_sweep
+from transferkit.runs.sweep.choose_values import check_sweep
 
 # A fault of each kind: a word, a card, a gate, packages of three kinds, a folder, files.
 FAULTS = """

@@ -26,8 +26,8 @@ def export(tmp_path_factory) -> Path:
     """A SavedModel that knows dark, light and red pictures, and abstains below 0.9."""
     import tensorflow as tf
 
+    from transferkit.export.export_spec import About, ExportSpec
     from transferkit.export.formats.saved_model import write
-    from transferkit.export.spec import About, ExportSpec
 
     weights = tf.Variable([[-9.0, 9.0, 9.0], [-9.0, 9.0, -9.0], [-9.0, 9.0, -9.0]])
 

@@ -12,7 +12,7 @@ import numpy as np
 from transferkit.data.check.duplicates import exact_duplicates
 from transferkit.data.check.finding import CheckResult, Finding, in_order
 from transferkit.data.check.header import Header
-from transferkit.data.check.labels import (
+from transferkit.data.check.label_errors import (
     cross_validated_probabilities,
     cross_validated_scores,
     suspect_marks,

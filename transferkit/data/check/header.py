@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from transferkit.data.check.limits import Limits, refusal
-from transferkit.data.facts import Facts, read_facts
+from transferkit.data.image_facts import Facts, read_facts
 from transferkit.data.left_out import Kind
 from transferkit.data.pixels.pillow import pillow_reason
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transferkit.data.facts import Facts
+from transferkit.data.image_facts import Facts
 from transferkit.data.pixels.decoding import Decoding
 
 __all__ = ["MOST_BYTES", "Budget", "decoding_bytes", "shared_budget"]

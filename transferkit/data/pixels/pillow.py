@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, BinaryIO
 
-from transferkit.data.facts import Facts, format_of
+from transferkit.data.image_facts import Facts, format_of
 from transferkit.recipe.colour import WHITE, Colour
 
 __all__ = ["ORIENTATION", "as_rgb", "facts_of", "open_image", "orientation_of", "pillow_reason"]

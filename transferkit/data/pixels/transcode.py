@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from transferkit.data.facts import format_of
+from transferkit.data.image_facts import format_of
 from transferkit.data.pixels.bmp import BITS, HEADER, LEAST_INFO
 from transferkit.data.pixels.decode import graph_formats
 from transferkit.data.pixels.decoding import Decoding

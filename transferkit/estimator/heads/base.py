@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
-from transferkit.estimator.heads.training import loss_summaries, train_op
+from transferkit.estimator.heads.train_op import loss_summaries, train_op
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
 
 __all__ = ["CLASSIFY_SIGNATURE", "PREDICT_SIGNATURE", "REGRESS_SIGNATURE", "Head"]

@@ -20,7 +20,7 @@ from transferkit.estimator.heads.labels import (
 )
 from transferkit.estimator.heads.shapes import as_logits, dense_labels, in_range
 from transferkit.estimator.heads.single import SingleHead
-from transferkit.estimator.heads.thresholds import threshold_metrics, update_threshold_metrics
+from transferkit.estimator.heads.threshold_metrics import threshold_metrics, update_threshold_metrics
 from transferkit.estimator.heads.updating import MajorityShare, update_mean, update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras

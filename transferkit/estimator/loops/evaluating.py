@@ -17,7 +17,7 @@ from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_of
 from transferkit.estimator.loops.stepping import Batches
 from transferkit.estimator.session.hooks import HookRunner
-from transferkit.estimator.session.progress import progress
+from transferkit.estimator.session.training_log import progress
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 
 __all__ = ["evaluate"]

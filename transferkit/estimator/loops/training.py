@@ -20,8 +20,8 @@ from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_o
 from transferkit.estimator.loops.signals import Termination
 from transferkit.estimator.loops.stepping import Batches, GraphLoop
 from transferkit.estimator.session.hooks import HookRunner, check_hooks
-from transferkit.estimator.session.progress import LossLog, progress
 from transferkit.estimator.session.scaffold import kept_by
+from transferkit.estimator.session.training_log import LossLog, progress
 from transferkit.estimator.spec import ModeKeys
 from transferkit.estimator.summaries import LearningRate, Speed, SummaryLog, merged_summary
 from transferkit.private.tensorflow_attributes import folder_of_hook

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.heads.base import Head
-from transferkit.estimator.heads.training import keras_train_op, scaled_by_replicas
+from transferkit.estimator.heads.train_op import keras_train_op, scaled_by_replicas
 from transferkit.estimator.premade.logits import Logits
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras

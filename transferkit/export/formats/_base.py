@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.export.spec import About
+from transferkit.export.export_spec import About
 
 __all__ = ["EXACT", "LoadedArtefact", "Tensor", "Tolerance"]
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats._base import LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
-from transferkit.export.spec import ExportSpec
 from transferkit.files.plain_path import plain_temporary_folder
 
 __all__ = ["USAGE", "convert", "quiet", "read", "save"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.export.spec import ExportSpec
+from transferkit.export.export_spec import ExportSpec
 
 __all__ = ["Answering"]
 

@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from transferkit.errors import UserError, fault
-from transferkit.export.spec import About, labels_text, read_labels
+from transferkit.export.export_spec import About, labels_text, read_labels
 
 __all__ = ["ABOUT", "LABELS", "add_facts", "read_facts"]
 

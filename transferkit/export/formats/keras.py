@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import add_facts, read_facts
-from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import About, ExportSpec, labels_text, read_labels
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
-from transferkit.export.spec import About, ExportSpec, labels_text, read_labels
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 

@@ -24,9 +24,9 @@ import tensorflow as tf
 
 from transferkit.data.pixels.decode import decode, resize_image
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import About, ExportSpec, labels_text, read_labels
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
 from transferkit.export.formats._zipped import ABOUT, LABELS
-from transferkit.export.spec import About, ExportSpec, labels_text, read_labels
 from transferkit.files.plain_path import plain_path
 
 __all__ = [

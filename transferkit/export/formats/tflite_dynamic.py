@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.spec import ExportSpec
 
 __all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 

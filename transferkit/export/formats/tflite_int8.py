@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.spec import ExportSpec
 
 __all__ = [
     "EXTRA",

@@ -100,7 +100,7 @@ def calibrate(network: Network, recipe: Recipe, logits: np.ndarray, labels: np.n
         recipe: ``evaluation.calibrate``, ``evaluation.precision`` and ``export.temperature``.
         logits: of the validation images, in the order of ``labels`` (:func:`logits_of`).
         labels: int64 ``[N]``; or 0/1 ``[N, C]``, where thresholds of labels stand for abstention (see
-            :func:`~transferkit.runs.calibration.thresholds.settle_thresholds`).
+            :func:`~transferkit.runs.calibration.settle_thresholds.settle_thresholds`).
     """
     section = recipe.evaluation
     temperature = fit_temperature(logits, labels) if section.calibrate else None

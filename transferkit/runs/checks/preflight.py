@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transferkit.backbones.fetched import SITES
-from transferkit.backbones.packaged import packaged_file
-from transferkit.backbones.weights_path import PRETRAINED, given_path
+from transferkit.backbones.weights.fetched import SITES
+from transferkit.backbones.weights.given_path import PRETRAINED, given_path
+from transferkit.backbones.weights.packaged import packaged_file
 from transferkit.card import card_of
 from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
@@ -28,9 +28,9 @@ from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.load import RecipeError
-from transferkit.runs.checks.cluster import check_cluster
+from transferkit.runs.checks.check_cluster import check_cluster
 from transferkit.runs.checks.supported import check_supported
-from transferkit.runs.sweep.choose import check_sweep
+from transferkit.runs.sweep.choose_values import check_sweep
 from transferkit.runs.tracking import check_tracking
 
 __all__ = ["check_run", "checked_recipe", "collect", "preflight"]

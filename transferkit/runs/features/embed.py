@@ -55,7 +55,7 @@ class Embedding:
         Raises:
             UserError: it has another ending, the package for it is missing, or it cannot be written.
         """
-        from transferkit.runs.features.tables import write_table
+        from transferkit.runs.features.table_files import write_table
 
         return write_table(self, Path(to))
 

@@ -115,7 +115,7 @@ def compute_features(
 
 
 def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
-    from transferkit.training.augment import trains_through
+    from transferkit.training.augmented_batches import trains_through
 
     if trains_through(recipe):
         expected = "a number of views, so that there is something to keep"
@@ -125,7 +125,7 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
     with progress.stage("start", unit="module"):
         start_tensorflow()
     from transferkit.files.cache_location import writable_cache_folder
-    from transferkit.training.augment import make_views
+    from transferkit.training.augmented_batches import make_views
     from transferkit.training.cut_features import pass_images
     from transferkit.training.loop import check_parts
     from transferkit.training.parts import open_parts

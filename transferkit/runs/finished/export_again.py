@@ -23,7 +23,7 @@ from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.release.parity_gate import HeldOut
 from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
-from transferkit.runs.results.evaluate import predict_network
+from transferkit.runs.results.evaluate_network import predict_network
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, prepare
 from transferkit.training.parts import Parts

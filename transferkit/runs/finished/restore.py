@@ -13,11 +13,11 @@ from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
-from transferkit.runs.calibration.novelty import take_novelty
-from transferkit.runs.calibration.thresholds import take_thresholds
+from transferkit.runs.calibration.settle_novelty import take_novelty
+from transferkit.runs.calibration.settle_thresholds import take_thresholds
 from transferkit.runs.folder.chosen_head import read_chosen
-from transferkit.runs.folder.manifest import check_weights
-from transferkit.runs.results.evaluate import evaluate_network
+from transferkit.runs.folder.run_manifest import check_weights
+from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, load_for_evaluation, prepare

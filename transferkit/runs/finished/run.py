@@ -19,7 +19,7 @@ from transferkit.tensorflow_startup import start_tensorflow
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibration.calibrate import Calibrated
-    from transferkit.runs.calibration.novelty import NoveltyFacts
+    from transferkit.runs.calibration.settle_novelty import NoveltyFacts
     from transferkit.runs.finished.explain import Explanation
     from transferkit.runs.finished.run_reader import Mistake
     from transferkit.runs.prediction.predict import Exported, Prediction
@@ -243,7 +243,7 @@ class Run:
     @property
     def novelty(self) -> NoveltyFacts:
         """What is known of telling photos of none of the classes, where that was wanted."""
-        from transferkit.runs.calibration.novelty import NoveltyFacts
+        from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 
         return NoveltyFacts.from_dict(self._facts.get("novelty"))
 

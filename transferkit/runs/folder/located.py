@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError
-from transferkit.files.manifest import read_manifest
+from transferkit.files.checksum_manifest import read_manifest
 from transferkit.recipe import Recipe
 
 __all__ = ["BEGUN", "located", "read_begun", "read_paths", "record_paths", "with_value"]

@@ -10,11 +10,11 @@ from transferkit.data.splits.previous_split import earlier_file
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files import csv_files
-from transferkit.files.manifest import NAME, read_manifest
+from transferkit.files.checksum_manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
 from transferkit.runs.folder.located import with_value
-from transferkit.runs.folder.manifest import differences, facts_of_run, file_changes, read_facts
+from transferkit.runs.folder.run_manifest import differences, facts_of_run, file_changes, read_facts
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress

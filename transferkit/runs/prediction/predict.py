@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import About
 from transferkit.export.formats import check_installed, format_of, load_format
-from transferkit.export.spec import About
 from transferkit.export.versions import check_artefact, versions
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
-    from transferkit.activations.engine import Engine
+    from transferkit.activations.prefix_engine import Engine
     from transferkit.data.pixels.decoding import Decoding
     from transferkit.export.formats._base import LoadedArtefact
 
@@ -227,7 +227,7 @@ class Exported:
 
     def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
         from transferkit.activations.cache import Cache
-        from transferkit.activations.choose import choose_engine
+        from transferkit.activations.choose_engine import choose_engine
         from transferkit.files.cache_location import writable_cache_folder
 
         cache = Cache(writable_cache_folder())

@@ -15,8 +15,8 @@ from transferkit.card import NORMALISATIONS
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
+from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import check_installed, load_format
-from transferkit.export.spec import About, ExportSpec
 from transferkit.runs.calibration.calibrate import Calibrated
 from transferkit.training.parts import Parts
 from transferkit.transfer.network import Network

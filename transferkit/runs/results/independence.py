@@ -12,7 +12,7 @@ import numpy as np
 from transferkit.data.splits.ledger import Row
 from transferkit.evaluation import Evaluation
 from transferkit.report.rendering import listed
-from transferkit.runs.result import RunResult
+from transferkit.runs.run_result import RunResult
 from transferkit.training.images import Images
 
 __all__ = ["Independence", "copies_in", "independence", "leak_line", "used_in"]

@@ -14,7 +14,7 @@ from transferkit.evaluation import Evaluation
 from transferkit.export.formats import find_artefacts, load_format, size_of
 from transferkit.export.versions import versions
 from transferkit.freezing import FreezePlan
-from transferkit.freezing.plan import StagePlan
+from transferkit.freezing.freeze_plan import StagePlan
 from transferkit.heads import describe_choice
 from transferkit.recipe import Phase, Recipe
 from transferkit.report import (
@@ -29,11 +29,11 @@ from transferkit.report import (
     Stage,
 )
 from transferkit.report import Phase as PhaseFacts
-from transferkit.runs.context import RunContext
 from transferkit.runs.folder.run_folder import RunFolder
-from transferkit.runs.result import RunResult
 from transferkit.runs.results.independence import copies_in, independence
 from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps
+from transferkit.runs.run_context import RunContext
+from transferkit.runs.run_result import RunResult
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 

@@ -16,14 +16,14 @@ from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
 from transferkit.report import next_step, worst_mistakes, write_model_card, write_report
-from transferkit.runs.context import RunContext
 from transferkit.runs.folder.located import BEGUN, record_paths
-from transferkit.runs.folder.manifest import facts_of_run, write_run_manifest
 from transferkit.runs.folder.run_folder import RunFolder
-from transferkit.runs.result import RunResult
+from transferkit.runs.folder.run_manifest import facts_of_run, write_run_manifest
 from transferkit.runs.results.independence import independence
 from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps, mistake_heatmaps
 from transferkit.runs.results.report_data import report_data
+from transferkit.runs.run_context import RunContext
+from transferkit.runs.run_result import RunResult
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from transferkit.runs.sweep.results import Results, read_results
+from transferkit.runs.sweep.trials import Results, read_results
 
 __all__ = ["Results", "read_results"]

@@ -10,9 +10,9 @@ from typing import Any
 from transferkit.data.names import class_name_faults, class_order, shown
 from transferkit.data.source import DataSet, Item
 from transferkit.data.source_options import ManifestOptions
-from transferkit.data.sources.manifest.columns import Columns, find_columns, known_columns
-from transferkit.data.sources.manifest.files import Places, find_files
-from transferkit.data.sources.manifest.labels import (
+from transferkit.data.sources.manifest.find_columns import Columns, find_columns, known_columns
+from transferkit.data.sources.manifest.find_files import Places, find_files
+from transferkit.data.sources.manifest.label_spelling import (
     MOST_CHARACTERS,
     divide_labels,
     is_gap,

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from transferkit.backbones.weights_match import Entry, shown
+from transferkit.backbones.weights.fit import Entry, shown
 from transferkit.errors import UserError, fault
 from transferkit.files.plain_path import plain_path
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from transferkit.activations.activation_batches import dataset, epoch_order, epoch_steps
 from transferkit.activations.index import digests_of
-from transferkit.activations.source import dataset, epoch_order, epoch_steps
 from transferkit.activations.store import Store
 
 COUNT = 23

@@ -6,15 +6,15 @@ from typing import Any
 
 from transferkit.backbones._keras import keras, own_names
 from transferkit.backbones.backbone import Stage
-from transferkit.backbones.digest import of_variables
-from transferkit.backbones.fetched import kaggle_folder
 from transferkit.backbones.flatten import flat, free_name
 from transferkit.backbones.functional import FunctionalBackbone
-from transferkit.backbones.graph import steps
 from transferkit.backbones.keras_hub.pooling import check_pooling, pooled
 from transferkit.backbones.keras_hub.preset import BoundSizeError, Tower, open_preset
 from transferkit.backbones.keras_hub.unroll import unrolled
+from transferkit.backbones.layer_graph import steps
 from transferkit.backbones.stages import stages_of
+from transferkit.backbones.weights.digest import of_variables
+from transferkit.backbones.weights.fetched import kaggle_folder
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

@@ -129,7 +129,7 @@ def take_novelty(network: Network, folder: Path) -> None:
 
 
 def _give(network: Network, model: NoveltyModel) -> None:
-    from transferkit.transfer.novelty import Novelty
+    from transferkit.transfer.novelty_score import Novelty
 
     network.novelty = Novelty(model.arrays())
 

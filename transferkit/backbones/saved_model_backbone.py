@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
 from transferkit.backbones.callable_backbone import CallableBackbone
-from transferkit.backbones.digest import of_path
+from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.plain_path import is_pattern, plain_path

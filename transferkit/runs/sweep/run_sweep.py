@@ -24,16 +24,16 @@ from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.calibrate import logits_of
-from transferkit.runs.calibration.thresholds import settle_thresholds
+from transferkit.runs.calibration.settle_thresholds import settle_thresholds
 from transferkit.runs.checks.same_data import same_data
-from transferkit.runs.context import RunContext
 from transferkit.runs.execute import execute
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.release.artefacts import check_formats
 from transferkit.runs.results.write_results import write_inputs
-from transferkit.runs.sweep.choose import Values, make_chooser
-from transferkit.runs.sweep.results import Results, Trial
+from transferkit.runs.run_context import RunContext
+from transferkit.runs.sweep.choose_values import Values, make_chooser
 from transferkit.runs.sweep.shared_resources import SharedResources
+from transferkit.runs.sweep.trials import Results, Trial
 from transferkit.runs.tracking import open_trackers
 from transferkit.training.images import Images
 from transferkit.training.loop import Fitted, train

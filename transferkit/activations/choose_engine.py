@@ -25,7 +25,8 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.engine import (
+from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
+from transferkit.activations.prefix_engine import (
     CutLike,
     Engine,
     FoldedEngine,
@@ -33,7 +34,6 @@ from transferkit.activations.engine import (
     folded_file,
     trace,
 )
-from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents

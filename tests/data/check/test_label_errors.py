@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transferkit.data.check.labels import (
+from transferkit.data.check.label_errors import (
     cross_validated_probabilities,
     cross_validated_scores,
     suspect_marks,

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from transferkit.backbones.torch_file import read_tensors
+from transferkit.backbones.weights.torch_file import read_tensors
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

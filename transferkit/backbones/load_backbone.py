@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.backbones.backbone import Backbone, Stage
-from transferkit.backbones.weights_path import PRETRAINED
+from transferkit.backbones.weights.given_path import PRETRAINED
 from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowing
@@ -62,7 +62,7 @@ def _from_constructor(
 ) -> Backbone:
     from transferkit.backbones.constructor import build, finish
     from transferkit.backbones.functional import FunctionalBackbone
-    from transferkit.backbones.weights import find_weights, load_weights
+    from transferkit.backbones.weights.pretrained import find_weights, load_weights
 
     path = find_weights(weights, card, fixed=not options)
     model = build(card, input_size, options, seed)
@@ -88,13 +88,13 @@ def _from_handle(
 ) -> Backbone:
     scheme, _, rest = handle.partition(":")
     if scheme in ("hf", "kaggle"):
-        from transferkit.backbones.fetched import fetch, opened_as
+        from transferkit.backbones.weights.fetched import fetch, opened_as
 
         scheme, rest = opened_as(fetch(scheme, rest, reference), scheme, reference)
     arguments: dict[str, Any] = {**(card.arguments if card else {}), **options}
     adapter: Callable[..., Backbone]
     if scheme in ("hub", "saved_model"):
-        from transferkit.backbones.saved_model import load_hub, load_saved_model
+        from transferkit.backbones.saved_model_backbone import load_hub, load_saved_model
 
         adapter = load_hub if scheme == "hub" else load_saved_model
     elif scheme == "keras_file":

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from transferkit.backbones import load_backbone
-from transferkit.backbones.fetched import kaggle_folder, opened_as
+from transferkit.backbones.weights.fetched import kaggle_folder, opened_as
 from transferkit.card import load_card
 from transferkit.errors import UserError
 from transferkit.permission import allowing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transferkit.backbones.checkpoint import find_checkpoint
+from transferkit.backbones.weights.checkpoint import find_checkpoint
 from transferkit.errors import UserError, fault
 
 __all__ = ["PRETRAINED", "given_path", "is_hdf5", "is_torch"]

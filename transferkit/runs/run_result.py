@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from transferkit.runs.calibration.calibrate import Calibrated
-from transferkit.runs.calibration.novelty import NoveltyFacts
+from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 from transferkit.runs.release.parity_gate import ParityResult
-from transferkit.training.result import Trained
+from transferkit.training.trained import Trained
 
 __all__ = ["RunResult"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import pytest
 
-from transferkit.backbones.graph import steps
+from transferkit.backbones.layer_graph import steps
 
 
 def cuttable(model: Any) -> list[str]:

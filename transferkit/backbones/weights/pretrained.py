@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.backbones.checkpoint import checkpoint_files, load_checkpoint
-from transferkit.backbones.digest import of_files, of_path, of_variables
-from transferkit.backbones.packaged import packaged_file
-from transferkit.backbones.torch_weights import load_torch_weights
-from transferkit.backbones.weights_match import difference
-from transferkit.backbones.weights_path import PRETRAINED, given_path, is_hdf5, is_torch
+from transferkit.backbones.weights.checkpoint import checkpoint_files, load_checkpoint
+from transferkit.backbones.weights.digest import of_files, of_path, of_variables
+from transferkit.backbones.weights.fit import difference
+from transferkit.backbones.weights.given_path import PRETRAINED, given_path, is_hdf5, is_torch
+from transferkit.backbones.weights.packaged import packaged_file
+from transferkit.backbones.weights.torch_weights import load_torch_weights
 from transferkit.card import Card, list_cards
 from transferkit.errors import UserError, fault
 

@@ -19,7 +19,7 @@ from transferkit.data.splits.previous_split import earlier_file, read_previous_s
 from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
-from transferkit.files.manifest import NAME, Manifest, read_manifest, said_of, write_manifest
+from transferkit.files.checksum_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
 from transferkit.recipe import Recipe
 
 __all__ = [

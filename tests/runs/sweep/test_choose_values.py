@@ -9,8 +9,8 @@ import pytest
 from transferkit.errors import UserError
 from transferkit.recipe import load
 from transferkit.recipe.sweep import trial_recipe
-from transferkit.runs.sweep.choose import check_sweep, make_chooser
-from transferkit.runs.sweep.results import Results, Trial
+from transferkit.runs.sweep.choose_values import check_sweep, make_chooser
+from transferkit.runs.sweep.trials import Results, Trial
 
 SEARCH = (
     "sweep={method='optuna', trials=6, metric='log_loss', values={"

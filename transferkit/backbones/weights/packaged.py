@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from pathlib import Path
 
-from transferkit.backbones.digest import of_path
+from transferkit.backbones.weights.digest import of_path
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 

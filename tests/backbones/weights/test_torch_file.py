@@ -15,7 +15,7 @@ import pytest
 
 from transferkit.backbones import load_backbone
 from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, tensors_of_layer
-from transferkit.backbones.torch_file import read_tensors
+from transferkit.backbones.weights.torch_file import read_tensors
 from transferkit.errors import UserError
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -221,7 +221,7 @@ def test_a_file_loads_into_the_network_and_misfits_are_named(small: Any, tmp_pat
 def test_the_package_s_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from importlib import metadata
 
-    from transferkit.backbones import packaged
+    from transferkit.backbones.weights import packaged
     from transferkit.card import load_card
 
     card = load_card("efficientnet_lite0")

@@ -1,0 +1,1 @@
+"""Pretrained weights: where they lie, whether they fit, how each kind of file is read."""
