@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transferkit.heads import Known, make_head
+from transferkit.heads import Known, _search, make_head
 from transferkit.heads._folds import fold_numbers
 
 LEVELS = {"low": 20, "middle": 10, "high": 10, "top": 30}
@@ -92,6 +92,29 @@ def test_it_ends_in_time_and_says_what_was_left(signal_below):
     assert len(facts["candidates"]) == 1
     assert facts["not_tried"] > 5
     assert np.isfinite(layer(signal_below[0][:, columns(head)])).all()
+
+
+def test_what_is_no_better_than_chance_leaves_the_linear_head():
+    rng = np.random.default_rng(4)
+    labels = np.arange(200) % 2
+    rows = rng.normal(size=(200, 70)).astype(np.float32)
+    rows[:, 40] += 2 * labels  # one straight border in the last level: nothing can do better than a line
+    head, _ = fit(rows, labels, 2)
+    assert head.found.facts["members"] == ["logistic regression, last"]
+    assert len(head.found.facts["candidates"]) > 5
+
+
+def test_the_linear_head_is_the_first_to_be_tried(signal_below):
+    head, _ = fit(*signal_below, budget=1e-3)
+    assert head.found.facts["members"] == ["logistic regression, last"]
+
+
+def test_a_limit_that_nobody_gave_counts_work_and_not_waiting(monkeypatch):
+    wall, work = iter([0.0, 9.0, 30.0]), iter([0.0, 5.0, 5.0])
+    monkeypatch.setattr(_search.time, "monotonic", lambda: next(wall))
+    monkeypatch.setattr(_search.time, "process_time", lambda: next(work))
+    clock = _search.Clock(None, 60.0)
+    assert [clock.spent(), clock.spent()] == [5.0, 15.0]
 
 
 def test_several_labels(signal_below):

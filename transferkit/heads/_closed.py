@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["best_scale", "linear_layer", "log_loss", "one_hot", "sample_weights"]
+__all__ = ["best_scale", "each_log_loss", "linear_layer", "log_loss", "one_hot", "sample_weights"]
 
 # The scales that are tried on logits: coarse first, then finely around the best.
 _COARSE = np.logspace(-3, 3, 25)
@@ -33,12 +33,18 @@ def sample_weights(targets: np.ndarray, class_weights: np.ndarray | None) -> np.
 
 def log_loss(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, multi_label: bool) -> float:
     """Mean weighted cross entropy; for multi-label data the mean over labels of the binary one."""
+    return float(np.mean(weights * each_log_loss(logits, targets, multi_label)))
+
+
+def each_log_loss(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> np.ndarray:
+    """The cross entropy of each sample, float64 ``[N]``, in nats; as of :func:`log_loss`."""
+    each: np.ndarray
     if multi_label:
         each = np.mean(np.logaddexp(0, logits) - targets * logits, axis=1)
     else:
         top = logits.max(axis=1, keepdims=True)
         each = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - (targets * logits).sum(axis=1)
-    return float(np.mean(weights * each))
+    return each
 
 
 def best_scale(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from transferkit.cpu import idle_cores
 from transferkit.errors import UserError
 from transferkit.heads._base import ClosedForm, Head, Known
 from transferkit.heads._branches import Branch, Found, branch_layer, set_branch_weights
@@ -104,8 +105,8 @@ class ReadyHead:
         # Its threads are another library's than NumPy's, and are limited only once it is loaded.
         import scipy.optimize  # noqa: F401
 
-        # Two threads only wait for each other on matrices this small, and for long on a busy machine.
-        with threadpool_limits(1 if features.size < SMALL else None):
+        # Two threads only wait for each other on matrices this small.
+        with threadpool_limits(1 if features.size < SMALL else idle_cores()):
             weights: Any = self.spec.fit(
                 features, np.asarray(labels), len(self.classes), seed, self._loss.weights, **more
             )

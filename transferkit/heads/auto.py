@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,7 +12,7 @@ from transferkit.durations import seconds_of
 from transferkit.heads._base import ClosedForm, Known, upper_half
 
 if TYPE_CHECKING:
-    from transferkit.heads._candidates import Candidate, Features, Task
+    from transferkit.heads._candidates import Features
 
 __all__ = ["Auto"]
 
@@ -22,10 +21,6 @@ _FOLDS = 5
 _FEW, _REPEATS = 400, 3
 # Images that the choice is made on at most; the head that is chosen is fitted on all.
 _JUDGED = 3000
-# Operations a second that are assumed before the first candidate has shown them.
-_RATE = 4e9
-# Best candidates whose averages are tried, and how many are averaged at most.
-_BEST, _TOGETHER = 6, 3
 
 
 class Auto(ClosedForm):
@@ -66,6 +61,8 @@ class Auto(ClosedForm):
         from transferkit.heads._candidates import Task
         from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fitting import Targets
+        from transferkit.heads._search import Clock, try_candidates
+        from transferkit.heads._settle import accuracy_of, best_together, rightly
 
         known = known or Known(np.arange(len(features)), {"features": features.shape[1]})
         wanted = one_hot(labels, classes)
@@ -75,21 +72,21 @@ class Auto(ClosedForm):
         task = Task(every.of(some), folds, every, seed)
         began = time.monotonic()
         sets = self._sets(features, known, some)
-        seconds = self.budget or known.seconds
-        tried, left = _try(task, sets, seconds)
-        members, scale, loss = _together(task, tried)
-        branches = [one.fit(task, scale / len(members)) for one in members]
-        held = [scale * np.mean(ways, axis=0) for ways in zip(*(one.held for one in members), strict=True)]
+        clock = Clock(self.budget, known.seconds)
+        tried, left = try_candidates(task, sets, clock)
+        choice = best_together(task, tried, np.unique(known.groups[some], return_inverse=True)[1])
+        members, held = choice.members, choice.held
+        branches = [one.fit(task, choice.scale / len(members)) for one in members]
         facts = {
             "images": len(some),
             "groups": len(np.unique(known.groups[some])),
             "folds": int(folds[0].max()) + 1,
             "repeats": len(folds),
             "seconds": round(time.monotonic() - began, 2),
-            "budget": seconds,
+            "budget": clock.limit,
             "not_tried": left,
-            "log_loss": loss,
-            **_accuracy(held, task, known.groups[some]),
+            "log_loss": choice.loss,
+            **accuracy_of(held, task, known.groups[some]),
             "members": [f"{one.name}, {one.features.name}" for one in members],
             "candidates": [
                 {
@@ -98,7 +95,7 @@ class Auto(ClosedForm):
                     "levels": list(one.features.levels),
                     "penalty": one.penalty,
                     "log_loss": one.loss,
-                    **_accuracy(one.held, task, known.groups[some]),
+                    **accuracy_of(one.held, task, known.groups[some]),
                     "seconds": round(one.seconds, 2),
                     "chosen": one in members,
                 }
@@ -106,7 +103,7 @@ class Auto(ClosedForm):
             ],
         }
         design, weights = tuple(one for one, _ in branches), [own for _, own in branches]
-        return Found(design, weights, facts, _right(held, task))
+        return Found(design, weights, facts, rightly(held, task))
 
     def _sets(self, features: np.ndarray, known: Known, some: np.ndarray) -> list[Features]:
         """The choices of levels, the last one first."""
@@ -142,88 +139,3 @@ def _ways(wanted: np.ndarray, groups: np.ndarray, seed: int) -> list[np.ndarray]
 
     repeats = _REPEATS if len(np.unique(groups)) < _FEW else 1
     return [fold_numbers(wanted, groups, _FOLDS, seed + number) for number in range(repeats)]
-
-
-def _try(task: Task, sets: list[Features], seconds: float | None) -> tuple[list[Candidate], int]:
-    """Judges one candidate after the other, the most promising first, until the time is up.
-
-    Returns:
-        Those judged, at least one, and how many there was no time for.
-    """
-    from transferkit.heads._candidates import Candidate, estimated_work
-
-    last, most = sets[0], sets[-1]
-    middle = sets[1:-1]
-    # Kernels first: they cost a fraction of logistic regression and win more often.
-    plan = [("gaussian", last), ("gaussian", most), *(("gaussian", one) for one in middle)]
-    plan += [("linear", last), ("arc_cosine", most), ("logistic", last), ("linear", most)]
-    plan += [("arc_cosine", last), ("relu", most), ("logistic", most), ("relu", last)]
-    plan += [(kind, one) for one in middle for kind in ("arc_cosine", "linear", "logistic", "relu")]
-    plan = list(dict.fromkeys(plan))
-    images, classes = task.targets.wanted.shape
-    began, work, left = time.monotonic(), 0.0, 0
-    judged: list[Candidate] = []
-
-    def worth(kind: str, features: Features) -> bool:
-        """Whether it can be expected to end in time."""
-        if seconds is None:
-            return True
-        spent = time.monotonic() - began
-        rate = work / spent if work and spent > 0.5 else _RATE
-        needs = estimated_work(kind, images, features.width, classes, len(task.folds), task.landmarks) / rate
-        # A third is for the fit of what is chosen.
-        return spent + needs < seconds * 0.7
-
-    for kind, features in plan:
-        widths = (1.0, 2.0, 0.5) if kind == "gaussian" else (1.0,)
-        family: list[Candidate] = []
-        for width in widths:
-            if len(family) == 2 and family[1].loss < family[0].loss:
-                break  # narrower was better: wider is not
-            if (judged or family) and not worth(kind, features):
-                left += 1
-                continue
-            one = Candidate(kind, features, width)
-            one.judge(task)
-            work += estimated_work(kind, images, features.width, classes, len(task.folds), task.landmarks)
-            family.append(one)
-        if family:
-            judged.append(min(family, key=lambda one: one.loss))
-    for choice in sets:
-        choice.forget()
-    return judged, left
-
-
-def _together(task: Task, tried: list[Candidate]) -> tuple[list[Candidate], float, float]:
-    """The best one or the best average: its members, the scale of their mean logits, and its loss."""
-    from transferkit.heads._fitting import scale_of
-
-    ranked = sorted(tried, key=lambda one: one.loss)[:_BEST]
-    best = [ranked[0]], 1.0, ranked[0].loss
-    for count in range(2, _TOGETHER + 1):
-        for members in itertools.combinations(ranked, count):
-            held = [np.mean(ways, axis=0) for ways in zip(*(one.held for one in members), strict=True)]
-            scale, loss = scale_of(held, task.targets)
-            if loss < best[2]:
-                best = list(members), scale, loss
-    return best
-
-
-def _right(held: list[np.ndarray], task: Task) -> np.ndarray:
-    """The share of ways to leave it out in which each image was answered rightly, float64 ``[M]``."""
-    wanted = task.targets.wanted
-    if task.targets.multi_label:
-        return np.mean([((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held], axis=0)
-    return np.mean([one.argmax(axis=1) == wanted.argmax(axis=1) for one in held], axis=0)
-
-
-def _accuracy(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[str, float]:
-    """Share of images answered rightly when held out, with its 95 % interval (Wilson, of groups)."""
-    share, count, z = float(_right(held, task).mean()), len(np.unique(groups)), 1.96
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return {
-        "accuracy": share,
-        "accuracy_low": max(0.0, middle - half),
-        "accuracy_high": min(1.0, middle + half),
-    }

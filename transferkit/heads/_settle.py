@@ -1,0 +1,94 @@
+"""The best of the candidates that ``auto`` has judged, or an average of some."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from transferkit.heads._candidates import Candidate, Task
+from transferkit.heads._closed import each_log_loss
+from transferkit.heads._fitting import scale_of
+
+__all__ = ["Choice", "accuracy_of", "best_together", "mean_and_error", "rightly"]
+
+# Best candidates whose averages are tried, and how many are averaged at most.
+_BEST, _TOGETHER = 6, 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate, or some whose logits are averaged.
+
+    Attributes:
+        members: them.
+        scale: of the mean of their logits.
+        loss: the held-out log loss at that scale.
+        held: float64 ``[M, C]`` for each way to leave out, the held-out logits at that scale.
+    """
+
+    members: list[Candidate]
+    scale: float
+    loss: float
+    held: list[np.ndarray]
+
+
+def best_together(task: Task, tried: list[Candidate], groups: np.ndarray) -> Choice:
+    """The best candidate or the best average; the first one where neither is better beyond chance.
+
+    Args:
+        task: what they were judged on.
+        tried: the candidates, the first being the one to beat.
+        groups: int ``[M]``, the same for images that are not independent.
+    """
+    ranked = sorted(tried, key=lambda one: one.loss)[:_BEST]
+    first = Choice([tried[0]], 1.0, tried[0].loss, tried[0].held)
+    best = Choice([ranked[0]], 1.0, ranked[0].loss, ranked[0].held)
+    for count in range(2, _TOGETHER + 1):
+        for members in itertools.combinations(ranked, count):
+            held = [np.mean(ways, axis=0) for ways in zip(*(one.held for one in members), strict=True)]
+            scale, loss = scale_of(held, task.targets)
+            if loss < best.loss:
+                best = Choice(list(members), scale, loss, [scale * one for one in held])
+    return best if _is_better(best, first, task, groups) else first
+
+
+def _is_better(one: Choice, first: Choice, task: Task, groups: np.ndarray) -> bool:
+    """Whether the log loss is lower by more than a standard error, on no fewer images answered rightly."""
+
+    def losses(held: list[np.ndarray]) -> np.ndarray:
+        own = task.targets
+        return np.mean(
+            [own.weights * each_log_loss(way, own.wanted, own.multi_label) for way in held], axis=0
+        )
+
+    gain, error = mean_and_error(losses(first.held) - losses(one.held), groups)
+    right, doubt = mean_and_error(rightly(one.held, task) - rightly(first.held, task), groups)
+    return gain > error and right > -doubt
+
+
+def mean_and_error(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """The mean of values of images and its standard error, where images of a group count as one draw."""
+    sums = np.bincount(groups, values - values.mean())
+    return float(values.mean()), float(np.sqrt(np.sum(np.square(sums)))) / len(values)
+
+
+def rightly(held: list[np.ndarray], task: Task) -> np.ndarray:
+    """The share of ways to leave it out in which each image was answered rightly, float64 ``[M]``."""
+    wanted = task.targets.wanted
+    if task.targets.multi_label:
+        return np.mean([((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held], axis=0)
+    return np.mean([one.argmax(axis=1) == wanted.argmax(axis=1) for one in held], axis=0)
+
+
+def accuracy_of(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[str, float]:
+    """Share of images answered rightly when held out, with its 95 % interval (Wilson, of groups)."""
+    share, count, z = float(rightly(held, task).mean()), len(np.unique(groups)), 1.96
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+    return {
+        "accuracy": share,
+        "accuracy_low": max(0.0, middle - half),
+        "accuracy_high": min(1.0, middle + half),
+    }
