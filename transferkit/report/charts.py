@@ -12,7 +12,7 @@ from markupsafe import Markup
 from transferkit.evaluation import Evaluation
 from transferkit.report.svg import Line, line_chart
 
-__all__ = ["Chart", "area_charts", "history_charts", "reliability_chart"]
+__all__ = ["Chart", "area_charts", "curves", "history_charts", "reliability_chart"]
 
 _NO_FIGURE = {"step", "epoch", "phase", "time", "seconds"}
 _FIRST = ("loss", "accuracy")
@@ -64,6 +64,23 @@ def history_charts(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
         )  # fmt: skip
         charts.append(Chart(title, svg, _legend(lines)))
     return charts
+
+
+def curves(history: Sequence[Mapping[str, Any]]) -> Markup:
+    """Loss and accuracy over the training as a notebook shows them; nothing without a history."""
+    figures = [
+        Markup("<figure>{}<figcaption>{}: {}</figcaption></figure>").format(
+            one.svg,
+            one.title,
+            Markup(", ").join(
+                Markup('<span class="c{}" style="color:var(--c)">{}</span>').format(colour, name)
+                for name, colour, _ in one.legend
+            ),
+        )
+        for one in history_charts(history)
+        if one.title in _FIRST
+    ]
+    return Markup('<div class="charts">{}</div>').format(Markup("").join(figures)) if figures else Markup("")
 
 
 def _places(history: Sequence[Mapping[str, Any]], axis: str) -> tuple[list[float], list[tuple[float, str]]]:

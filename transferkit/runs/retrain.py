@@ -17,6 +17,7 @@ from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.origins import diff
+from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.finished.run import Run
@@ -25,7 +26,6 @@ from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.run_context import RunContext
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
-from transferkit.training.progress import Progress
 
 __all__ = ["retrain"]
 
@@ -147,7 +147,7 @@ def _run(
         check_run(resolved)
     place.check(overwrite, resume)
     wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
-    progress = Progress(quiet)
+    progress = open_progress(quiet)
     images = prepare(resolved, progress)
     if resume:
         images = same_data(place.partial if resolved.sweep is None else place.partial / "trials", images)

@@ -25,7 +25,6 @@ from transferkit.estimator.summaries import tell_summaries
 from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
-from transferkit.training.epoch_lines import HEADER, epoch_line
 from transferkit.training.history import History
 from transferkit.training.kept_state import Kept, kept_row, prove
 from transferkit.training.optimizer import Rate, phase_steps
@@ -167,9 +166,9 @@ class _Training:
         # The one phase of a recipe without phases has the stage's own name.
         name = "train" if phase.name == "train" else f"train {phase.name}"
         with progress.stage(name, total=self.total, unit="step", start=self.done) as stage:
+            progress.begin_epochs(phase.name, self.history.rows)
             if not self.history.rows:
                 self._evaluate(0, 0.0, stage)
-            progress.say(HEADER)
             self._run_epochs(stage)
             kept = kept_row(self.history, phase.keep == "last" and not self.diverged)
             ended = f"{stage.note}; " if stage.note else ""
@@ -282,10 +281,8 @@ class _Training:
             write_weights(self.last_file, self.network.state_variables)
         self.history.append(row)
         epoch = row["epoch"]
-        if epoch:
-            left = _left(self.history, self.epochs, self.done) if epoch < self.epochs else 0.0
-            line = epoch_line(row, self.epochs, improved, left)
-            self.setup.progress.say(line, "good" if improved else None)
+        left = _left(self.history, self.epochs, self.done) if epoch < self.epochs else 0.0
+        self.setup.progress.epoch(row, self.epochs, improved, left)
         if self.setup.tell is not None:
             self.setup.tell(row)
 

@@ -6,21 +6,46 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 from tqdm import tqdm
 
 from transferkit.errors import printable
+from transferkit.training.epoch_lines import HEADER, epoch_line
 
-__all__ = ["Progress", "Stage"]
+__all__ = ["Bar", "Progress", "Stage"]
 
 _LOOK_SECONDS = 0.5
 # Where nothing is counted, the time alone moves.
 _TIMED = "{desc}: {elapsed}{postfix}"
 # Select Graphic Rendition: what a name of the terminal's own palette looks like is the user's choice.
 _STYLES = {"good": "32", "name": "36", "bad": "31"}
+
+
+class Bar(Protocol):
+    """What shows how far one piece of work is: tqdm's bar in a terminal.
+
+    Attributes:
+        total: units in all; None where nothing is counted.
+        n: units done.
+        leave: whether it stays once it is closed.
+    """
+
+    total: Any
+    n: Any
+    leave: bool | None
+
+    def set_postfix(self, facts: Any, /, *, refresh: bool) -> Any: ...
+
+    def update(self, units: int, /) -> Any: ...
+
+    def clear(self) -> Any: ...
+
+    def refresh(self) -> Any: ...
+
+    def close(self) -> Any: ...
 
 
 class Stage:
@@ -32,13 +57,13 @@ class Stage:
         note: how it ended, where that is worth saying.
     """
 
-    def __init__(self, name: str, bar: tqdm | None, stream: TextIO | None = None) -> None:
+    def __init__(self, name: str, bar: Bar | None, open_bar: Callable[..., Bar | None]) -> None:
         self.name = name
         self.note = ""
         self.done = 0
         self.seconds = 0.0
         self.facts: dict[str, str] = {}
-        self._bar, self._stream = bar, stream
+        self._bar, self._open_bar = bar, open_bar
 
     @contextmanager
     def watching(self, look: Callable[[], tuple[int, dict[str, float]]]) -> Iterator[None]:
@@ -76,11 +101,12 @@ class Stage:
             What takes the units done so far; None where there is no bar.
         """
         bar = self._bar
-        if bar is None:
+        inner = self._open_bar(name, total, unit) if bar is not None else None
+        if bar is None or inner is None:
             yield None
             return
         bar.clear()
-        inner = _bar(self._stream, name, total, unit, 0)
+        inner.refresh()
         try:
             yield lambda done: inner.update(min(done, total) - inner.n) and None
         finally:
@@ -198,6 +224,23 @@ class Progress:
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return not plain and self.stream.isatty()
 
+    def begin_epochs(self, phase: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The epochs of a phase are about to be told, those after the rows of an earlier process."""
+        self.say(HEADER)
+
+    def epoch(self, row: Mapping[str, Any], epochs: int, best: bool, left: float | None) -> None:
+        """Says how an epoch went; arguments as of :func:`~transferkit.training.epoch_lines.epoch_line`.
+
+        Epoch 0 is the state before the phase, of which a stream says nothing.
+        """
+        if row["epoch"]:
+            self.say(epoch_line(row, epochs, best, left), "good" if best else None)
+
+    def open_bar(self, name: str, total: int | None, unit: str, start: int = 0) -> Bar | None:
+        """A bar of so many units; None where there is nothing to show one on."""
+        terminal = not self.quiet and self.stream.isatty()
+        return _bar(self.stream, name, total, unit, start) if terminal else None
+
     @contextmanager
     def stage(
         self, name: str, total: int | None = None, unit: str = "image", start: int = 0, doing: str = ""
@@ -207,10 +250,8 @@ class Progress:
         In a terminal a bar shows how far it is, and what it is ``doing`` where nothing is counted; a line of
         the stage's figures stays.
         """
-        terminal = not self.quiet and self.stream.isatty()
-        shown = f"{name}, {doing}" if doing else name
-        bar = _bar(self.stream, shown, total, unit, start) if terminal else None
-        stage = Stage(name, bar, self.stream)
+        bar = self.open_bar(f"{name}, {doing}" if doing else name, total, unit, start)
+        stage = Stage(name, bar, self.open_bar)
         stage.done = start
         began = time.perf_counter()
         ended = False

@@ -10,7 +10,7 @@ from transferkit.data.check.thumbnail import thumbnail
 from transferkit.errors import UserError
 from transferkit.evaluation import in_words
 from transferkit.html_pieces import block, html_table, paragraph
-from transferkit.report.charts import history_charts
+from transferkit.report.charts import curves
 
 if TYPE_CHECKING:
     from transferkit.runs.finished.run import Run
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["run_html"]
 
 _PICTURES, _SIDE = 6, 112
-_CURVES = ("loss", "accuracy")
 
 
 def run_html(run: Run) -> str:
@@ -26,29 +25,13 @@ def run_html(run: Run) -> str:
     try:
         parts = [
             paragraph(*run.describe().splitlines()),
-            _charts(run),
+            curves(run.history),
             html_table(in_words.class_rows(run.evaluation), in_words.CLASS_HEADER, 12),
             _mistakes(run),
         ]
     except UserError as error:
         return block(paragraph(repr(run), *error.faults))
     return block(*parts)
-
-
-def _charts(run: Run) -> Markup:
-    shown = [one for one in history_charts(run.history) if one.title in _CURVES]
-    figures = [
-        Markup("<figure>{}<figcaption>{}: {}</figcaption></figure>").format(
-            one.svg,
-            one.title,
-            Markup(", ").join(
-                Markup('<span class="c{}" style="color:var(--c)">{}</span>').format(colour, name)
-                for name, colour, _ in one.legend
-            ),
-        )
-        for one in shown
-    ]
-    return Markup('<div class="charts">{}</div>').format(Markup("").join(figures)) if figures else Markup("")
 
 
 def _mistakes(run: Run) -> Markup:
