@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.report.grad_cam import grad_cam
+from transferkit.report.grad_cam import heat_of
 
 
 def maps_of(images):
@@ -31,8 +31,8 @@ def images():
 
 
 def test_heat_lies_where_the_reason_lies(images):
-    red = grad_cam(maps_of, logits_of, images, np.array([0]))
-    blue = grad_cam(maps_of, logits_of, images, np.array([1]))
+    red = heat_of(maps_of, logits_of)(images, np.array([0]))
+    blue = heat_of(maps_of, logits_of)(images, np.array([1]))
     expected = np.zeros((4, 4))
     expected[:2, :2] = 1
     np.testing.assert_allclose(red[0], expected)
@@ -41,7 +41,7 @@ def test_heat_lies_where_the_reason_lies(images):
 
 def test_each_image_has_its_own_class_and_scale(images):
     both = np.concatenate([images, images // 2])
-    heat = grad_cam(maps_of, logits_of, both, np.array([0, 1]))
+    heat = heat_of(maps_of, logits_of)(both, np.array([0, 1]))
     assert heat.shape == (2, 4, 4)
     assert heat.dtype == np.float32
     assert heat[0, 0, 0] == heat[1, 3, 0] == 1
@@ -49,10 +49,10 @@ def test_each_image_has_its_own_class_and_scale(images):
 
 
 def test_nothing_speaks_for_the_class():
-    heat = grad_cam(maps_of, logits_of, np.zeros((1, 16, 16, 3), np.uint8), np.array([0]))
+    heat = heat_of(maps_of, logits_of)(np.zeros((1, 16, 16, 3), np.uint8), np.array([0]))
     assert not heat.any()
 
 
 def test_features_without_height_and_width_are_refused(images):
     with pytest.raises(ValueError, match="feature maps"):
-        grad_cam(lambda x: tf.reduce_mean(maps_of(x), axis=(1, 2)), logits_of, images, np.array([0]))
+        heat_of(lambda x: tf.reduce_mean(maps_of(x), axis=(1, 2)), logits_of)(images, np.array([0]))

@@ -18,7 +18,7 @@ import numpy as np
 
 from transferkit.export.export_spec import About
 
-__all__ = ["check_outputs", "order_of", "output_names"]
+__all__ = ["check_outputs", "order_of", "output_names", "outputs_of"]
 
 _RANKED = ("labels", "scores", "class_ids")
 _SINGLE = ("confident", "novelty", "unknown")
@@ -44,6 +44,36 @@ def output_names(about: About) -> set[str]:
     names |= {"confident"} if about.threshold is not None else set()
     names |= {"novelty", "unknown"} if about.false_alarms is not None else set()
     return names | ({"present"} if about.multi_label else set())
+
+
+def outputs_of(rows: np.ndarray, about: About) -> dict[str, np.ndarray]:
+    """All that a signature answers, from what a network gives: for artefacts that hold no such graph.
+
+    Args:
+        rows: float32 ``[N, classes]``, the probabilities; a further column has the scores of novelty.
+        about: the classes and thresholds that are meant.
+
+    Returns:
+        Name to values as :func:`output_names` has them, strings as an array of objects.
+    """
+    count = len(about.classes)
+    probabilities, further = rows[:, :count], rows[:, count:]
+    names = np.array(about.classes, object)
+    ids = np.argsort(-probabilities, axis=1, kind="stable")
+    outputs = {
+        "labels": names[ids],
+        "scores": np.take_along_axis(probabilities, ids, axis=1),
+        "class_ids": ids.astype(np.int64),
+        "classes": np.broadcast_to(names, probabilities.shape),
+        "probabilities": probabilities,
+    }
+    if further.shape[1]:
+        outputs |= {"novelty": further[:, 0], "unknown": further[:, 0] > 1}
+    if about.threshold is not None:
+        outputs["confident"] = probabilities.max(axis=1) >= np.float32(about.threshold)
+    if about.multi_label:
+        outputs["present"] = probabilities >= np.asarray(about.thresholds, np.float32)
+    return outputs
 
 
 def check_outputs(outputs: Mapping[str, np.ndarray], about: About) -> str | None:

@@ -7,34 +7,30 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["grad_cam"]
+__all__ = ["heat_of"]
 
 
-def grad_cam(
-    maps_of: Callable[[Any], Any],
-    logits_of: Callable[[Any], Any],
-    images: np.ndarray,
-    classes: np.ndarray,
-) -> np.ndarray:
-    """Heat for one class of each image.
+def heat_of(
+    maps_of: Callable[[Any], Any], logits_of: Callable[[Any], Any]
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A function that gives the heat for one class of each image, to be called as often as is wanted.
 
     Args:
         maps_of: images to the last feature maps ``[N, h, w, C]``: a cut's prefix.
         logits_of: feature maps to logits ``[N, classes]``: the cut's suffix and the head.
-        images: uint8 ``[N, H, W, 3]``.
-        classes: int ``[N]``: the answer to explain.
 
     Returns:
-        float32 ``[N, h, w]``, 0 to 1 in each image; all 0 where nothing speaks for the class.
+        From images uint8 ``[N, H, W, 3]`` and classes int ``[N]``, the answers to explain, to float32
+        ``[N, h, w]``, 0 to 1 in each image; all 0 where nothing speaks for the class.
 
     Raises:
-        ValueError: what ``maps_of`` gives has no height and width.
+        ValueError: once it is called, where what ``maps_of`` gives has no height and width.
     """
     import tensorflow as tf
 
     # One graph: called one by one, the ops of a deep network take twice as long to start as a graph.
     @tf.function(autograph=False)
-    def heat_of(images: Any, classes: Any) -> Any:
+    def in_graph(images: Any, classes: Any) -> Any:
         maps = tf.convert_to_tensor(maps_of(images))
         if maps.shape.rank != 4:
             raise ValueError(f"feature maps have shape {maps.shape}, expected [N, h, w, C]")
@@ -44,8 +40,11 @@ def grad_cam(
         weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
 
-    given = tf.constant(images), tf.constant(classes, tf.int32)
-    # The concrete one: TensorFlow warns of functions that are made in each call, as this one has to be.
-    heat = heat_of.get_concrete_function(*given)(*given).numpy().astype(np.float32)
-    most = heat.max(axis=(1, 2), keepdims=True)
-    return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
+    def heat(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        given = tf.constant(images), tf.constant(classes, tf.int32)
+        # The concrete one: TensorFlow warns of functions that are made in each call, as some of these are.
+        found = in_graph.get_concrete_function(*given)(*given).numpy().astype(np.float32)
+        most = found.max(axis=(1, 2), keepdims=True)
+        return np.divide(found, most, out=np.zeros_like(found), where=most > 0)
+
+    return heat

@@ -10,7 +10,7 @@ from transferkit.data.image_facts import Facts, read_facts
 from transferkit.data.left_out import Kind
 from transferkit.data.pixels.pillow import pillow_reason
 
-__all__ = ["Header", "read_header", "stated_format"]
+__all__ = ["Header", "beyond", "read_header", "stated_format"]
 
 _BY_SUFFIX = {
     "jpg": "jpeg", "jpeg": "jpeg", "jpe": "jpeg", "jfif": "jpeg", "png": "png", "gif": "gif", "bmp": "bmp",
@@ -65,7 +65,7 @@ def read_header(
             facts = read_facts(file)
     except Exception as error:  # Pillow's readers raise whatever their formats bring about
         return Header(pillow_reason(error), size)
-    above = _beyond(facts, limits)
+    above = beyond(facts, limits)
     return Header(
         above, size, facts.format, facts.width, facts.height, facts.mode, facts.orientation, facts.frames,
         above is not None, facts.bits, facts.alpha, "limit" if above is not None else "unreadable",
@@ -77,7 +77,7 @@ def stated_format(name: str) -> str | None:
     return _BY_SUFFIX.get(name.rpartition(".")[2].lower())
 
 
-def _beyond(facts: Facts, limits: Limits) -> str | None:
+def beyond(facts: Facts, limits: Limits) -> str | None:
     """Why an image is not to be decoded whatever it shows: its sides, its pixels, or their depth."""
     pixels, sides = facts.width * facts.height, f"{facts.width} × {facts.height} pixels"
     if pixels > limits.pixels or max(facts.width, facts.height) > limits.side:

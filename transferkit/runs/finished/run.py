@@ -226,10 +226,10 @@ class Run:
         from transferkit.runs.finished.restore import evaluate_run
 
         with allowing(allow_code):
-            self._admit_code()
+            self.admit_code()
             return evaluate_run(self, data, split, fail_under, quiet)
 
-    def _admit_code(self) -> None:
+    def admit_code(self) -> None:
         """From here on the recipe has been checked by the code that it names, which was said to run."""
         self.__dict__["recipe"] = admit_code(self.recipe)
 
@@ -285,7 +285,7 @@ class Run:
         from transferkit.runs.finished.export_again import export_run
 
         with allowing(allow_code):
-            self._admit_code()
+            self.admit_code()
             return export_run(self, to, formats, data, parity, agreement, quiet)
 
     def predict(self, paths: Any, top: int = 3) -> list[Prediction]:
@@ -332,7 +332,7 @@ class Run:
         from transferkit.runs.finished.explain import explain
 
         with allowing(allow_code):
-            self._admit_code()
+            self.admit_code()
             return explain(self, [paths] if isinstance(paths, str | os.PathLike) else paths, label)
 
     @cached_property

@@ -157,6 +157,37 @@ class Exported:
             for (number, _), answer in zip(part, answers, strict=True):
                 yield self._prediction(f"image {number}", answer, top)
 
+    def answer_images(self, images: np.ndarray) -> np.ndarray:
+        """Rows for images of the network's own size, as they come from decoding.
+
+        Args:
+            images: uint8 ``[N, h, w, 3]``.
+
+        Returns:
+            float32 ``[N, classes]``, the probabilities; where :attr:`scores`, a further column, the novelty.
+        """
+        if self.format != "saved_model":
+            return self._opened.answer(images)
+        import tensorflow as tf
+
+        model: Any = self._opened.model
+        return _columns(model.answer(tf.constant(images)), self.scores).numpy()
+
+    def make_engine(self, wanted: str) -> Callable[[np.ndarray], np.ndarray]:
+        """What answers as :meth:`answer_images`, in an engine of the activations; of a SavedModel.
+
+        Args:
+            wanted: its name, or ``"auto"`` for the fastest that agrees with the SavedModel.
+
+        Raises:
+            UserError: it is unavailable, or does not agree.
+        """
+        # What engines are compared and timed on, before there is a photo: fields of colour.
+        height, width = self.about.input_size
+        coarse = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
+        sample = coarse.repeat(-(-height // 8), axis=1).repeat(-(-width // 8), axis=2)[:, :height, :width]
+        return self._engine(np.ascontiguousarray(sample), wanted)
+
     def _predict_batch(self, paths: list[str], top: int) -> Iterator[Prediction]:
         import tensorflow as tf
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.evaluation import Evaluation
 from transferkit.report import doubtful_classes, worst_mistakes
-from transferkit.report.grad_cam import grad_cam
+from transferkit.report.grad_cam import heat_of
 
-__all__ = ["MistakeHeatmaps", "heatmaps", "mistake_heatmaps"]
+__all__ = ["MistakeHeatmaps", "heat_function", "heatmaps", "mistake_heatmaps"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,12 @@ def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray 
         images: uint8 ``[N, H, W, 3]`` of the backbone's size.
         classes: int ``[N]``, the answers to explain.
     """
+    heat = heat_function(parts)
+    return None if heat is None else heat(images, classes)
+
+
+def heat_function(parts: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """What :func:`heatmaps` gives, as a function that keeps its graph; None where there is none."""
     # A head that reads several levels rests on more than the last map.
     place = None if isinstance(parts.backbone, Leveled) else _last_maps(parts.backbone)
     if place is None:
@@ -86,7 +92,7 @@ def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray 
     def logits(maps: Any) -> Any:
         return parts.layer(parts.standardise(cut.suffix(maps)))
 
-    return grad_cam(cut.prefix, logits, images, classes)
+    return heat_of(cut.prefix, logits)
 
 
 def _last_maps(backbone: Backbone) -> str | None:

@@ -1,0 +1,84 @@
+"""The command in a process of its own: it says where it is, answers, and ends in order."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from transferkit.cli.serve import command
+from transferkit.errors import UserError
+from transferkit.serving.model import name_of
+
+from .conftest import encoded
+
+
+@pytest.mark.slow
+def test_it_answers_and_ends_when_it_is_asked_to(version):
+    arguments = ["serve", str(version), "--port", "0", "--engine", "saved_model"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "transferkit", *arguments], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        line = process.stderr.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
+        request = urllib.request.Request(f"{url}/photo/labels", encoded("dark"))
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert json.load(response)["top"][0]["label"] == "dark"
+        name = version.parent.name  # the folder of the versions
+        with urllib.request.urlopen(f"{url}/v1/models/{name}", timeout=60) as response:
+            assert response.status == 200
+        # A request that is under way is answered all the same.
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=30) as slow:
+            body = encoded("light")
+            head = f"POST /photo/labels HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+            slow.sendall(head.encode() + body[:10])
+            time.sleep(0.3)
+            threading.Timer(0.3, lambda: process.send_signal(signal.SIGTERM)).start()
+            time.sleep(0.6)
+            slow.sendall(body[10:])
+            assert b'"light"' in slow.recv(10_000) + slow.recv(10_000)
+        assert process.wait(30) == 0
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def test_a_port_that_is_taken_and_a_model_that_is_missing_are_said_at_once(tmp_path, version):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = CliRunner().invoke(command, [str(version), "--port", str(taken.getsockname()[1])])
+    assert isinstance(done.exception, UserError)
+    assert "in use" in str(done.exception)
+    done = CliRunner().invoke(command, [str(tmp_path / "none"), "--port", "0"])
+    assert isinstance(done.exception, UserError)
+    done = CliRunner().invoke(command, [str(version / "model.tflite"), "--port", "0", "--engine", "openvino"])
+    assert "--engine" in str(done.exception)
+    done = CliRunner().invoke(command, [str(version), "--host", "no.such.host.invalid"])
+    assert isinstance(done.exception, UserError)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("runs/flowers", "flowers"),
+        ("runs/flowers/export", "flowers"),
+        ("runs/flowers/export/12", "flowers"),
+        ("/models/birds/3", "birds"),
+        ("/", "model"),
+        ("/1", "model"),
+    ],
+)
+def test_a_model_is_called_what_its_folder_is_called(place, name):
+    assert name_of(Path(place)) == name
