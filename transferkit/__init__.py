@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from transferkit.runs.finished.run import Run, load_run
     from transferkit.runs.finished.verbs import evaluate, export_run, predict, verify
     from transferkit.runs.retrain import retrain
-    from transferkit.serving.server import serve
+    from transferkit.serving.serve import serve
 
 __all__ = [
     "Cache",
@@ -100,7 +100,7 @@ _LAZY = {
     "probe": "transferkit.inspection.probe:probe",
     "retrain": "transferkit.runs.retrain:retrain",
     "schedule": "transferkit.inspection.schedule:schedule_rates",
-    "serve": "transferkit.serving.server:serve",
+    "serve": "transferkit.serving.serve:serve",
     "similar": "transferkit.runs.features.similar:similar",
     "verify": "transferkit.runs.finished.verbs:verify",
     "write_digits": "transferkit.runs.demo.digits:write_digits",

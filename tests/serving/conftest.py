@@ -26,8 +26,8 @@ SIDE = 16
 def version(tmp_path_factory) -> Path:
     """Version 3 of an export that knows three colours, as SavedModel, TFLite and .keras."""
     import tensorflow as tf
-    from transferkit.export.spec import About, ExportSpec
 
+    from transferkit.export.export_spec import About, ExportSpec
     from transferkit.export.formats import keras, saved_model, tflite
 
     kernel = np.array([[-9, 9, 9], [-9, 9, -9], [-9, 9, -9]], np.float32)
@@ -98,8 +98,8 @@ class Running:
 def start():
     """Serves a model; called with its place, and anything of Limits and of make_app."""
     from transferkit.serving.app import make_app
-    from transferkit.serving.limits import Limits
-    from transferkit.serving.model import Served
+    from transferkit.serving.request_limits import Limits
+    from transferkit.serving.served_model import Served
     from transferkit.serving.service import Service
 
     running, loaded = [], {}

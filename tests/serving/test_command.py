@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from transferkit.cli.serve import command
 from transferkit.errors import UserError
-from transferkit.serving.model import name_of
+from transferkit.serving.served_model import name_of
 
 from .conftest import encoded
 

@@ -85,8 +85,8 @@ def command(
       transferkit serve runs/flowers/export/1/model.tflite --port 0
       transferkit serve runs/flowers --host 0.0.0.0 --allowed-host flowers.example.org
     """
-    from transferkit.serving.limits import Limits
-    from transferkit.serving.server import serve
+    from transferkit.serving.request_limits import Limits
+    from transferkit.serving.serve import serve
 
     limits = Limits(bytes=max_bytes, pixels=max_pixels, instances=max_images, seconds=timeout, batch=batch)
 

@@ -22,9 +22,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from transferkit.serving.guard import Guard
-from transferkit.serving.limits import Refusal
-from transferkit.serving.metrics import CONTENT_TYPE
+from transferkit.serving.request_limits import Refusal
 from transferkit.serving.rest import answer_json, metadata_json, read_request, status_json
+from transferkit.serving.server_metrics import CONTENT_TYPE
 from transferkit.serving.service import Service
 
 __all__ = ["make_app"]

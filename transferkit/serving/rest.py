@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.export.export_spec import About
 from transferkit.export.outputs import output_names
-from transferkit.export.spec import About
-from transferkit.serving.limits import Refusal
+from transferkit.serving.request_limits import Refusal
 
 __all__ = ["Asked", "answer_json", "metadata_json", "read_request", "status_json"]
 

@@ -14,11 +14,11 @@ from transferkit.cpu import available_cores
 from transferkit.errors import UserError
 from transferkit.export.outputs import outputs_of
 from transferkit.serving.batching import Batcher
+from transferkit.serving.decode_photos import Photos
 from transferkit.serving.insight import Insight
-from transferkit.serving.limits import Limits, Refusal
-from transferkit.serving.metrics import Metrics
-from transferkit.serving.model import Served
-from transferkit.serving.photos import Photos
+from transferkit.serving.request_limits import Limits, Refusal
+from transferkit.serving.served_model import Served
+from transferkit.serving.server_metrics import Metrics
 
 __all__ = ["Service"]
 

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from transferkit.data.check.header import beyond
 from transferkit.data.check.limits import Limits as PixelLimits
-from transferkit.data.facts import read_facts
+from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decode import resize_image
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.pixels.memory import decoding_bytes, shared_budget
 from transferkit.data.pixels.pillow import pillow_reason
 from transferkit.data.reader import decoder, reason_of
-from transferkit.serving.limits import Limits, Refusal
+from transferkit.serving.request_limits import Limits, Refusal
 
 __all__ = ["Photos"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from transferkit import interruption
 from transferkit.errors import UserError, fault
 from transferkit.packages import installed
-from transferkit.serving.limits import Limits
+from transferkit.serving.request_limits import Limits
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -84,7 +84,7 @@ def _made(
     allow_code: bool,
 ) -> Starlette:
     from transferkit.runs.finished.run import Run
-    from transferkit.serving.model import Served
+    from transferkit.serving.served_model import Served
 
     # A run explains its answers, which takes Keras; an export does without.
     run = Run(model) if (Path(model) / "metrics.json").is_file() else None
