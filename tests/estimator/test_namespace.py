@@ -27,8 +27,29 @@ from tensorflow.python.estimator.export import export
 from tensorflow_estimator.python.estimator import estimator as estimator_lib
 from tensorflow_estimator.python.estimator.model_fn import EstimatorSpec, ModeKeys
 from tensorflow_estimator.python.estimator.inputs.numpy_io import numpy_input_fn
+from tensorflow_estimator.python.estimator.canned import dnn, metric_keys, prediction_keys
+from tensorflow_estimator.python.estimator.estimator import EstimatorV2
+from tensorflow_estimator.python.estimator.export.export_lib import EXPORT_TAG_MAP, UnsupervisedInputReceiver
+from tensorflow_estimator.python.estimator.model_fn import AVERAGE_LOSS_METRIC_KEY, LOSS_METRIC_KEY
 import numpy as np
 
+assert (LOSS_METRIC_KEY, AVERAGE_LOSS_METRIC_KEY) == ("loss", "average_loss")
+assert metric_keys.MetricKeys.LOSS == "loss" and prediction_keys.PredictionKeys.CLASSES == "classes"
+assert EXPORT_TAG_MAP == {"train": ["train"], "eval": ["eval"], "infer": ["serve"]}
+assert EstimatorV2 is transferkit.estimator.Estimator and issubclass(dnn.DNNClassifier, EstimatorV2)
+assert dnn.DNNClassifierV2 is transferkit.estimator.DNNClassifier
+assert dnn.DNNClassifier is transferkit.estimator.v1.DNNClassifier
+for line, said in (
+    ("from tensorflow_estimator.python.estimator.canned import kmeans", "sklearn.cluster"),
+    ("from tensorflow.python.estimator.canned.boosted_trees import X", "Decision Forests"),
+    ("from tensorflow_estimator.python.estimator.run_config import get_nothing", "get_nothing"),
+):
+    try:
+        exec(line)
+    except ImportError as error:
+        assert said in str(error), error
+    else:
+        raise AssertionError(line)
 assert tensorflow.estimator is tensorflow.compat.v2.estimator is transferkit.estimator
 assert tf.estimator is tensorflow.compat.v1.estimator is transferkit.estimator.v1
 assert tf.estimator.RunConfig is RunConfig and tf.estimator.inputs is transferkit.estimator.inputs

@@ -72,7 +72,8 @@ from typing import Any as _Any
 import tensorflow as _tf
 
 from transferkit.estimator import experimental, export, inputs, tpu
-from transferkit.estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
+from transferkit.estimator.checkpoints.vocabularies import VocabInfo
+from transferkit.estimator.checkpoints.warm_start import WarmStartSettings
 from transferkit.estimator.early_stopping import (
     make_early_stopping_hook,
     stop_if_higher_hook,

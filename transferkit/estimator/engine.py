@@ -329,7 +329,7 @@ class Engine:
         if self.warm_start is not None:
             collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
             trainable = [name for name in map(self.store.name_of, collection) if name is not None]
-            names = warm_start(self.warm_start, self.store.saved, trainable)
+            names = warm_start(self.warm_start, self.store.saved, trainable, self.store.drawn)
             progress.info(
                 "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
             )

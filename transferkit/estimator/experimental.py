@@ -11,6 +11,7 @@ from transferkit.estimator.early_stopping import (
 )
 from transferkit.estimator.graph.calling import call_logit_fn
 from transferkit.estimator.inputs.serving import build_raw_supervised_input_receiver_fn
+from transferkit.estimator.premade.logit_fns import dnn_logit_fn_builder, linear_logit_fn_builder
 from transferkit.estimator.session.in_training import (
     InMemoryEvaluatorHook,
     make_stop_at_checkpoint_step_hook,
@@ -20,6 +21,8 @@ __all__ = [
     "InMemoryEvaluatorHook",
     "build_raw_supervised_input_receiver_fn",
     "call_logit_fn",
+    "dnn_logit_fn_builder",
+    "linear_logit_fn_builder",
     "make_early_stopping_hook",
     "make_stop_at_checkpoint_step_hook",
     "stop_if_higher_hook",

@@ -14,7 +14,7 @@ from transferkit.estimator.exporting import check_graph, check_trained, write_wh
 from transferkit.estimator.graph.session_graph import SessionGraph, initial_locals, session_graph
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 
-__all__ = ["export_all_saved_models"]
+__all__ = ["EXPORT_TAG_MAP", "export_all_saved_models"]
 
 v1 = tf.compat.v1
 
@@ -24,6 +24,8 @@ _MODES = {
     ModeKeys.EVAL: ("eval", "eval"),
     ModeKeys.PREDICT: (tf.saved_model.SERVING, None),
 }
+# Mode -> the tags by which its graph is loaded.
+EXPORT_TAG_MAP = {mode: [tag] for mode, (tag, _) in _MODES.items()}
 
 
 def export_all_saved_models(

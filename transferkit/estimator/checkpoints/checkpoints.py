@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from transferkit.errors import UserError, fault
 from transferkit.estimator.variables import slices
@@ -27,6 +28,7 @@ __all__ = [
     "known",
     "latest",
     "newest_whole",
+    "object_keys",
     "read",
     "restore",
     "signature",
@@ -38,6 +40,8 @@ __all__ = [
 
 _log = logging.getLogger("transferkit")
 NAME = "model.ckpt"
+# Where a checkpoint by objects says which names their variables have.
+_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 TEMPORARY = ".writing-"
 
 
@@ -108,6 +112,15 @@ def read(prefix: str) -> Any:
         raise DamagedCheckpointError(
             fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")
         ) from error
+
+
+def object_keys(prefix: str) -> dict[str, str]:
+    """Variable's name -> key in a checkpoint by objects (``tf.train.Checkpoint``); empty for another."""
+    reader = read(prefix)
+    if not reader.has_tensor(_OBJECTS):
+        return {}
+    graph = TrackableObjectGraph.FromString(reader.get_tensor(_OBJECTS))
+    return {one.full_name: one.checkpoint_key for node in graph.nodes for one in node.attributes}
 
 
 def values_of(prefix: str, names: list[str] | None = None) -> dict[str, Any]:

@@ -5,28 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from transferkit.errors import fault
+from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints.vocabularies import remapped
 from transferkit.estimator.variables import slices
 
-__all__ = ["VocabInfo", "WarmStartSettings", "warm_start"]
+__all__ = ["WarmStartSettings", "warm_start"]
 
 _log = logging.getLogger("transferkit")
-
-
-class VocabInfo(NamedTuple):
-    """Kept for its name: warm-starting embeddings through vocabularies is not supported."""
-
-    new_vocab: str
-    new_vocab_size: int
-    num_oov_buckets: int
-    old_vocab: str
-    old_vocab_size: int = -1
-    backup_initializer: Any = None
-    axis: int = 0
 
 
 class _Settings(NamedTuple):
@@ -43,12 +32,13 @@ class WarmStartSettings(_Settings):
         ckpt_to_initialize_from: a checkpoint, a folder with checkpoints, or a SavedModel's folder.
         vars_to_warm_start: a regular expression (searched from a name's beginning) or a list of them, which
             choose among the trainable variables where it is one string, and among all variables where it
-            is a list; a list of variables; or None for none but those of the name map.
-        var_name_to_vocab_info: not supported; raises.
+            is a list; a list of variables; or None for those trainable ones alone that have a vocabulary.
+        var_name_to_vocab_info: name in the model -> :class:`VocabInfo`, of weights whose rows are found by
+            a vocabulary's entries.
         var_name_to_prev_var_name: name in the model -> name in the checkpoint, where they differ.
 
     Raises:
-        ValueError: without a checkpoint, or with vocabularies.
+        ValueError: without a checkpoint.
     """
 
     __slots__ = ()
@@ -69,14 +59,14 @@ class WarmStartSettings(_Settings):
                     "`ckpt_to_initialize_from` MUST be set in WarmStartSettings",
                 )
             )
-        if var_name_to_vocab_info:
-            raise ValueError(
-                fault(
-                    "WarmStartSettings.var_name_to_vocab_info", None, None, "vocabularies are not supported"
-                )
-            )
         path = os.fspath(ckpt_to_initialize_from)
-        return super().__new__(cls, path, vars_to_warm_start, {}, dict(var_name_to_prev_var_name or {}))
+        return super().__new__(
+            cls,
+            path,
+            vars_to_warm_start,
+            dict(var_name_to_vocab_info or {}),
+            dict(var_name_to_prev_var_name or {}),
+        )
 
 
 def settings_of(given: Any) -> WarmStartSettings | None:
@@ -92,53 +82,73 @@ def settings_of(given: Any) -> WarmStartSettings | None:
     raise ValueError(fault("Estimator.warm_start_from", given, "a path or WarmStartSettings"))
 
 
-def warm_start(settings: WarmStartSettings, saved: Mapping[str, Any], trainable: list[str]) -> list[str]:
+def warm_start(
+    settings: WarmStartSettings,
+    saved: Mapping[str, Any],
+    trainable: list[str],
+    draw: Callable[[str, Callable[[], Any]], Any],
+) -> list[str]:
     """Assigns the checkpoint's values.
 
     Args:
         settings: which.
         saved: the model's variables by name.
         trainable: names of those that training changes.
+        draw: ``draw(name, make)`` is the array that the tensor of ``make()`` holds, for what a vocabulary
+            does not give.
 
     Returns:
         The names of the variables that got a value.
 
     Raises:
-        ValueError: for a variable that is not in the checkpoint or has another shape there, or names that
-            the model does not have.
+        ValueError: for a variable that is not in the checkpoint or has another shape there, a vocabulary
+            that does not fit, or names that are not among those chosen.
     """
     prefix = _prefix(settings.ckpt_to_initialize_from)
     reader = checkpoints.read(prefix)
     shapes = reader.get_variable_to_shape_map()
     names = _chosen(settings.vars_to_warm_start, saved, trainable)
-    previous = settings.var_name_to_prev_var_name
-    wholes = {slices.full_name(name, variable) for name, variable in saved.items()}
-    unknown = sorted(set(previous) - set(saved) - wholes)
-    if unknown:
-        raise ValueError(
-            fault("WarmStartSettings.var_name_to_prev_var_name", unknown, "variables of the model")
-        )
-    names = list(dict.fromkeys([*names, *(name for name in previous if name in saved)]))
+    whole = {name: slices.full_name(name, saved[name]) for name in names}
+    vocabularies, previous = settings.var_name_to_vocab_info, settings.var_name_to_prev_var_name
+    _all_used(settings, {*names, *whole.values()})
+    if settings.vars_to_warm_start is None:
+        names = [name for name in names if whole[name] in vocabularies]
+    keys = checkpoints.object_keys(prefix) if not previous else {}
 
-    def _source(name: str) -> str:
+    def source(name: str) -> str:
         """Where the values come from: by the part's own name, or by the whole's."""
-        whole = slices.full_name(name, saved[name])
-        return previous.get(name, previous.get(whole, whole))
+        found = previous.get(name, previous.get(whole[name], whole[name]))
+        return found if found in shapes else keys.get(found, found)
 
     faults = []
     for name in names:
-        source, expected = _source(name), slices.expected_shape(saved[name])
-        if source not in shapes:
-            faults.append(f"{source} (not in the checkpoint)")
-        elif list(shapes[source]) != expected:
-            faults.append(f"{name} ({shapes[source]} there, {expected} here)")
+        expected = slices.expected_shape(saved[name])
+        if source(name) not in shapes:
+            faults.append(f"{source(name)} (not in the checkpoint)")
+        elif whole[name] not in vocabularies and list(shapes[source(name)]) != expected:
+            faults.append(f"{name} ({shapes[source(name)]} there, {expected} here)")
     if faults:
         raise ValueError(
             fault(f"warm start from {prefix}", None, None, "cannot be done for: " + ", ".join(faults))
         )
+    values = {name: reader.get_tensor(source(name)) for name in names}
     for name in names:
-        saved[name].assign(slices.part_of(saved[name], reader.get_tensor(_source(name))))
+        if whole[name] in vocabularies:
+            expected = slices.expected_shape(saved[name])
+            values[name] = remapped(whole[name], vocabularies[whole[name]], values[name], expected, draw)
+    for name, value in values.items():
+        saved[name].assign(slices.part_of(saved[name], value))
     return names
+
+
+def _all_used(settings: WarmStartSettings, chosen: set[str]) -> None:
+    """Raises ValueError where a name is none of the variables that begin with the checkpoint's values."""
+    for place in ("var_name_to_vocab_info", "var_name_to_prev_var_name"):
+        unknown = sorted(set(getattr(settings, place)) - chosen)
+        if unknown:
+            hint = did_you_mean(unknown[0], sorted(chosen))
+            expected = "names among the variables chosen: " + ", ".join(sorted(chosen))
+            raise ValueError(fault(f"WarmStartSettings.{place}", unknown, expected, hint))
 
 
 def _prefix(path: str) -> str:
@@ -154,10 +164,8 @@ def _prefix(path: str) -> str:
 
 
 def _chosen(given: Any, saved: Mapping[str, Any], trainable: list[str]) -> list[str]:
-    if given is None:
-        return []
-    if isinstance(given, str):
-        return [name for name in trainable if _matches(given, name)]
+    if given is None or isinstance(given, str):
+        return [name for name in trainable if _matches(given or "", name)]
     names = []
     for one in given:
         if isinstance(one, str):

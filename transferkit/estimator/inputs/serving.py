@@ -13,6 +13,7 @@ __all__ = [
     "ServingInputReceiver",
     "SupervisedInputReceiver",
     "TensorServingInputReceiver",
+    "UnsupervisedInputReceiver",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
     "build_raw_supervised_input_receiver_fn",
@@ -72,6 +73,15 @@ class TensorServingInputReceiver(_Receiver):
             _named("receiver_tensors", receiver_tensors, "input", (str,)),
             _alternatives(receiver_tensors_alternatives),
         )
+
+
+class UnsupervisedInputReceiver(ServingInputReceiver):
+    """As :class:`SupervisedInputReceiver`, for a model that takes no labels."""
+
+    __slots__ = ()
+
+    def __new__(cls, features: Any, receiver_tensors: Any) -> UnsupervisedInputReceiver:
+        return super().__new__(cls, features, receiver_tensors)
 
 
 def _tensor(value: Any) -> bool:

@@ -13,10 +13,15 @@ _TREES = "no boosted trees in today's TensorFlow; use TensorFlow Decision Forest
 
 # A pattern of names -> what to use. The first that matches counts.
 _ABSENT = (
-    (r"BoostedTrees\w*|experimental\.BoostedTrees\w*", _TREES),
-    (r"experimental\.LinearSDCA", "no SDCA optimizer; use FTRL (tf.keras.optimizers.Ftrl)"),
-    (r"experimental\.KMeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
-    (r"experimental\.RNN\w*", "write a model_fn with keras.layers.LSTM or GRU"),
+    (r"(experimental\.)?BoostedTrees\w*|boosted_trees\w*", _TREES),
+    (
+        r"(experimental\.)?LinearSDCA|linear_optimizer|sdca\w*",
+        "no SDCA optimizer; use FTRL (tf.keras.optimizers.Ftrl)",
+    ),
+    (r"(experimental\.)?KMeans\w*|kmeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
+    (r"(experimental\.)?RNN\w*|rnn", "write a model_fn with keras.layers.LSTM or GRU"),
+    (r"SavedModelEstimator|saved_model_estimator", "load it by tf.saved_model.load in a model_fn"),
+    (r"timeseries", "no time series models; write a model_fn with keras layers"),
     (r"tpu\.experimental\w*.*", "TPU embeddings are not supported; use tf.nn.embedding_lookup"),
 )
 

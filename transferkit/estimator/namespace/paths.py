@@ -12,18 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.namespace.absent import contrib_hint
+from transferkit.estimator.namespace.absent import contrib_hint, missing
+from transferkit.estimator.namespace.old_names import OLD_MODULES, old_name
 
 __all__ = ["install"]
 
-# Names that were no public ones, and that programs imported all the same -> where they are here.
-_NAMES = {
-    "EstimatorV2": "estimator.Estimator",
-    "SupervisedInputReceiver": "inputs.serving.SupervisedInputReceiver",
-    "TaskType": "cluster.TaskType",
-    "TrainOutput": "export_output.TrainOutput",
-    "read_eval_metrics": "early_stopping.read_eval_metrics",
-}
 _MODULES = ("export", "experimental", "inputs", "tpu")
 _PATHS = ("tensorflow_estimator", "tensorflow.python.estimator")
 _PARTS = ("", ".export", ".experimental", ".inputs", ".tpu")
@@ -84,6 +77,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         if not _ours(fullname):
             return None
+        parent, _, name = fullname.rpartition(".")
+        if fullname not in _PATHS and parent and name not in OLD_MODULES:
+            hint = missing(name)
+            if hint:
+                raise ImportError(f"transferkit.estimator has no {name}: {hint}")
+            return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
@@ -103,6 +102,9 @@ class _Facade(types.ModuleType):
         if name in _MODULES:
             # Theirs held more than what was public.
             return importlib.import_module(f"{self.__name__}.{name}")
+        old = old_name(self.__name__, name)
+        if old is not None:
+            return old
         parts = [ours, ours.export, ours.experimental, ours.inputs, ours.tpu]
         if ".tpu" in self.__name__:
             # Its RunConfig is another one.
@@ -110,9 +112,9 @@ class _Facade(types.ModuleType):
         for place in parts:
             if name in getattr(place, "__all__", ()):
                 return getattr(place, name)
-        if name in _NAMES:
-            module, _, own = _NAMES[name].rpartition(".")
-            return getattr(importlib.import_module(f"transferkit.estimator.{module}"), own)
-        if name[:1].isupper():
-            return getattr(ours, name)
-        return importlib.import_module(f"{self.__name__}.{name}")
+        if name in OLD_MODULES:
+            return importlib.import_module(f"{self.__name__}.{name}")
+        hint = missing(name)
+        raise AttributeError(
+            f"{self.__name__} (transferkit.estimator) has no {name}" + (f": {hint}" if hint else "")
+        )

@@ -12,7 +12,15 @@ from transferkit.estimator.premade.columns import checked_features, dense_input,
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 
-__all__ = ["Logits", "activation_summary", "baseline_logits", "dnn_logits", "linear_logits"]
+__all__ = [
+    "Logits",
+    "activation_summary",
+    "baseline_logits",
+    "dnn_layers",
+    "dnn_logits",
+    "linear_logits",
+    "linear_sums",
+]
 
 v1 = tf.compat.v1
 
@@ -56,23 +64,40 @@ def dnn_logits(
         dropout: the share of a hidden layer's values that training leaves out, or None.
         batch_norm: whether hidden layers are normalized, after dropout.
     """
+    with v1.variable_scope("dnn"):
+        return dnn_layers(
+            features, mode, units, hidden_units, columns, activation_fn, dropout, batch_norm, "dnn/"
+        )
+
+
+def dnn_layers(
+    features: Any,
+    mode: str,
+    units: int,
+    hidden_units: Sequence[int],
+    columns: Iterable[Any],
+    activation_fn: Any,
+    dropout: float | None,
+    batch_norm: bool,
+    tag: str = "",
+) -> Logits:
+    """As :func:`dnn_logits`, in the variable scope that is open; names of summaries begin with ``tag``."""
     features, training = checked_features(features), mode == ModeKeys.TRAIN
     updates: list[Any] = []
-    with v1.variable_scope("dnn"):
-        with v1.variable_scope("input_from_feature_columns"), v1.variable_scope("input_layer"):
-            net, variables = dense_input(features, columns, training)
-        for number, width in enumerate(hidden_units):
-            with v1.variable_scope(f"hiddenlayer_{number}"):
-                net = keras.activations.get(activation_fn)(_dense(net, width, variables))
-                if dropout is not None and training:
-                    net = tf.nn.dropout(net, rate=dropout)
-                if batch_norm:
-                    with v1.variable_scope(f"batchnorm_{number}"):
-                        net = _normalized(net, training, variables, updates)
-            activation_summary(net, f"dnn/hiddenlayer_{number}")
-        with v1.variable_scope("logits"):
-            logits = _dense(net, units, variables)
-        activation_summary(logits, "dnn/logits")
+    with v1.variable_scope("input_from_feature_columns"), v1.variable_scope("input_layer"):
+        net, variables = dense_input(features, columns, training)
+    for number, width in enumerate(hidden_units):
+        with v1.variable_scope(f"hiddenlayer_{number}"):
+            net = keras.activations.get(activation_fn)(_dense(net, width, variables))
+            if dropout is not None and training:
+                net = tf.nn.dropout(net, rate=dropout)
+            if batch_norm:
+                with v1.variable_scope(f"batchnorm_{number}"):
+                    net = _normalized(net, training, variables, updates)
+        activation_summary(net, f"{tag}hiddenlayer_{number}")
+    with v1.variable_scope("logits"):
+        logits = _dense(net, units, variables)
+    activation_summary(logits, f"{tag}logits")
     return Logits(logits, variables, updates)
 
 
@@ -85,8 +110,14 @@ def linear_logits(features: Any, units: int, columns: Iterable[Any], combiner: s
         columns: dense or categorical.
         combiner: how several classes of one example add up: ``sum``, ``mean`` or ``sqrtn``.
     """
+    with v1.variable_scope("linear"):
+        return linear_sums(features, units, columns, combiner)
+
+
+def linear_sums(features: Any, units: int, columns: Iterable[Any], combiner: str) -> Logits:
+    """As :func:`linear_logits`, in the variable scope that is open."""
     features = checked_features(features)
-    with v1.variable_scope("linear"), v1.variable_scope("linear_model"):
+    with v1.variable_scope("linear_model"):
         sums, variables = weighted_sums(features, columns, units, combiner)
         bias = v1.get_variable("bias_weights", [units], initializer=v1.zeros_initializer())
         logits = tf.nn.bias_add(tf.add_n(sums), bias)

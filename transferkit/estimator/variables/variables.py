@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -105,7 +106,7 @@ class VariableStore:
         variable = self._made.get(key)
         first = kwargs.get("initial_value")
         if variable is None:
-            kwargs["initial_value"] = self._value(graph, name, kwargs.get("initial_value"))
+            kwargs["initial_value"] = self._value(name, kwargs.get("initial_value"))
             kwargs.pop("use_resource", None)
             make = next_creator if local or here is self._home else self._at_home
             with tf.init_scope(), v1.name_scope(None):
@@ -155,19 +156,25 @@ class VariableStore:
             if not any(v is variable for v in graph.get_collection_ref(key)):
                 graph.add_to_collection(key, variable)
 
-    def _value(self, graph: TracedGraph, name: str, value: Any) -> Any:
+    def drawn(self, name: str, make: Callable[[], Any]) -> Any:
+        """The array that the tensor of ``make()`` holds, drawn by the seed and ``name``.
+
+        The graph is one of its own: the value does not depend on what else was made.
+        """
+        with tf.init_scope():
+            own = TracedGraph("initial_value")
+            # Where none is given, that of the process does not count: "None" means chance.
+            own.seed = None
+            if self._seed is not None:
+                own.seed = (self._seed * 2654435761 + zlib.crc32(name.encode())) % (2**31 - 1)
+            with own.as_default():
+                tensor = tf.convert_to_tensor(make())
+        return self._run(own, tensor)
+
+    def _value(self, name: str, value: Any) -> Any:
         """The initial value as a constant: what depends on the graph is computed, with the graph's seeds."""
         if callable(value):
-            # A graph of its own, seeded by the name: the value does not depend on what else was made.
-            with tf.init_scope():
-                own = TracedGraph("initial_value")
-                # Where none is given, that of the process does not count: "None" means chance.
-                own.seed = None
-                if self._seed is not None:
-                    own.seed = (self._seed * 2654435761 + zlib.crc32(name.encode())) % (2**31 - 1)
-                with own.as_default():
-                    tensor = tf.convert_to_tensor(value())
-            return self._run(own, tensor)
+            return self.drawn(name, value)
         if tf.is_tensor(value) and not hasattr(value, "numpy"):
             folded = tf.get_static_value(value)
             return folded if folded is not None else self._run(value.graph, value)
