@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
@@ -44,7 +44,7 @@ class ServingInputReceiver(_Receiver):
 
     def __new__(
         cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None
-    ) -> ServingInputReceiver:
+    ) -> Self:
         return super().__new__(
             cls,
             _named("features", features, "feature"),
@@ -80,7 +80,7 @@ class UnsupervisedInputReceiver(ServingInputReceiver):
 
     __slots__ = ()
 
-    def __new__(cls, features: Any, receiver_tensors: Any) -> UnsupervisedInputReceiver:
+    def __new__(cls, features: Any, receiver_tensors: Any) -> Self:
         return super().__new__(cls, features, receiver_tensors)
 
 
