@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
+from transferkit.estimator.metric_pairs import paired
 
 __all__ = ["EstimatorSpec", "ModeKeys"]
 
@@ -52,7 +53,7 @@ class EstimatorSpec(_Fields):
         train_op: what one training step runs: an operation, a tensor, a variable, or what a Keras
             optimizer's ``apply_gradients`` returned; needed in TRAIN.
         eval_metric_ops: name -> ``(value, update)`` pair of tensors, or a Keras metric whose
-            ``update_state`` was called in the model_fn.
+            ``update_state`` was called in the model_fn; in the spec it is such a pair too.
         export_outputs: signature name -> export output; without one in PREDICT, the predictions are
             served as they are.
         training_chief_hooks: hooks of the chief worker's training.
@@ -197,17 +198,20 @@ def _metrics(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     if not isinstance(metrics, Mapping):
         raise TypeError(fault("EstimatorSpec.eval_metric_ops", metrics, "a dictionary"))
+    checked = {}
     for name, metric in metrics.items():
-        if is_keras_metric(metric):
-            continue
         place = f"EstimatorSpec.eval_metric_ops[{name!r}]"
+        checked[name] = metric
+        if is_keras_metric(metric):
+            checked[name] = paired(place, metric)
+            continue
         if not isinstance(metric, tuple) or len(metric) != 2:
             raise TypeError(fault(place, metric, "a (value, update) tuple or a Keras metric"))
         for part in [*tf.nest.flatten(metric[0]), metric[1]]:
             if not _is_tensor(part):
                 raise TypeError(fault(place, part, None, "must be Operation or Tensor"))
             _check_graph(place, part)
-    return dict(metrics)
+    return checked
 
 
 def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, ExportOutput] | None:

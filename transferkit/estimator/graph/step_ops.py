@@ -6,11 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import fault
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.graph.ordering import needed, written
+from transferkit.estimator.metric_pairs import tensorflow_variables
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
-from transferkit.estimator.variables.storage import handles_of
 from transferkit.estimator.variables.variables import VariableStore
 from transferkit.private.tensorflow_names import UnreadVariable
 
@@ -29,13 +28,12 @@ def collect_step_ops(traced: Traced, store: VariableStore) -> None:
             for metric in spec.eval_metric_ops.values():
                 if not is_keras_metric(metric):
                     effects.extend(_operations(metric[1]))
-    _check_updated(traced, assigned)
     local: list[Any] = []
     if traced.mode == ModeKeys.EVAL:
         for spec in traced.specs:
             for name, metric in spec.eval_metric_ops.items():
                 if is_keras_metric(metric):
-                    local.extend(v.value if hasattr(v, "path") else v for v in metric.variables)
+                    local.extend(tensorflow_variables(metric))
                     traced.metrics.setdefault(name, metric)
                 else:
                     traced.metrics.setdefault(name, metric[0])
@@ -51,23 +49,6 @@ def collect_step_ops(traced: Traced, store: VariableStore) -> None:
         with tf.control_dependencies(effects):
             traced.step = traced.global_step.read_value()
     traced.effects = list(dict.fromkeys(_op(e) for e in effects))
-
-
-def _check_updated(traced: Traced, assigned: list[Any]) -> None:
-    """Raises ValueError for a Keras metric that nothing updates."""
-    written_here = {name for op in assigned for name in written(op)}
-    inner = {id(outer): internal.name for outer, internal in traced.graph.captures}
-    for spec in traced.specs:
-        for name, metric in spec.eval_metric_ops.items():
-            if not is_keras_metric(metric):
-                continue
-            # Of the older Keras, they are TensorFlow's own.
-            variables = [v.value if hasattr(v, "path") else v for v in metric.variables]
-            handles = [handle for v in variables for handle in handles_of(v)]
-            if not written_here & {inner.get(id(handle)) for handle in handles}:
-                place = f"EstimatorSpec.eval_metric_ops[{name!r}]"
-                text = f'Please call update_state(...) on the "{metric.name}" metric'
-                raise ValueError(fault(place, None, None, text))
 
 
 def _increments(traced: Traced, effects: list[Any]) -> bool:

@@ -22,14 +22,23 @@ class MajorityShare(keras.metrics.Mean):
 def update_mean(metric: Any, values: Any, weights: Any = None) -> None:
     """Adds ``values`` to a mean, each with its weight (weights are broadcast to them)."""
     values = tf.cast(values, tf.float32)
-    metric.update_state(values, sample_weight=_broadcast(weights, values))
+    values, weights = _of_known_rank(values, _broadcast(weights, values))
+    metric.update_state(values, sample_weight=weights)
 
 
 def update_pair(metric: Any, labels: Any, predictions: Any, weights: Any = None) -> None:
     """Adds labels and predictions of one shape to a metric, each value with its weight."""
     # In one type: Keras would round a label of 0.7 to compare it with a class.
     labels, predictions = tf.cast(labels, tf.float32), tf.cast(predictions, tf.float32)
-    metric.update_state(labels, predictions, sample_weight=_broadcast(weights, labels))
+    labels, predictions, weights = _of_known_rank(labels, predictions, _broadcast(weights, labels))
+    metric.update_state(labels, predictions, sample_weight=weights)
+
+
+def _of_known_rank(*several: Any) -> list[Any]:
+    """The tensors as they are, or as vectors where the graph does not know a rank: Keras asks for it."""
+    if all(one is None or one.shape.rank is not None for one in several):
+        return list(several)
+    return [None if one is None else tf.reshape(one, [-1]) for one in several]
 
 
 def _broadcast(weights: Any, values: Any) -> Any:

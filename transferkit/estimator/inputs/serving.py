@@ -42,9 +42,7 @@ class ServingInputReceiver(_Receiver):
 
     __slots__ = ()
 
-    def __new__(
-        cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None
-    ) -> Self:
+    def __new__(cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None) -> Self:
         return super().__new__(
             cls,
             _named("features", features, "feature"),
