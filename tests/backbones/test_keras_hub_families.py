@@ -382,9 +382,9 @@ def test_a_keras_file_needs_no_transferkit_or_is_refused_before_the_work(
     family: str, backbones: Any, images: np.ndarray, tmp_path: Path
 ) -> None:
     import keras
-    from transferkit.runs.artefacts import check_formats
 
     from transferkit.export.plain_keras import plain_model
+    from transferkit.runs.release.artefacts import check_formats
 
     backbone = backbones(family)
     if keras_hub.__version__ == "0.32.0" and family in UNREADABLE:
