@@ -93,7 +93,8 @@ class Registry:
         public = [one for one in components if not one.__name__.startswith("_")]
         if len(public) != 1:
             raise TypeError(f"{module.__name__} must hold exactly one component, holds {len(public)}")
-        return public[0]
+        result: type[Component] = public[0]
+        return result
 
     def _own(self, path: str, place: str) -> type[Component]:
         return self._checked(import_dotted(path, place), path, place)

@@ -105,12 +105,14 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities float64 ``[N, C]`` in the order of :attr:`classes_`."""
         logits = self._logits(X).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        result: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return result
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label of each image."""
         logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
+        result: np.ndarray = self.classes_[logits.argmax(axis=1)]
+        return result
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

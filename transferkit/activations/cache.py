@@ -90,7 +90,7 @@ class Cache:
         max_bytes: bound on everything in it; None takes a tenth of the disk, 50 GiB at most.
     """
 
-    def __init__(self, folder: str | os.PathLike | None = None, max_bytes: int | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None = None, max_bytes: int | None = None) -> None:
         self.folder = cache_folder(folder)
         self.max_bytes = default_max_bytes(self.folder) if max_bytes is None else max_bytes
         self.stores = self.folder / "activations"
@@ -314,7 +314,8 @@ def _folders(parent: Path) -> list[Path]:
 def _size(folder: Path) -> int:
     """Bytes of a folder's files; those of its list where there is one, since a source may have millions."""
     if facts := facts_of(folder):
-        return facts["bytes"]
+        result: int = facts["bytes"]
+        return result
     size = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):

@@ -71,7 +71,10 @@ def sound_rows(store: str, records: np.ndarray, segments: dict[int, Segment], si
             if len(run) == 1:
                 return np.zeros(1, bool)
             return np.concatenate([check(run[at : at + 1]) for at in range(len(run))])
-        return here["row_crc"] == np.array(row_checksums(store, here["digest"], buffer, size), np.uint32)
+        result: np.ndarray = here["row_crc"] == np.array(
+            row_checksums(store, here["digest"], buffer, size), np.uint32
+        )
+        return result
 
     sound = np.zeros(len(records), bool)
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="transferkit-check") as pool:

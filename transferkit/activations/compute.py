@@ -115,13 +115,13 @@ class Activations:
 
 def compute(
     cut: CutLike,
-    items: Sequence[tuple[str, str | os.PathLike]],
+    items: Sequence[tuple[str, str | os.PathLike[str]]],
     *,
     decoding: Decoding,
     engine: str = "auto",
     batch_size: int = 64,
     threads: int | None = None,
-    cache_dir: str | os.PathLike | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     max_bytes: int | None = None,
     dtype: str = "auto",
     views: Views | None = None,

@@ -27,9 +27,9 @@ class FeatureRequest:
         count: ``D``.
     """
 
-    def __init__(self, items: Sequence[tuple[str, str | os.PathLike]], views: Views | None) -> None:
+    def __init__(self, items: Sequence[tuple[str, str | os.PathLike[str]]], views: Views | None) -> None:
         position: dict[str, int] = {}
-        self.paths: list[str | os.PathLike] = []
+        self.paths: list[str | os.PathLike[str]] = []
         at = np.empty(len(items), np.int64)
         for index, (sha256, path) in enumerate(items):
             at[index] = position.setdefault(sha256, len(position))

@@ -77,7 +77,8 @@ class TensorFlowEngine:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         if self._batch is None:
-            return self._run(tf.constant(images)).numpy()
+            result: np.ndarray = self._run(tf.constant(images)).numpy()
+            return result
         parts = []
         for start in range(0, len(images), self._batch):
             part = images[start : start + self._batch]

@@ -117,7 +117,8 @@ class Rows:
         if not rows.size:
             rows = rows.astype(np.int64)  # what an empty list becomes is an array of floats
         if not rows.ndim:
-            return self[rows[np.newaxis]][0]
+            result: np.ndarray = self[rows[np.newaxis]][0]
+            return result
         flat = rows.reshape(-1)
         if len(flat) and not (-len(self) <= flat.min() and flat.max() < len(self)):
             raise IndexError(f"a row among {flat.min()} to {flat.max()} is outside 0 to {len(self) - 1}")
@@ -125,7 +126,8 @@ class Rows:
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:
         if self._whole is not None:
-            return self._whole[rows]
+            result: np.ndarray = self._whole[rows]
+            return result
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         numbers, slots = self._numbers[rows], self._slots[rows]
         if not out.nbytes:

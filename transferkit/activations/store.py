@@ -100,7 +100,8 @@ class Store:
 
     def about(self) -> dict[str, Any]:
         """What ``store.json`` says."""
-        return json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))
+        result: dict[str, Any] = json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))
+        return result
 
     def __len__(self) -> int:
         return len(self._index.records)
@@ -139,7 +140,8 @@ class Store:
             sizes = self.segments()
             self._used.update(int(number) for number in numbers if int(number) in sizes)
             found[found] = self._readable(self._index.records[positions[found]], sizes)
-        return found
+        result: np.ndarray = found
+        return result
 
     def add(self, digests: np.ndarray, rows: np.ndarray, room: Callable[[int], None] | None = None) -> None:
         """Writes rows and commits them. Rows that another process has written meanwhile are passed over.

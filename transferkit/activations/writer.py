@@ -37,7 +37,7 @@ class Writer:
         self._rows: list[np.ndarray] = []
         self._since = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="transferkit-write")
-        self._last: Future | None = None
+        self._last: Future[None] | None = None
 
     def put(self, digests: np.ndarray, rows: np.ndarray) -> None:
         """Takes rows over.

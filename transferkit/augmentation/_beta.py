@@ -27,4 +27,5 @@ def beta(alpha: float, even: tf.Tensor) -> tf.Tensor:
 def _table(alpha: float) -> np.ndarray:
     from scipy.stats import beta as distribution
 
-    return distribution.ppf(np.linspace(0, 1, POINTS), alpha, alpha).astype(np.float32)
+    result: np.ndarray = distribution.ppf(np.linspace(0, 1, POINTS), alpha, alpha).astype(np.float32)
+    return result

@@ -28,7 +28,8 @@ def import_tensorflow_hub() -> ModuleType:
     with _one_at_a_time, _stand_in():
         import tensorflow_hub
 
-    return tensorflow_hub
+    module: ModuleType = tensorflow_hub
+    return module
 
 
 @contextmanager

@@ -30,18 +30,18 @@ def forward_operations(layer: Any, output: tuple[int | None, ...]) -> int:
         into = layer.depthwise_kernel.shape[-2]
         deep = into * layer.depth_multiplier
         positions = elements // layer.filters
-        return 2 * positions * deep * (window + layer.filters)
+        return int(2 * positions * deep * (window + layer.filters))
     if kind == "DepthwiseConv2D":
-        return 2 * elements * math.prod(layer.kernel_size)
+        return int(2 * elements * math.prod(layer.kernel_size))
     if kind in ("Conv1D", "Conv2D", "Conv3D"):
         # The kernel is [*window, channels in a group, filters]; a group sees its own channels alone.
-        return 2 * elements * math.prod(layer.kernel.shape[:-1])
+        return int(2 * elements * math.prod(layer.kernel.shape[:-1]))
     if kind == "Dense":
-        return 2 * elements * layer.kernel.shape[0]
+        return int(2 * elements * layer.kernel.shape[0])
     if kind in ("BatchNormalization", "LayerNormalization", "Normalization", "LiveNormalization"):
         return 2 * elements
     if kind in ("MaxPooling2D", "AveragePooling2D"):
-        return elements * math.prod(layer.pool_size)
+        return int(elements * math.prod(layer.pool_size))
     if kind in ("GlobalAveragePooling2D", "GlobalMaxPooling2D"):
         shape = layer.input.shape if hasattr(layer, "input") else output
         return math.prod(size or 1 for size in shape[1:])

@@ -54,7 +54,8 @@ class _Verbs(click.Group):
         # Our own are found without asking which packages are installed.
         for name in (cmd_name.replace("-", "_"), cmd_name):
             try:
-                return modules("cli", ("command",)).get(name).command
+                result: click.Command | None = modules("cli", ("command",)).get(name).command
+                return result
             except KeyError:
                 continue
         return None

@@ -14,7 +14,7 @@ __all__ = ["command"]
 _PREFIXES = " kmgt"
 
 
-class _Bytes(click.ParamType):
+class _Bytes(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """A number of bytes, with or without a unit: ``500MB``, ``2.5G``, ``1073741824``, ``1GiB``."""
 
     name = "size"

@@ -57,7 +57,7 @@ class Batch:
 
 
 def read_images(
-    items: Iterable[tuple[str | None, str | os.PathLike]],
+    items: Iterable[tuple[str | None, str | os.PathLike[str]]],
     decoding: Decoding,
     *,
     batch_size: int = 32,
@@ -79,7 +79,7 @@ def read_images(
     """
     threads = threads or available_cores()
     numbered = enumerate(items)
-    pending: deque[tuple[np.ndarray, list[tuple[int, Path]], list[Future]]] = deque()
+    pending: deque[tuple[np.ndarray, list[tuple[int, Path]], list[Future[str | None]]]] = deque()
     decoder(decoding)  # traced here, once, and not by several threads
     with ThreadPoolExecutor(threads, thread_name_prefix="transferkit-decode") as pool:
         try:
@@ -116,12 +116,13 @@ def decoder(decoding: Decoding) -> Callable[[bytes], np.ndarray]:
     traced = tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([], tf.string))
 
     def call(encoded: bytes) -> np.ndarray:
-        return traced(tf.constant(readable_in_graph(encoded, decoding))).numpy()
+        result: np.ndarray = traced(tf.constant(readable_in_graph(encoded, decoding))).numpy()
+        return result
 
     return call
 
 
-def read_image(path: str | os.PathLike, decoding: Decoding, sha256: str | None = None) -> np.ndarray:
+def read_image(path: str | os.PathLike[str], decoding: Decoding, sha256: str | None = None) -> np.ndarray:
     """uint8 ``[height, width, 3]`` of a file, decoded when the threads' shared memory has room for it.
 
     Raises:
@@ -142,7 +143,7 @@ def read_image(path: str | os.PathLike, decoding: Decoding, sha256: str | None =
 
 
 def _read_into(
-    row: np.ndarray, decoding: Decoding, sha256: str | None, path: str | os.PathLike
+    row: np.ndarray, decoding: Decoding, sha256: str | None, path: str | os.PathLike[str]
 ) -> str | None:
     """Decodes a file into ``row``; returns the reason where it cannot."""
     try:
@@ -174,7 +175,7 @@ def reason_of(error: Exception) -> str:
     return line.split(" [Op:")[0].split(" [[")[0].strip()[:200]
 
 
-def _closed_up(images: np.ndarray, where: list[tuple[int, Path]], futures: list[Future]) -> Batch:
+def _closed_up(images: np.ndarray, where: list[tuple[int, Path]], futures: list[Future[str | None]]) -> Batch:
     reasons = [future.result() for future in futures]
     unreadable = tuple(
         Unreadable(index, path, reason)

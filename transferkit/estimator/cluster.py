@@ -154,12 +154,14 @@ class ClusterTask:
     @property
     def master(self) -> str:
         """What TF_CONFIG says of the session; kept, as there is none to connect to."""
-        return self._master
+        result: str = self._master
+        return result
 
     @property
     def evaluation_master(self) -> str:
         """What TF_CONFIG says of the session; kept, as there is none to connect to."""
-        return self._evaluation_master
+        result: str = self._evaluation_master
+        return result
 
     @property
     def service(self) -> Any:

@@ -154,7 +154,8 @@ def _checked_compare_fn(compare_fn: Any) -> Callable[..., bool]:
                 "a function of best_eval_result and current_eval_result",
             )
         )
-    return compare_fn
+    result: Callable[..., bool] = compare_fn
+    return result
 
 
 class BestExporter(_SavedModelExporter):

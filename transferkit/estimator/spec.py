@@ -241,7 +241,8 @@ def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, Expo
                 f"one of several under the key {DEFAULT_SIGNATURE!r}",
             )
         )
-    return outputs
+    result: dict[str, ExportOutput] | None = outputs
+    return result
 
 
 def _hooks(hooks: Any, name: str) -> tuple[Any, ...]:
@@ -249,7 +250,8 @@ def _hooks(hooks: Any, name: str) -> tuple[Any, ...]:
     for hook in hooks:
         if not isinstance(hook, tf.compat.v1.train.SessionRunHook):
             raise TypeError(fault(f"EstimatorSpec.{name}", hook, "SessionRunHook instances"))
-    return hooks
+    result: tuple[Any, ...] = hooks
+    return result
 
 
 def _scaffold(scaffold: Any) -> Any:

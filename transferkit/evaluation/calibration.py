@@ -116,7 +116,8 @@ def apply_temperature(logits_or_probabilities: np.ndarray, temperature: float) -
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}, expected a number above 0")
     values = np.asarray(logits_or_probabilities, dtype=np.float64)
-    return np.exp(_log_softmax(_as_logits(values) / temperature)).astype(np.float32)
+    result: np.ndarray = np.exp(_log_softmax(_as_logits(values) / temperature)).astype(np.float32)
+    return result
 
 
 def abstention_threshold(
@@ -156,13 +157,15 @@ def _as_logits(values: np.ndarray) -> np.ndarray:
     is_probability = values.min() >= 0 and values.max() <= 1 + 1e-6
     if is_probability and np.abs(values.sum(axis=1) - 1).max() < 1e-3:
         # A float32 softmax rounds small probabilities to 0: the least one it can state stands in.
-        return np.log(np.maximum(values, 1e-38))
+        result: np.ndarray = np.log(np.maximum(values, 1e-38))
+        return result
     return values
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    result: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result
 
 
 def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

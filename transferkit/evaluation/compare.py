@@ -130,7 +130,8 @@ def compare(
     )
 
     def difference(drawn: np.ndarray) -> np.ndarray:
-        return (drawn[:, 2] - drawn[:, 1]) / drawn.sum(axis=1)
+        result: np.ndarray = (drawn[:, 2] - drawn[:, 1]) / drawn.sum(axis=1)
+        return result
 
     low, high = count_interval(counts, difference, resamples, confidence, np.random.default_rng(seed))
     return Comparison(

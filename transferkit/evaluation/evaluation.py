@@ -95,7 +95,8 @@ class Evaluation:
     def correct(self) -> np.ndarray:
         """bool ``[N]``: whether each image was predicted right (multi-label: every class of it)."""
         hit = self.predicted == self.labels
-        return hit if hit.ndim == 1 else hit.all(axis=1)
+        result: np.ndarray = hit if hit.ndim == 1 else hit.all(axis=1)
+        return result
 
     def interval(self, name: str) -> tuple[float, float] | None:
         """The bootstrap interval of a main figure, or None for a figure that has none."""

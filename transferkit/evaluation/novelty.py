@@ -167,4 +167,5 @@ def left_out_area(
 def lengths_1(rows: np.ndarray) -> np.ndarray:
     """float64, each row brought to length 1."""
     rows = rows.astype(np.float64)
-    return rows / np.sqrt(np.maximum(np.sum(np.square(rows), axis=1, keepdims=True), _EPSILON))
+    result: np.ndarray = rows / np.sqrt(np.maximum(np.sum(np.square(rows), axis=1, keepdims=True), _EPSILON))
+    return result

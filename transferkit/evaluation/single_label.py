@@ -142,18 +142,21 @@ def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _accuracy(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
-    return hits.sum(axis=1) / samples.sum(axis=1)
+    result: np.ndarray = hits.sum(axis=1) / samples.sum(axis=1)
+    return result
 
 
 def _macro_recall(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
     recall = np.where(samples > 0, hits / np.maximum(samples, 1), 0)
-    return recall.sum(axis=1) / (samples > 0).sum(axis=1)
+    result: np.ndarray = recall.sum(axis=1) / (samples > 0).sum(axis=1)
+    return result
 
 
 def _macro_f1(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
     both = samples + said
     f1 = np.where(both > 0, 2 * hits / np.maximum(both, 1), 0)
-    return f1.sum(axis=1) / (both > 0).sum(axis=1)
+    result: np.ndarray = f1.sum(axis=1) / (both > 0).sum(axis=1)
+    return result
 
 
 def _mean(values: Any) -> float | None:

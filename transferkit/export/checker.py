@@ -123,7 +123,8 @@ def _check(order: dict[str, Any]) -> dict[str, Any]:
 def _opened(file: str) -> np.ndarray:
     import tensorflow as tf
 
-    return tf.io.decode_png(tf.io.read_file(file), channels=3).numpy()
+    result: np.ndarray = tf.io.decode_png(tf.io.read_file(file), channels=3).numpy()
+    return result
 
 
 def _decoded(encoded: list[bytes], decoding: Decoding) -> np.ndarray:

@@ -140,7 +140,8 @@ def _usage(one: Any, path: Path, height: int, width: int) -> str:
         # As it stands TensorFlow would look for what the name matches.
         lines = one.USAGE.format(path=path.name, height=height, width=width)
         return f"import os\nos.chdir({str(path.parent)!r})  # in a path its brackets are a pattern\n{lines}"
-    return one.USAGE.format(path=text, height=height, width=width)
+    result: str = one.USAGE.format(path=text, height=height, width=width)
+    return result
 
 
 def _parity(name: str, version: Path) -> dict[str, Any] | None:

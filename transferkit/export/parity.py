@@ -171,7 +171,8 @@ class Checker:
         if line is None:
             self._replies.put(None)
             return {"error": f"the checking process ended: {self._last_words()}", "seconds": 0.0}
-        return json.loads(line)
+        result: dict[str, Any] = json.loads(line)
+        return result
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -317,9 +318,11 @@ def _agree(
         # Images count, not decisions: nearly all of those say "absent" and agree by themselves.
         least = np.asarray(thresholds, np.float32)
         same = (given >= least) == (wanted >= least)
-        return (same | (np.abs(wanted - least) < close)).all(axis=1)
-    short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
-    return (given.argmax(1) == wanted.argmax(1)) | (short < close)
+        agreed: np.ndarray = (same | (np.abs(wanted - least) < close)).all(axis=1)
+    else:
+        short = (wanted.max(1) - wanted[rows, given.argmax(1)]) / 2
+        agreed = (given.argmax(1) == wanted.argmax(1)) | (short < close)
+    return agreed
 
 
 def _reason(found: Finding) -> str | None:

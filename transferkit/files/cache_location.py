@@ -27,7 +27,7 @@ _MOST = 50 * 1024**3
 _log = logging.getLogger("transferkit.activations")
 
 
-def cache_folder(folder: str | os.PathLike | None = None) -> Path:
+def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """The folder given, else ``$TRANSFERKIT_CACHE``, else the platform's place for caches.
 
     That is ``$XDG_CACHE_HOME/transferkit`` or ``~/.cache/transferkit``, ``~/Library/Caches/transferkit`` on
@@ -47,7 +47,7 @@ def cache_folder(folder: str | os.PathLike | None = None) -> Path:
         raise UserError(fault("activations.cache_dir", None, "a home folder to cache in", hint)) from error
 
 
-def writable_cache_folder(folder: str | os.PathLike | None = None) -> Path:
+def writable_cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """The cache's folder to work with.
 
     Where none is named and the user's own cannot be written, it is a temporary one, which this process
@@ -66,7 +66,7 @@ def writable_cache_folder(folder: str | os.PathLike | None = None) -> Path:
         return _temporary(reason)
 
 
-def check_cache_folder(folder: str | os.PathLike | None = None) -> None:
+def check_cache_folder(folder: str | os.PathLike[str] | None = None) -> None:
     """Refuses a folder that is named and that can neither be read nor be made. Makes nothing.
 
     Args:
@@ -120,7 +120,8 @@ def default_max_bytes(folder: Path) -> int:
     Args:
         folder: the cache's folder; it need not exist yet.
     """
-    return min(_MOST, disk_usage(folder).total // 10)
+    result: int = min(_MOST, disk_usage(folder).total // 10)
+    return result
 
 
 def disk_usage(folder: Path) -> Any:

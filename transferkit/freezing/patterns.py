@@ -32,7 +32,8 @@ def matches(pattern: str, names: Sequence[str], place: str) -> np.ndarray:
     try:
         # Whatever graph is being built around this, the answer is needed now.
         with tf.init_scope(), tf.device("CPU"):
-            return tf.strings.regex_full_match(list(names), pattern).numpy().astype(bool)
+            result: np.ndarray = tf.strings.regex_full_match(list(names), pattern).numpy().astype(bool)
+            return result
     except tf.errors.InvalidArgumentError as error:
         reason = str(error).partition("error: ")[2].partition(" [Op")[0].strip(" .") or "it is refused"
         hint = f"{reason[:120]}; look-around and back-references are not known, for they may take forever"

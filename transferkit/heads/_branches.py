@@ -94,9 +94,11 @@ def hidden_values(kind: Kind, rows: np.ndarray, hidden: Sequence[np.ndarray]) ->
     if kind == "linear":
         return rows
     if kind == "relu":
-        return np.maximum(rows @ hidden[0] + hidden[1], 0)
+        positive: np.ndarray = np.maximum(rows @ hidden[0] + hidden[1], 0)
+        return positive
     if kind == "gaussian":
-        return np.exp(np.minimum(rows @ hidden[0] + hidden[1] + np.square(rows) @ hidden[2], 0))
+        bells: np.ndarray = np.exp(np.minimum(rows @ hidden[0] + hidden[1] + np.square(rows) @ hidden[2], 0))
+        return bells
     lengths = np.sqrt(np.square(rows) @ hidden[2] + hidden[3])
     return arc_cosine((rows @ hidden[0] + hidden[1]) / lengths)
 
@@ -105,7 +107,8 @@ def arc_cosine(cosines: np.ndarray) -> np.ndarray:
     """The arc-cosine kernel of order 1 of vectors of length 1, from the cosines of their angles."""
     cosines = np.clip(cosines, -1, 1)
     sines = np.sqrt(1 - np.square(cosines))
-    return (sines + (np.pi - np.arctan2(sines, cosines)) * cosines) / np.pi
+    result: np.ndarray = (sines + (np.pi - np.arctan2(sines, cosines)) * cosines) / np.pi
+    return result
 
 
 def branch_layer(design: Sequence[Branch], levels: Mapping[str, int], width: int, classes: int) -> Any:

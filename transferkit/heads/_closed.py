@@ -28,7 +28,8 @@ def sample_weights(targets: np.ndarray, class_weights: np.ndarray | None) -> np.
     if class_weights is None:
         return np.ones(len(targets))
     weights = targets @ class_weights.astype(np.float64)
-    return weights / max(weights.mean(), 1e-12)
+    result: np.ndarray = weights / max(weights.mean(), 1e-12)
+    return result
 
 
 def log_loss(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, multi_label: bool) -> float:
@@ -81,4 +82,7 @@ def linear_layer(width: int, classes: int, seed: int, normalise: bool) -> Any:
 
 def lengths_1(features: np.ndarray) -> np.ndarray:
     """Each row brought to length 1, as Keras's UnitNormalization does."""
-    return features / np.sqrt(np.maximum(np.sum(np.square(features), axis=1, keepdims=True), 1e-12))
+    result: np.ndarray = features / np.sqrt(
+        np.maximum(np.sum(np.square(features), axis=1, keepdims=True), 1e-12)
+    )
+    return result

@@ -58,18 +58,21 @@ class Rows:
 
     @property
     def width(self) -> int:
-        return self.values.shape[1]
+        result: int = self.values.shape[1]
+        return result
 
     @cached_property
     def middle(self) -> np.ndarray:
         """The mean, float64 ``[D]``."""
-        return self.values.mean(axis=0, dtype=np.float64)
+        result: np.ndarray = self.values.mean(axis=0, dtype=np.float64)
+        return result
 
     @cached_property
     def inner(self) -> np.ndarray:
         """Inner products float64 ``[N, N]`` about the mean: far from zero they would have no digits left."""
         rows = self.values - self.middle
-        return rows @ rows.T
+        result: np.ndarray = rows @ rows.T
+        return result
 
     @cached_property
     def energy(self) -> float:
@@ -237,7 +240,8 @@ def _kernel(kind: Kind, rows: Rows, width: float) -> np.ndarray:
         squares = np.diag(inner)
         distances = np.maximum(squares + squares[:, None] - 2 * inner, 0)
         np.fill_diagonal(distances, 0)
-        return np.exp(distances * (-width / rows.distance))
+        result: np.ndarray = np.exp(distances * (-width / rows.distance))
+        return result
     values = rows.values.astype(np.float64)
     cosines = values @ values.T + _beyond(rows)
     lengths = np.sqrt(np.diag(cosines))

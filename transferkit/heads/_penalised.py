@@ -90,7 +90,8 @@ class Penalised:
         share = one + sign * np.einsum("nk,k,nk->n", self._basis[alone], gain, self._basis[alone])
         share -= roots[alone] ** 2 / self._total
         left[alone] = residual[alone] / np.maximum(share, 1e-12)[:, None]
-        return self._wanted / roots[:, None] + self._level - left / roots[:, None]
+        result: np.ndarray = self._wanted / roots[:, None] + self._level - left / roots[:, None]
+        return result
 
     def solution(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients float64 ``[D, C]`` (dual: of the samples, ``[N, C]``) and intercept ``[C]``."""

@@ -58,4 +58,5 @@ class Prototype(ClosedForm):
 
 def _scores(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
     """``2 x.m - |m|^2``: what is left of ``-|x - m|^2`` without what all classes share, ``[N, C]``."""
-    return 2 * rows @ means.T - np.sum(means**2, axis=1)
+    result: np.ndarray = 2 * rows @ means.T - np.sum(means**2, axis=1)
+    return result

@@ -68,7 +68,8 @@ def range_test(
         parts = open_parts(recipe, images.classes)
     train(recipe, images, parts, lambda decoded, parts: folder, progress, instead=test)
     found = np.asarray(losses)
-    return found[np.isfinite(found)]
+    result: np.ndarray = found[np.isfinite(found)]
+    return result
 
 
 def _test(

@@ -89,7 +89,8 @@ def resolve_weights(
         if multi_label:
             total = float(samples if samples is not None else max(counts))
             return np.clip((total - present) / present, 1e-2, 1e2).astype(np.float32)
-        return (present.sum() / (len(classes) * present)).astype(np.float32)
+        result: np.ndarray | None = (present.sum() / (len(classes) * present)).astype(np.float32)
+        return result
     if isinstance(weights, dict):
         unknown = [name for name in weights if name not in classes]
         if unknown:

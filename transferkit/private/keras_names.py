@@ -47,7 +47,8 @@ def set_global_value(name: str, value: Any) -> None:
 
 def snake_case(name: str) -> str:
     """The name that Keras gives to a layer of a class that nobody named, without its number; since 3.0."""
-    return naming.to_snake_case(name)
+    result: str = naming.to_snake_case(name)
+    return result
 
 
 def connected_by_graph(model: Any) -> bool:

@@ -168,7 +168,8 @@ def is_v2_column(column: Any) -> bool:
 
 def replicas_awaited(optimizer: tf.compat.v1.train.SyncReplicasOptimizer) -> int:
     """How many replicas ``SyncReplicasOptimizer`` was made to keep in step; since 1.0."""
-    return max(optimizer._replicas_to_aggregate, optimizer._total_num_replicas)
+    result: int = max(optimizer._replicas_to_aggregate, optimizer._total_num_replicas)
+    return result
 
 
 def folder_of_hook(hook: Any) -> Any:
@@ -227,7 +228,8 @@ def functions_of(dataset: tf.data.Dataset) -> list[Any]:
 
 def options_text(options: tf.data.Options) -> bytes:
     """Options as ``OptionsDataset`` takes them; since 2.7."""
-    return options._to_proto().SerializeToString()
+    result: bytes = options._to_proto().SerializeToString()
+    return result
 
 
 def keep_dataset(iterator: Any, dataset: tf.data.Dataset) -> None:

@@ -149,7 +149,8 @@ def _phases(
             return layer  # no such phase: the recipe's model says that `phases` is no list
 
         def origin(path: Path, which: str = which) -> Origin:
-            return at(("phases", which, *path[2:]))
+            result: Origin = at(("phases", which, *path[2:]))
+            return result
 
         made[number] = merge(made[number], expand(value), origins, origin, ("phases", number))
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ def _leaves(value: Any, path: Path) -> list[tuple[Path, Any]]:
     return [(path, value)]
 
 
-def _origin(path: Path, origins: Any) -> Origin:
+def _origin(path: Path, origins: Mapping[Path, Origin]) -> Origin:
     if path in origins:
         return origins[path]
     # The items of an array were said with the array; the rest of a table was filled in.

@@ -45,6 +45,7 @@ def heat_of(
         # The concrete one: TensorFlow warns of functions that are made in each call, as some of these are.
         found = in_graph.get_concrete_function(*given)(*given).numpy().astype(np.float32)
         most = found.max(axis=(1, 2), keepdims=True)
-        return np.divide(found, most, out=np.zeros_like(found), where=most > 0)
+        scaled: np.ndarray = np.divide(found, most, out=np.zeros_like(found), where=most > 0)
+        return scaled
 
     return heat

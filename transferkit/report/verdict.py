@@ -103,7 +103,8 @@ def doubtful_classes(evaluation: Evaluation, rows: Sequence[int]) -> np.ndarray:
         return evaluation.predicted[chosen].astype(np.int64)
     off = np.abs(evaluation.probabilities[chosen] - evaluation.labels[chosen])
     wrong = evaluation.predicted[chosen] != evaluation.labels[chosen]
-    return np.where(wrong, off, -1.0).argmax(axis=1).astype(np.int64)
+    result: np.ndarray = np.where(wrong, off, -1.0).argmax(axis=1).astype(np.int64)
+    return result
 
 
 def names_of(evaluation: Evaluation, answer: Any) -> str:

@@ -27,4 +27,5 @@ class Exponential(Schedule):
     def rate(self, step: float, span: Span) -> float:
         length = max(1, span.in_steps(self.every, self.unit))
         power = (step - self.warmup_steps(span)) / length
-        return span.base * self.factor ** (power // 1 if self.staircase else power)
+        result: float = span.base * self.factor ** (power // 1 if self.staircase else power)
+        return result

@@ -25,4 +25,5 @@ class Polynomial(Schedule):
 
     def rate(self, step: float, span: Span) -> float:
         end = span.base * self.end_factor
-        return end + (span.base - end) * (1 - self.done(step, span)) ** self.power
+        result: float = end + (span.base - end) * (1 - self.done(step, span)) ** self.power
+        return result

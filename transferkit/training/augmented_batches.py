@@ -61,7 +61,10 @@ def _views(recipe: Recipe, pipeline: Pipeline) -> Views:
 
     def augment(images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         wide = seeds.astype(np.int64)
-        return pipeline.images(tf.constant(images), tf.constant(wide[:, 0] << 32 ^ wide[:, 1])).numpy()
+        result: np.ndarray = pipeline.images(
+            tf.constant(images), tf.constant(wide[:, 0] << 32 ^ wide[:, 1])
+        ).numpy()
+        return result
 
     key = json.dumps(
         {word: recipe.augmentation.options[word] for word in sorted(recipe.augmentation.options)}

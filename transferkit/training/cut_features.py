@@ -67,7 +67,8 @@ class CutFeatures:
 
     def kept_of(self, indices: np.ndarray) -> np.ndarray:
         """Those of the images that have activations: all of them, but where training needs none."""
-        return indices[self.kept[indices] >= 0]
+        result: np.ndarray = indices[self.kept[indices] >= 0]
+        return result
 
     def in_order(self, indices: np.ndarray, labels: np.ndarray) -> Any:
         """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given.

@@ -74,9 +74,9 @@ class Images:
     def train_counts(self) -> list[int]:
         """Training images by class, in class order; one with several labels counts in each."""
         labels = self.labels[self.of_split("train")]
-        if self.multi_label:
-            return labels.sum(axis=0).astype(int).tolist()
-        return np.bincount(labels, minlength=len(self.classes)).tolist()
+        several = self.multi_label
+        counts = labels.sum(axis=0) if several else np.bincount(labels, minlength=len(self.classes))
+        return [int(count) for count in counts]
 
     @property
     def held_out(self) -> str:

@@ -312,7 +312,8 @@ def _left(history: History, epochs: int, done: int) -> float | None:
         return None
     before = max((row["epoch"] for row in history.rows if row["step"] <= done), default=0)
     last = rows[-1]["epoch"]
-    return sum(row["seconds"] for row in rows) / (last - before) * (epochs - last)
+    result: float | None = sum(row["seconds"] for row in rows) / (last - before) * (epochs - last)
+    return result
 
 
 class _Following(tf.compat.v1.train.SessionRunHook):

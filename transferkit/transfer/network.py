@@ -83,7 +83,10 @@ class Network:
 
     def predictions(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """What the head answers, at the temperature."""
-        return self.head.predictions(logits if self.temperature == 1.0 else logits / self.temperature)
+        result: dict[str, tf.Tensor] = self.head.predictions(
+            logits if self.temperature == 1.0 else logits / self.temperature
+        )
+        return result
 
     def penalties(self) -> list[tf.Tensor]:
         """Regularisation losses of what trains, scalars; those of the frozen prefix would move nothing."""

@@ -119,7 +119,8 @@ class Described(Wrapper):
         return self.part
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return self.part.compute_output_shape(input_shape)
+        result: tuple[int | None, ...] = self.part.compute_output_shape(input_shape)
+        return result
 
     def get_config(self) -> dict[str, Any]:
         plain = (bool, int, float, str, list, tuple)

@@ -52,7 +52,8 @@ def cross_validated_probabilities(
         parts = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features, labels, groups)
     scores = _held_out_scores(_unit(features), np.eye(int(labels.max()) + 1)[labels], parts)
     sharp = _SHARPNESS * (scores - scores.max(axis=1, keepdims=True))
-    return np.exp(sharp) / np.exp(sharp).sum(axis=1, keepdims=True)
+    result: np.ndarray = np.exp(sharp) / np.exp(sharp).sum(axis=1, keepdims=True)
+    return result
 
 
 def cross_validated_scores(
@@ -115,7 +116,8 @@ def suspect_marks(scores: np.ndarray, marked: np.ndarray) -> list[tuple[int, int
 
 def _unit(features: np.ndarray) -> np.ndarray:
     centred = features.astype(np.float64) - features.mean(axis=0)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    result: np.ndarray = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    return result
 
 
 def _held_out_scores(
@@ -138,7 +140,8 @@ def _ridge(features: np.ndarray, truth: np.ndarray, asked: np.ndarray) -> np.nda
     else:
         inner = features.T @ features
         weights = np.linalg.solve(inner + _SHRINKAGE * np.eye(len(inner)), features.T @ rest)
-    return asked @ weights + middle
+    result: np.ndarray = asked @ weights + middle
+    return result
 
 
 def suspects(probabilities: np.ndarray, labels: np.ndarray) -> list[tuple[int, int, float]]:

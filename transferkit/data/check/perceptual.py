@@ -94,7 +94,8 @@ def _candidates(hashes: np.ndarray) -> set[tuple[int, int]]:
 
 def _bit_count(values: np.ndarray) -> np.ndarray:
     as_bytes = values.astype(np.uint64)[..., None].view(np.uint8)
-    return _BITS[as_bytes].sum(axis=-1)
+    result: np.ndarray = _BITS[as_bytes].sum(axis=-1)
+    return result
 
 
 _BITS = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)

@@ -19,7 +19,8 @@ _MASK = "say it with data.depth, or convert the image to 8 or 16 bits"
 
 def is_deep(image: Any) -> bool:
     """Whether Pillow holds more than 8 bits of each sample."""
-    return image.mode.startswith(("I", "F"))
+    result: bool = image.mode.startswith(("I", "F"))
+    return result
 
 
 def eight_bits(image: Any, depth: str | int) -> np.ndarray:
@@ -76,7 +77,10 @@ def _of_integers(values: np.ndarray, high: float, depth: str | int, tags: Any) -
         bits = _least(high)
     elif depth != "format":
         bits = int(depth)
-    return np.right_shift(np.minimum(values, (1 << bits) - 1), max(0, bits - 8)).astype(np.uint8)
+    result: np.ndarray = np.right_shift(np.minimum(values, (1 << bits) - 1), max(0, bits - 8)).astype(
+        np.uint8
+    )
+    return result
 
 
 def _of_floats(values: np.ndarray, high: float, depth: str | int) -> np.ndarray:

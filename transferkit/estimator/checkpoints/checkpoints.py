@@ -67,7 +67,8 @@ def latest(model_dir: str) -> str | None:
     named = [state.model_checkpoint_path, *reversed(list(state.all_model_checkpoint_paths))]
     for prefix in dict.fromkeys(named):
         if exists(prefix):
-            return prefix
+            result: str | None = prefix
+            return result
     return None
 
 

@@ -166,7 +166,8 @@ class TracedGraph(FuncGraph):
     def get_operations(self) -> list[Any]:
         operations = super().get_operations()
         if self._kept is None:
-            return operations
+            result: list[Any] = operations
+            return result
         return [op for op in operations if op in self._kept]
 
     def order_keras_effects(self) -> list[Any]:

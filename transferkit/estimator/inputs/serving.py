@@ -95,7 +95,8 @@ def _named(place: str, given: Any, default: str, keys: tuple[type, ...] = (str, 
             raise ValueError(fault(f"{place} name", name, "a string"))
         if not _tensor(value):
             raise ValueError(fault(f"{place}[{name!r}]", value, "a tensor"))
-    return given
+    result: dict[str, Any] = given
+    return result
 
 
 def _alternatives(given: Any) -> dict[str, dict[str, Any]] | None:

@@ -32,7 +32,8 @@ def check_hooks(hooks: Any) -> list[Any]:
     for hook in hooks:
         if not isinstance(hook, v1.train.SessionRunHook):
             raise TypeError(fault("hooks", hook, "instances of tf.compat.v1.train.SessionRunHook"))
-    return hooks
+    result: list[Any] = hooks
+    return result
 
 
 class AskedStep:

@@ -171,12 +171,14 @@ class RunConfig(_RunConfig):
     @property
     def master(self) -> str:
         """The TPU's name or address; empty where none is given."""
-        return self._master
+        result: str = self._master
+        return result
 
     @property
     def evaluation_master(self) -> str:
         """Kept for compatibility."""
-        return self._evaluation_master
+        result: str = self._evaluation_master
+        return result
 
 
 def check_positive(place: str, value: Any) -> None:

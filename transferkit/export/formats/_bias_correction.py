@@ -63,7 +63,8 @@ def _added(values: np.ndarray, shift: np.ndarray, scales: np.ndarray) -> np.ndar
     most = np.iinfo(np.int32).max
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.nan_to_num(np.round(shift / scales))
-    return np.clip(values + steps, -most, most).astype(np.int32)
+    result: np.ndarray = np.clip(values + steps, -most, most).astype(np.int32)
+    return result
 
 
 def _layers(graph: Graph) -> list[tuple[int, tuple[int, ...]]]:
@@ -125,4 +126,5 @@ def _distance(answers: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> fl
 
 def _by_channel(values: np.ndarray) -> np.ndarray:
     """The mean over all but the last dimension, in float64."""
-    return values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)
+    result: np.ndarray = values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)
+    return result

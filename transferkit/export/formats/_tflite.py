@@ -56,7 +56,8 @@ def convert(export_spec: ExportSpec, dtype: Any = "uint8", **settings: Any) -> b
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
         for name, value in settings.items():
             setattr(converter, name, value)
-        return converter.convert()
+        result: bytes = converter.convert()
+        return result
 
 
 def save(model: bytes, export_spec: ExportSpec, path: Path) -> None:

@@ -46,7 +46,8 @@ class Graph:
 
     def kind(self, number: int) -> int:
         """The built-in code of operation ``number``."""
-        return self._model.operatorCodes[self.operators[number].opcodeIndex].builtinCode
+        result: int = self._model.operatorCodes[self.operators[number].opcodeIndex].builtinCode
+        return result
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """As it stands in the model, for a batch of one image."""
@@ -62,7 +63,10 @@ class Graph:
         how = self._graph.tensors[tensor].quantization
         if how is None or how.scale is None or not len(how.scale):
             return values.astype(np.float32)
-        return ((values.astype(np.float32) - how.zeroPoint[0]) * how.scale[0]).astype(np.float32)
+        result: np.ndarray = ((values.astype(np.float32) - how.zeroPoint[0]) * how.scale[0]).astype(
+            np.float32
+        )
+        return result
 
     def bias(self, number: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Operation ``number``'s int32 bias, ready to be written to, and its scales.

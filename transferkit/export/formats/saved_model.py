@@ -77,13 +77,15 @@ class _Serving(tf.Module):
     # Without AutoGraph: nothing here is written in Python's control flow, and converting it takes a second.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")], autograph=False)
     def from_bytes(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.answer(self._each(decode, encoded))
+        result: dict[str, tf.Tensor] = self.answer(self._each(decode, encoded))
+        return result
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")], autograph=False
     )
     def from_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.answer(self._each(resize_image, images))
+        result: dict[str, tf.Tensor] = self.answer(self._each(resize_image, images))
+        return result
 
     def _each(self, step: Callable[..., tf.Tensor], batch: tf.Tensor) -> tf.Tensor:
         """Images uint8 ``[N, h, w, 3]`` from what ``step`` makes of each element."""
@@ -188,7 +190,8 @@ def read_about(path: Path) -> About:
 
 
 def _inputs(signature: Any) -> dict[str, Any]:
-    return signature.structured_input_signature[1]
+    result: dict[str, Any] = signature.structured_input_signature[1]
+    return result
 
 
 def _sides(signature: Any) -> tuple[list[Tensor], list[Tensor]]:

@@ -118,4 +118,5 @@ def nearest(asked: np.ndarray, known: np.ndarray, count: int) -> tuple[np.ndarra
 
 
 def _lengths_1(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    result: np.ndarray = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return result

@@ -38,4 +38,5 @@ def read_chosen(folder: Path) -> dict[str, Any] | None:
         raise UserError(
             fault(str(file), None, "the structure of the head", f"it is damaged: {error}")
         ) from None
-    return read
+    result: dict[str, Any] | None = read
+    return result
