@@ -59,9 +59,10 @@ def _is_better(one: Choice, first: Choice, task: Task, groups: np.ndarray) -> bo
 
     def losses(held: list[np.ndarray]) -> np.ndarray:
         own = task.targets
-        return np.mean(
+        result: np.ndarray = np.mean(
             [own.weights * each_log_loss(way, own.wanted, own.multi_label) for way in held], axis=0
         )
+        return result
 
     gain, error = mean_and_error(losses(first.held) - losses(one.held), groups)
     right, doubt = mean_and_error(rightly(one.held, task) - rightly(first.held, task), groups)
@@ -78,8 +79,11 @@ def rightly(held: list[np.ndarray], task: Task) -> np.ndarray:
     """The share of ways to leave it out in which each image was answered rightly, float64 ``[M]``."""
     wanted = task.targets.wanted
     if task.targets.multi_label:
-        return np.mean([((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held], axis=0)
-    return np.mean([one.argmax(axis=1) == wanted.argmax(axis=1) for one in held], axis=0)
+        right = [((one >= 0) == (wanted > 0.5)).all(axis=1) for one in held]
+    else:
+        right = [one.argmax(axis=1) == wanted.argmax(axis=1) for one in held]
+    share: np.ndarray = np.mean(right, axis=0)
+    return share
 
 
 def accuracy_of(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[str, float]:

@@ -78,4 +78,5 @@ class Photos:
         height, width = pixels.shape[:2]
         if height * width > self._limits.pixels or max(height, width) > self._limits.side:
             raise Refusal(413, f"{width} × {height} pixels, above the limit of {self._limits.pixels:,}")
-        return self._resize(tf.constant(pixels)).numpy()
+        result: np.ndarray = self._resize(tf.constant(pixels)).numpy()
+        return result

@@ -52,4 +52,5 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of it."""
-        return generate_latest(self._registry)
+        result: bytes = generate_latest(self._registry)
+        return result

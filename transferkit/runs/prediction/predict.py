@@ -171,7 +171,8 @@ class Exported:
         import tensorflow as tf
 
         model: Any = self._opened.model
-        return _columns(model.answer(tf.constant(images)), self.scores).numpy()
+        result: np.ndarray = _columns(model.answer(tf.constant(images)), self.scores).numpy()
+        return result
 
     def make_engine(self, wanted: str) -> Callable[[np.ndarray], np.ndarray]:
         """What answers as :meth:`answer_images`, in an engine of the activations; of a SavedModel.
