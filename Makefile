@@ -29,14 +29,10 @@ test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest $(PARALLEL) && exit $$linted
 
 # What only an extra brings: KerasHub's families, fetched backbones, trackers, the search of sweeps. None is skipped
-# for a missing package.
+# for a missing package. Without constraints: some extras hold others' packages back.
 test-extras: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
-		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,optuna,mlflow,wandb]"
-	$(BIN)/python -m pytest -m "slow or not slow" -rs --packages-required tests/backbones/test_keras_hub.py \
-		tests/backbones/test_keras_hub_families.py tests/backbones/test_fetched.py \
-		tests/backbones/test_efficientnet_lite.py tests/e2e/test_handles.py tests/e2e/test_demo.py \
-		tests/e2e/test_tracking.py tests/report/test_model_card.py tests/runs/sweep/test_choose.py
+	$(BIN)/python -m pip install --quiet --editable ".[dev,demo,hf,kaggle,keras-hub,lite,optuna,mlflow,wandb]"
+	$(BIN)/python -m pytest -m extra -rs --packages-required
 
 # The same checks with the newest version of everything that setup.cfg allows, in an environment made anew.
 test-newest:

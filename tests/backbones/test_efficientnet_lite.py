@@ -15,6 +15,8 @@ from transferkit.card import load_card
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import decoder
 
+pytestmark = pytest.mark.extra
+
 # Probability of the right class, as measured with the weights' own classifier.
 RIGHT = {
     "efficientnet_lite0": {"panda.jpg": 0.97, "cheetah.jpg": 0.92, "hot_dog.jpg": 0.99},

@@ -12,6 +12,8 @@ import pytest
 from transferkit.backbones import load_backbone
 from transferkit.errors import UserError
 
+pytestmark = pytest.mark.extra
+
 keras_hub = pytest.importorskip("keras_hub", reason="needs KerasHub: pip install 'transferkit[keras-hub]'")
 
 

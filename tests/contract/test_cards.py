@@ -204,6 +204,7 @@ def test_export_and_reload(
     np.testing.assert_array_equal(again, features)
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("card", HANDLES, ids=lambda card: card.name)
 def test_a_card_of_a_preset_says_what_kerashub_says(card: Card) -> None:
     keras_hub = pytest.importorskip(

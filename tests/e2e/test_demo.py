@@ -18,6 +18,8 @@ from transferkit.cli import demo as verb
 from transferkit.errors import UserError
 from transferkit.runs.demo import solar_cells
 
+pytestmark = pytest.mark.extra
+
 COUNT = 48
 
 

@@ -10,6 +10,8 @@ import transferkit
 from transferkit.inspection.plan import make_plan
 from transferkit.runs.folder.verify import verify_run
 
+pytestmark = pytest.mark.extra
+
 SIZE = (32, 32)
 
 

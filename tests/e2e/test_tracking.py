@@ -15,6 +15,8 @@ from transferkit.errors import UserError
 from transferkit.recipe import load
 from transferkit.runs.tracking import Trackers, check_tracking, open_trackers
 
+pytestmark = pytest.mark.extra
+
 
 class Recording:
     """What stands in for a package: notes every call by its name."""

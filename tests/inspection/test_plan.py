@@ -93,6 +93,10 @@ def test_a_plan_shows_itself_in_a_notebook_and_dumps_no_layers():
     html = found._repr_html_()
     assert "phase train: freeze last 2" in html
     assert html.count("<tr>") == 1 + len(found[0].rows(layers=False))
-    assert len(html) < 8_000
+    assert len(html) < 12_000
+    strip = html[html.index('<div class="strip">') : html.index("each stage")]
+    assert strip.count("<span") == len(found[0].plan.stages)
+    assert 0 < strip.count('class="trains"') < len(found[0].plan.stages)
+    assert "transferkit.retrain with the same arguments" in html
     assert repr(found).startswith("phase train: freeze last 2\n  cut: ")
     assert "LayerPlan(" not in repr(found)

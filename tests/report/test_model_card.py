@@ -14,6 +14,8 @@ import pytest
 from transferkit.report import CardText, ExportFacts, ReportFacts, write_model_card
 from transferkit.report.usage import python_usage, serving_usage
 
+pytestmark = pytest.mark.extra
+
 yaml = pytest.importorskip("yaml", reason="needs PyYAML to read the front matter")
 
 

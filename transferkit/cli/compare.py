@@ -47,6 +47,7 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
         click.echo(f"\n{verdict}")
         for line in lines:
             click.echo(f"  {line.key}: {as_text(line.other)} here, {as_text(line.one)} there")
+    click.echo(f"\nnext    {found.next_step()}")
 
 
 def _figure(value: float | None) -> str:

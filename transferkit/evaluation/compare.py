@@ -62,6 +62,11 @@ class Comparison:
     only_second: tuple[str, ...] = field(repr=False)
 
     @property
+    def significant(self) -> bool:
+        """Whether chance alone is an unlikely reason for the difference, at the usual level of 0.05."""
+        return self.p_value < 0.05 and bool(self.only_first or self.only_second)
+
+    @property
     def verdict(self) -> str:
         """One sentence, at the usual level of 0.05."""
         return self.sentence("the first", "the second")
@@ -71,7 +76,7 @@ class Comparison:
         if not self.only_first and not self.only_second:
             return "no difference beyond chance: both are right about the same images"
         p = f"p = {self.p_value:.2g}" if self.p_value >= 0.001 else "p < 0.001"
-        if self.p_value >= 0.05:
+        if not self.significant:
             return f"not significant, {p}: chance alone explains such a difference"
         better = second if self.difference > 0 else first
         return f"significant, {p}: {better} is better by {100 * abs(self.difference):.1f} points"

@@ -79,17 +79,20 @@ class Evaluation:
         return f"Evaluation(accuracy {accuracy:.3f} on {images} images, {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the headline, classes from the weakest on, confusions."""
-        from transferkit.evaluation import in_words
-        from transferkit.html_pieces import block, html_table, paragraph
+        """What a notebook shows: the headline, classes from the weakest on, confusions, reliability."""
+        from transferkit.evaluation.in_html import evaluation_html
 
-        parts = [
-            paragraph(*in_words.headline(self, ""), *self.notes),
-            html_table(in_words.class_rows(self), in_words.CLASS_HEADER),
-        ]
-        if confused := in_words.confusion_rows(self):
-            parts.append(html_table(confused, in_words.CONFUSION_HEADER))
-        return block(*parts)
+        return evaluation_html(self)
+
+    def plot(self) -> Any:
+        """Draws confusions and reliability with Matplotlib, in a notebook or its current window.
+
+        Returns:
+            Matplotlib's axes.
+        """
+        from transferkit.evaluation.plot_evaluation import plot_evaluation
+
+        return plot_evaluation(self)
 
     @property
     def correct(self) -> np.ndarray:

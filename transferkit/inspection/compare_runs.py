@@ -48,12 +48,15 @@ class ComparedRuns:
         return "\n".join(self.verdicts())
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: verdicts, figures, classes and confusions that differ most, recipes."""
+        """What a notebook shows: verdicts, curves, what differs most, photos that one alone has right."""
         from transferkit.html_pieces import block, html_table, paragraph
+        from transferkit.inspection.compared_html import curves_of, photos_of
         from transferkit.recipe.origins import as_text
 
         header = ("", *self.names)
         parts = [paragraph(*verdict.splitlines()) for verdict in self.verdicts()]
+        parts.append(paragraph("next", self.next_step()))
+        parts.append(curves_of(self.runs, self.names))
         parts.append(html_table([(words, *values) for words, values in self.main_metrics], header))
         recall = [(name, *values) for name, values in self.recall]
         parts.append(html_table(recall, ("recall of class", *self.names), 20))
@@ -64,7 +67,23 @@ class ComparedRuns:
             if lines:
                 rows = [(line.key, as_text(line.one), as_text(line.other)) for line in lines]
                 parts.append(html_table(rows, ("recipe", self.names[0], name)))
+        parts += [photos_of(self, number) for number in range(1, len(self.runs))]
         return block(*parts)
+
+    def next_step(self) -> str:
+        """Which run to go on with, or what would tell them apart."""
+        others = list(zip(self.names[1:], self.against, strict=True))
+        better = [(one.difference, name) for name, one in others if one.significant and one.difference > 0]
+        alike = [name for name, one in others if not one.significant]
+        if better:
+            return f"go on with {max(better)[1]}: its lead over {self.names[0]} is more than chance"
+        if not alike:
+            return f"go on with {self.names[0]}: its lead over the others is more than chance"
+        images = max(one.images for one in self.against)
+        return (
+            f"{images} images do not tell {self.names[0]} and {', '.join(alike)} apart: take what is cheaper "
+            "to use, or compare on more images (transferkit evaluate RUN --data MORE)"
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:

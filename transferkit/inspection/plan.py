@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from transferkit.backbones.backbone import Cut
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
@@ -183,9 +185,26 @@ class Plan(list[PhaseForecast]):
         parts = []
         for one in self:
             parts.append(paragraph(f"phase {one.name}: {one.freeze}", *one.lines()))
+            parts.append(_strip(one))
             parts.append(html_table(one.rows(layers=False), STAGE_HEADER))
-        parts.append(paragraph(f"devices: {self.devices.describe()}"))
+        step = "transferkit.retrain with the same arguments trains it; transferkit.lr_find finds a rate"
+        parts.append(paragraph(f"devices: {self.devices.describe()}", f"next: {step}"))
         return block(*parts)
+
+
+def _strip(forecast: PhaseForecast) -> Markup:
+    """The stages from the pixels on, as wide as their share of the parameters: what trains is coloured."""
+    total = max(sum(one.parameters for one in forecast.plan.stages), 1)
+    pieces = Markup("").join(
+        Markup('<span class="{}" style="flex:{:.4f} 0 6px" title="{}"></span>').format(
+            "" if one.state == "frozen" else "trains",
+            one.parameters / total,
+            f"{one.name}: {one.state}, {one.parameters} parameters",
+        )
+        for one in forecast.plan.stages
+    )
+    words = "from the pixels on, as wide as its parameters: grey is frozen, orange trains"
+    return Markup('<div class="strip">{}</div><p class="soft">each stage {}</p>').format(pieces, words)
 
 
 def make_plan(

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from transferkit.evaluation import Evaluation
-from transferkit.report.svg import Line, line_chart
+from transferkit.svg import Line, line_chart
 
 __all__ = ["Chart", "area_charts", "curves", "history_charts", "reliability_chart"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from transferkit._version import __version__
 from transferkit.files.whole_file import whole_file
 from transferkit.report.rendering import render
-from transferkit.report.svg import Line, line_chart
+from transferkit.svg import Line, line_chart
 
 __all__ = ["write_probe_page"]
 

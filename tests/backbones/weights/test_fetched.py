@@ -24,6 +24,8 @@ from transferkit.permission import allowing
 from transferkit.recipe import load
 from transferkit.recipe.code import code_of
 
+pytestmark = pytest.mark.extra
+
 CLOSED = "http://127.0.0.1:9"
 SHA = "a" * 40
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.errors import UserError
 from transferkit.evaluation import evaluate
 from transferkit.html_pieces import block, html_table, paragraph
 from transferkit.inspection.compare_runs import compare_runs
@@ -95,14 +96,56 @@ def test_a_damaged_run_shows_what_is_wrong_with_it(run, tmp_path):
 
 
 def test_evaluations_and_comparisons(run, tmp_path):
-    check(run.evaluation._repr_html_(), 6_000)
+    html = run.evaluation._repr_html_()
+    check(html, 12_000)
+    assert html.count("<svg") == 1
+    assert html.count('<td style="background:') == 4
     assert repr(run.evaluation) == "Evaluation(accuracy 0.900 on 40 images, 2 classes)"
     other = write_run(run.path.parent, "other", [])
     compared = compare_runs([run, other])
-    check(compared._repr_html_(), 8_000)
+    html = compared._repr_html_()
+    check(html, 16_000)
+    assert html.count("<svg") == 1
+    assert html.count("data:image") == 4, "photos that the other run alone has right"
+    assert "Right only in other" in html
+    assert "Right only in run" not in html
+    assert compared.next_step().startswith("40 images do not tell run and other apart")
+    assert "do not tell run and other apart" in html
     assert "not significant, p = 0.12" in repr(compared)
     assert "&#39;" in compared._repr_html_() or "not significant" in compared._repr_html_()
     assert ".png" not in repr(compared.against[0]), "lists of images are not printed"
+
+
+def test_the_better_run_is_the_next_step(tmp_path):
+    poor, good, same = (write_run(tmp_path, name, wrong) for name, wrong in
+                        (("poor", range(16)), ("good", []), ("same", range(15))))  # fmt: skip
+    assert compare_runs([poor, good, same]).next_step().startswith("go on with good: its lead over poor")
+    assert compare_runs([good, poor, same]).next_step().startswith("go on with good: its lead over the other")
+
+
+def test_plotting_is_one_call(run, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    loss, accuracy = run.plot()
+    assert [line.get_label() for line in loss.lines] == ["training", "validation"]
+    assert list(loss.lines[0].get_ydata()) == [1, 1 / 2, 1 / 3]
+    assert [line.get_label() for line in accuracy.lines] == ["validation"]
+    (only,) = run.plot("loss")
+    assert only.get_title() == "loss"
+    with pytest.raises(UserError, match=r"run.plot: received 'los', .*did you mean 'loss'"):
+        run.plot("los")
+    confusions, reliability = run.evaluation.plot()
+    assert [text.get_text() for text in confusions.texts] == ["19", "1", "3", "17"]
+    assert "calibration error" in reliability.get_title()
+    for axes in (loss, only, confusions):
+        axes.figure.canvas.draw()
+
+
+def test_a_run_without_epochs_says_so(run, tmp_path):
+    found = write_run(tmp_path, "closed", [1])
+    (found.path / "history.jsonl").write_text("")
+    with pytest.raises(UserError, match="a run that trained by epochs"):
+        found.plot()
+    assert "<svg" not in found._repr_html_()
 
 
 def test_a_long_table_is_cut_and_says_so():

@@ -12,6 +12,8 @@ from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.sweep.choose_values import check_sweep, make_chooser
 from transferkit.runs.sweep.trials import Results, Trial
 
+pytestmark = pytest.mark.extra
+
 SEARCH = (
     "sweep={method='optuna', trials=6, metric='log_loss', values={"
     "'optimizer.learning_rate'={low=1e-5, high=1e-1, log=true}, 'head.kind'=['linear', 'mlp'], "

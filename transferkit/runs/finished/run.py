@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.folder.located import located, read_paths
@@ -121,6 +121,33 @@ class Run:
         from transferkit.runs.finished.run_reader import read_evaluation
 
         return read_evaluation(self)
+
+    def plot(self, *figures: str) -> Any:
+        """Draws the training's curves with Matplotlib, in a notebook or its current window.
+
+        Args:
+            *figures: of :attr:`history`, without ``val_``; ``"loss"`` and ``"accuracy"`` by default.
+
+        Returns:
+            Matplotlib's axes, one a figure.
+
+        Raises:
+            UserError: the head was found at once, so there are no curves, or no epoch has such a figure.
+        """
+        from transferkit.report.plot_history import plot_history
+
+        if not self.history:
+            raise UserError(fault("run.plot", str(self.path), "a run that trained by epochs"))
+        wanted = figures or ("loss", "accuracy")
+        known = sorted({key.removeprefix("val_") for row in self.history for key in row} - {"phase", "epoch"})
+        faults = [
+            fault("run.plot", name, f"one of {', '.join(known)}", did_you_mean(name, known))
+            for name in wanted
+            if name not in known
+        ]
+        if faults:
+            raise UserError(*faults)
+        return plot_history(self.history, wanted)
 
     def mistakes(self, most: int = 12) -> list[Mistake]:
         """Wrong answers on the evaluated images, the surest first."""
