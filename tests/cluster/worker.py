@@ -39,10 +39,9 @@ def everything(cluster):
 
 
 if __name__ == "__main__":
-    cluster = joined()
     try:
+        cluster = joined(lambda line: print(line, file=sys.stderr), float(sys.argv[2]))
         with cluster.watched("go on"):
-            cluster.join(lambda line: print(line, file=sys.stderr), float(sys.argv[2]))
             if sys.argv[1] == "die" and cluster.place.number == int(sys.argv[3]):
                 os.kill(os.getpid(), 9)
             if sys.argv[1] == "die":

@@ -13,11 +13,11 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
+from transferkit.cluster.meeting import meet
 from transferkit.cluster.place import Place, read_place
 from transferkit.errors import UserError, fault
 from transferkit.tensorflow_startup import start_tensorflow
@@ -28,8 +28,8 @@ __all__ = ["Cluster", "ClusterError", "joined"]
 _GROUP, _EAGER, _IN_GRAPH = 7_340_001, 1_000_000, 1_000_000_000
 # Numbers that are added up at once: 64 MB and their copies are held.
 _AT_ONCE = 8 * 1024**2
-# When a worker that waits for others says so, and when it gives up.
-_PATIENT_SECONDS, _JOIN_SECONDS = 20.0, 600.0
+# How long workers wait for each other at the beginning.
+_JOIN_SECONDS = 600.0
 
 
 class ClusterError(UserError):
@@ -71,27 +71,6 @@ class Cluster:
     def count(self) -> int:
         """How many workers there are."""
         return self.place.count
-
-    def join(self, say: Callable[[str], None], seconds: float = _JOIN_SECONDS) -> None:
-        """Waits until all workers are there.
-
-        Args:
-            say: is given a line where that takes long.
-            seconds: how long at most.
-
-        Raises:
-            ClusterError: one does not come.
-        """
-        # TensorFlow waits for ever for a worker that never came, so it is another thread that does.
-        met = ThreadPoolExecutor(1, thread_name_prefix="transferkit-join").submit(self.barrier)
-        patient = min(_PATIENT_SECONDS, seconds)
-        if wait([met], patient).not_done:
-            say(f"cluster: {self.place.describe()} waits for {', '.join(self._others())}")
-        if wait([met], seconds - patient).not_done:
-            hint = "see their logs, and whether their addresses can be reached from here"
-            expected = f"all workers within {seconds:g} s"
-            raise ClusterError(fault("cluster", ", ".join(self._others()), expected, hint))
-        met.result()
 
     def total(self, array: np.ndarray) -> np.ndarray:
         """The sum over workers of an array, which has the same shape and type on each.
@@ -204,15 +183,12 @@ class Cluster:
         address = (spec.get(job) or [])[index : index + 1]
         return self.place.addresses.index(address[0]) if address else None
 
-    def _others(self) -> list[str]:
-        return [one for number, one in enumerate(self.place.addresses) if number != self.place.number]
-
     def _total(self, array: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 
         self._eager += 1
         with tf.device("/cpu:0"):
-            return _summed(self.count)(tf.constant(array), tf.constant(self._eager)).numpy()
+            return np.asarray(_summed(self.count)(tf.constant(array), tf.constant(self._eager)))
 
 
 def _reduced(tensor: Any, key: Any, count: int) -> Any:
@@ -243,11 +219,16 @@ def _summed(count: int) -> Any:
 _joined: Cluster | None = None
 
 
-def joined() -> Cluster:
-    """The cluster that this process belongs to, of which it can have one.
+def joined(say: Callable[[str], None], seconds: float = _JOIN_SECONDS) -> Cluster:
+    """The cluster that this process belongs to, of which it can have one; waits until all workers are there.
+
+    Args:
+        say: is given a line where that takes long.
+        seconds: how long to wait at most.
 
     Raises:
         UserError: TF_CONFIG names none, or TensorFlow has computed something before.
+        ClusterError: a worker does not come.
     """
     global _joined
     place = read_place()
@@ -255,5 +236,11 @@ def joined() -> Cluster:
         raise UserError(fault("TF_CONFIG", None, "a cluster that this process has a place in"))
     if _joined is None or _joined.place != place:
         start_tensorflow()
+        missing = meet(place, say, seconds)
+        if missing:
+            hint = "see their logs, and whether their addresses can be reached from here"
+            expected = f"all workers within {seconds:g} s"
+            raise ClusterError(fault("cluster", ", ".join(missing), expected, hint))
         _joined = Cluster(place)
+        _joined.barrier()
     return _joined

@@ -61,7 +61,7 @@ def read_place(environment: Mapping[str, str] = os.environ) -> Place | None:
         cluster, task = told.get("cluster") or {}, told.get("task") or {}
         jobs = [(job, index) for job in _TRAINING for index in range(len(cluster.get(job) or ()))]
         addresses = tuple(str(cluster[job][index]) for job, index in jobs)
-        return Place(jobs.index((task.get("type"), int(task.get("index")))), addresses)
+        return Place(jobs.index((str(task["type"]), int(task["index"]))), addresses)
     except (ValueError, AttributeError, TypeError, KeyError):
         return None
 
