@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from transferkit.runs.checks.preflight import preflight
     from transferkit.runs.demo.digits import write_digits
     from transferkit.runs.demo.solar_cells import write_solar_cells
+    from transferkit.runs.extend.extend import extend, forget
     from transferkit.runs.features.embed import embed
     from transferkit.runs.features.shards import compute_features
     from transferkit.runs.features.similar import similar
@@ -57,6 +58,8 @@ __all__ = [
     "estimator",
     "evaluate",
     "export_run",
+    "extend",
+    "forget",
     "inspect",
     "list_backbones",
     "list_recipes",
@@ -87,6 +90,8 @@ _LAZY = {
     "embed": "transferkit.runs.features.embed:embed",
     "evaluate": "transferkit.runs.finished.verbs:evaluate",
     "export_run": "transferkit.runs.finished.verbs:export_run",
+    "extend": "transferkit.runs.extend.extend:extend",
+    "forget": "transferkit.runs.extend.extend:forget",
     "inspect": "transferkit.export.inspect:inspect_export",
     "list_backbones": "transferkit.card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",

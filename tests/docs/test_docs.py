@@ -153,6 +153,8 @@ def material(tmp_path_factory, noise_photos) -> Path:
     place = tmp_path_factory.mktemp("docs")
     colours = {"daisies": 60.0, "roses": 120.0, "tulips": 190.0}
     shutil.copytree(noise_photos(colours, count=16, spread=25, size=64, seed=3), place / "photos")
+    new = noise_photos({"violets": 150.0}, count=8, spread=25, size=64, seed=4)
+    shutil.copytree(new, place / "new_photos")
     files = sorted((place / "photos").rglob("*.png"))
     shutil.copy(files[0], place / "new_photo.jpg")
     rows = [f"photos/{file.parent.name}/{file.name},{file.parent.name}\n" for file in files]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transferkit.heads._base import ClosedForm, Head, Known
 from transferkit.heads._branches import design_from
-from transferkit.heads._describe import describe_choice
+from transferkit.heads._describe import choice_of, describe_choice
 from transferkit.heads._make import ReadyHead, head_spec, make_head
 
 Base = Head
@@ -15,6 +15,7 @@ __all__ = [
     "Head",
     "Known",
     "ReadyHead",
+    "choice_of",
     "describe_choice",
     "design_from",
     "head_spec",

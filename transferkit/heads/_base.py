@@ -26,11 +26,13 @@ class Known:
             and what it is judged on: copies, views of one photo, groups of the data.
         levels: name to number of features of the levels that a feature vector is made of, in their order.
         seconds: that may be spent on choosing; None for any.
+        choice: kind, levels and width of what an earlier fit chose: nothing else is judged then.
     """
 
     groups: np.ndarray
     levels: Mapping[str, int]
     seconds: float | None = None
+    choice: Sequence[tuple[str, tuple[str, ...], float]] = ()
 
 
 class Head(Component):

@@ -1,11 +1,11 @@
-"""What a choice of head found, in words."""
+"""What a choice of head found: in words, and as what a later fit is held to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["describe_choice"]
+__all__ = ["choice_of", "describe_choice"]
 
 
 def describe_choice(chosen: Mapping[str, Any] | None) -> str | None:
@@ -23,3 +23,13 @@ def describe_choice(chosen: Mapping[str, Any] | None) -> str | None:
         f"({chosen['accuracy_low']:.3f} to {chosen['accuracy_high']:.3f}) on {chosen['images']} training "
         f"images, the best of {len(chosen['candidates'])} candidates and their averages{left}"
     )
+
+
+def choice_of(chosen: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[str, ...], float], ...]:
+    """Kind, levels and width of what was chosen, for :attr:`Known.choice`; empty where nothing was.
+
+    Args:
+        chosen: as of :func:`describe_choice`.
+    """
+    members = [one for one in (chosen or {}).get("candidates", []) if one["chosen"]]
+    return tuple((one["kind"], tuple(one["levels"]), float(one["width"])) for one in members)

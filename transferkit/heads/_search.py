@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
+from transferkit.heads._base import Known
+from transferkit.heads._branches import columns_of_levels
 from transferkit.heads._candidates import Candidate, Features, Task, estimated_work
 
-__all__ = ["Clock", "try_candidates"]
+__all__ = ["Clock", "chosen_before", "try_candidates"]
 
 # Operations a second that are assumed before the first candidate has shown them.
 _RATE = 4e9
@@ -30,6 +34,24 @@ class Clock:
         if self._given:
             return wall
         return max(min(wall, time.process_time() - self._work), wall / 2)
+
+
+def chosen_before(task: Task, known: Known, features: np.ndarray, some: np.ndarray) -> list[Candidate]:
+    """Judges what an earlier fit chose, and nothing else: its penalties and scales are found anew.
+
+    Args:
+        task: what is to be answered.
+        known: its ``choice``, and the levels of the features.
+        features: float32 ``[N, D]`` of all training images.
+        some: those that the choice is judged on.
+    """
+    judged = []
+    for kind, levels, width in known.choice:
+        columns = columns_of_levels(known.levels, levels)
+        one = Candidate(kind, Features(", ".join(levels), levels, columns, features, some), width)
+        one.judge(task)
+        judged.append(one)
+    return judged
 
 
 def try_candidates(task: Task, sets: list[Features], clock: Clock) -> tuple[list[Candidate], int]:

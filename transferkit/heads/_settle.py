@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from transferkit.heads._candidates import Candidate, Task
 from transferkit.heads._closed import each_log_loss
 from transferkit.heads._fitting import scale_of
 
-__all__ = ["Choice", "accuracy_of", "best_together", "mean_and_error", "rightly"]
+__all__ = ["Choice", "accuracy_of", "average", "best_together", "mean_and_error", "rightly"]
 
 # Best candidates whose averages are tried, and how many are averaged at most.
 _BEST, _TOGETHER = 6, 3
@@ -43,15 +44,25 @@ def best_together(task: Task, tried: list[Candidate], groups: np.ndarray) -> Cho
         groups: int ``[M]``, the same for images that are not independent.
     """
     ranked = sorted(tried, key=lambda one: one.loss)[:_BEST]
-    first = Choice([tried[0]], 1.0, tried[0].loss, tried[0].held)
-    best = Choice([ranked[0]], 1.0, ranked[0].loss, ranked[0].held)
+    first, best = average(task, tried[:1]), average(task, ranked[:1])
     for count in range(2, _TOGETHER + 1):
         for members in itertools.combinations(ranked, count):
-            held = [np.mean(ways, axis=0) for ways in zip(*(one.held for one in members), strict=True)]
-            scale, loss = scale_of(held, task.targets)
-            if loss < best.loss:
-                best = Choice(list(members), scale, loss, [scale * one for one in held])
+            best = min(best, average(task, members), key=lambda one: one.loss)
     return best if _is_better(best, first, task, groups) else first
+
+
+def average(task: Task, members: Sequence[Candidate]) -> Choice:
+    """One candidate as it is, or the mean of the logits of several at the scale that suits it.
+
+    Args:
+        task: what they were judged on.
+        members: one at least.
+    """
+    if len(members) == 1:
+        return Choice(list(members), 1.0, members[0].loss, members[0].held)
+    held = [np.mean(ways, axis=0) for ways in zip(*(one.held for one in members), strict=True)]
+    scale, loss = scale_of(held, task.targets)
+    return Choice(list(members), scale, loss, [scale * one for one in held])
 
 
 def _is_better(one: Choice, first: Choice, task: Task, groups: np.ndarray) -> bool:

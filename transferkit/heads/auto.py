@@ -61,8 +61,8 @@ class Auto(ClosedForm):
         from transferkit.heads._candidates import Task
         from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fitting import Targets
-        from transferkit.heads._search import Clock, try_candidates
-        from transferkit.heads._settle import accuracy_of, best_together, rightly
+        from transferkit.heads._search import Clock, chosen_before, try_candidates
+        from transferkit.heads._settle import accuracy_of, average, best_together, rightly
 
         known = known or Known(np.arange(len(features)), {"features": features.shape[1]})
         wanted = one_hot(labels, classes)
@@ -71,10 +71,13 @@ class Auto(ClosedForm):
         folds = _ways(wanted[some], known.groups[some], seed)
         task = Task(every.of(some), folds, every, seed)
         began = time.monotonic()
-        sets = self._sets(features, known, some)
         clock = Clock(self.budget, known.seconds)
-        tried, left = try_candidates(task, sets, clock)
-        choice = best_together(task, tried, np.unique(known.groups[some], return_inverse=True)[1])
+        if known.choice:
+            tried, left = chosen_before(task, known, features, some), 0
+            choice = average(task, tried)
+        else:
+            tried, left = try_candidates(task, self._sets(features, known, some), clock)
+            choice = best_together(task, tried, np.unique(known.groups[some], return_inverse=True)[1])
         members, held = choice.members, choice.held
         branches = [one.fit(task, choice.scale / len(members)) for one in members]
         facts = {
@@ -93,6 +96,8 @@ class Auto(ClosedForm):
                     "head": one.name,
                     "features": one.features.name,
                     "levels": list(one.features.levels),
+                    "kind": one.kind,
+                    "width": one.width,
                     "penalty": one.penalty,
                     "log_loss": one.loss,
                     **accuracy_of(one.held, task, known.groups[some]),

@@ -199,6 +199,11 @@ class Activations(Section):
         1, ge=1, le=1000, description="augmented views kept of each training image, where augmentation is on"
     )
     cache_dir: str | None = Field(None, description="folder of the cache; by default the user's cache folder")
+    keep: bool = Field(
+        True,
+        description="keep the features of all images with the run (4 bytes a number, up to 1 GiB): what "
+        "extend, forget, similar and the report's map work from when the photos are gone",
+    )
 
 
 class Devices(Section):

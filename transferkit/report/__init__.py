@@ -5,6 +5,8 @@ The caller gathers what is known into :class:`ReportFacts`; every part may be mi
 
 from transferkit.report.advice import next_step
 from transferkit.report.facts import (
+    ChangeFacts,
+    ChangeRow,
     DataFacts,
     ExportFacts,
     HeadFacts,
@@ -22,6 +24,8 @@ from transferkit.report.verdict import Verdict, doubtful_classes, names_of, verd
 
 __all__ = [
     "CardText",
+    "ChangeFacts",
+    "ChangeRow",
     "DataFacts",
     "ExportFacts",
     "HeadFacts",

@@ -13,6 +13,8 @@ from transferkit.evaluation import Abstention, Evaluation, Temperature
 from transferkit.evaluation.gates import Gate
 
 __all__ = [
+    "ChangeFacts",
+    "ChangeRow",
     "DataFacts",
     "ExportFacts",
     "HeadFacts",
@@ -160,6 +162,25 @@ class ExportFacts:
 
 
 @dataclass(frozen=True)
+class ChangeRow:
+    """One class of the run that this one was made from: share of the same photos that was and is found."""
+
+    name: str
+    images: int
+    before: float
+    after: float
+    taken: int
+
+
+@dataclass(frozen=True)
+class ChangeFacts:
+    """What another fit changed for classes that were there before: sentences, and a row for each class."""
+
+    sentences: Sequence[str]
+    rows: Sequence[ChangeRow] = ()
+
+
+@dataclass(frozen=True)
 class ReportFacts:
     """What is known of a run.
 
@@ -184,6 +205,7 @@ class ReportFacts:
         stages: how long each stage of the run took, in any order.
         recipe: the resolved recipe, as text.
         lock: the lock file, as text.
+        changes: beside the run that it was made from, where there was one.
         license: of the weights, as an SPDX identifier where there is one.
         created: date and time, as text.
     """
@@ -210,5 +232,6 @@ class ReportFacts:
     recipe: str | None = None
     lock: str | None = None
     export: ExportFacts | None = None
+    changes: ChangeFacts | None = None
     license: str | None = None
     created: str | None = None

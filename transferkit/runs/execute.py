@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,8 +22,11 @@ from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
 from transferkit.runs.calibration.settle_novelty import NoveltyFacts, settle_novelty
 from transferkit.runs.calibration.settle_thresholds import settle_thresholds, thresholds_of
 from transferkit.runs.checks.same_data import check_weights, same_data
+from transferkit.runs.extend.changes import Changes
 from transferkit.runs.folder.chosen_head import write_chosen
+from transferkit.runs.folder.kept_features import write_kept
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
+from transferkit.runs.release.asked import Asked, asked_of
 from transferkit.runs.release.parity_gate import HeldOut, ParityResult
 from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
 from transferkit.runs.results.evaluate_network import evaluate_network
@@ -31,6 +36,7 @@ from transferkit.runs.run_context import RunContext
 from transferkit.runs.run_result import RunResult
 from transferkit.runs.tracking import Trackers, open_trackers
 from transferkit.tensorflow_startup import on_accelerator
+from transferkit.training.cut_features import CutFeatures
 from transferkit.training.images import Images
 from transferkit.training.loop import Fitted, train
 from transferkit.training.parts import Parts, open_parts
@@ -43,7 +49,27 @@ __all__ = ["execute"]
 _WORTH_KEEPING = ("recipe.toml", "manifest.json", "metrics.json", "history.jsonl", "split.csv", "report.html")
 
 
-def execute(recipe: Recipe, images: Images, context: RunContext, parts: Parts | None = None) -> Evaluation:
+class Extension(Protocol):
+    """What a run is made from beside a recipe and photos: an earlier run."""
+
+    @property
+    def cut_features(self) -> CutFeatures:
+        """The features of all images, so that none has to be there."""
+
+    def begin(self, folder: Path) -> None:
+        """Marks the folder that was opened for what it is."""
+
+    def settle(self, folder: Path, evaluation: Evaluation) -> Changes:
+        """Says what changed, and writes it."""
+
+
+def execute(
+    recipe: Recipe,
+    images: Images,
+    context: RunContext,
+    parts: Parts | None = None,
+    extension: Extension | None = None,
+) -> Evaluation:
     """Trains all phases, evaluates, exports and puts the finished run in its place.
 
     Args:
@@ -51,29 +77,38 @@ def execute(recipe: Recipe, images: Images, context: RunContext, parts: Parts | 
         images: what to train and evaluate on.
         context: of the run.
         parts: backbone and head, where they are open already, with the weights that a run begins with.
+        extension: where the features are those of an earlier run.
     """
-    opening, progress = _Opening(recipe, context), context.progress
-    with start_checker(recipe.export.formats, recipe.export.parity) as checker:
+    opening, progress = _Opening(recipe, context, extension), context.progress
+    with ExitStack() as stack:
+        checker = stack.enter_context(start_checker(recipe.export.formats, recipe.export.parity))
         if parts is None:
             with progress.stage("backbone", doing="building it and loading its weights"):
                 parts = open_parts(recipe, images.classes)
         progress.say(f"devices: {parts.devices.describe()}")
         check_formats(recipe.export.formats, parts.backbone)
-        fitted = train(recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step)
+        given = None if extension is None else extension.cut_features
+        fitted = train(
+            recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step, given=given
+        )
         result, folder = RunResult.of(fitted.trained), fitted.folder
         write_weights(folder / "weights.npz", fitted.network.variables)
         write_chosen(folder, result.parts.chosen)
+        result.kept_features = write_kept(folder, fitted)
         result.calibrated = _calibrate(recipe, fitted, progress)
         result.thresholds = thresholds_of(fitted.network)
         result.novelty = _novelty(fitted, progress)
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
         release = Release(recipe, folder / "export", checker)
-        _export(release, result, fitted, progress)
+        asked = stack.enter_context(asked_of(fitted, recipe))
+        _export(release, result, fitted, asked, progress)
         evaluation = _evaluate(recipe, fitted, progress)
+        if extension is not None:
+            result.changes = extension.settle(folder, evaluation)
 
         def publish() -> None:
-            result.verdict = _publish(release, fitted, evaluation, progress)
+            result.verdict = _publish(release, fitted, asked, evaluation, progress)
             result.verdict.write(folder)
 
         # What explains the figures is made while the exports are being checked.
@@ -97,8 +132,8 @@ class _Opening:
 
     trackers: Trackers
 
-    def __init__(self, recipe: Recipe, context: RunContext) -> None:
-        self._recipe, self._context = recipe, context
+    def __init__(self, recipe: Recipe, context: RunContext, extension: Extension | None) -> None:
+        self._recipe, self._context, self._extension = recipe, context, extension
 
     def open_folder(self, decoded: Images, parts: Parts) -> Path:
         """The run's folder, with what the run is made from in it."""
@@ -107,6 +142,8 @@ class _Opening:
             same_data(place.partial, decoded, decoded=True)
             check_weights(place.partial, weights)
         opened = place.open(self._context.resume)
+        if self._extension is not None:
+            self._extension.begin(opened)
         write_inputs(opened, self._recipe, decoded, place, weights)
         say = self._context.progress.say
         self.trackers = open_trackers(self._recipe, opened, place.path.name, say)
@@ -122,27 +159,22 @@ class _Opening:
         self.trackers.log_step(step, values)
 
 
-def _held_out(fitted: Fitted) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Indices, files and labels of the images that the run is evaluated on."""
-    images = fitted.trained.images
-    chosen = images.of_split(images.held_out)
-    return chosen, [images.paths[index] for index in chosen], images.labels[chosen]
-
-
-def _export(release: Release, result: RunResult, fitted: Fitted, progress: Progress) -> None:
+def _export(release: Release, result: RunResult, fitted: Fitted, asked: Asked, progress: Progress) -> None:
     """Writes the network in every format, and lets them be checked."""
-    _, paths, labels = _held_out(fitted)
     with progress.stage("export", doing="writing the model's files"):
         photos = _photos(result.recipe, fitted)
         release.write(
-            make_export_spec(result.parts, fitted.network, result.calibrated, photos), paths, labels
+            make_export_spec(result.parts, fitted.network, result.calibrated, photos),
+            asked.paths,
+            asked.labels,
         )
 
 
 def _evaluate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Evaluation:
     """Evaluates the network on the held-out images, and writes what it answered."""
     images = fitted.trained.images
-    held_out, _, labels = _held_out(fitted)
+    held_out = images.of_split(images.held_out)
+    labels = images.labels[held_out]
     with progress.stage("evaluate", total=len(held_out)) as stage:
         evaluation = evaluate_network(
             fitted.network,
@@ -159,12 +191,15 @@ def _evaluate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Evaluation:
     return evaluation
 
 
-def _publish(release: Release, fitted: Fitted, evaluation: Evaluation, progress: Progress) -> ParityResult:
+def _publish(
+    release: Release, fitted: Fitted, asked: Asked, evaluation: Evaluation, progress: Progress
+) -> ParityResult:
     """Puts what was exported and found to answer as the network does in its place."""
-    _, paths, labels = _held_out(fitted)
     exact = fitted.cut_features.activations.stats.dtype == "float32" and not on_accelerator()
     with progress.stage("parity", unit="artefact", doing="asking the export in a fresh process") as stage:
-        _, verdict = release.publish(HeldOut(paths, labels, evaluation.probabilities, exact))
+        _, verdict = release.publish(
+            HeldOut(asked.paths, asked.labels, asked.probabilities(evaluation.probabilities), exact)
+        )
         stage.update(len(verdict.findings))
     return verdict
 
@@ -205,5 +240,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
 def _photos(recipe: Recipe, fitted: Fitted) -> Callable[[int], Iterator[np.ndarray]]:
     images = fitted.trained.images
     paths = [images.paths[index] for index in images.of_split("train")]
+    if fitted.cut_features.activations.stats.engine is None:
+        paths = [path for path in paths if os.path.isfile(path)]
     decoding = Decoding.of(recipe.data, fitted.trained.parts.backbone.input_size)
     return photos_of(paths, decoding, recipe.seed)

@@ -20,6 +20,7 @@ from transferkit.recipe.origins import diff
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
+from transferkit.runs.extend.changes import FILE as EXTENDED
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.folder.run_folder import RunFolder
@@ -202,6 +203,9 @@ def _interrupted(
         expected = "an interrupted run"
         hint = "it is finished" if place.path.exists() else "none was started there"
         raise UserError(fault("--resume", str(place.path), expected, hint))
+    if (place.partial / EXTENDED).exists():
+        hint = "`transferkit extend` or `forget` was making it: give that command again, it begins anew"
+        raise UserError(fault("--resume", str(place.path), None, hint))
     # A sweep's own recipe lies beside that of its best trial.
     kept = place.partial / "sweep.toml"
     if not kept.exists():

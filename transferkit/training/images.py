@@ -22,7 +22,7 @@ from transferkit.recipe import Recipe, check_labels, check_with
 from transferkit.recipe.sections import Data
 from transferkit.training.progress import Progress
 
-__all__ = ["Images", "load_for_evaluation", "missing_data", "prepare"]
+__all__ = ["Images", "load_for_evaluation", "load_labelled", "missing_data", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -278,6 +278,32 @@ def load_for_evaluation(recipe: Recipe, path: str, classes: Sequence[str], progr
             an image where the run has one, or the other way round.
     """
     found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
+    _check_known(found, classes)
+    check_with(recipe, classes=classes, several_labels=found.multi_label)
+    return _in_classes(found, classes, recipe, progress)
+
+
+def load_labelled(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress) -> Images:
+    """All images of a folder or manifest, with labels in a run's class order; its new classes come last.
+
+    Args:
+        recipe: the run's; its limits stand, and its head says how many labels an image has.
+        path: as ``data.path``.
+        classes: the run's, in its order.
+        progress: shows the files.
+
+    Raises:
+        UserError: the source cannot be read, or has several labels an image where the run has one, or the
+            other way round.
+    """
+    found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
+    check_labels(recipe, found.multi_label)
+    every = (*classes, *(name for name in found.classes if name not in classes))
+    return _in_classes(found, every, recipe, progress)
+
+
+def _check_known(found: DataSet, classes: Sequence[str]) -> None:
+    """Refuses classes that a run does not know."""
     unknown = [name for name in found.classes if name not in classes]
     if unknown:
         known = f"one of the run's classes: {', '.join(classes[:20])}{', …' if len(classes) > 20 else ''}"
@@ -288,7 +314,10 @@ def load_for_evaluation(recipe: Recipe, path: str, classes: Sequence[str], progr
             ),
             *([f"data: class: and {len(unknown) - 10} more"] if len(unknown) > 10 else []),
         )
-    check_with(recipe, classes=classes, several_labels=found.multi_label)
+
+
+def _in_classes(found: DataSet, classes: Sequence[str], recipe: Recipe, progress: Progress) -> Images:
+    """A data set's images with their labels in this order of classes."""
     place = {name: number for number, name in enumerate(classes)}
 
     def placed(item: Item) -> Item:

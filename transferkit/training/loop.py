@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.freezing import FreezePlan, Proof
-from transferkit.heads import Known, describe_choice
+from transferkit.heads import Known, choice_of, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import EVALUATION_BATCH, CutFeatures, extract_features
@@ -76,6 +76,7 @@ def train(
     tell: Tell | None = None,
     tell_step: Callable[[int, dict[str, float]], None] | None = None,
     instead: Callable[[PhaseStart], None] | None = None,
+    given: CutFeatures | None = None,
 ) -> Fitted:
     """Trains all phases of a recipe, or takes up where an earlier process left them.
 
@@ -89,6 +90,8 @@ def train(
         tell: is given the phase's name, the run's step and the row of every new evaluation.
         tell_step: is given the run's step, and loss and rate of that step, one in ``tracking.every``.
         instead: what to do with the last phase instead of training it.
+        given: the features of the images, where they are known: no image is passed. A head that is trained
+            by gradient steps then goes on from the weights and the scale that the parts have.
 
     Raises:
         UserError: recipe, data and backbone do not go together; nothing was trained then.
@@ -105,20 +108,24 @@ def train(
     for number, (phase, plan) in enumerate(trained.plans):
         network = parts.network(phase, plan, trained.images.train_counts, samples)
         proof.watch(network.cut)
-        trained.images, cut_features = extract_features(
-            network.cut,
-            parts.backbone.input_size,
-            trained.images,
-            recipe,
-            progress,
-            augment=True,
-            fitting=number == 0,
-        )
+        if given is not None:
+            cut_features = given
+        else:
+            trained.images, cut_features = extract_features(
+                network.cut,
+                parts.backbone.input_size,
+                trained.images,
+                recipe,
+                progress,
+                augment=True,
+                fitting=number == 0,
+            )
         if cut_features.direct is not None:
             network.mix = cut_features.mix
         if folder is None:
             folder = open_folder(trained.images, parts)
-            found = fit_features(network, cut_features, trained.images, parts, progress)
+            warm = given is not None and not network.head.closed_form
+            found = None if warm else fit_features(network, cut_features, trained.images, parts, progress)
             if found is not None:
                 # The head may read fewer levels than it chose from, and has its own layer.
                 plan = parts.plan(phase)
@@ -238,7 +245,7 @@ def fit_features(
         network: whose features they are.
         cut_features: the images at its cut.
         images: the training images among them are fitted on.
-        parts: gets the head's layer, and the levels that it reads.
+        parts: gets the head's layer, and the levels that it reads; what was chosen before stands.
         progress: shows the fit.
         seconds: that a head may take to choose; None for those of the pass, and a minute at least.
 
@@ -262,6 +269,7 @@ def fit_features(
         np.concatenate([images.groups_of(train)] * len(views)),
         parts.levels,
         seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
+        choice_of(parts.chosen),
     )
     with progress.stage("head", total=len(standardised)) as stage:
         with parts.devices.scope():

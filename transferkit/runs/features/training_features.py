@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +12,8 @@ from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.runs.features.extractor import Extractor
 from transferkit.runs.finished.run import Run
-from transferkit.runs.folder.located import with_value
+from transferkit.runs.folder.kept_features import FILE, read_kept
+from transferkit.runs.folder.located import photos_root, with_value
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress
 
@@ -55,10 +55,13 @@ def features_of_run(
         UserError: the cache lacks some, and their files are not found.
     """
     recipe = run.recipe if data is None else with_value(run.recipe, "data.path", os.fspath(data))
-    rows = tuple(row for row in Ledger.read(run.path / "split.csv").rows if row.split in splits)
-    root = Path(recipe.data.path or ".")
-    root = root.parent if root.is_file() else root
+    ledger = Ledger.read(run.path / "split.csv")
+    chosen = [number for number, row in enumerate(ledger.rows) if row.split in splits]
+    rows = tuple(ledger.rows[number] for number in chosen)
+    root = photos_root(recipe)
     paths = [str(root / row.name) for row in rows]
+    if (run.path / FILE).exists():
+        return RunFeatures(rows, tuple(paths), read_kept(run, ledger).values[chosen])
     values, _, failures = extractor.features(
         [(r.sha256, p) for r, p in zip(rows, paths, strict=True)], progress
     )

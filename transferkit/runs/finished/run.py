@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
     from transferkit.runs.calibration.calibrate import Calibrated
     from transferkit.runs.calibration.settle_novelty import NoveltyFacts
+    from transferkit.runs.extend.changes import Changes
     from transferkit.runs.finished.explain import Explanation
     from transferkit.runs.finished.run_reader import Mistake
     from transferkit.runs.prediction.predict import Exported, Prediction
@@ -174,6 +175,8 @@ class Run:
         _check_facts(self.path / "metrics.json", facts, _FACTS)
         images, split, seconds = facts["images"], facts["held_out"], facts["seconds"]
         lines = [leak] if (leak := self.independence.leak(split)) else []
+        if self.changes is not None:
+            lines += self.changes.describe()
         lines.append(self._measured())
         if self.thresholds:
             single = self.metrics["hamming_accuracy"]
@@ -273,6 +276,13 @@ class Run:
         from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 
         return NoveltyFacts.from_dict(self._facts.get("novelty"))
+
+    @property
+    def changes(self) -> Changes | None:
+        """What became of the classes of the run that this one was made from; None where it was made anew."""
+        from transferkit.runs.extend.changes import read_changes
+
+        return read_changes(self.path)
 
     @property
     def refused(self) -> dict[str, str]:

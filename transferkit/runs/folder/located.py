@@ -14,7 +14,7 @@ from transferkit.errors import UserError
 from transferkit.files.checksum_manifest import read_manifest
 from transferkit.recipe import Recipe
 
-__all__ = ["BEGUN", "located", "read_begun", "read_paths", "record_paths", "with_value"]
+__all__ = ["BEGUN", "located", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"]
 
 # Keys that may hold the path of a file or folder; some of them behind a word such as `saved_model:`.
 _KEYS = ("data.path", "data.ledger", "data.root", "data.classes", "backbone.name", "backbone.weights")
@@ -41,9 +41,11 @@ def record_paths(recipe: Recipe, run: Path) -> Paths:
     for key in _KEYS:
         value = _value(recipe, key)
         _, path = _split(value)
-        if not path or not os.path.exists(os.path.expanduser(path)):
-            continue
         absolute = os.path.abspath(os.path.expanduser(path))
+        # What lies in the run's own folder will be there once that has its name.
+        own = absolute.startswith(os.path.join(os.path.abspath(run), ""))
+        if not path or not (own or os.path.exists(absolute)):
+            continue
         found[key] = {"absolute": absolute}
         try:
             found[key]["from_run"] = os.path.relpath(absolute, os.path.abspath(run))
@@ -101,6 +103,14 @@ def located(recipe: Recipe, paths: Paths, run: Path) -> Recipe:
             there = written if os.path.exists(written) else absolute
         recipe = with_value(recipe, key, word + there)
     return recipe
+
+
+def photos_root(recipe: Recipe) -> Path:
+    """The folder that the names of a run's photos start from, whether it is there or not."""
+    if recipe.data.root is not None:
+        return Path(recipe.data.root)
+    path = Path(recipe.data.path or ".")
+    return path if path.is_dir() or not path.suffix else path.parent
 
 
 def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:

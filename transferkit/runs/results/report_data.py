@@ -18,6 +18,8 @@ from transferkit.freezing.freeze_plan import StagePlan
 from transferkit.heads import describe_choice
 from transferkit.recipe import Phase, Recipe
 from transferkit.report import (
+    ChangeFacts,
+    ChangeRow,
     DataFacts,
     ExportFacts,
     HeadFacts,
@@ -99,6 +101,7 @@ def report_data(
         temperature=trained.calibrated.temperature,
         abstention=trained.calibrated.abstention,
         export=_export_facts(folder, context.place, trained),
+        changes=_change_facts(trained),
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
@@ -166,6 +169,14 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
     return DataFacts(
         str(recipe.data.path), counts, samples, [one[:2] for one in images.unreadable], images.notes, totals
     )
+
+
+def _change_facts(trained: RunResult) -> ChangeFacts | None:
+    changes = trained.changes
+    if changes is None:
+        return None
+    rows = [ChangeRow(one.name, one.images, one.before, one.after, one.taken) for one in changes.classes]
+    return ChangeFacts(changes.describe(), rows)
 
 
 def _head_facts(trained: RunResult) -> HeadFacts | None:

@@ -137,5 +137,6 @@ def _figures(
         "calibration": trained.calibrated.to_dict(),
         "advice": advice,
         "novelty": trained.novelty.to_dict(),
+        "kept_features": trained.kept_features.to_dict(),
         "refused": {one.format: one.reason for one in trained.verdict.refused},
     }
