@@ -317,7 +317,7 @@ class _Extension:
 def _given(probabilities: np.ndarray, network: Network) -> np.ndarray:
     if network.head.multi_label:
         return np.asarray(probabilities >= np.asarray(network.head.thresholds, np.float32))
-    return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    return np.asarray(np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)])
 
 
 def _together(old: Images, new: Images, classes: tuple[str, ...]) -> Images:
