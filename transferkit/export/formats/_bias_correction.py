@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
+from transferkit.export.formats._tflite_interpreter import plain_operations
 from transferkit.export.formats._tflite_parts import Graph, interpreter
 
 __all__ = ["correct_biases"]
@@ -78,7 +78,7 @@ def _means(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The mean of each layer's outputs by channel, and the model's answers."""
     # Delegates keep what is between their operations to themselves.
-    plain = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    plain = plain_operations()
     runner = interpreter(model, experimental_preserve_all_tensors=True, experimental_op_resolver_type=plain)
     outputs = [int(graph.operators[number].outputs[0]) for number in graph.weighted()]
     sums: list[np.ndarray] = [np.zeros(()) for _ in outputs]

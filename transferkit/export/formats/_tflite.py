@@ -13,9 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.cpu import available_cores
 from transferkit.errors import UserError, fault
 from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats._base import LoadedArtefact, Tensor
+from transferkit.export.formats._tflite_interpreter import interpreter_of
+from transferkit.export.formats._tflite_metadata import with_metadata
 from transferkit.export.formats._zipped import add_facts, read_facts
 from transferkit.files.plain_path import plain_temporary_folder
 
@@ -24,10 +27,14 @@ __all__ = ["USAGE", "convert", "quiet", "read", "save"]
 USAGE = """\
 import zipfile
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 
-interpreter = tf.lite.Interpreter({path!r})
+try:
+    from ai_edge_litert.interpreter import Interpreter  # pip install ai-edge-litert
+except ImportError:
+    from tensorflow.lite import Interpreter
+
+interpreter = Interpreter({path!r})
 labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")
 photo = ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB").resize(({width}, {height}))
 answer = interpreter.get_signature_runner()(images=np.asarray(photo)[None])
@@ -61,15 +68,15 @@ def convert(export_spec: ExportSpec, dtype: Any = "uint8", **settings: Any) -> b
 
 
 def save(model: bytes, export_spec: ExportSpec, path: Path) -> None:
-    """Writes the bytes, with labels and facts as a zip archive behind them."""
-    path.write_bytes(model)
+    """Writes the bytes, with the metadata that other readers want, and labels and facts as a zip archive."""
+    path.write_bytes(with_metadata(model, export_spec.about))
     add_facts(path, export_spec.about)
 
 
 def read(path: Path) -> LoadedArtefact:
     """Loads a file. See :class:`~transferkit.export.formats._base.LoadedArtefact`."""
     about, labels = read_facts(path)
-    interpreter = _interpreter(path)
+    interpreter = interpreter_of(model_path=str(path), num_threads=available_cores())
     source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
     def answer(images: np.ndarray) -> np.ndarray:
@@ -96,23 +103,6 @@ def read(path: Path) -> LoadedArtefact:
         for name, one in interpreter.get_signature_list().items()
     }
     return LoadedArtefact(about, answer, labels, signatures)
-
-
-def _interpreter(path: Path) -> Any:
-    """The interpreter of LiteRT where it is installed, else TensorFlow's own, which is the same code."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        import tensorflow as tf
-
-        Interpreter = tf.lite.Interpreter
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
-        return Interpreter(str(path), num_threads=len(os.sched_getaffinity(0)) if _has_affinity() else None)
-
-
-def _has_affinity() -> bool:
-    return hasattr(os, "sched_getaffinity")
 
 
 def _tensor(name: str, details: dict[str, Any]) -> Tensor:

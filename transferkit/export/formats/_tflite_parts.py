@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
-import tensorflow as tf
 
+from transferkit.export.formats._tflite_interpreter import interpreter_of
 from transferkit.private.tensorflow_names import tflite_schema
 
 __all__ = ["Graph", "interpreter"]
@@ -142,14 +141,12 @@ def _packed(model: Any) -> bytes:
 
 
 def interpreter(model: bytes, **settings: Any) -> Any:
-    """TensorFlow's interpreter of ``model``, ready for a batch of one image.
+    """An interpreter of ``model``, ready for a batch of one image.
 
     Args:
         model: TFLite's bytes.
-        **settings: of ``tf.lite.Interpreter``.
+        **settings: as of :func:`~transferkit.export.formats._tflite_interpreter.interpreter_of`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
-        made = tf.lite.Interpreter(model_content=model, **settings)
+    made = interpreter_of(model_content=model, **settings)
     made.allocate_tensors()
     return made

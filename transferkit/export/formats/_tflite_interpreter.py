@@ -1,0 +1,32 @@
+"""The interpreter of TFLite files: LiteRT's where it is installed, else TensorFlow's, which is going away."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+__all__ = ["interpreter_of", "plain_operations"]
+
+
+def interpreter_of(**settings: Any) -> Any:
+    """An interpreter.
+
+    Args:
+        **settings: of ``Interpreter``, the same in both packages: ``model_path`` or ``model_content`` …
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
+        return _module().Interpreter(**settings)
+
+
+def plain_operations() -> Any:
+    """The setting ``experimental_op_resolver_type`` that leaves delegates out."""
+    return _module().OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+
+def _module() -> Any:
+    try:
+        from ai_edge_litert import interpreter
+    except ImportError:
+        from tensorflow.lite.python import interpreter
+    return interpreter
