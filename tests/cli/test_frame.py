@@ -7,6 +7,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from transferkit import cli
 
@@ -103,3 +104,43 @@ def test_several_faults_are_several_lines(tmp_path):
     assert len(done.stderr.splitlines()) == 3
     assert "did you mean 'epochs'" in done.stderr
     assert "did you mean 'linear'" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["data"], ["recipes"], ["cache"]])
+def test_lists_of_verbs_say_whole_sentences(arguments, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = CliRunner().invoke(cli.cli, [*arguments, "--help"]).output
+    listed = shown.partition("Commands:\n")[2].splitlines()
+    assert listed
+    assert all(len(line) <= 80 and not line.endswith("...") for line in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "command: received 'trian', expected a command; did you mean 'retrain'?"),
+        (["train", "--data", "x"], "command: received 'train', expected a command; did you mean 'retrain'?"),
+        (["infer"], "did you mean 'predict'?"),
+        (["zzz"], "`transferkit --help` lists what there is"),
+        (["data", "chek", "photos"], "data: received 'chek', expected a command; did you mean 'check'?"),
+        (["data", "photos"], "transferkit data check photos"),
+        (
+            ["retrain", "photos/"],
+            "retrain: received 'photos/', expected options alone; for photos: --data p",
+        ),
+        (["plan", "photos/"], "for photos: --data photos/"),
+    ],
+)
+def test_a_slip_of_the_hand_is_answered_with_what_was_meant(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("transferkit: ")
+    assert said in line
+
+
+def test_a_fault_of_a_key_is_said_once(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["retrain", "--data", ".", "--backbone", "efficientnet"])
+    assert sum("'efficientnet'" in line for line in capsys.readouterr().err.splitlines()) == 1

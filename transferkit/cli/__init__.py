@@ -17,6 +17,7 @@ import click
 
 from transferkit import interruption
 from transferkit._version import __version__
+from transferkit.cli._groups import Verbs, unexpected
 from transferkit.cli._keys import other_name
 from transferkit.cli._terminal import printable_streams
 from transferkit.errors import UserError
@@ -35,7 +36,7 @@ class _Interrupted(Exception):
     """Ctrl-C; click would make another ending of KeyboardInterrupt."""
 
 
-class _Verbs(click.Group):
+class _Verbs(Verbs):
     """Finds a verb in the file of its name, or among those that installed packages offer."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -45,6 +46,8 @@ class _Verbs(click.Group):
             raise _Interrupted from None
         except click.NoSuchOption as error:
             raise other_name(error) or error from None
+        except click.UsageError as error:
+            raise unexpected(error) or error from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         found = [name.replace("_", "-") for name in modules("cli").names()]

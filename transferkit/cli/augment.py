@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
 
 __all__ = ["command"]
 
 
-@click.group(name="augment")
+@click.group(name="augment", cls=Verbs)
 def command() -> None:
     """Look at what augmentation does to your images.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, table
 
 __all__ = ["command"]
@@ -11,7 +12,7 @@ __all__ = ["command"]
 _COLUMNS = ("name", "params", "gflops", "top1", "size", "features", "weights")
 
 
-@click.group(name="backbones", invoke_without_command=True)
+@click.group(name="backbones", cls=Verbs, invoke_without_command=True)
 @click.option("--match", metavar="TEXT", help="Only names that contain TEXT.")
 @click.option(
     "--sort", type=click.Choice(_COLUMNS), default="name", show_default=True, help="Column to sort by."

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, table
 
 __all__ = ["command"]
@@ -38,7 +39,7 @@ _folder = click.option(
 _json = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 
 
-@click.group(name="cache")
+@click.group(name="cache", cls=Verbs)
 def command() -> None:
     """Look after the cache of activations, compiled models and unpacked sources.
 

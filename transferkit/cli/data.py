@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, json_option, quiet_option, set_option, table
 from transferkit.errors import GateError
 
@@ -19,7 +20,7 @@ __all__ = ["command"]
 _SHOWN = 12
 
 
-@click.group(name="data")
+@click.group(name="data", cls=Verbs)
 def command() -> None:
     """Look at a data set before it costs a training."""
 

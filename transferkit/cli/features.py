@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
@@ -22,7 +23,7 @@ from transferkit.errors import one_line
 __all__ = ["command"]
 
 
-@click.group(name="features")
+@click.group(name="features", cls=Verbs)
 def command() -> None:
     """Run the frozen part of a backbone ahead of a retraining, in as many jobs as there are machines.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, table
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ set_option = click.option(
 )
 
 
-@click.group(name="recipes")
+@click.group(name="recipes", cls=Verbs)
 def command() -> None:
     """List, show, copy, check and compare recipes.
 

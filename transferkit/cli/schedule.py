@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import (
     allow_code_option,
@@ -18,7 +19,7 @@ from transferkit.cli._options import (
 __all__ = ["command"]
 
 
-@click.group(name="schedule")
+@click.group(name="schedule", cls=Verbs)
 def command() -> None:
     """Look at learning-rate schedules before they cost a training."""
 

@@ -196,7 +196,7 @@ def _publish(
 ) -> ParityResult:
     """Puts what was exported and found to answer as the network does in its place."""
     exact = fitted.cut_features.activations.stats.dtype == "float32" and not on_accelerator()
-    with progress.stage("parity", unit="artefact", doing="asking the export in a fresh process") as stage:
+    with progress.stage("parity", unit="artefact", doing=release.doing) as stage:
         _, verdict = release.publish(
             HeldOut(asked.paths, asked.labels, asked.probabilities(evaluation.probabilities), exact)
         )

@@ -120,7 +120,23 @@ def check_run(
     if known or stages:
         known += collect(lambda: _check_stages(recipe))
     if known:
-        raise UserError(*dict.fromkeys(known))
+        raise UserError(*_each_once(known))
+
+
+def _each_once(lines: Iterable[str]) -> list[str]:
+    """Each fault once, also where two checks name a key and the table that it stands in."""
+    places: dict[str, str] = {}
+    for line in dict.fromkeys(lines):
+        place, _, body = line.partition(": ")
+        earlier = places.get(body)
+        if earlier is not None and place.startswith(f"{earlier}."):
+            del places[body]  # the key says more than its table
+        elif earlier is not None and earlier.startswith(f"{place}."):
+            continue
+        elif earlier is not None:
+            body = f"{body}\0{place}"  # the same words of another key
+        places[body] = place
+    return [f"{place}: {body.partition(chr(0))[0]}" if body else place for body, place in places.items()]
 
 
 def collect(*checks: Callable[[], object]) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _export(
             release.write(
                 export_spec, held_out.paths if held_out else (), held_out.labels if held_out else np.zeros(0)
             )
-        with progress.stage("parity", unit="artefact", doing="asking the export in a fresh process") as stage:
+        with progress.stage("parity", unit="artefact", doing=release.doing) as stage:
             version, result = release.publish(held_out, lambda new: _complete(run.path, new))
             stage.update(len(result.findings))
     raise_if_refused(run.calibrated.without_shortfall(), result, str(run.path))

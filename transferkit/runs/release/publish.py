@@ -98,6 +98,13 @@ class Release:
         self._version: NewVersion | None = None
         self._failed: dict[str, str] = {}
 
+    @property
+    def doing(self) -> str:
+        """What :meth:`publish` is about to do, in words."""
+        if self._checker is None:
+            return "left out (export.parity, --no-parity)"
+        return "asking the export in a fresh process"
+
     def write(self, export_spec: ExportSpec, paths: Sequence[str], labels: np.ndarray) -> None:
         """Writes all formats, out of sight; each is being checked from the moment it is whole.
 
