@@ -10,7 +10,7 @@ import pytest
 
 from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError
-from transferkit.runs.retrain import _check_kept
+from transferkit.runs.checks.interrupted import _check_kept
 from transferkit.runs.sweep.trials import Trial
 from transferkit.training.history import History
 from transferkit.training.weight_files import read_weights, write_weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,19 +10,17 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
-from transferkit.files.cache_location import writable_cache_folder
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
-from transferkit.recipe import Recipe, admit_code, load
-from transferkit.recipe.origins import diff
+from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
+from transferkit.runs.checks.interrupted import interrupted_recipe
 from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
-from transferkit.runs.extend.changes import FILE as EXTENDED
 from transferkit.runs.finished.run import Run
-from transferkit.runs.folder.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.folder.run_folder import RunFolder
+from transferkit.runs.request import RunRequest
 from transferkit.runs.run_context import RunContext
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
@@ -92,67 +89,35 @@ def retrain(
     values |= {key: value for key, value in given.items() if value is not None}
     pairs = {"optimizer.learning_rate": learning_rate, "backbone.input_size": image_size}
     overrides = [*((key, value) for key, value in pairs.items() if value is not None), *overrides]
+    request = RunRequest(recipe, run, overrides, values, resume, overwrite, fail_under, quiet)
     with allowing(allow_code):
-        return _retrain(recipe, run, overrides, resume, overwrite, fail_under, quiet, values)
+        return _retrain(request, time.perf_counter())
 
 
-def _retrain(
-    recipe: str | os.PathLike[str] | None,
-    run: str | os.PathLike[str] | None,
-    overrides: Sequence[str | tuple[str, Any]],
-    resume: bool,
-    overwrite: bool,
-    fail_under: str | float | None,
-    quiet: bool,
-    values: dict[str, Any],
-) -> Run:
-    began = time.perf_counter()
-    if isinstance(values.get("data"), str | os.PathLike):
-        overrides = [("data.path", os.fspath(values.pop("data"))), *overrides]
-    elif values.get("data") is not None and not _is_section(values["data"]):
-        from transferkit.data.in_memory import write_source
-
-        written = write_source(values.pop("data"), writable_cache_folder() / "sources")
-        overrides = [*written.items(), *overrides]
-    if resume and run is None:
+def _retrain(asked: RunRequest, began: float) -> Run:
+    request = asked.with_data_at_a_path()
+    if request.resume and request.run is None:
         raise UserError(fault("--resume", hint="say which run to continue with --run DIR"))
-    given = None if resume else _given(recipe, run, overrides, overwrite, fail_under, values)
-    place = RunFolder(run if run is not None else _default_place(given))
+    new = None if request.resume else _new_recipe(request)
+    place = RunFolder(request.run if request.run is not None else _default_place(new))
     hint = resume_hint(str(place.path), lambda: place.resumable)
     with place.held(), resumable(hint):
-        if given is None:
-            given = _interrupted(place, recipe, overrides, values)
-        return _run(given, place, resume, overwrite, fail_under, quiet, began)
+        return _run(new or interrupted_recipe(place, request), place, request, began)
 
 
-def _is_section(data: Any) -> bool:
-    """Whether it is the table ``[data]`` of a recipe, rather than images."""
-    return (
-        isinstance(data, dict)
-        and all(isinstance(key, str) for key in data)
-        and not any(hasattr(one, "features") for one in data.values())
-    )
-
-
-def _run(
-    resolved: Recipe,
-    place: RunFolder,
-    resume: bool,
-    overwrite: bool,
-    fail_under: str | float | None,
-    quiet: bool,
-    began: float,
-) -> Run:
+def _run(resolved: Recipe, place: RunFolder, request: RunRequest, began: float) -> Run:
+    """Runs a recipe in its place, which this process holds."""
     prepare_import()
-    if resume:
+    if request.resume:
         check_run(resolved)
-    place.check(overwrite, resume)
-    wanted = gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under)
-    progress = open_progress(quiet)
+    place.check(request.overwrite, request.resume)
+    demanded = request.fail_under if request.fail_under is not None else resolved.evaluation.fail_under
+    wanted = gates.parse(demanded)
+    progress = open_progress(request.quiet)
     images = prepare(resolved, progress)
-    if resume:
+    if request.resume:
         images = same_data(place.partial if resolved.sweep is None else place.partial / "trials", images)
-    gates.parse(fail_under if fail_under is not None else resolved.evaluation.fail_under, images.classes)
+    gates.parse(demanded, images.classes)
     for note in images.notes:
         progress.say(note)
 
@@ -164,88 +129,26 @@ def _run(
             from transferkit.runs.sweep.run_sweep import run_sweep
 
     run_all = execute if resolved.sweep is None else run_sweep
-    evaluation = run_all(resolved, images, RunContext(place, wanted, progress, began, resume))
+    evaluation = run_all(resolved, images, RunContext(place, wanted, progress, began, request.resume))
     finished = Run(place.path)
     gates.check(evaluation, wanted)
     return finished
 
 
-def _given(
-    reference: str | os.PathLike[str] | None,
-    run: str | os.PathLike[str] | None,
-    overrides: Sequence[str | tuple[str, Any]],
-    overwrite: bool,
-    fail_under: str | float | None,
-    values: dict[str, Any],
-) -> Recipe:
+def _new_recipe(request: RunRequest) -> Recipe:
     """The recipe of a new run, once all that can be known beforehand is known to be right with it."""
+    run = request.run
 
     def more(recipe: Recipe) -> Iterator[str]:
         """What is wrong with the run beside its recipe."""
         if recipe.data.path is None:
             yield missing_data()
         yield from collect(
-            lambda: gates.parse(fail_under),
-            lambda: RunFolder(run).check(overwrite, resume=False) if run is not None else None,
+            lambda: gates.parse(request.fail_under),
+            lambda: RunFolder(run).check(request.overwrite, resume=False) if run is not None else None,
         )
 
-    return checked_recipe(reference, overrides, components=True, more=more, **values)
-
-
-def _interrupted(
-    place: RunFolder,
-    reference: str | os.PathLike[str] | None,
-    overrides: Sequence[str | tuple[str, Any]],
-    values: dict[str, Any],
-) -> Recipe:
-    """The recipe that an interrupted run was started with; only where its data lies may be said anew."""
-    if not place.interrupted:
-        expected = "an interrupted run"
-        hint = "it is finished" if place.path.exists() else "none was started there"
-        raise UserError(fault("--resume", str(place.path), expected, hint))
-    if (place.partial / EXTENDED).exists():
-        hint = "`transferkit extend` or `forget` was making it: give that command again, it begins anew"
-        raise UserError(fault("--resume", str(place.path), None, hint))
-    # A sweep's own recipe lies beside that of its best trial.
-    kept = place.partial / "sweep.toml"
-    if not kept.exists():
-        kept = place.partial / "recipe.toml"
-    if not kept.exists():
-        hint = "it was interrupted before anything was kept; start it anew with --overwrite"
-        raise UserError(fault("--resume", str(place.path), None, hint))
-    beginning = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
-    _check_kept(kept, beginning)
-    stored = load(kept)
-    paths = read_paths(beginning)
-    found = admit_code(located(stored, paths, place.path))
-    if reference is not None or overrides or any(value is not None for value in values.values()):
-        given = admit_code(load(reference if reference is not None else kept, overrides, **values))
-        if given.data.path is not None:
-            # Whether it is the same data is settled by its content.
-            found = with_value(found, "data.path", given.data.path)
-            given = with_value(given, "data.path", stored.data.path)
-        if given != stored:
-            hint = (
-                f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"
-            )
-            raise UserError(
-                fault("--resume", None, None, f"the recipe is not that of the interrupted run: {hint}")
-            )
-    return found
-
-
-def _check_kept(kept: Path, beginning: Path) -> None:
-    """Refuses a recipe that is not the one that the interrupted run was begun with."""
-    if not (beginning / BEGUN).exists() and (kept.parent / "manifest.json").exists():
-        return  # killed between its last file and its move to its place: the manifest says what it holds
-    if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(beginning).get("recipe_sha256"):
-        hint = "it was changed since the run was begun; start anew with --overwrite"
-        raise UserError(fault("--resume", str(kept), None, hint))
-
-
-def _differing(given: Recipe, stored: Recipe) -> str:
-    """The first keys in which two recipes differ, with both values."""
-    return "; ".join(f"{one.key} is {one.one!r}, was {one.other!r}" for one in diff(given, stored)[:5])
+    return checked_recipe(request.recipe, request.overrides, components=True, more=more, **request.values)
 
 
 def _default_place(recipe: Recipe | None) -> Path:
