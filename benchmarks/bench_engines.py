@@ -78,7 +78,7 @@ def _pipeline(report, name, cut, size, engine, speed, options, photo) -> None:
 
     Each pass opens the compiled model first: the speed is that of the images that a longer pass does more.
     """
-    from transferkit.activations.compute import compute
+    from transferkit.activations.compute import ComputeSettings, compute
     from transferkit.data.pixels.decoding import Decoding
 
     few = options.images
@@ -99,10 +99,8 @@ def _pipeline(report, name, cut, size, engine, speed, options, photo) -> None:
                 compute(
                     cut,
                     items[:count],
-                    decoding=Decoding(size),
-                    engine=engine.name,
-                    threads=threads,
-                    cache_dir=kept,
+                    Decoding(size),
+                    ComputeSettings(engine=engine.name, threads=threads, cache_dir=kept),
                 )
 
             return work

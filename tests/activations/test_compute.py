@@ -17,14 +17,20 @@ import tensorflow as tf
 from PIL import Image
 
 from transferkit.activations import compute as computing
+from transferkit.activations import prefix_pass
 from transferkit.activations.cache import Cache
-from transferkit.activations.compute import compute
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.errors import UserError
 
 SIZE = (16, 24)
 DECODING = Decoding(SIZE)
+
+
+def compute(cut, items, *, decoding, views=None, progress=None, **settings):
+    return computing.compute(
+        cut, items, decoding, computing.ComputeSettings(**settings), views=views, progress=progress
+    )
 
 
 def wanted(cut, items) -> np.ndarray:
@@ -72,7 +78,7 @@ def test_a_second_run_decodes_nothing(cut, items, cache_dir, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("an image was read although its activations are there")
 
-    monkeypatch.setattr(computing, "read_images", never)
+    monkeypatch.setattr(prefix_pass, "read_images", never)
     seen = []
     again = compute(
         cut, items[::-1], decoding=DECODING, progress=lambda done, total: seen.append((done, total))
@@ -167,7 +173,7 @@ def test_activations_beyond_half_precision_are_never_made_infinite(cut, items, c
 
 
 def test_what_cannot_fit_is_refused_before_any_work(cut, items, cache_dir, monkeypatch):
-    monkeypatch.setattr(computing, "read_images", None)
+    monkeypatch.setattr(prefix_pass, "read_images", None)
     with pytest.raises(UserError, match=r"activations\.max_bytes: received 351, expected at least 352"):
         compute(cut, items, decoding=DECODING, max_bytes=11 * 32 - 1)
 
@@ -216,7 +222,7 @@ from pathlib import Path
 from types import SimpleNamespace
 import numpy as np, tensorflow as tf
 from transferkit.activations import writer
-from transferkit.activations.compute import compute
+from transferkit.activations.compute import ComputeSettings, compute
 from transferkit.data.pixels.decoding import Decoding
 writer._COMMIT_BYTES = 1
 cut = SimpleNamespace(
@@ -226,7 +232,8 @@ cut = SimpleNamespace(
 )
 lines = [line.split(" ", 1) for line in Path(sys.argv[1]).read_text().splitlines()]
 result = compute(
-    cut, lines, decoding=Decoding((16, 24)), batch_size=1, engine="tensorflow", cache_dir=sys.argv[2],
+    cut, lines, Decoding((16, 24)),
+    ComputeSettings(batch_size=1, engine="tensorflow", cache_dir=sys.argv[2]),
     progress=lambda done, total: print(done, flush=True),
 )
 np.save(sys.argv[3], result.take(range(len(lines))))

@@ -19,7 +19,7 @@ from PIL import Image
 from transferkit.activations import rows as array_rows
 from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
-from transferkit.activations.compute import compute
+from transferkit.activations.compute import ComputeSettings, compute
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.errors import UserError
 from transferkit.files.cache_location import cache_folder, writable_cache_folder
@@ -55,9 +55,8 @@ def small_segments(monkeypatch):
 
 
 def run(cut, items, folder: Path, **options):
-    return compute(
-        cut, items, decoding=Decoding(SIZE), engine="tensorflow", cache_dir=folder, batch_size=4, **options
-    )
+    settings = ComputeSettings(engine="tensorflow", cache_dir=folder, batch_size=4)
+    return compute(cut, items, Decoding(SIZE), settings, **options)
 
 
 def by_hand(cache: Cache) -> None:

@@ -21,7 +21,7 @@ from transferkit.activations import rows as array_rows
 from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose_engine import available, choose_engine
-from transferkit.activations.compute import compute
+from transferkit.activations.compute import ComputeSettings, compute
 from transferkit.activations.index import HEADER, RECORD, digests_of
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.sources import read_source
@@ -68,9 +68,8 @@ def run(items, folder: Path, cut=None):
     found = compute(
         cut or cut_of("one"),
         items,
-        decoding=Decoding(SIZE),
-        engine="tensorflow",
-        cache_dir=folder,
+        Decoding(SIZE),
+        ComputeSettings(engine="tensorflow", cache_dir=folder),
         say=lines.append,
     )
     return found, lines

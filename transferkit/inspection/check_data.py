@@ -117,7 +117,7 @@ def _features_by(
         found = compute(
             cut,
             hashed,
-            decoding=Decoding(backbone.input_size),
+            Decoding(backbone.input_size),
             progress=lambda done, total: report("features", done, total),
         )
         given = np.full((len(rows), backbone.feature_width), np.nan, np.float32)

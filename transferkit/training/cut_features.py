@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from transferkit.activations.activation_batches import dataset
 from transferkit.activations.compute import Activations, compute
+from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.activations.row_columns import Columns
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
@@ -209,13 +210,9 @@ def pass_images(
         activations = compute(
             cut if cut.kept_as is None else cut.kept_as,
             items,
-            decoding=Decoding.of(recipe.data, size),
-            engine=recipe.activations.engine,
-            dtype=recipe.activations.dtype,
-            max_bytes=recipe.activations.max_bytes,
-            cache_dir=recipe.activations.cache_dir,
+            Decoding.of(recipe.data, size),
+            ComputeSettings.of(recipe.activations, f"{recipe.backbone.name} at {_place(cut)}"),
             views=views,
-            label=f"{recipe.backbone.name} at {_place(cut)}",
             progress=lambda done, total: stage.update(done),
             say=progress.say,
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.activations.compute import compute
+from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
 from transferkit.errors import UserError, fault
@@ -98,12 +99,8 @@ class Extractor:
             found = compute(
                 cut,
                 items,
-                decoding=Decoding.of(recipe.data, self._size),
-                engine=recipe.activations.engine,
-                dtype=recipe.activations.dtype,
-                max_bytes=recipe.activations.max_bytes,
-                cache_dir=recipe.activations.cache_dir,
-                label=f"{recipe.backbone.name} at {cut.at or 'features'}",
+                Decoding.of(recipe.data, self._size),
+                ComputeSettings.of(recipe.activations, f"{recipe.backbone.name} at {cut.at or 'features'}"),
                 progress=lambda done, total: bar.update(done),
                 say=progress.say,
             )

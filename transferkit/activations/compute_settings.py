@@ -1,0 +1,50 @@
+"""How activations are computed and kept, whatever they are of."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from transferkit.recipe.sections import Activations
+
+__all__ = ["ComputeSettings"]
+
+
+@dataclass(frozen=True)
+class ComputeSettings:
+    """Engine, batches, precision and place.
+
+    Attributes:
+        engine: ``"auto"`` or one of :data:`transferkit.activations.choose_engine.ENGINES`.
+        batch_size: images that are decoded ahead together and given to the engine at once.
+        threads: threads that decode; None takes as many as the process has cores.
+        cache_dir: folder of the cache; None takes the user's.
+        max_bytes: bound of the cache; None takes a tenth of the disk, 50 GiB at most.
+        dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 for rows above
+            :data:`transferkit.activations.compute.HALF_FROM_BYTES`.
+        label: what ``transferkit cache info`` shows for these activations.
+    """
+
+    engine: str = "auto"
+    batch_size: int = 64
+    threads: int | None = None
+    cache_dir: str | os.PathLike[str] | None = None
+    max_bytes: int | None = None
+    dtype: str = "auto"
+    label: str = ""
+
+    @classmethod
+    def of(cls, section: Activations, label: str) -> ComputeSettings:
+        """What a recipe says of it.
+
+        Args:
+            section: ``[activations]``.
+            label: see there.
+        """
+        return cls(
+            engine=section.engine,
+            cache_dir=section.cache_dir,
+            max_bytes=section.max_bytes,
+            dtype=section.dtype,
+            label=label,
+        )
