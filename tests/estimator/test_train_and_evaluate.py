@@ -84,6 +84,17 @@ def test_specs_validate_themselves(tf1_model, train_input):
         tke.TrainSpec(3)
     with pytest.raises(ValueError, match="throttle_secs"):
         tke.EvalSpec(train_input, throttle_secs=-1)
+    with pytest.raises(TypeError, match="CheckpointSaverListener"):
+        tke.TrainSpec(train_input, saving_listeners=[object()])
+
+    class Nameless(tke.Exporter):
+        name = None
+
+        def export(self, *args):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="a string"):
+        tke.EvalSpec(train_input, exporters=Nameless())
     with pytest.raises(ValueError, match="no other exporter"):
         tke.EvalSpec(
             train_input, exporters=[tke.FinalExporter("a", receiver()), tke.FinalExporter("a", receiver())]

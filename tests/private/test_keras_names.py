@@ -86,3 +86,19 @@ def test_nadam_alone_has_a_state_of_no_variable():
         optimizer.build([keras.Variable([1.0])])
         made[kind.__name__] = private.has_shared_state(optimizer)
     assert made == {"Nadam": True, "Adam": False}
+
+
+def test_what_compile_was_given():
+    older = pytest.importorskip("tf_keras", reason="tf_keras is not installed")
+    model = older.Sequential([older.Input([1]), older.layers.Dense(1)])
+
+    def loss(labels, predictions):
+        return predictions - labels
+
+    model.compile("sgd", loss, metrics=["mae"], loss_weights=[0.5])
+    assert private.older_compile_arguments(model) == {
+        "loss": loss,
+        "loss_weights": [0.5],
+        "metrics": ["mae"],
+        "weighted_metrics": None,
+    }

@@ -39,7 +39,8 @@ What is other than there:
 * ``tpu`` is a thin layer: a TPUEstimator is an Estimator under a strategy, its host calls see the first
   replica's tensors, TPU embeddings and models over several cores are refused, and exports hold no graph that
   is rewritten for TPUs.
-* ``model_to_estimator`` takes Keras 3 models, and its checkpoints are by variable names in either format.
+* ``model_to_estimator`` takes models of Keras 3 and of ``tf_keras``; its checkpoints are by variable names in
+  either format.
 * ``graph.pbtxt`` and ``.meta`` files give each variable zero as its first value; a checkpoint has the values.
 * ``tf.compat.v1.layers`` are part of the older Keras: install ``tf_keras`` and set ``TF_USE_LEGACY_KERAS=1``
   before TensorFlow is imported, and a model_fn that uses them works as it is.

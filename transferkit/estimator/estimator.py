@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from transferkit.errors import fault
 from transferkit.estimator import exporting
 from transferkit.estimator.checkpoints import checkpoints
@@ -19,7 +17,7 @@ from transferkit.estimator.exporting_modes import export_all_saved_models
 from transferkit.estimator.graph.calling import call_model_fn, check_model_fn
 from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.session.hooks import check_hooks
+from transferkit.estimator.session.hooks import check_hooks, check_listeners
 from transferkit.estimator.session.training_log import progress
 
 __all__ = ["Estimator"]
@@ -113,10 +111,7 @@ class Estimator:
         """
         training.check_steps(steps, max_steps)
         hooks = check_hooks(hooks)
-        listeners = list(saving_listeners or ())
-        for listener in listeners:
-            if not isinstance(listener, tf.compat.v1.train.CheckpointSaverListener):
-                raise TypeError(fault("train.saving_listeners", listener, "CheckpointSaverListener objects"))
+        listeners = list(check_listeners("train", saving_listeners))
         if max_steps is not None and self._engine.step() >= max_steps:
             progress.info("Skipping training since max_steps has already saved.")
             return self

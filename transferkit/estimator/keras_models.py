@@ -9,12 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import did_you_mean, fault
+from transferkit.errors import fault
 from transferkit.estimator.estimator import Estimator
-from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.graph.keras_bridge import tracing_keras
+from transferkit.estimator.older_keras import is_older_model, older_keras
+from transferkit.estimator.older_keras_models import OlderServedModel
 from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+from transferkit.estimator.served_models import ServedModel, covers, replicas
+from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import compiled_metrics, inputs_structure
 
@@ -33,7 +35,9 @@ def model_to_estimator(
     metric_names_map: Mapping[str, str] | None = None,
     export_outputs: Mapping[str, Any] | None = None,
 ) -> Estimator:
-    """An Estimator that begins with a copy of a Keras 3 model's weights; the model itself is not changed.
+    """An Estimator that begins with a copy of a Keras model's weights; the model itself is not changed.
+
+    The model is of Keras 3, or of ``tf_keras`` where the program uses that.
 
     Its input_fn gives features as the model takes them: a tensor, a list, or a dictionary by the names of the
     inputs; labels likewise, by the names of the outputs. Features ``{"features": …, "sample_weights": …}``
@@ -65,15 +69,20 @@ def model_to_estimator(
         raise ValueError(fault(place, checkpoint_format, '"checkpoint" or "saver"'))
     if isinstance(config, Mapping):
         config = RunConfig(**config)
-    with keras.saving.custom_object_scope(dict(custom_objects or {})):
+    objects = dict(custom_objects or {})
+    older = older_keras()
+    older_scope = older.utils.custom_object_scope(objects) if older is not None else contextlib.nullcontext()
+    with keras.saving.custom_object_scope(objects), older_scope:
         if keras_model_path is not None:
-            keras_model = keras.saving.load_model(os.fspath(keras_model_path))
-        if not isinstance(keras_model, keras.Model):
-            raise ValueError(fault("model_to_estimator.keras_model", keras_model, "a Keras 3 model"))
+            keras_model = _loaded(os.fspath(keras_model_path))
+        if not isinstance(keras_model, keras.Model) and not is_older_model(keras_model):
+            expected = "a Keras 3 model, or one of tf_keras"
+            raise ValueError(fault("model_to_estimator.keras_model", keras_model, expected))
         if not keras_model.built:
             hint = "build it, or call it once, so that it has weights"
             raise ValueError(fault("model_to_estimator.keras_model", keras_model.name, None, hint))
-        served = _Served(metric_names_map, export_outputs)
+        kind = OlderServedModel if is_older_model(keras_model) else _Served
+        served: ServedModel = kind(metric_names_map, export_outputs)
         estimator = Estimator(served.model_fn, model_dir, config)
         # Weights live in the strategy that trains them.
         strategy = estimator._engine.strategy(ModeKeys.TRAIN)
@@ -84,16 +93,15 @@ def model_to_estimator(
     return estimator
 
 
-class _Served:
-    """The model_fn of a Keras model, and the copy that it trains."""
+def _loaded(path: str) -> Any:
+    """The model of a file, by the Keras that ``tf.keras`` is in this program."""
+    return (keras if tf.keras.Model is keras.Model else tf.keras).models.load_model(path)
 
-    def __init__(self, metric_names: Mapping[str, str] | None, export_outputs: Any) -> None:
-        self._metric_names, self._export_outputs = metric_names, export_outputs
-        self._model: Any = None
-        self._outputs: list[str] = []
+
+class _Served(ServedModel):
+    """The model_fn of a Keras 3 model."""
 
     def take(self, model: Any) -> None:
-        """Copies ``model`` with its weights, and how it is compiled."""
         copy = _copied(model)
         if copy is not model and model.compiled:
             optimizer = model.optimizer
@@ -105,71 +113,33 @@ class _Served:
         self._model = copy
         self._outputs = _output_names(model)
 
-    def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
-        """The spec of one mode."""
-        model, weights = self._model, None
-        if isinstance(features, dict) and set(features) == {"features", "sample_weights"}:
-            features, weights = features["features"], features["sample_weights"]
-        inputs = _inputs(model, features)
-        training = mode == ModeKeys.TRAIN
-        if not training:
-            predicted = model(inputs, training=False)
-            predictions = dict(zip(self._outputs, tf.nest.flatten(predicted), strict=True))
-            if mode == ModeKeys.PREDICT:
-                return EstimatorSpec(mode, predictions, export_outputs=self._exports(predictions))
-        if not model.compiled:
-            hint = "the model is not compiled: call compile(optimizer=…, loss=…) before model_to_estimator"
-            raise ValueError(fault("model_to_estimator", None, None, hint))
-        if not training:
-            loss, wanted = self._loss(inputs, labels, predicted, weights, training)
-            return EstimatorSpec(
-                mode, predictions, loss, eval_metric_ops=self._metrics(wanted, predicted, weights)
-            )
-        variables = model.trainable_variables
-        with tf.GradientTape() as tape:
-            predicted = model(inputs, training=True)
-            loss, _ = self._loss(inputs, labels, predicted, weights, training)
-            # Under a strategy Keras divides the loss by the replicas, as optimizers add their gradients.
-            scaled = model.optimizer.scale_loss(loss / _replicas())
-        gradients = tape.gradient(scaled, [v.value for v in variables])
-        model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        predictions = dict(zip(self._outputs, tf.nest.flatten(predicted), strict=True))
-        return EstimatorSpec(mode, predictions, loss, train_op=tf.no_op())
+    def compiled(self, model: Any) -> bool:
+        return bool(model.compiled)
 
-    def _loss(
-        self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool
-    ) -> tuple[Any, Any]:
-        """The loss, and the labels in the structure of the outputs."""
-        if isinstance(labels, dict) and not isinstance(predicted, dict):
-            _covers("labels", labels, self._outputs)
-            several = [labels[name] for name in self._outputs]
-            labels = several if isinstance(predicted, (list, tuple)) else several[0]
-        loss = self._model.compute_loss(inputs, labels, predicted, weights, training=training)
-        return loss * _replicas(), labels
+    def structured(self, features: Any) -> Any:
+        return _inputs(self._model, features)
 
-    def _metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
+    def loss(self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool) -> Any:
+        return self._model.compute_loss(inputs, labels, predicted, weights, training=training) * replicas()
+
+    def metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
         compiled = compiled_metrics(self._model)
         if compiled is None:
             return {}
         compiled.update_state(labels, predicted, weights)
-        names = list(compiled.result())
-        if self._metric_names is not None:
-            unknown = sorted(set(names) ^ set(self._metric_names))
-            if unknown:
-                place = "model_to_estimator.metric_names_map"
-                raise ValueError(fault(place, unknown, "the metrics " + ", ".join(names)))
-        new = self._metric_names or {}
-        return {new.get(name, name): _OneOf(compiled, name) for name in names}
+        return {name: _OneOf(compiled, name) for name in compiled.result()}
 
-    def _exports(self, predictions: dict[str, Any]) -> dict[str, ExportOutput]:
-        outputs: dict[str, ExportOutput] = {DEFAULT_SIGNATURE: PredictOutput(predictions)}
-        given = self._export_outputs or {}
-        unknown = sorted(set(given) - set(predictions))
-        if unknown:
-            place, known = "model_to_estimator.export_outputs", "some of " + ", ".join(predictions)
-            raise KeyError(fault(place, unknown, known))
-        outputs.update({name: kind(predictions[name]) for name, kind in given.items()})
-        return outputs
+    def train(self, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any, Any]:
+        model = self._model
+        variables = model.trainable_variables
+        with tf.GradientTape() as tape:
+            predicted = model(inputs, training=True)
+            loss = self.loss(inputs, self.labelled(labels, predicted), predicted, weights, True)
+            # Under a strategy Keras divides the loss by the replicas, as optimizers add their gradients.
+            scaled = model.optimizer.scale_loss(loss / replicas())
+        gradients = tape.gradient(scaled, [v.value for v in variables])
+        model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return predicted, loss, tf.no_op()
 
 
 class _OneOf:
@@ -185,10 +155,6 @@ class _OneOf:
 
     def result(self) -> Any:
         return self._compiled.result()[self.name]
-
-
-def _replicas() -> int:
-    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def _copied(model: Any) -> Any:
@@ -223,13 +189,6 @@ def _inputs(model: Any, features: Any) -> Any:
     if len(names) == 1 == len(features):
         # Keras numbers the inputs that nobody named.
         return next(iter(features.values())) if not isinstance(structure, dict) else features
-    _covers("features", features, names)
+    covers("features", features, names)
     chosen = {name: features[name] for name in names}
     return chosen if isinstance(structure, dict) else list(chosen.values())
-
-
-def _covers(what: str, given: Mapping[str, Any], names: list[str]) -> None:
-    missing = [name for name in names if name not in given]
-    if missing:
-        hint = did_you_mean(missing[0], list(given))
-        raise KeyError(fault(f"input_fn: {what}", sorted(given), "the keys " + ", ".join(names), hint))

@@ -14,7 +14,7 @@ from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
-from transferkit.estimator.session.hooks import check_hooks
+from transferkit.estimator.session.hooks import check_hooks, check_listeners
 from transferkit.estimator.session.training_log import progress
 
 __all__ = ["EvalSpec", "TrainSpec", "train_and_evaluate"]
@@ -54,7 +54,11 @@ class TrainSpec(_TrainSpec):
         if max_steps is not None and max_steps <= 0:
             raise ValueError(fault("TrainSpec.max_steps", max_steps, "a positive number, or None"))
         return super().__new__(
-            cls, input_fn, max_steps, tuple(check_hooks(hooks)), tuple(saving_listeners or ())
+            cls,
+            input_fn,
+            max_steps,
+            tuple(check_hooks(hooks)),
+            check_listeners("TrainSpec", saving_listeners),
         )
 
 
@@ -130,6 +134,8 @@ def _exporters(given: Any) -> tuple[Exporter, ...]:
     for one in several:
         if not isinstance(one, Exporter):
             raise TypeError(fault("EvalSpec.exporters", one, "an Exporter"))
+        if not isinstance(one.name, str):
+            raise ValueError(fault("EvalSpec.exporters", one.name, "an exporter whose name is a string"))
         if one.name in names:
             raise ValueError(fault("EvalSpec.exporters", one.name, "a name that no other exporter has"))
         names.add(one.name)
@@ -158,6 +164,8 @@ def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpe
         raise TypeError(fault("train_and_evaluate.eval_spec", eval_spec, "an EvalSpec"))
     config = estimator.config
     if config.task_type == TaskType.EVALUATOR:
+        if config.task_id:
+            raise ValueError(fault("TF_CONFIG.task.index", config.task_id, "0: there is one evaluator"))
         return _evaluator(estimator, train_spec, eval_spec)
     if config.task_type == TaskType.PS:
         raise ValueError(

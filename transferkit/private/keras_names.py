@@ -20,6 +20,7 @@ __all__ = [
     "has_shared_state",
     "inputs_structure",
     "nodes_of",
+    "older_compile_arguments",
     "rate_of",
     "run_through",
     "set_global_value",
@@ -124,3 +125,17 @@ def variable_updated(optimizer: Any, variable: Any) -> Any:
     """The Keras variable of what ``update_step`` is given: in a graph TensorFlow's own, without a path; since
     3.0."""
     return optimizer._trainable_variables[optimizer._get_variable_index(variable)]
+
+
+def older_compile_arguments(model: Any) -> dict[str, Any]:
+    """Losses and metrics as a model of the older Keras (``tf_keras``) was compiled with them; since 2.16.
+
+    The public ``get_compile_config`` turns functions of the user's into names, which need not be found again.
+    """
+    losses, metrics = model.compiled_loss, model.compiled_metrics
+    return {
+        "loss": losses._user_losses,
+        "loss_weights": losses._user_loss_weights,
+        "metrics": metrics._user_metrics,
+        "weighted_metrics": metrics._user_weighted_metrics,
+    }

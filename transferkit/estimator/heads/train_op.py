@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.heads.keys import MetricKeys
+from transferkit.estimator.older_keras import is_older_optimizer, older_train_op
 from transferkit.keras_import import keras
 
 __all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
@@ -44,14 +45,16 @@ def train_op(
         raise ValueError(fault("create_estimator_spec", both, "one of optimizer and train_op_fn"))
     with v1.name_scope(""), v1.name_scope("training"):
         if optimizer is not None:
-            if not isinstance(optimizer, keras.optimizers.Optimizer):
+            older = is_older_optimizer(optimizer)
+            if not isinstance(optimizer, keras.optimizers.Optimizer) and not older:
                 raise ValueError(
                     fault("optimizer", optimizer, "a Keras optimizer", "give others by train_op_fn")
                 )
             if not isinstance(trainable_variables, (list, tuple)):
                 received = type(trainable_variables).__name__
                 raise ValueError(fault("trainable_variables", received, "a list or a tuple of variables"))
-            operation = keras_train_op(optimizer, scaled_by_replicas(loss, reduction), trainable_variables)
+            step = older_train_op if older else keras_train_op
+            operation = step(optimizer, scaled_by_replicas(loss, reduction), trainable_variables)
         elif train_op_fn is not None:
             operation = train_op_fn(loss)
         return operation if not update_ops else tf.group(operation, *update_ops)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.train_op import keras_train_op, scaled_by_replicas
+from transferkit.estimator.older_keras import is_older_optimizer, older_train_op
 from transferkit.estimator.premade.logits import Logits
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
@@ -68,8 +69,8 @@ def optimizer_of(given: Any, rate: float | None = None) -> Any:
     """The optimizer that ``given`` means.
 
     Args:
-        given: one of the names Adagrad, Adam, Ftrl, RMSProp, SGD; an optimizer of Keras or of
-            ``tf.compat.v1.train``; or a function without arguments that returns one.
+        given: one of the names Adagrad, Adam, Ftrl, RMSProp, SGD; an optimizer of Keras (also of tf_keras)
+            or of ``tf.compat.v1.train``; or a function without arguments that returns one.
         rate: the learning rate of a named one; Keras's own where it is None.
 
     Raises:
@@ -80,17 +81,23 @@ def optimizer_of(given: Any, rate: float | None = None) -> Any:
             expected = "one of " + ", ".join(_NAMED)
             raise ValueError(fault("optimizer", given, expected, did_you_mean(given, _NAMED)))
         return _NAMED[given](_RATES.get(given, _RATE) if rate is None else rate)
-    if not isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)) and callable(given):
+    if not _is_optimizer(given) and callable(given):
         given = given()
-    if not isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)):
+    if not _is_optimizer(given):
         raise ValueError(fault("optimizer", given, "a name, an optimizer, or a function that makes one"))
     return given
+
+
+def _is_optimizer(given: Any) -> bool:
+    return isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)) or is_older_optimizer(given)
 
 
 def step_of(optimizer: Any, loss: Any, variables: Sequence[Any], reduction: str) -> Any:
     """The operation by which ``optimizer`` changes ``variables`` once."""
     if isinstance(optimizer, keras.optimizers.Optimizer):
         return keras_train_op(optimizer, scaled_by_replicas(loss, reduction), variables)
+    if is_older_optimizer(optimizer):
+        return older_train_op(optimizer, scaled_by_replicas(loss, reduction), variables)
     return optimizer.minimize(loss, var_list=list(variables))
 
 
@@ -107,7 +114,7 @@ def spec_of(
     if mode == ModeKeys.TRAIN:
         optimizer = make_optimizer()
         given["update_ops"] = logits.updates
-        if isinstance(optimizer, keras.optimizers.Optimizer):
+        if isinstance(optimizer, keras.optimizers.Optimizer) or is_older_optimizer(optimizer):
             given |= {"optimizer": optimizer, "trainable_variables": logits.variables}
         else:
             given["train_op_fn"] = lambda loss: optimizer.minimize(loss, var_list=logits.variables)

@@ -17,7 +17,7 @@ from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.session.profiling import profiled, wants_trace
 from transferkit.estimator.session.session import Fetches, GraphSession, as_fed, parse_feeds, to_numpy
 
-__all__ = ["HookRunner", "check_hooks"]
+__all__ = ["HookRunner", "check_hooks", "check_listeners"]
 
 v1 = tf.compat.v1
 
@@ -34,6 +34,19 @@ def check_hooks(hooks: Any) -> list[Any]:
             raise TypeError(fault("hooks", hook, "instances of tf.compat.v1.train.SessionRunHook"))
     result: list[Any] = hooks
     return result
+
+
+def check_listeners(place: str, listeners: Any) -> tuple[Any, ...]:
+    """The listeners, each a CheckpointSaverListener.
+
+    Raises:
+        TypeError: where one is something else.
+    """
+    listeners = tuple(listeners or ())
+    for listener in listeners:
+        if not isinstance(listener, v1.train.CheckpointSaverListener):
+            raise TypeError(fault(f"{place}.saving_listeners", listener, "CheckpointSaverListener objects"))
+    return listeners
 
 
 class AskedStep:

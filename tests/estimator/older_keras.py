@@ -1,0 +1,77 @@
+"""Models and optimizers of tf_keras in a program that sets TF_USE_LEGACY_KERAS: prints JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
+import numpy as np
+import tensorflow as tf
+
+import transferkit.estimator as tke
+
+X = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
+COLUMNS = [tf.feature_column.numeric_column("x")]
+
+
+def data():
+    return tf.data.Dataset.from_tensor_slices(({"x": X}, 2 * X)).repeat().batch(8)
+
+
+def keras_model():
+    """One input, a batch normalization, one output: one weight is all that counts."""
+    inputs = tf.keras.Input([1], name="x")
+    hidden = tf.keras.layers.BatchNormalization(momentum=0.5)(inputs)
+    outputs = tf.keras.layers.Dense(1, kernel_initializer="ones", name="y")(hidden)
+    model = tf.keras.Model(inputs, outputs)
+    model.compile(tf.keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+    return model
+
+
+def of_a_model(folder):
+    model = keras_model()
+    alone = keras_model()
+    alone.set_weights(model.get_weights())
+    estimator = tke.model_to_estimator(model, model_dir=folder)
+    estimator.train(data, steps=3)
+    alone.fit(data(), steps_per_epoch=3, verbose=0)
+    loss, mae = alone.evaluate(data(), steps=1, verbose=0)
+    found = estimator.evaluate(data, steps=1)
+    predicted = next(estimator.predict(lambda: {"x": X[:1]}))
+    return {
+        "loss": [loss, float(found["loss"])],
+        "mae": [mae, float(found["mae"])],
+        "step": int(found["global_step"]),
+        "predicted": [float(predicted["y"][0]), float(alone.predict(X[:1], verbose=0)[0, 0])],
+        "untouched": float(model.get_layer("y").kernel[0, 0]),
+    }
+
+
+def of_a_file(folder):
+    path = folder + "-file.keras"
+    keras_model().save(path)
+    estimator = tke.model_to_estimator(keras_model_path=path, model_dir=folder + "-file")
+    return float(estimator.train(data, steps=1).evaluate(data, steps=1)["loss"])
+
+
+def of_optimizers(folder):
+    """name -> the weight after two steps, by tf_keras's optimizers and by TensorFlow's own."""
+    found = {}
+    for name, optimizer in (
+        ("older", tf.keras.optimizers.legacy.SGD(0.1)),
+        ("new", lambda: tf.keras.optimizers.SGD(0.1)),
+        ("own", tf.compat.v1.train.GradientDescentOptimizer(0.1)),
+    ):
+        model = tke.LinearRegressor(COLUMNS, f"{folder}-{name}", optimizer=optimizer).train(data, steps=2)
+        step = int(model.get_variable_value("global_step"))
+        found[name] = [step, float(model.get_variable_value("linear/linear_model/x/weights")[0, 0])]
+    return found
+
+
+if __name__ == "__main__":
+    where = sys.argv[1]
+    print(json.dumps([of_a_model(where), of_a_file(where), of_optimizers(where)]))

@@ -1,0 +1,50 @@
+"""Optimizers and models of the older Keras (``tf_keras``, Keras 2) that programs hand to an Estimator.
+
+It is never imported here: whoever hands over one of its objects has done so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["is_older_model", "is_older_optimizer", "older_keras", "older_train_op"]
+
+v1 = tf.compat.v1
+
+
+def older_keras() -> Any:
+    """The module ``tf_keras`` where the program has imported it, else None."""
+    return sys.modules.get("tf_keras")
+
+
+def is_older_model(given: Any) -> bool:
+    """Whether ``given`` is a model of the older Keras."""
+    return older_keras() is not None and isinstance(given, older_keras().Model)
+
+
+def is_older_optimizer(given: Any) -> bool:
+    """Whether ``given`` is an optimizer of the older Keras, also one of its ``optimizers.legacy``."""
+    if older_keras() is None:
+        return False
+    kinds = older_keras().optimizers
+    return isinstance(given, (kinds.Optimizer, kinds.legacy.Optimizer))
+
+
+def older_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
+    """One step of an optimizer of the older Keras, which counts its steps by the global step.
+
+    Args:
+        optimizer: the optimizer.
+        loss: scalar; gradients are summed over replicas.
+        variables: TensorFlow's variables.
+    """
+    with contextlib.suppress(RuntimeError):
+        # Raised where it has counted before, by itself or in an earlier graph.
+        optimizer.iterations = v1.train.get_or_create_global_step()
+    gradients = tf.gradients(loss, list(variables))
+    return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
