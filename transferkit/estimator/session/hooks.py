@@ -36,13 +36,13 @@ def check_hooks(hooks: Any) -> list[Any]:
     return result
 
 
-def check_listeners(place: str, listeners: Any) -> tuple[Any, ...]:
+def check_listeners(place: str, given: Any) -> tuple[Any, ...]:
     """The listeners, each a CheckpointSaverListener.
 
     Raises:
         TypeError: where one is something else.
     """
-    listeners = tuple(listeners or ())
+    listeners: tuple[Any, ...] = tuple(given or ())
     for listener in listeners:
         if not isinstance(listener, v1.train.CheckpointSaverListener):
             raise TypeError(fault(f"{place}.saving_listeners", listener, "CheckpointSaverListener objects"))
