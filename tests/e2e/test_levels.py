@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -74,6 +75,8 @@ def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
     assert "cross-validated accuracy" in said
     found = json.loads((run.path / "head.json").read_text())
     report = (run.path / "report.html").read_text()
+    splits = re.findall(r'<th scope="col">(train|val|test)</th>', report)
+    assert splits[: len(set(splits))] == [one for one in ("train", "val", "test") if one in splits]
     assert "How the head was chosen" in report
     assert all(one["head"] in report for one in found["candidates"])
     assert found["budget"] == 20

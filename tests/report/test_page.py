@@ -74,6 +74,8 @@ def test_sections_appear_with_their_facts(five):
         "Adam 1e-5, cut at block 12",
     ):  # fmt: skip
         assert words in text, words
+    assert "2 artefacts" in text
+    assert "artefacts/s" not in text
     for row in five.evaluation.per_class:
         assert f"{row.recall:.3f}" in text
 

@@ -156,11 +156,13 @@ def _stages(progress: Progress) -> list[Stage]:
 
 
 def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
-    counts: dict[str, dict[str, int]] = {}
+    present = {row.split for row in images.rows}
+    order: list[str] = [split for split in ("train", "val", "test") if split in present]
+    counts = {split: dict.fromkeys(images.classes, 0) for split in order}
     samples: dict[str, list[str]] = {name: [] for name in images.classes}
     ledger = images.ledger
     for row, path in zip(images.rows, images.paths, strict=True):
-        of_split = counts.setdefault(row.split, dict.fromkeys(images.classes, 0))
+        of_split = counts[row.split]
         for name in ledger.names(row):
             of_split[name] += 1
             if row.split == "train" and len(samples[name]) < _SAMPLES:
