@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from transferkit.runs.features.similar import similar
     from transferkit.runs.finished.run import Run, load_run
     from transferkit.runs.finished.verbs import evaluate, export_run, predict, verify
+    from transferkit.runs.push.push import push
     from transferkit.runs.retrain import retrain
     from transferkit.serving.serve import serve
 
@@ -71,6 +72,7 @@ __all__ = [
     "preflight",
     "preview_augmentation",
     "probe",
+    "push",
     "retrain",
     "schedule",
     "serve",
@@ -103,6 +105,7 @@ _LAZY = {
     "preflight": "transferkit.runs.checks.preflight:preflight",
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "probe": "transferkit.inspection.probe:probe",
+    "push": "transferkit.runs.push.push:push",
     "retrain": "transferkit.runs.retrain:retrain",
     "schedule": "transferkit.inspection.schedule:schedule_rates",
     "serve": "transferkit.serving.serve:serve",
