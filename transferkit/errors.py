@@ -54,6 +54,12 @@ def fault(
 
     >>> fault("head.kind", "linaer", "one of linear, mlp", "did you mean 'linear'?")
     "head.kind: received 'linaer', expected one of linear, mlp; did you mean 'linear'?"
+
+    Args:
+        place: of the fault: a dotted key, a file, an option.
+        received: what stands there; left out where None.
+        expected: what may stand there.
+        hint: how it is put right.
     """
     place = one_line(place)
     parts = []
@@ -72,6 +78,11 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str | None:
 
     >>> did_you_mean("mobilenet_v4", ["mobilenet_v2", "resnet50"])
     "did you mean 'mobilenet_v2'?"
+
+    Args:
+        name: what the user wrote.
+        known: the names there are.
+        most: names to offer.
     """
     if len(name) > _LONGEST_NAME:
         return None

@@ -76,6 +76,7 @@ def offered(group: str) -> dict[str, metadata.EntryPoint]:
 
 
 def own_modules(kind: str) -> list[str]:
+    """Names of the modules in a folder of the package that have no underscore in front, sorted."""
     found = pkgutil.iter_modules([str(_PACKAGE.joinpath(*kind.split(".")))])
     return [module.name for module in found if not module.name.startswith("_")]
 

@@ -44,7 +44,13 @@ def paragraph(*lines: object) -> Markup:
 
 
 def html_table(rows: Iterable[Sequence[object]], header: Sequence[str], most: int = 30) -> Markup:
-    """A table of up to ``most`` rows; what is left out is counted."""
+    """A table of up to ``most`` rows; what is left out is counted.
+
+    Args:
+        rows: cells of each; the first one heads its row.
+        header: the columns' names.
+        most: see above.
+    """
     cells = list(rows)
     head = Markup("").join(Markup("<th>{}</th>").format(name) for name in header)
     body = Markup("").join(

@@ -108,6 +108,11 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
     >>> ticks(0, 1)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+    Args:
+        low: the one bound.
+        high: the other, above it.
+        about: how many are wanted, nearly.
     """
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))

@@ -56,6 +56,7 @@ class FeatureRequest:
         return np.where(every[:, None] >= 0, every[:, None] * count + np.arange(count), -1)
 
     def failures(self, reasons: dict[str, str]) -> tuple[Unreadable, ...]:
+        """The items that could not be read, in the caller's order, with the reasons by their hashes."""
         if not reasons:
             return ()
         return tuple(

@@ -54,7 +54,16 @@ class Engine(Protocol):
 
 
 def trace(cut: CutLike, size: tuple[int, int], batch: int | None = None) -> Any:
-    """The prefix as a concrete function of uint8 ``[batch, h, w, 3]``; any batch size where None."""
+    """The prefix as a concrete function of uint8 ``[batch, h, w, 3]``; any batch size where None.
+
+    Args:
+        cut: whose frozen prefix it is.
+        size: height and width in pixels.
+        batch: images in a batch.
+
+    Returns:
+        Gives float32 ``[batch, *cut.shape]``.
+    """
 
     def run(images: tf.Tensor) -> tf.Tensor:
         return tf.cast(cut.prefix(images), tf.float32)

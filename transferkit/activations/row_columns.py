@@ -27,6 +27,7 @@ class Columns(Rows):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that these columns take."""
         return len(self) * len(self._columns) * self.dtype.itemsize
 
     def __getitem__(self, rows: Any) -> np.ndarray:

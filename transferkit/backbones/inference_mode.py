@@ -43,6 +43,11 @@ def hold_still(model: Any, frozen: Collection[str], batch_norm: BatchNorm) -> An
 
     Layers in ``frozen`` become untrainable and run in inference mode. With ``batch_norm="frozen"`` every
     other batch normalisation runs in inference mode too, while its scale and offset may train.
+
+    Args:
+        model: a functional Keras model of one input.
+        frozen: names of layers.
+        batch_norm: what becomes of batch normalisation in the other layers.
     """
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:

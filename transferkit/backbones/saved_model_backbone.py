@@ -39,6 +39,14 @@ def load_hub(
 ) -> CallableBackbone:
     """Loads a Hub image module, by its https handle or from a local folder.
 
+    Args:
+        handle: ``https://…``, or a folder.
+        reference: what the user wrote, for messages.
+        input_size: height and width in pixels; where the model leaves them open, those of its card, or the
+            usual ones.
+        normalisation: the range that it takes pixels in; a name of :data:`transferkit.card.NORMALISATIONS`.
+        card: the facts about it, where there is a card.
+
     Raises:
         UserError: it is unavailable, has the TF1 format, or takes no image.
     """
@@ -67,6 +75,15 @@ def load_saved_model(
     card: Card | None = None,
 ) -> CallableBackbone:
     """Loads a SavedModel folder.
+
+    Args:
+        path: of the folder.
+        reference: what the user wrote, for messages.
+        input_size: height and width in pixels; where the model leaves them open, those of its card, or the
+            usual ones.
+        normalisation: the range that it takes pixels in, where it takes floats; a name of
+            :data:`transferkit.card.NORMALISATIONS`.
+        card: the facts about it, where there is a card.
 
     Raises:
         UserError: the folder holds none, holds one of the TF1 format, or one that takes no image; it takes

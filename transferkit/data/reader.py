@@ -125,6 +125,11 @@ def decoder(decoding: Decoding) -> Callable[[bytes], np.ndarray]:
 def read_image(path: str | os.PathLike[str], decoding: Decoding, sha256: str | None = None) -> np.ndarray:
     """uint8 ``[height, width, 3]`` of a file, decoded when the threads' shared memory has room for it.
 
+    Args:
+        path: of the file.
+        decoding: size, resizing, background and depth.
+        sha256: 64 hexadecimal digits that its bytes must have; None for any bytes.
+
     Raises:
         OSError: it cannot be read.
         ValueError: its bytes no longer have the hash, or are no image; see :func:`reason_of`.

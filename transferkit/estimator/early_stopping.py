@@ -93,7 +93,20 @@ def stop_if_higher_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> Any:
-    """Stops once the metric is above ``threshold``."""
+    """Stops once the metric is above ``threshold``.
+
+    Args:
+        estimator: whose evaluations are read.
+        metric_name: a key of their figures.
+        threshold: in the unit of the metric.
+        eval_dir: folder of the evaluation's event files; ``estimator.eval_dir()`` by default.
+        min_steps: global steps before which nothing is looked at.
+        run_every_secs: seconds between two looks; or
+        run_every_steps: steps between them; one of the two is None.
+
+    Returns:
+        A SessionRunHook for ``estimator.train``.
+    """
     return _threshold(
         operator.gt, estimator, metric_name, threshold, eval_dir, min_steps, run_every_secs, run_every_steps
     )
@@ -108,7 +121,20 @@ def stop_if_lower_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> Any:
-    """Stops once the metric is below ``threshold``."""
+    """Stops once the metric is below ``threshold``.
+
+    Args:
+        estimator: whose evaluations are read.
+        metric_name: a key of their figures.
+        threshold: in the unit of the metric.
+        eval_dir: folder of the evaluation's event files; ``estimator.eval_dir()`` by default.
+        min_steps: global steps before which nothing is looked at.
+        run_every_secs: seconds between two looks; or
+        run_every_steps: steps between them; one of the two is None.
+
+    Returns:
+        A SessionRunHook for ``estimator.train``.
+    """
     return _threshold(
         operator.lt, estimator, metric_name, threshold, eval_dir, min_steps, run_every_secs, run_every_steps
     )
@@ -123,7 +149,20 @@ def stop_if_no_increase_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> Any:
-    """Stops when the metric has not got higher for so many steps."""
+    """Stops when the metric has not got higher for so many steps.
+
+    Args:
+        estimator: whose evaluations are read.
+        metric_name: a key of their figures.
+        max_steps_without_increase: global steps.
+        eval_dir: folder of the evaluation's event files; ``estimator.eval_dir()`` by default.
+        min_steps: global steps before which nothing is looked at.
+        run_every_secs: seconds between two looks; or
+        run_every_steps: steps between them; one of the two is None.
+
+    Returns:
+        A SessionRunHook for ``estimator.train``.
+    """
     return _no_better(
         operator.gt,
         estimator,
@@ -145,7 +184,20 @@ def stop_if_no_decrease_hook(
     run_every_secs: float | None = 60,
     run_every_steps: int | None = None,
 ) -> Any:
-    """Stops when the metric has not got lower for so many steps."""
+    """Stops when the metric has not got lower for so many steps.
+
+    Args:
+        estimator: whose evaluations are read.
+        metric_name: a key of their figures.
+        max_steps_without_decrease: global steps.
+        eval_dir: folder of the evaluation's event files; ``estimator.eval_dir()`` by default.
+        min_steps: global steps before which nothing is looked at.
+        run_every_secs: seconds between two looks; or
+        run_every_steps: steps between them; one of the two is None.
+
+    Returns:
+        A SessionRunHook for ``estimator.train``.
+    """
     return _no_better(
         operator.lt,
         estimator,

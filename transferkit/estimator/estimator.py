@@ -70,10 +70,12 @@ class Estimator:
 
     @property
     def model_dir(self) -> str:
+        """Where checkpoints and event files lie."""
         return self._engine.model_dir
 
     @property
     def config(self) -> RunConfig:
+        """A copy of the RunConfig."""
         return copy.deepcopy(self._config)
 
     @property

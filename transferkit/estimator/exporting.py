@@ -74,7 +74,14 @@ def check_trained(engine: Engine, checkpoint_path: str | None) -> None:
 def write_whole(
     base: str, write: Callable[[str], None], assets_extra: Mapping[str, str] | None, as_text: bool
 ) -> str:
-    """Lets ``write`` fill a folder below ``base`` that then appears whole, named by the time; returns it."""
+    """Lets ``write`` fill a folder below ``base`` that then appears whole, named by the time; returns it.
+
+    Args:
+        base: folder of the exports.
+        write: fills the folder that it is given.
+        assets_extra: further files, path below ``assets.extra`` to source.
+        as_text: also write the graph as text (``saved_model.pbtxt``).
+    """
     os.makedirs(base, exist_ok=True)
     # Another process may be writing an export of the same second here.
     temporary = os.path.join(base, f"temp-{int(time.time())}-{uuid.uuid4().hex[:8]}")

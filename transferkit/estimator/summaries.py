@@ -51,6 +51,7 @@ class SummaryLog:
 
     @property
     def writer(self) -> Any:
+        """The writer of the folder's event file."""
         # One writer a folder in the whole process, shared with TensorFlow's own hooks. Made here, it writes
         # no graph: a traced graph's collections hold variables that a graph definition cannot name.
         writer = _opened.get(self.folder)
@@ -170,6 +171,7 @@ class Speed:
         self._step, self._time, self._examples = step, time.perf_counter(), 0
 
     def count(self, examples: int) -> None:
+        """Adds the examples of a step."""
         self._examples += examples
 
     def look(self, step: int) -> dict[str, float]:

@@ -148,6 +148,11 @@ def train_and_evaluate(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpe
     On one machine both happen in this process. In a cluster of TF_CONFIG, a chief or worker trains, and an
     evaluator evaluates each new checkpoint until the last.
 
+    Args:
+        estimator: an Estimator.
+        train_spec: what is trained on, and for how many steps.
+        eval_spec: what is evaluated on, and what is exported.
+
     Returns:
         The last evaluation's metrics and the list of what the exporters gave; both None for a chief or worker
         of a cluster, whose evaluator is a task of its own. ``master`` does both, as it did.

@@ -89,7 +89,14 @@ def table_interval(
 def mean_interval(
     values: np.ndarray, resamples: int, confidence: float, rng: np.random.Generator
 ) -> Interval:
-    """The interval of the mean of ``values [N]``."""
+    """The interval of the mean of ``values [N]``.
+
+    Args:
+        values: float ``[N]``.
+        resamples: draws, 1 or more.
+        confidence: 0 to 1.
+        rng: draws them.
+    """
     if len(values) > CENTRAL_LIMIT:
         from statistics import NormalDist
 

@@ -112,7 +112,11 @@ def fit_temperature(logits_or_probabilities: np.ndarray, labels: np.ndarray) -> 
 
 
 def apply_temperature(logits_or_probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities float32 ``[N, C]`` at a temperature; 1 gives back the probabilities themselves."""
+    """Probabilities float32 ``[N, C]`` at a temperature; 1 gives back the probabilities themselves.
+
+    Raises:
+        ValueError: the temperature is not above 0.
+    """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}, expected a number above 0")
     values = np.asarray(logits_or_probabilities, dtype=np.float64)

@@ -20,7 +20,13 @@ class Confused:
 
 
 def confused_pairs(confusion: np.ndarray, classes: tuple[str, ...], most: int = 15) -> list[Confused]:
-    """The most frequent confusions, by count and then by share."""
+    """The most frequent confusions, by count and then by share.
+
+    Args:
+        confusion: int ``[C, C]``, true classes in rows.
+        classes: names, in that order.
+        most: pairs to give.
+    """
     samples = confusion.sum(axis=1)
     pairs = [
         Confused(classes[t], classes[p], int(confusion[t, p]), float(confusion[t, p] / samples[t]))

@@ -96,7 +96,13 @@ def areas(truth: np.ndarray, scores: np.ndarray) -> tuple[float, float] | None:
 
 
 def one_curve(name: str, positives: np.ndarray, scores: Iterable[np.ndarray]) -> Curve | None:
-    """The curves of what :func:`rank` takes; None without both kinds."""
+    """The curves of what :func:`rank` takes; None without both kinds.
+
+    Args:
+        name: of the class.
+        positives: bool ``[N]``.
+        scores: float ``[N]`` in parts.
+    """
     ranking = rank(positives, scores)
     if ranking is None:
         return None

@@ -33,6 +33,17 @@ def evaluate_multi_label(
 
     ``accuracy`` is the share of images whose classes are all right; ``hamming_accuracy`` the share of
     single decisions that are.
+
+    Args:
+        labels: 0/1 ``[N, C]``.
+        probabilities: float32 ``[N, C]``.
+        classes: their names, in order.
+        paths: names of the images, or None.
+        threshold: from which probability on a label counts, for all or for each.
+        resamples: of the bootstrap; 0 gives no intervals.
+        confidence: of the intervals, 0 to 1.
+        seed: of the bootstrap.
+        complete: False where only the likeliest classes have a probability: what needs the others is None.
     """
     from sklearn.metrics import multilabel_confusion_matrix, precision_recall_fscore_support
 

@@ -33,7 +33,19 @@ def evaluate_single_label(
     seed: int,
     complete: bool = True,
 ) -> Evaluation:
-    """As :func:`transferkit.evaluation.evaluate`, which checks the arguments."""
+    """As :func:`transferkit.evaluation.evaluate`, which checks the arguments.
+
+    Args:
+        labels: int64 ``[N]``.
+        probabilities: float32 ``[N, C]``.
+        classes: their names, in order.
+        paths: names of the images, or None.
+        top: which top-k accuracies to give.
+        resamples: of the bootstrap; 0 gives no intervals.
+        confidence: of the intervals, 0 to 1.
+        seed: of the bootstrap.
+        complete: False where only the likeliest classes have a probability: what needs the others is None.
+    """
     from sklearn.metrics import precision_recall_fscore_support
 
     count, every = len(labels), np.arange(len(classes))

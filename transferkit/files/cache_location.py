@@ -125,7 +125,11 @@ def default_max_bytes(folder: Path) -> int:
 
 
 def disk_usage(folder: Path) -> Any:
-    """``total``, ``used`` and ``free`` bytes of the disk that a folder lies on, or would lie on."""
+    """``total``, ``used`` and ``free`` bytes of the disk that a folder lies on, or would lie on.
+
+    Raises:
+        FileNotFoundError: no folder above it exists either.
+    """
     for place in (folder, *folder.absolute().parents):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             return shutil.disk_usage(place)

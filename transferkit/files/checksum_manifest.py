@@ -96,7 +96,13 @@ def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -
 def write_manifest(
     folder: Path, facts: Mapping[str, Any], skip: Callable[[str], bool] = lambda name: False
 ) -> None:
-    """Writes the manifest of a folder whose files are all there."""
+    """Writes the manifest of a folder whose files are all there.
+
+    Args:
+        folder: of the files.
+        facts: what else the manifest says, ready for JSON.
+        skip: says of a file's name below the folder that it is left out.
+    """
     content = {**facts, "files": list_files(folder, skip)}
     write_whole(folder / NAME, sealed(content))
 

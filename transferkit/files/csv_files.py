@@ -56,11 +56,13 @@ class Writer:
         self._quoting = csv.writer(file, lineterminator=line_end, quoting=csv.QUOTE_ALL)
 
     def writerow(self, row: Iterable[Any]) -> None:
+        """Writes one row; cells that a spreadsheet would run are made harmless."""
         cells = [safe(cell) for cell in row]
         returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
         (self._quoting if returns else self._writer).writerow(cells)
 
     def writerows(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Writes rows, as :meth:`writerow` does."""
         for row in rows:
             self.writerow(row)
 
@@ -77,6 +79,7 @@ class Reader:
 
     @property
     def line_num(self) -> int:
+        """Lines read so far."""
         return self._reader.line_num
 
     def __iter__(self) -> Iterator[list[str]]:

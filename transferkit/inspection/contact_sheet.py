@@ -26,6 +26,11 @@ def draw_sheet(title: str, header: Sequence[str], rows: Sequence[tuple[str, Sequ
     """An RGB Pillow image: the title, the columns' names, then each row's title with its tiles below.
 
     Text that is wider than its place is cut short; letters that the built-in font lacks are shown as ``?``.
+
+    Args:
+        title: of the sheet.
+        header: the columns' names.
+        rows: title and tiles of each row.
     """
     from PIL import Image, ImageDraw, ImageFont
 

@@ -100,6 +100,11 @@ def _of_phase(recipe: Recipe, phase: Phase, images: int | None) -> PhaseRates:
 def write_rates(phases: Sequence[PhaseRates], png: str | os.PathLike[str], title: str) -> tuple[Path, Path]:
     """Draws the rates, and writes them beside the picture as numbers: ``step,phase,learning_rate``.
 
+    Args:
+        phases: their rates, step by step.
+        png: file of the picture.
+        title: above it.
+
     Returns:
         The paths of the PNG and of the CSV file.
     """

@@ -72,6 +72,11 @@ def run_through(model: Any, inputs: Any, operation_fn: Callable[[Any], Callable[
     """Applies a functional model with ``operation_fn(operation)`` in each operation's place; since 3.0.
 
     The public ``clone_model`` takes such a function only together with new weights.
+
+    Args:
+        model: functional.
+        inputs: tensors in the place of its own.
+        operation_fn: gives what is called for an operation.
     """
     return model._run_through_graph(inputs, operation_fn=operation_fn)
 

@@ -109,7 +109,13 @@ def remove_control_inputs(operation: tf.Operation) -> None:
 
 
 def replace_input(operation: tf.Operation, index: int, tensor: tf.Tensor) -> None:
-    """Gives an operation that exists another input; the graph editor went with TensorFlow 1. Since 1.0."""
+    """Gives an operation that exists another input; the graph editor went with TensorFlow 1. Since 1.0.
+
+    Args:
+        operation: whose input it is.
+        index: which input, from 0.
+        tensor: of the same type.
+    """
     operation._update_input(index, tensor)
 
 
@@ -157,7 +163,13 @@ def wrapped_optimizer(optimizer: Any) -> Any:
 
 
 def make_zeros(optimizer: tf.compat.v1.train.Optimizer, variable: Any, slot: str) -> None:
-    """Makes a slot of zeros, which a subclass of TensorFlow 1's optimizers is meant to do; since 1.0."""
+    """Makes a slot of zeros, which a subclass of TensorFlow 1's optimizers is meant to do; since 1.0.
+
+    Args:
+        optimizer: of TensorFlow 1.
+        variable: that the slot belongs to.
+        slot: its name.
+    """
     optimizer._zeros_slot(variable, slot, optimizer.get_name())
 
 

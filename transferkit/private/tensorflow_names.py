@@ -143,7 +143,13 @@ def eager_context() -> Any:
 
 
 def function_of_graph(name: str, graph: Any, attributes: dict[str, Any]) -> Any:
-    """A callable of a traced graph, as ``tf.function`` makes one."""
+    """A callable of a traced graph, as ``tf.function`` makes one.
+
+    Args:
+        name: of the function.
+        graph: a FuncGraph with inputs and outputs.
+        attributes: of the function.
+    """
     return _atomic_function.from_func_graph(name, graph, attributes)
 
 

@@ -104,7 +104,16 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
 
 
 def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
-    """Checks an optimizer's arguments against the signature of Keras's constructor."""
+    """Checks an optimizer's arguments against the signature of Keras's constructor.
+
+    Args:
+        name: what the recipe says.
+        options: its arguments.
+        path: of the table, for messages.
+
+    Returns:
+        The arguments with their defaults, and what is wrong with them.
+    """
     if not isinstance(name, str):
         return options, []
     if ":" in name:

@@ -62,6 +62,9 @@ def parse_value(text: str, key: str = "value") -> Any:
 
     >>> parse_value("1e-3"), parse_value("true"), parse_value("adam"), parse_value('{ until = "block_13" }')
     (0.001, True, 'adam', {'until': 'block_13'})
+
+    Raises:
+        UserError: it is no TOML value, or not in UTF-8.
     """
     text = text.strip()
     try:

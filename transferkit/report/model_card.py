@@ -47,7 +47,13 @@ class CardText:
 
 
 def write_model_card(facts: ReportFacts, path: str | Path, text: CardText | None = None) -> Path:
-    """Writes the card whole or not at all, and returns its path."""
+    """Writes the card whole or not at all, and returns its path.
+
+    Args:
+        facts: what a report shows.
+        path: of the file.
+        text: what only the user can say; by default that it is not known.
+    """
     path = Path(path)
     found = facts.evaluation
     page = render(

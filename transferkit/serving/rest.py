@@ -103,7 +103,13 @@ def status_json(version: int) -> bytes:
 
 
 def metadata_json(name: str, version: int, about: About) -> bytes:
-    """The answer to a model's metadata: its signatures."""
+    """The answer to a model's metadata: its signatures.
+
+    Args:
+        name: of the model.
+        version: of its export, from 1.
+        about: what its answers mean.
+    """
     count = len(about.classes)
     outputs = {
         one: _tensor(one, _DTYPES.get(one, "DT_FLOAT"), [-1] if one in _SINGLE else [-1, count])

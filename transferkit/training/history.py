@@ -28,6 +28,12 @@ def is_better(metric: str, value: float, than: float | None, min_delta: float = 
 
     >>> is_better("loss", 0.4, 0.5), is_better("accuracy", 0.4, 0.5), is_better("loss", 0.45, 0.5, 0.1)
     (True, False, False)
+
+    Args:
+        metric: its name says whether less is better.
+        value: the new one.
+        than: the old one; None where there is none.
+        min_delta: 0 or more, in the unit of the metric.
     """
     if math.isnan(value):
         return False

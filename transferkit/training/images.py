@@ -54,6 +54,7 @@ class Images:
 
     @property
     def ledger(self) -> Ledger:
+        """The split ledger of these images."""
         return Ledger(self.rows, self.multi_label)
 
     @property

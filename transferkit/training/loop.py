@@ -170,6 +170,11 @@ def train(
 def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
     """Checks what needs the data and the backbone, all at once, before anything is computed.
 
+    Args:
+        recipe: the resolved recipe.
+        images: what it is trained on.
+        parts: backbone and head.
+
     Raises:
         UserError: one line for each fault.
     """

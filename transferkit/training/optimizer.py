@@ -69,6 +69,12 @@ def build_optimizer(
 ) -> tuple[Any, Rate]:
     """The Keras optimizer of a phase, not built yet, with each variable's share of the learning rate.
 
+    Args:
+        phase: what the recipe says.
+        steps_per_epoch: batches.
+        plan: which variables learn at which share of the rate.
+        network: whose variables they are.
+
     Returns:
         The optimizer, and its learning rate.
     """

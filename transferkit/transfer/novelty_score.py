@@ -37,6 +37,7 @@ class Novelty:
 
     @property
     def variables(self) -> list[Any]:
+        """What is kept of it with the network."""
         return [self._means, self._axes, self._turned]
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:

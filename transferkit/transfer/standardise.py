@@ -46,6 +46,7 @@ class Standardise:
 
     @property
     def variables(self) -> list[Any]:
+        """Mean and scale of the features."""
         return [self.mean, self.scale]
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:

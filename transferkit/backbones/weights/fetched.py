@@ -53,6 +53,11 @@ def opened_as(place: Path, scheme: str, reference: str) -> tuple[str, str]:
 
     A SavedModel from Kaggle takes pixels by the convention of TensorFlow Hub, whose modules moved there.
 
+    Args:
+        place: file or folder, in the site's cache.
+        scheme: of the handle: ``hf`` or ``kaggle``.
+        reference: what the user wrote, for messages.
+
     Raises:
         UserError: there is none, or there are several.
     """

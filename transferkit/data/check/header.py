@@ -54,7 +54,13 @@ class Header:
 def read_header(
     path: str | os.PathLike[str], root: str | os.PathLike[str], limits: Limits | None = None
 ) -> Header:
-    """Reads the header of a file that may be anything. Never raises for what is in the file."""
+    """Reads the header of a file that may be anything. Never raises for what is in the file.
+
+    Args:
+        path: of the file.
+        root: folder of the data; what links lead out of it is refused.
+        limits: of bytes and pixels; the usual ones by default.
+    """
     limits = limits or Limits()
     reason = refusal(path, root, limits)
     if reason:

@@ -54,7 +54,13 @@ def quick_check(
 def read_headers(
     dataset: DataSet, limits: Limits | None = None, progress: Callable[[int], None] | None = None
 ) -> list[Header]:
-    """The header of every item, in order."""
+    """The header of every item, in order.
+
+    Args:
+        dataset: whose files are read.
+        limits: of bytes and pixels; the usual ones by default.
+        progress: is told how many items are done.
+    """
     root = dataset.root if dataset.root.is_dir() else dataset.root.parent
     headers = []
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -155,7 +155,14 @@ def _hold(target: Path) -> bool:
 
 
 def unpacked_dataset(fingerprint: str, folder: Path, write: Callable[[Writer], None], root: Path) -> DataSet:
-    """The data set of images that ``write`` hands to a :class:`Writer`, unless they are written already."""
+    """The data set of images that ``write`` hands to a :class:`Writer`, unless they are written already.
+
+    Args:
+        fingerprint: of what is unpacked: other content, another fingerprint.
+        folder: where the files go.
+        write: hands each image over.
+        root: where the data lies that the user named.
+    """
 
     def fill(beside: Path) -> None:
         writer = Writer(beside)

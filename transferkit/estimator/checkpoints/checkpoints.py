@@ -73,6 +73,7 @@ def latest(model_dir: str) -> str | None:
 
 
 def exists(prefix: str) -> bool:
+    """Whether there is a checkpoint of this prefix."""
     folder, name = os.path.split(prefix)
     index = os.path.exists(f"{prefix}.index")
     return index and any(file.startswith(f"{name}.data-") for file in os.listdir(folder or "."))
@@ -94,6 +95,7 @@ def signature(model_dir: str) -> tuple[int, int, int] | None:
 
 
 def write_state(model_dir: str, prefixes: list[str]) -> None:
+    """Writes the file ``checkpoint``, which names the newest checkpoint of a folder and those kept."""
     names = [os.path.relpath(p, model_dir) for p in prefixes]
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{n}"' for n in names)]
     temporary = os.path.join(model_dir, f"{TEMPORARY}{os.getpid()}-checkpoint")
@@ -105,7 +107,7 @@ def read(prefix: str) -> Any:
     """A checkpoint's reader.
 
     Raises:
-        CheckpointError: where it is missing, short or damaged.
+        DamagedCheckpointError: where it is missing, short or damaged.
     """
     try:
         return tf.train.load_checkpoint(plain_path(prefix))
@@ -209,7 +211,13 @@ def _few(names: list[str], most: int = 8) -> str:
 
 
 def wait_for_newer(model_dir: str, than: str | None, timeout: float) -> str | None:
-    """The latest checkpoint once it is another than ``than``, or None after ``timeout`` seconds."""
+    """The latest checkpoint once it is another than ``than``, or None after ``timeout`` seconds.
+
+    Args:
+        model_dir: where the checkpoints are written.
+        than: prefix of the one that is known, or None.
+        timeout: seconds; the folder is looked at every 0.2 s.
+    """
     end = time.monotonic() + timeout
     while True:
         found = latest(model_dir)

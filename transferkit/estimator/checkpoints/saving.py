@@ -58,6 +58,7 @@ class DataPosition:
             return None
 
     def write(self, prefix: str) -> None:
+        """Keeps the place of the input beside a checkpoint."""
         temporary = f"{prefix}.position.json.{os.getpid()}"
         with open(temporary, "w") as file:
             json.dump(dataclasses.asdict(self), file)
@@ -163,6 +164,11 @@ class Saver:
 def adopt(hooks: Sequence[Any], engine: Engine, config: Any) -> tuple[list[Any], list[Saver]]:
     """Takes TensorFlow's CheckpointSaverHooks out of ``hooks``: they save through a session, ours do it here.
 
+    Args:
+        hooks: of a call of ``train``.
+        engine: what will be saved.
+        config: the RunConfig: only a chief saves.
+
     Returns:
         The other hooks, and a :class:`Saver` for each one taken out.
     """
@@ -178,5 +184,6 @@ def adopt(hooks: Sequence[Any], engine: Engine, config: Any) -> tuple[list[Any],
 
 
 def forget_position(prefix: str) -> None:
+    """Removes the place of the input that was kept beside a checkpoint."""
     with contextlib.suppress(OSError):
         os.unlink(f"{prefix}.position.json")

@@ -64,6 +64,14 @@ def call_model_fn(
 ) -> EstimatorSpec:
     """What ``model_fn`` returns, given those of the arguments that it takes.
 
+    Args:
+        model_fn: of an Estimator.
+        features: a tensor, or tensors by names.
+        labels: likewise, or None.
+        mode: a value of ModeKeys.
+        params: the Estimator's.
+        config: the Estimator's RunConfig.
+
     Raises:
         ValueError: where there are labels and it takes none, or it returns no EstimatorSpec.
     """
@@ -87,6 +95,13 @@ def call_model_fn(
 
 def call_logit_fn(logit_fn: Callable[..., Any], features: Any, mode: str, params: Any, config: Any) -> Any:
     """What ``logit_fn`` returns, given those of the arguments that it takes.
+
+    Args:
+        logit_fn: from features to logits.
+        features: a tensor, or tensors by names.
+        mode: a value of ModeKeys.
+        params: the Estimator's.
+        config: the Estimator's RunConfig.
 
     Raises:
         ValueError: where that is neither a tensor nor a dictionary of tensors by strings.

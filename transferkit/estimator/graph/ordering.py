@@ -54,7 +54,14 @@ def writes(op: Any) -> bool:
 
 
 def needed(graph: Any, inputs: Sequence[Any], outputs: Sequence[Any], control: Sequence[Any]) -> set[Any]:
-    """The operations that the outputs need, going no further than the inputs."""
+    """The operations that the outputs need, going no further than the inputs.
+
+    Args:
+        graph: that they are all in.
+        inputs: tensors that are fed.
+        outputs: tensors that are wanted.
+        control: operations that have to run besides.
+    """
     fed = {t.name for t in inputs}
     todo = [t.op for t in outputs if t.name not in fed] + list(control)
     found: set[Any] = set()

@@ -57,7 +57,13 @@ def check_thresholds(place: str, thresholds: Iterable[float] | None) -> tuple[fl
 
 
 def check_vocabulary(place: str, vocabulary: Sequence[str] | None, n_classes: Any = None) -> None:
-    """Raises ValueError where ``vocabulary`` is no list or tuple, or not as long as there are classes."""
+    """Raises ValueError where ``vocabulary`` is no list or tuple, or not as long as there are classes.
+
+    Args:
+        place: name of the head, for messages.
+        vocabulary: the classes' names.
+        n_classes: how many there are; None where any number is right.
+    """
     if vocabulary is None:
         return
     if not isinstance(vocabulary, (list, tuple)):
@@ -69,7 +75,11 @@ def check_vocabulary(place: str, vocabulary: Sequence[str] | None, n_classes: An
 
 
 def check_prediction_keys(keys: Iterable[str], valid: Sequence[str]) -> None:
-    """Raises ValueError for a key of predictions that the head does not have."""
+    """Raises ValueError for a key of predictions that the head does not have.
+
+    Raises:
+        ValueError: names those that are unknown.
+    """
     unknown = [key for key in keys if key not in valid]
     if unknown:
         raise ValueError(fault("predictions.keys", unknown, "some of " + ", ".join(valid)))

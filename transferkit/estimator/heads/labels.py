@@ -31,7 +31,13 @@ def all_class_ids(logits: Any, n_classes: Any) -> Any:
 
 
 def all_classes(logits: Any, n_classes: Any, vocabulary: Sequence[str] | None) -> Any:
-    """The names of all classes for each example, strings of shape ``[batch, n_classes]``."""
+    """The names of all classes for each example, strings of shape ``[batch, n_classes]``.
+
+    Args:
+        logits: ``[batch, …]``; says how many examples there are.
+        n_classes: how many classes.
+        vocabulary: their names; None names them by their numbers.
+    """
     names = tf.constant(list(vocabulary)) if vocabulary else tf.strings.as_string(tf.range(n_classes))
     return tf.tile(tf.expand_dims(names, 0), [tf.shape(logits)[0], 1])
 
@@ -39,5 +45,11 @@ def all_classes(logits: Any, n_classes: Any, vocabulary: Sequence[str] | None) -
 def classification_output(
     scores: Any, n_classes: Any, vocabulary: Sequence[str] | None
 ) -> ClassificationOutput:
-    """Scores of shape ``[batch, n_classes]`` with the names of the classes."""
+    """Scores of shape ``[batch, n_classes]`` with the names of the classes.
+
+    Args:
+        scores: float32, 0 to 1.
+        n_classes: how many classes.
+        vocabulary: their names; None names them by their numbers.
+    """
     return ClassificationOutput(scores=scores, classes=all_classes(scores, n_classes, vocabulary))

@@ -47,6 +47,11 @@ def as_logits(logits: Any, dimension: Any) -> Any:
 def dense_labels(labels: Any, logits: Any, dimension: int) -> Any:
     """``labels`` of shape ``[D0, …, DN, dimension]``; the last axis is added where it is missing.
 
+    Args:
+        labels: a tensor.
+        logits: ``[D0, …, DN, any]``.
+        dimension: of the last axis.
+
     Raises:
         ValueError: without labels, for sparse ones, or for another last dimension.
         InvalidArgumentError: where the other dimensions are not those of ``logits``, in a graph.
@@ -85,7 +90,16 @@ def dense_labels(labels: Any, logits: Any, dimension: int) -> Any:
 
 
 def in_range(labels: Any, n_classes: Any, message: str | None = None) -> Any:
-    """``labels``, checked to lie in ``[0, n_classes)``; eagerly that is a ValueError."""
+    """``labels``, checked to lie in ``[0, n_classes)``; eagerly that is a ValueError.
+
+    Args:
+        labels: whole numbers, any shape.
+        n_classes: above 0.
+        message: said instead of the usual words.
+
+    Raises:
+        ValueError: eagerly, where one lies outside.
+    """
     if tf.executing_eagerly():
         if not bool(tf.reduce_all((labels >= 0) & (labels <= n_classes - 1))):
             raise ValueError(message or fault("labels", None, f"values from 0 to {n_classes - 1}"))
@@ -149,7 +163,18 @@ def as_weights(features: Any, column: Any, logits: Any, each_logit: bool = False
 def call_loss_fn(
     loss_fn: Callable[..., Any], labels: Any, logits: Any, features: Mapping[str, Any] | None, dimension: int
 ) -> Any:
-    """What ``loss_fn`` gives, checked to be ``[D0, …, DN, dimension]``; eagerly that is a ValueError."""
+    """What ``loss_fn`` gives, checked to be ``[D0, …, DN, dimension]``; eagerly that is a ValueError.
+
+    Args:
+        loss_fn: takes ``labels`` and ``logits``, and ``features`` where it names them.
+        labels: what it compares.
+        logits: ``[D0, …, DN, any]``.
+        features: of the batch.
+        dimension: of the loss's last axis.
+
+    Raises:
+        ValueError: eagerly, where the loss has another shape.
+    """
     more = {"features": features} if "features" in arguments(loss_fn) else {}
     loss = tf.convert_to_tensor(loss_fn(labels=labels, logits=logits, **more))
     message = f"loss_fn must return Tensor of shape [D0, D1, ... DN, {dimension}]"

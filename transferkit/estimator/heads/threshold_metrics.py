@@ -30,7 +30,15 @@ def threshold_metrics(thresholds: Sequence[float]) -> dict[str, Any]:
 def update_threshold_metrics(
     thresholds: Sequence[float], metric: Callable[[str], Any], labels: Any, scores: Any, weights: Any
 ) -> None:
-    """Adds labels of 0 and 1 with their scores to each of them."""
+    """Adds labels of 0 and 1 with their scores to each of them.
+
+    Args:
+        thresholds: above 0 and below 1.
+        metric: gives the metric of a key.
+        labels: 0 or 1, any shape.
+        scores: 0 to 1, of that shape.
+        weights: of the values, or None.
+    """
     for threshold in thresholds:
         for key, _, _ in _KINDS:
             update_pair(metric(key % threshold), labels, scores, weights)

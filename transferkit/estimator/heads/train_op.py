@@ -31,8 +31,9 @@ def train_op(
         loss: scalar.
         reduction: how it was reduced; a mean is divided by the number of replicas, whose gradients are
             summed.
-        optimizer: a Keras optimizer that changes ``trainable_variables``; or
-        train_op_fn: a function from the loss to the operation.
+        optimizer: a Keras optimizer; None where there is ``train_op_fn``.
+        trainable_variables: what the optimizer changes.
+        train_op_fn: a function from the loss to the operation; None where there is ``optimizer``.
         update_ops: operations to run besides.
 
     Raises:
@@ -70,6 +71,11 @@ def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     """One step of a Keras optimizer over ``variables``, Keras's or TensorFlow's.
 
     What Keras assigns runs in each step, whatever is fetched: the operation that is returned does nothing.
+
+    Args:
+        optimizer: of Keras.
+        loss: scalar.
+        variables: what it changes.
     """
     values = [one.value if isinstance(one, keras.Variable) else one for one in variables]
     gradients = [_summed(gradient) for gradient in tf.gradients(loss, values)]
@@ -90,7 +96,13 @@ def _summed(gradient: Any) -> Any:
 
 
 def loss_summaries(loss: Any, regularization_losses: Any, name: Callable[[str], str]) -> None:
-    """Scalars of the loss and of its regularization, under ``name`` of their keys."""
+    """Scalars of the loss and of its regularization, under ``name`` of their keys.
+
+    Args:
+        loss: scalar.
+        regularization_losses: scalars, or None.
+        name: gives a summary's name from its key.
+    """
     with v1.name_scope(""):
         v1.summary.scalar(name(MetricKeys.LOSS), loss)
         if regularization_losses is not None:

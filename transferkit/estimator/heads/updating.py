@@ -20,14 +20,27 @@ class MajorityShare(keras.metrics.Mean):
 
 
 def update_mean(metric: Any, values: Any, weights: Any = None) -> None:
-    """Adds ``values`` to a mean, each with its weight (weights are broadcast to them)."""
+    """Adds ``values`` to a mean, each with its weight (weights are broadcast to them).
+
+    Args:
+        metric: a Keras Mean.
+        values: any shape.
+        weights: broadcast to them; None counts each once.
+    """
     values = tf.cast(values, tf.float32)
     values, weights = _of_known_rank(values, _broadcast(weights, values))
     metric.update_state(values, sample_weight=weights)
 
 
 def update_pair(metric: Any, labels: Any, predictions: Any, weights: Any = None) -> None:
-    """Adds labels and predictions of one shape to a metric, each value with its weight."""
+    """Adds labels and predictions of one shape to a metric, each value with its weight.
+
+    Args:
+        metric: a Keras metric of two tensors.
+        labels: any shape.
+        predictions: of that shape.
+        weights: broadcast to them; None counts each once.
+    """
     # In one type: Keras would round a label of 0.7 to compare it with a class.
     labels, predictions = tf.cast(labels, tf.float32), tf.cast(predictions, tf.float32)
     labels, predictions, weights = _of_known_rank(labels, predictions, _broadcast(weights, labels))

@@ -42,6 +42,13 @@ def call_input_fn(
 ) -> tuple[tf.data.Dataset, bool]:
     """Calls ``input_fn`` with those of mode, params, config and input_context that it takes.
 
+    Args:
+        input_fn: of the user.
+        mode: a value of ModeKeys.
+        params: the Estimator's.
+        config: the Estimator's RunConfig.
+        input_context: of the replica, with a distribution strategy.
+
     Returns:
         A dataset of ``(features, labels)`` or ``features`` alone, and whether it has labels.
 

@@ -40,6 +40,9 @@ def evaluate(
         hooks: the user's hooks.
         checkpoint_path: whose weights; None takes the present ones.
         folder: of the event files.
+
+    Raises:
+        ValueError: a metric is called ``loss`` or ``global_step``, which are results of their own.
     """
     config = engine.config
     strategy = engine.strategy(ModeKeys.EVAL)

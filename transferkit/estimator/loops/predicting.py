@@ -28,7 +28,16 @@ def predict(
     checkpoint_path: str | None,
     yield_single_examples: bool,
 ) -> Iterator[Any]:
-    """Yields predictions, computed as they are asked for."""
+    """Yields predictions, computed as they are asked for.
+
+    Args:
+        engine: of the Estimator.
+        input_fn: gives the features.
+        predict_keys: which predictions, by name; None for all.
+        hooks: SessionRunHooks.
+        checkpoint_path: whose values; the newest by default.
+        yield_single_examples: give each example by itself rather than batches.
+    """
     config = engine.config
     chance = engine.drawn()
     with seeded(config.tf_random_seed, chance):

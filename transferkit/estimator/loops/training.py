@@ -307,7 +307,11 @@ def _data_seed(seed: int | None, start: int) -> int | None:
 
 
 def check_steps(steps: int | None, max_steps: int | None) -> None:
-    """Raises ValueError for both at once, or a number that is not positive."""
+    """Raises ValueError for both at once, or a number that is not positive.
+
+    Raises:
+        ValueError: both are given, or one is not above 0.
+    """
     if steps is not None and max_steps is not None:
         raise ValueError(fault("train", None, None, "Can not provide both steps and max_steps."))
     for name, value in (("steps", steps), ("max_steps", max_steps)):

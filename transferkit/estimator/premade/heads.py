@@ -15,7 +15,14 @@ __all__ = ["classifier_head"]
 def classifier_head(
     n_classes: int, weight_column: Any, label_vocabulary: Sequence[str] | None, loss_reduction: Any
 ) -> Head:
-    """A BinaryClassHead for two classes, else a MultiClassHead."""
+    """A BinaryClassHead for two classes, else a MultiClassHead.
+
+    Args:
+        n_classes: 2 or more.
+        weight_column: names the feature that weighs examples, or None.
+        label_vocabulary: the classes' names, where labels are strings.
+        loss_reduction: how the losses of a batch become one.
+    """
     if n_classes == 2:
         return BinaryClassHead(
             weight_column=weight_column, label_vocabulary=label_vocabulary, loss_reduction=loss_reduction

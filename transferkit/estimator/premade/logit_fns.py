@@ -53,7 +53,19 @@ def dnn_logit_fn_builder_v2(
     dropout: float | None,
     batch_norm: bool,
 ) -> Callable[..., Any]:
-    """As :func:`dnn_logit_fn_builder`; its variables are below ``dnn``, in the scope that is open."""
+    """As :func:`dnn_logit_fn_builder`; its variables are below ``dnn``, in the scope that is open.
+
+    Args:
+        units: width of the logits.
+        hidden_units: width of each hidden layer.
+        feature_columns: feature columns that give a dense input.
+        activation_fn: of the hidden layers.
+        dropout: share of values to drop while training, 0 to 1; None for none.
+        batch_norm: normalise after each hidden layer.
+
+    Returns:
+        A function of ``features`` and ``mode``.
+    """
     return _deep(units, hidden_units, feature_columns, activation_fn, dropout, batch_norm, "dnn")
 
 

@@ -81,7 +81,19 @@ def dnn_layers(
     batch_norm: bool,
     tag: str = "",
 ) -> Logits:
-    """As :func:`dnn_logits`, in the variable scope that is open; names of summaries begin with ``tag``."""
+    """As :func:`dnn_logits`, in the variable scope that is open; names of summaries begin with ``tag``.
+
+    Args:
+        features: tensors by names.
+        mode: a value of ModeKeys.
+        units: width of the logits.
+        hidden_units: width of each hidden layer.
+        columns: feature columns that give a dense input.
+        activation_fn: of the hidden layers.
+        dropout: share of values to drop while training, 0 to 1; None for none.
+        batch_norm: normalise after each hidden layer.
+        tag: see above.
+    """
     features, training = checked_features(features), mode == ModeKeys.TRAIN
     updates: list[Any] = []
     with v1.variable_scope("input_from_feature_columns"), v1.variable_scope("input_layer"):
@@ -115,7 +127,14 @@ def linear_logits(features: Any, units: int, columns: Iterable[Any], combiner: s
 
 
 def linear_sums(features: Any, units: int, columns: Iterable[Any], combiner: str) -> Logits:
-    """As :func:`linear_logits`, in the variable scope that is open."""
+    """As :func:`linear_logits`, in the variable scope that is open.
+
+    Args:
+        features: tensors by names.
+        units: width of the logits.
+        columns: feature columns.
+        combiner: of columns with several values: ``sum``, ``mean`` or ``sqrtn``.
+    """
     features = checked_features(features)
     with v1.variable_scope("linear_model"):
         sums, variables = weighted_sums(features, columns, units, combiner)
@@ -139,6 +158,9 @@ def baseline_logits(features: Any, units: int, weight_column: str | None) -> Log
         features: the batch's features by name, which tell how many examples there are.
         units: the last dimension of the logits.
         weight_column: the feature that weighs examples, and is not counted.
+
+    Raises:
+        ValueError: there are none.
     """
     features = checked_features(features)
     sizes = [v1.shape(value)[0] for key, value in features.items() if key != weight_column]

@@ -93,7 +93,14 @@ def _is_optimizer(given: Any) -> bool:
 
 
 def step_of(optimizer: Any, loss: Any, variables: Sequence[Any], reduction: str) -> Any:
-    """The operation by which ``optimizer`` changes ``variables`` once."""
+    """The operation by which ``optimizer`` changes ``variables`` once.
+
+    Args:
+        optimizer: of Keras, or of TensorFlow 1.
+        loss: scalar.
+        variables: what it changes.
+        reduction: how the loss was reduced.
+    """
     if isinstance(optimizer, keras.optimizers.Optimizer):
         return keras_train_op(optimizer, scaled_by_replicas(loss, reduction), variables)
     if is_older_optimizer(optimizer):
@@ -109,7 +116,16 @@ def spec_of(
     logits: Logits,
     make_optimizer: Callable[[], Any],
 ) -> EstimatorSpec:
-    """What ``head`` makes of a model of one optimizer, which is made where it trains."""
+    """What ``head`` makes of a model of one optimizer, which is made where it trains.
+
+    Args:
+        head: of the model.
+        features: of the batch.
+        labels: of the batch, or None.
+        mode: a value of ModeKeys.
+        logits: with the variables that train and what updates beside them.
+        make_optimizer: makes it, in the graph.
+    """
     given: dict[str, Any] = {"features": features, "mode": mode, "labels": labels, "logits": logits.tensor}
     if mode == ModeKeys.TRAIN:
         optimizer = make_optimizer()

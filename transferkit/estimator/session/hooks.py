@@ -117,11 +117,13 @@ class HookRunner:
         self.stop = False
 
     def begin(self) -> None:
+        """Calls ``begin`` of every hook, before the graph is finished."""
         with self._traced.graph.as_default():
             for hook in self.hooks:
                 hook.begin()
 
     def created(self) -> None:
+        """Calls ``after_create_session`` of every hook."""
         if self.hooks:
             coordinator = tf.train.Coordinator()
             with self._traced.graph.as_default():
@@ -167,6 +169,7 @@ class HookRunner:
         return outputs[: len(step.default)]
 
     def end(self) -> None:
+        """Calls ``end`` of every hook."""
         if self.hooks:
             with self._traced.graph.as_default():
                 for hook in self.hooks:

@@ -18,7 +18,13 @@ __all__ = ["first_values", "kept_by", "make_ready", "restore_by"]
 
 
 def first_values(traced: Traced, session: GraphSession, store: VariableStore) -> None:
-    """What model_fn says of the values of a model that has no checkpoint yet."""
+    """What model_fn says of the values of a model that has no checkpoint yet.
+
+    Args:
+        traced: the model.
+        session: in which its operations run.
+        store: its variables.
+    """
     operations = [first_value_operation(variable) for variable in store.saved.values()]
     # Set by tf.compat.v1.train.init_from_checkpoint.
     session.run([op for op in operations if isinstance(op, tf.Operation) and op.graph is traced.graph])

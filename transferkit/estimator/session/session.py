@@ -87,6 +87,7 @@ def parse_feeds(graph: TracedGraph, feed_dict: Any) -> list[tuple[Any, Any]]:
 
 
 def to_numpy(tensor: Any) -> Any:
+    """A tensor's value as hooks get it: NumPy arrays and scalars."""
     return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 

@@ -26,6 +26,7 @@ class LossLog:
         self._step, self._time = step, time.perf_counter()
 
     def first(self, loss: object) -> None:
+        """Logs the loss of the first step."""
         progress.info("loss = %s, step = %d", loss, self._step)
 
     def write(self, loss: object, step: int, speed: float) -> None:

@@ -182,7 +182,12 @@ class RunConfig(_RunConfig):
 
 
 def check_positive(place: str, value: Any) -> None:
-    """Raises TypeError for what is no integer, ValueError for one that is not positive."""
+    """Raises TypeError for what is no integer, ValueError for one that is not positive.
+
+    Raises:
+        TypeError: it is no whole number.
+        ValueError: it is not above 0.
+    """
     if not isinstance(value, numbers.Integral):
         raise TypeError(fault(place, value, "an integer"))
     if value <= 0:

@@ -69,9 +69,11 @@ class VariableStore:
         self.new: list[str] = []
 
     def name_of(self, variable: Any) -> str | None:
+        """The name of a variable, or None for one that is not kept here."""
         return self._names.get(id(container_of(variable)))
 
     def keras_variable(self, variable: Any) -> Any:
+        """The Keras variable that holds it, or None where none does."""
         return self._keras.get(id(container_of(variable)))
 
     def scope(self, graph: TracedGraph) -> Any:

@@ -57,6 +57,9 @@ def write(export_spec: ExportSpec, path: Path) -> None:
 def read(path: Path) -> LoadedArtefact:
     """Loads a file in safe mode, with Keras alone; gives a
     :class:`~transferkit.export.formats._base.LoadedArtefact`.
+
+    Raises:
+        UserError: it is no .keras file of an export.
     """
     about, labels = read_facts(path)
     # Not through transferkit's own door to Keras: the point is that Keras alone can read it.

@@ -65,7 +65,16 @@ class Explanation:
 
 
 def explain(run: Any, paths: Iterable[str | os.PathLike[str]], label: str | None = None) -> list[Explanation]:
-    """Explains images by a run's network; see :meth:`transferkit.runs.finished.run.Run.explain`."""
+    """Explains images by a run's network; see :meth:`transferkit.runs.finished.run.Run.explain`.
+
+    Args:
+        run: a finished Run.
+        paths: image files and folders.
+        label: the class to explain; that of each answer by default.
+
+    Raises:
+        UserError: no such class or file, or the backbone has no feature maps.
+    """
     classes = run.classes
     if label is not None and label not in classes:
         expected = f"a class of the run ({', '.join(classes[:20])})"

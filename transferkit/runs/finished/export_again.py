@@ -42,7 +42,17 @@ def export_run(
     agreement: float | None,
     quiet: bool,
 ) -> Path:
-    """Writes the next version of a run's export; see :meth:`transferkit.runs.finished.run.Run.export`."""
+    """Writes the next version of a run's export; see :meth:`transferkit.runs.finished.run.Run.export`.
+
+    Args:
+        run: a finished Run.
+        to: folder of the versions; the run's own by default.
+        formats: beside the SavedModel; the recipe's by default.
+        data: where the run's images lie now.
+        parity: whether to check, or on how many images; the recipe's by default.
+        agreement: least share of images, 0 to 1; the recipe's by default.
+        quiet: show no progress.
+    """
     with RunFolder(run.path).held() if to is None else nullcontext():
         folder = run.path / "export" if to is None else Path(to)
         with exclusive(folder):

@@ -33,6 +33,9 @@ def restore(run: Any) -> tuple[Parts, Network]:
     """The parts and the network of a run, with the weights that it ended with.
 
     The run brings all weights, so the backbone is built without its original ones.
+
+    Raises:
+        UserError: weights, data or code are unavailable, or the weights are no numbers.
     """
     check_weights(run.path)
     parts = open_parts(run.recipe, run.classes, overwritten=True, chosen=read_chosen(run.path))
@@ -58,7 +61,19 @@ def evaluate_run(
     fail_under: str | float | None,
     quiet: bool,
 ) -> Evaluation:
-    """Evaluates a run's network; see :meth:`transferkit.runs.finished.run.Run.evaluate`."""
+    """Evaluates a run's network; see :meth:`transferkit.runs.finished.run.Run.evaluate`.
+
+    Args:
+        run: a finished Run.
+        data: other images; the run's own by default.
+        split: ``train``, ``val``, ``test``, ``all``, or what was held out.
+        fail_under: gates.
+        quiet: show no progress.
+
+    Raises:
+        UserError: there is nothing to evaluate.
+        GateError: a gate was missed.
+    """
     wanted = gates.parse(fail_under, run.classes)
     progress = Progress(quiet)
     recipe = run.recipe

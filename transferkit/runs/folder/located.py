@@ -114,7 +114,13 @@ def photos_root(recipe: Recipe) -> Path:
 
 
 def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:
-    """The recipe with another value for one key of a section."""
+    """The recipe with another value for one key of a section.
+
+    Args:
+        recipe: a resolved recipe.
+        key: ``section.field``.
+        value: of that field's type.
+    """
     name, _, field = key.partition(".")
     section = getattr(recipe, name).model_copy(update={field: value})
     return recipe.model_copy(update={name: section})

@@ -53,6 +53,11 @@ def cores_of(number: int, workers: int, cores: Sequence[int]) -> list[int]:
     [[0, 1, 2], [3, 4]]
     >>> [cores_of(number, 3, [6, 7]) for number in range(3)]
     [[6], [7], [6]]
+
+    Args:
+        number: of the worker, from 0.
+        workers: how many there are.
+        cores: numbers of the machine's cores.
     """
     if workers >= len(cores):
         return [cores[number % len(cores)]]

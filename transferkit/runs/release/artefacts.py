@@ -124,7 +124,16 @@ class _Probabilities:
 
 
 def photos_of(paths: Sequence[str], decoding: Decoding, seed: int) -> Callable[[int], Iterator[np.ndarray]]:
-    """Gives up to so many of these files, drawn by the seed, decoded; those that cannot be are left out."""
+    """Gives up to so many of these files, drawn by the seed, decoded; those that cannot be are left out.
+
+    Args:
+        paths: image files.
+        decoding: of their pixels.
+        seed: says which are drawn.
+
+    Returns:
+        From a number to uint8 ``[height, width, 3]`` each.
+    """
 
     def photos(most: int) -> Iterator[np.ndarray]:
         chosen = np.random.default_rng(seed).permutation(len(paths))[:most]

@@ -171,6 +171,11 @@ def _unwritten(name: str, reason: str) -> Finding:
 def raise_if_refused(calibrated: Calibrated, verdict: ParityResult, place: str) -> None:
     """Tells the user, once all that is sound is in its place, what of it falls short.
 
+    Args:
+        calibrated: of the run.
+        verdict: of the checks of its export.
+        place: of the run, for messages.
+
     Raises:
         GateError: an artefact was refused, or the wanted precision is out of reach.
     """

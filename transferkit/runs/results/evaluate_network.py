@@ -55,7 +55,13 @@ def evaluate_network(
 def predict_network(
     network: Network, batches: Any, show: Callable[[int], object] = lambda done: None
 ) -> np.ndarray:
-    """Probabilities float32 ``[N, classes]`` of the images that ``batches()`` gives, in its order."""
+    """Probabilities float32 ``[N, classes]`` of the images that ``batches()`` gives, in its order.
+
+    Args:
+        network: trained.
+        batches: ``() -> tf.data.Dataset`` of features.
+        show: is told how many images are done.
+    """
     estimator = Estimator(make_model_fn(network))
     parts: list[np.ndarray] = []
     done = 0

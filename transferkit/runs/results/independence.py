@@ -56,7 +56,14 @@ class Independence:
 
 
 def leak_line(copies: int, images: int, split: str, accuracy_of_others: float | None) -> str | None:
-    """What copies of training images among the evaluated ones leave of the figures; None without any."""
+    """What copies of training images among the evaluated ones leave of the figures; None without any.
+
+    Args:
+        copies: evaluated images that are copies.
+        images: evaluated images.
+        split: that they are of.
+        accuracy_of_others: 0 to 1; None where all are copies.
+    """
     if not copies:
         return None
     kind = {"val": "validation ", "all": ""}.get(split, f"{split} ")
