@@ -112,7 +112,13 @@ def replicas() -> int:
 
 
 def covers(what: str, given: Mapping[str, Any], names: list[str]) -> None:
-    """Raises KeyError where ``given`` lacks one of ``names``."""
+    """Raises KeyError where ``given`` lacks one of ``names``.
+
+    Args:
+        what: they are of, for messages.
+        given: what an input_fn gave, by name.
+        names: that have to be there.
+    """
     missing = [name for name in names if name not in given]
     if missing:
         hint = did_you_mean(missing[0], list(given))

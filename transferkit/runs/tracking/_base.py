@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from transferkit.recipe import Recipe
 
@@ -15,11 +15,8 @@ __all__ = ["Tracker"]
 class Tracker(abc.ABC):
     """Hands a run's figures to one place.
 
-    Attributes:
-        package: what must be installed for it; None for nothing beyond transferkit itself.
+    Its module has the name of the package that it needs, and is switched on by that name in ``[tracking]``.
     """
-
-    package: ClassVar[str | None] = None
 
     @abc.abstractmethod
     def start(self, recipe: Recipe, folder: Path, name: str) -> None:

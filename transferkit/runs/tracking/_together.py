@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.found import own_modules
 from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.runs.tracking._base import Tracker
@@ -17,8 +18,6 @@ from transferkit.runs.tracking._base import Tracker
 __all__ = ["Trackers", "check_tracking", "open_trackers"]
 
 _log = logging.getLogger("transferkit")
-
-_ON_DEMAND = ("mlflow", "wandb")
 
 
 def check_tracking(recipe: Recipe) -> None:
@@ -102,4 +101,5 @@ def _finite(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _wanted(recipe: Recipe) -> list[str]:
-    return [name for name in _ON_DEMAND if getattr(recipe.tracking, name)]
+    """The modules of this folder that ``[tracking]`` switches on; TensorBoard's has no switch."""
+    return [name for name in own_modules("runs.tracking") if getattr(recipe.tracking, name, False)]

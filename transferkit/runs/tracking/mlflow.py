@@ -27,8 +27,6 @@ _LONGEST = 500
 class Tracker(_base.Tracker):
     """Speaks to MLflow through its client alone, which leaves the process's global state as it is."""
 
-    package = "mlflow"
-
     def start(self, recipe: Recipe, folder: Path, name: str) -> None:
         from mlflow import MlflowClient
 

@@ -26,8 +26,6 @@ _HEADER, _PATIENCE = 7, 10.0
 class Tracker(_base.Tracker):
     """One run of ``wandb``; a resumed one keeps its identity."""
 
-    package = "wandb"
-
     def start(self, recipe: Recipe, folder: Path, name: str) -> None:
         import wandb
 
