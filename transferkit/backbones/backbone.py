@@ -17,7 +17,7 @@ import numpy as np
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
 
-__all__ = ["Backbone", "BatchNorm", "Cut", "LayerFacts", "Stage"]
+__all__ = ["Backbone", "BatchNorm", "Cut", "KeptPart", "LayerFacts", "Stage"]
 
 BatchNorm = Literal["frozen", "train"]
 
@@ -63,6 +63,23 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
+class KeptPart:
+    """One of several networks whose outputs stand side by side at a cut.
+
+    Attributes:
+        name: of the network.
+        cut: whose outputs the cache keeps.
+        columns: int64 ``[width]``: those that are taken of it; None for all.
+        mirrored: the same of the mirror image, of which the mean with it is taken; None where it is not.
+    """
+
+    name: str
+    cut: Cut
+    columns: np.ndarray | None
+    mirrored: Cut | None
+
+
+@dataclass(frozen=True)
 class Cut:
     """A backbone in two parts.
 
@@ -81,6 +98,7 @@ class Cut:
         kept_as: the cut whose outputs the cache keeps in the place of this one's, which are among them; None
             where it keeps this one's own.
         columns: int64 ``[width]``: where they stand in a row of that.
+        kept_parts: the networks whose outputs the cache keeps in the place of this one's; empty for one.
     """
 
     at: str | None
@@ -96,6 +114,7 @@ class Cut:
     regularisation_losses: tuple[Callable[[], Any], ...] = ()
     kept_as: Cut | None = None
     columns: np.ndarray | None = None
+    kept_parts: tuple[KeptPart, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

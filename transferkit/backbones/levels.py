@@ -100,6 +100,10 @@ class Leveled(FunctionalBackbone):
         made._whole = self._whole
         return made
 
+    def pooled(self, names: Sequence[str], pooling: Sequence[Pooling]) -> Leveled:
+        """The same backbone with other levels, pooled in this way."""
+        return Leveled(self.base, names, pooling)
+
 
 def with_levels(backbone: Backbone, names: Sequence[str], pooling: Sequence[Pooling] = ("mean",)) -> Leveled:
     """The backbone with pooled outputs of several of its stages as its features.
@@ -126,11 +130,18 @@ def with_levels(backbone: Backbone, names: Sequence[str], pooling: Sequence[Pool
     ]  # fmt: skip
     if faults:
         raise UserError(*faults)
-    return Leveled(backbone, names, pooling)
+    return (
+        backbone.pooled(names, pooling)
+        if isinstance(backbone, Leveled)
+        else Leveled(backbone, names, pooling)
+    )
 
 
 def level_names(backbone: Backbone) -> list[str]:
     """The stages whose outputs can be taken, from the input up; empty where layers are not visible."""
+    known = getattr(backbone, "known", None)  # of several networks
+    if known is not None:
+        return list(known)
     if isinstance(backbone, Leveled):
         backbone = backbone.base
     if not isinstance(backbone, FunctionalBackbone):

@@ -31,7 +31,8 @@ def plain_model(backbone: Any, network: Any) -> Any:
         A model from images ``[N, h, w, 3]`` of 0..255, any dtype, to probabilities float32 ``[N, classes]``.
     """
     images = keras.Input((*backbone.input_size, 3), dtype="float32", name="images")
-    features = keras.ops.cast(apply(backbone.model, images, functools.partial(_call, images)), "float32")
+    call = functools.partial(_call, images, {})
+    features = keras.ops.cast(apply(backbone.model, images, call), "float32")
     mean, scale = np.asarray(network.standardise.mean), np.asarray(network.standardise.scale)
     standard = keras.layers.Normalization(
         mean=mean, variance=np.broadcast_to(scale**2, mean.shape), name="standardise", dtype="float32"
@@ -58,7 +59,8 @@ def unrestorable(backbone: Any) -> list[str]:
     Returns:
         Names of classes, sorted; one layer of each class is asked.
     """
-    layers = (layer.inner if isinstance(layer, Wrapper) else layer for layer in backbone.model.layers)
+    inner = [getattr(layer, "layers", [layer]) for layer in backbone.model.layers]
+    layers = (layer.inner if isinstance(layer, Wrapper) else layer for some in inner for layer in some)
     kinds = {type(layer): layer for layer in layers if not isinstance(layer, (Pixels, LiveNormalization))}
     return sorted(
         kind.__name__
@@ -77,7 +79,13 @@ def _restores(layer: Any) -> bool:
     return True
 
 
-def _call(taken: Any, layer: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(taken: Any, made: dict[Any, Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(layer, keras.Model):  # one of several networks, which may be called more than once
+        if layer not in made:
+            own = keras.Input(layer.input.shape[1:], dtype="float32")
+            call = functools.partial(_call, own, made)
+            made[layer] = keras.Model(own, apply(layer, own, call), name=layer.name)
+        return made[layer](*args)
     if isinstance(layer, Wrapper):
         return layer.plain(args[0], taken)
     if isinstance(layer, Pixels):

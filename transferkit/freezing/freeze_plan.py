@@ -120,7 +120,11 @@ class FreezePlan:
     @property
     def bytes_kept(self) -> int:
         """The same of what the cache keeps, which may be more than this plan's phase reads."""
-        kept_as = self.cut().kept_as
+        cut = self.cut()
+        if cut.kept_parts:
+            wholes = [math.prod(one.cut.shape) * (2 if one.mirrored else 1) for one in cut.kept_parts]
+            return sum(wholes) * _FLOAT32
+        kept_as = cut.kept_as
         return self.bytes_per_image if kept_as is None else math.prod(kept_as.shape) * _FLOAT32
 
     @property

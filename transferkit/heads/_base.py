@@ -160,9 +160,9 @@ class ClosedForm(Head):
             stages: the backbone's levels, from the input up.
         """
         if self.features == "last":
-            return list(stages[-1:])
+            return [own[-1] for own in networks_of(stages)]
         if self.features == "levels":
-            return upper_half(stages)
+            return [name for own in networks_of(stages) for name in upper_half(own)]
         if self.features == "all":
             return list(stages)
         return list(self.features)
@@ -170,6 +170,18 @@ class ClosedForm(Head):
 
 # How many levels "levels" takes.
 _UPPER = 4
+
+
+def networks_of(names: Sequence[str]) -> list[list[str]]:
+    """The levels of each network, where several stand side by side; of the one where it is alone.
+
+    >>> networks_of(["a:stem", "a:top", "b:top"])
+    [['a:stem', 'a:top'], ['b:top']]
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.rpartition(":")[0], []).append(name)
+    return list(found.values())
 
 
 def upper_half(names: Sequence[str]) -> list[str]:

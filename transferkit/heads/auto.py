@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from transferkit.durations import seconds_of
-from transferkit.heads._base import ClosedForm, Known, upper_half
+from transferkit.heads._base import ClosedForm, Known, networks_of, upper_half
 
 if TYPE_CHECKING:
     from transferkit.heads._candidates import Features
@@ -115,17 +115,26 @@ class Auto(ClosedForm):
         from transferkit.heads._branches import columns_of_levels
         from transferkit.heads._candidates import Features
 
-        names = list(known.levels)
-        choices = {"last": names[-1:]}
-        if self.features == "all":
-            choices["levels"] = upper_half(names)
-        if self.features != "last":
-            choices["all" if self.features == "all" else "levels"] = names
+        networks = networks_of(list(known.levels))
+        choices = self._choices(networks[:1], "")
+        if len(networks) > 1:
+            # The first network's own too: what another one adds may be noise.
+            choices |= self._choices(networks, " of both" if len(networks) == 2 else " of all networks")
         made: list[Features] = []
         for name, levels in choices.items():
             if list(levels) not in [list(one.levels) for one in made]:
                 made.append(Features(name, levels, columns_of_levels(known.levels, levels), features, some))
         return made
+
+    def _choices(self, networks: list[list[str]], title: str) -> dict[str, list[str]]:
+        """Name and levels of each choice."""
+        found = {f"last{title}": [own[-1] for own in networks]}
+        if self.features == "all":
+            found[f"levels{title}"] = [name for own in networks for name in upper_half(own)]
+        if self.features != "last":
+            every = [name for own in networks for name in own]
+            found[("all" if self.features == "all" else "levels") + title] = every
+        return found
 
 
 def _sample(groups: np.ndarray, seed: int) -> np.ndarray:

@@ -248,14 +248,12 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     devices = choose_devices(resolved.devices)
     from transferkit.activations.compute import HALF_FROM_BYTES
     from transferkit.augmentation import make_augmentation
-    from transferkit.backbones import load_backbone
+    from transferkit.backbones.composed import load_section
     from transferkit.freezing import plan_freeze
     from transferkit.training.augmented_batches import trains_through
     from transferkit.training.parts import with_features
 
-    section = resolved.backbone
-    loaded = load_backbone(section.name, None, section.input_size, **section.options)
-    backbone = with_features(resolved, loaded)
+    backbone = with_features(resolved, load_section(resolved.backbone, None))
     through, pipeline = trains_through(resolved), make_augmentation(resolved.augmentation)
     changes = pipeline is not None and pipeline.changes_images
     views = resolved.activations.views if changes and not through else 0

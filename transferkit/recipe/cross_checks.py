@@ -56,6 +56,10 @@ def relations(recipe: Recipe) -> list[Fault]:
         faults.append(
             Fault(_at(recipe, 0, "freeze"), None, "'all' where the head takes several levels", hint)
         )
+    joined = [key for key in ("join", "mirror") if getattr(recipe.backbone, key)]
+    for number, phase in enumerate(recipe.resolved_phases):
+        if joined and phase.freeze != "all":
+            faults.append(Fault(_at(recipe, number, "freeze"), None, f"'all' with backbone.{joined[0]}"))
     return faults
 
 

@@ -143,6 +143,17 @@ class Backbone(Section):
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+    join: tuple[str, ...] = Field(
+        (),
+        max_length=4,
+        description="further backbones, at the same input size, whose features stand beside this one's; "
+        "all are frozen",
+    )
+    mirror: bool = Field(
+        False,
+        description="features are the mean of those of an image and of its mirror image, in training and in "
+        "every answer; frozen",
+    )
 
     @field_validator("options")
     @classmethod

@@ -13,6 +13,7 @@ from transferkit.activations.activation_batches import dataset
 from transferkit.activations.compute import Activations, compute
 from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.activations.row_columns import Columns
+from transferkit.activations.side_by_side import SideBySide
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
@@ -204,6 +205,8 @@ def pass_images(
         progress: shows them.
         views: augmented views to pass instead of the images themselves.
     """
+    if cut.kept_parts:
+        return _side_by_side(cut, size, images, chosen, recipe, progress, views)
     items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
     name = "images" if views is None else "views"
     with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
@@ -224,6 +227,46 @@ def pass_images(
             "stages, which are kept: another choice of levels needs no pass"
         )
     return replace(activations, array=Columns(activations.array, cut.columns))
+
+
+def _side_by_side(
+    cut: Any,
+    size: tuple[int, int],
+    images: Images,
+    chosen: np.ndarray,
+    recipe: Recipe,
+    progress: Progress,
+    views: Views | None,
+) -> Activations:
+    """As of :func:`pass_images`, for several networks: each passes, and is kept, by itself."""
+    sources: list[list[tuple[Any, np.ndarray]]] = []
+    passed: list[Activations] = []
+    for part in cut.kept_parts:
+        section = recipe.backbone.model_copy(update={"name": part.name})
+        named = recipe.model_copy(update={"backbone": section})
+        own = []
+        for one in (part.cut, part.mirrored):
+            if one is None:
+                continue
+            found = pass_images(one, size, images, chosen, named, progress, views)
+            array = found.array if part.columns is None else Columns(found.array, part.columns)
+            own.append((array, found.rows.reshape(-1)))
+            passed.append(found)
+        sources.append(own)
+    joined = SideBySide(sources)
+    rows = np.arange(len(joined)).reshape(passed[0].rows.shape)
+    for found in passed:
+        rows[found.rows < 0] = -1
+    failures = {one.index: one for found in passed for one in found.failures}
+    stats = [one.stats for one in passed]
+    total = replace(
+        stats[0],
+        computed=max(one.computed for one in stats),
+        found=min(one.found for one in stats),
+        seconds=sum(one.seconds for one in stats),
+        bytes=sum(one.bytes for one in stats),
+    )
+    return Activations(rows, joined, tuple(failures[index] for index in sorted(failures)), total)
 
 
 def _place(cut: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.backbones import Backbone, load_backbone
+from transferkit.backbones import Backbone
+from transferkit.backbones.composed import Composed, load_section
 from transferkit.backbones.levels import Leveled, columns_of, level_names, with_levels
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.errors import UserError, fault
@@ -142,9 +143,7 @@ def _open_parts(
         backbone = backbone.base
     if backbone is None:
         weights = None if overwritten else section.weights
-        backbone = load_backbone(
-            section.name, weights, section.input_size, seed=recipe.seed, **section.options
-        )
+        backbone = load_section(section, weights, recipe.seed)
         if not overwritten:
             _check_finite(backbone, section.weights)
     backbone = with_features(recipe, backbone, chosen)
@@ -169,6 +168,8 @@ def with_features(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | N
     if is_dotted(recipe.head.kind) and not is_admitted(recipe.head.kind):
         return backbone  # looked at without its code, which may be asked for nothing
     spec = head_spec(recipe.head)
+    if isinstance(backbone, Composed):
+        backbone = backbone.only(backbone.lasts)
     if not isinstance(spec, ClosedForm) or not spec.wants_levels:
         return backbone
     stages = level_names(backbone)

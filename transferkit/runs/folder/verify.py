@@ -58,13 +58,9 @@ def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) 
     with allowing(allow_code):
         recipe = admit_code(recipe, components=False)
         start_tensorflow()
-        from transferkit.backbones import load_backbone
+        from transferkit.backbones.composed import load_section
 
-        section = recipe.backbone
-        backbone = load_backbone(
-            section.name, section.weights, section.input_size, seed=recipe.seed, **section.options
-        )
-        weights = backbone.weights_sha256
+        weights = load_section(recipe.backbone, recipe.backbone.weights, recipe.seed).weights_sha256
     now = facts_of_run(recipe, images.ledger, images.classes, weights)
     # The recipe counts as it was written: that its files are found elsewhere is no change.
     now["recipe_sha256"] = load(run.path / "recipe.toml").sha256()
