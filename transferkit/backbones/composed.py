@@ -59,7 +59,7 @@ class Composed(Leveled):
         self._networks: list[Leveled] = []
         self.levels = {}
         images = keras.Input((*bases[0].input_size, 3), dtype=bases[0].model.input.dtype, name="pixels")
-        parts = []
+        parts: list[Any] = []
         for title, base in zip(titles, self.bases, strict=True):
             network = Leveled(
                 base, [one for one in level_names(base) if title + one in names], self._pooling

@@ -122,8 +122,9 @@ class FreezePlan:
         """The same of what the cache keeps, which may be more than this plan's phase reads."""
         cut = self.cut()
         if cut.kept_parts:
-            wholes = [math.prod(one.cut.shape) * (2 if one.mirrored else 1) for one in cut.kept_parts]
-            return sum(wholes) * _FLOAT32
+            return _FLOAT32 * sum(
+                int(math.prod(one.cut.shape)) * (2 if one.mirrored else 1) for one in cut.kept_parts
+            )
         kept_as = cut.kept_as
         return self.bytes_per_image if kept_as is None else math.prod(kept_as.shape) * _FLOAT32
 
