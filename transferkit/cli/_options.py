@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ __all__ = [
     "as_json",
     "backbone_option",
     "data_option",
+    "echo_lines",
     "json_option",
     "json_text",
     "quiet_option",
@@ -76,6 +78,26 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return "".join(one if printable(one) == one else f"\\u{ord(one):04x}" for one in text)
 
 
+def echo_lines(text: str, indent: int = 2, whole: tuple[str, ...] = ()) -> None:
+    """Prints lines; in a terminal a long one goes on below itself, between words.
+
+    Args:
+        text: the lines.
+        indent: columns of what goes on.
+        whole: beginnings of lines that are to be copied: they stay in one piece.
+    """
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    room = shutil.get_terminal_size().columns if terminal else None
+    for line in text.splitlines():
+        if room is None or len(line) <= room or line.startswith(whole):
+            click.echo(line)
+            continue
+        parts = textwrap.wrap(
+            line, room, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+        )
+        click.echo("\n".join(parts))
+
+
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:
     """A plain table: text to the left, numbers to the right.
 
@@ -109,6 +131,9 @@ def _fitting(widths: Sequence[int], text: Sequence[bool]) -> list[int]:
         wide = [i for i, width in enumerate(found) if text[i] and width > _NARROWEST]
         if not wide:
             break
+        # The first column names what a row is of: it is what one types again.
+        named = wide[0] == 0 and len(wide) > 1 and found[0] <= room // 2
+        wide = wide[1:] if named else wide
         found[max(wide, key=lambda i: found[i])] -= 1
     return found
 

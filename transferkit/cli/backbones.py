@@ -54,7 +54,7 @@ def command(ctx: click.Context, match: str | None, sort: str, as_json_: bool) ->
     column = _COLUMNS.index(sort)
     # A fact that a card does not state sorts last.
     rows.sort(key=lambda row: (row[column] is None, row[column] if row[column] is not None else 0, row[0]))
-    header = ("name", "params (M)", "GFLOPs", "ImageNet top-1", "size", "features", "weights")
+    header = ("name", "params (M)", "GFLOPs", "ImageNet", "size", "features", "weights")
     click.echo(table(rows, header))
 
 

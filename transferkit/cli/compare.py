@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import as_json, json_option, table
+from transferkit.cli._options import as_json, echo_lines, json_option, table
 
 __all__ = ["command"]
 
@@ -44,10 +44,12 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
     if pairs:
         click.echo("\n" + table(pairs, ("true", "predicted", *found.names)))
     for verdict, lines in zip(found.verdicts(), found.recipes, strict=True):
-        click.echo(f"\n{verdict}")
+        click.echo()
+        echo_lines(verdict)
         for line in lines:
-            click.echo(f"  {line.key}: {as_text(line.other)} here, {as_text(line.one)} there")
-    click.echo(f"\nnext    {found.next_step()}")
+            echo_lines(f"  {line.key}: {as_text(line.other)} here, {as_text(line.one)} there", 4)
+    click.echo()
+    echo_lines(f"next    {found.next_step()}", 8)
 
 
 def _figure(value: float | None) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import allow_code_option, as_json, data_option, json_option, quiet_option, table
+from transferkit.cli._options import (
+    allow_code_option,
+    as_json,
+    data_option,
+    echo_lines,
+    json_option,
+    quiet_option,
+    table,
+)
 
 __all__ = ["command"]
 
@@ -57,7 +65,7 @@ def command(
         of = split or ("" if data is not None else held_out)
         kind = {"val": "validation", "train": "training", "all": ""}.get(of, of)
         for line in in_words.headline(found, kind, opened.recipe.evaluation.confidence):
-            click.echo(line)
+            echo_lines(line)
         rows = in_words.class_rows(found)
         click.echo("\n" + table(rows[:_MOST_CLASSES], in_words.CLASS_HEADER))
         if len(rows) > _MOST_CLASSES:

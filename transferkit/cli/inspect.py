@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from transferkit.cli._options import as_json, json_option
+from transferkit.cli._options import as_json, echo_lines, json_option
 from transferkit.errors import one_line
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ def command(export: str, as_json_: bool) -> None:
     if as_json_:
         as_json([one.to_dict() for one in found])
     else:
-        click.echo("\n\n".join(_described(one) for one in found))
+        for number, one in enumerate(found):
+            if number:
+                click.echo()
+            echo_lines(_facts(one), 16)
+            click.echo(_usage(one))
     changed = changed_files(export) or [line for one in found for line in one.changed or ()]
     for line in changed:
         click.echo(one_line(f"transferkit: {line}"), err=True)
@@ -52,7 +56,7 @@ def command(export: str, as_json_: bool) -> None:
         sys.exit(1)
 
 
-def _described(one: Inspected) -> str:
+def _facts(one: Inspected) -> str:
     from transferkit.export.outputs import order_of
 
     about = one.about
@@ -73,9 +77,12 @@ def _described(one: Inspected) -> str:
         lines.append(f"  signature     {name}")
         lines += [f"    in   {_tensor(tensor)}" for tensor in inputs]
         lines += [f"    out  {_tensor(tensor)}  {order_of(tensor.name)}".rstrip() for tensor in outputs]
-    lines.append("  use")
-    lines += [f"    {line}".rstrip() for line in one.usage.rstrip().splitlines()]
     return "\n".join(lines)
+
+
+def _usage(one: Inspected) -> str:
+    """The program, to be copied."""
+    return "\n".join(["  use", *(f"    {line}".rstrip() for line in one.usage.rstrip().splitlines())])
 
 
 def _abstention(one: Inspected) -> str:

@@ -12,6 +12,7 @@ from transferkit.cli._options import (
     as_json,
     backbone_option,
     data_option,
+    echo_lines,
     json_option,
     recipe_option,
     set_option,
@@ -74,5 +75,5 @@ def command(
         rows = plan.rows(layers)
         click.echo(table(rows, ("layer" if layers else "stage", *STAGE_HEADER[1:])))
         for line in plan.lines():
-            click.echo(line)
+            echo_lines(line)
     click.echo(f"devices: {plans.devices.describe()}")

@@ -12,6 +12,7 @@ from transferkit.cli._options import (
     as_json,
     backbone_option,
     data_option,
+    echo_lines,
     json_option,
     quiet_option,
     recipe_option,
@@ -89,4 +90,4 @@ def command(
     if results is not None:
         header = [name for name in results.header if name != "error" or any(row[-1] for row in results.rows)]
         click.echo(table([row[: len(header)] for row in results.rows], header) + "\n")
-    click.echo(run.describe())
+    echo_lines(run.describe(), 8, ("predict ", "run ", "export ", "report "))
