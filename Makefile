@@ -8,7 +8,7 @@ CONSTRAINTS ?= constraints.txt
 PARALLEL ?= -n auto --dist loadfile --max-worker-restart 0
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: demo test test-all test-newest test-versions campaign test-extras docs site lint lock bench clean
+.PHONY: demo test test-all test-newest test-versions campaign test-extras docs site notebooks lint lock bench clean
 
 # The photographs are a package of their own, 90 MB; without it the demonstration takes handwritten digits.
 demo: $(VENV)/.installed
@@ -58,6 +58,10 @@ site: $(VENV)/.installed
 # The site, and each block of code of its pages in order; some minutes.
 docs: site
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) tests/docs
+
+# Runs the notebooks from clean and keeps what they show, without the photographs.
+notebooks: $(VENV)/.installed
+	$(BIN)/python tools/run_notebooks.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -36,6 +36,40 @@ def test_it_is_kept_as_it_ran_with_small_outputs(path):
 
 
 @WITH
+def test_no_photograph_is_kept(path):
+    """The package's licence is no licence of this repository: charts are kept, photographs are not."""
+    text = path.read_text("utf-8")
+    assert "data:image" not in text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    tagged = [cell for cell in cells if "photographs" in cell["metadata"].get("tags", [])]
+    assert len(tagged) >= 2
+    assert not [one for cell in tagged for one in cell["outputs"] if "image/png" in one.get("data", {})]
+    drawing = re.compile(r"imshow\((?!np\.sqrt\(confusion\))|^show\(|^run$|\bcompare\(", re.MULTILINE)
+    for cell in cells:
+        source = "".join(cell["source"])
+        assert not drawing.search(source) or cell in tagged, source
+
+
+@WITH
+def test_a_retraining_shows_itself(path):
+    """What a cell shows while it runs stays as its curves and its lines."""
+    cells = [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == "code"]
+    shown = [
+        one["data"]
+        for cell in cells
+        if "transferkit.retrain(" in "".join(cell["source"]) and "quiet=True" not in "".join(cell["source"])
+        for one in cell["outputs"]
+        if "text/html" in one.get("data", {})
+    ]
+    assert shown
+    for data in shown:
+        page = "".join(data["text/html"])
+        assert page.count("<svg") == 2
+        assert "<progress" not in page
+        assert "parity: asking the export" in "".join(data["text/plain"])
+
+
+@WITH
 def test_it_calls_the_public_api_only(path):
     """No module of another's inside: what a notebook needs is offered by a package."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
