@@ -20,7 +20,7 @@ from PIL import Image
 from transferkit.data.sources.unpacked import Writer, unpack
 from transferkit.errors import UserError, fault
 
-__all__ = ["encode_image", "is_image", "write_source"]
+__all__ = ["encode_image", "images_in", "is_image", "write_source"]
 
 _SPLITS = {"train": "train", "validation": "val", "val": "val", "valid": "val", "test": "test"}
 _EXPECTED = (
@@ -34,6 +34,13 @@ Example = tuple[Any, str, str | None]  # image, label, split
 def is_image(value: Any) -> bool:
     """Whether a value holds pixels, rather than a file's name: an array ``[h, w]`` or larger, or Pillow's."""
     return isinstance(value, Image.Image) or (hasattr(value, "shape") and len(value.shape) >= 2)
+
+
+def images_in(given: Any) -> list[Any] | None:
+    """The images that are given: one, several or a batch; None for anything else, such as names of files."""
+    if is_image(given):
+        return list(given) if len(getattr(given, "shape", ())) == 4 else [given]
+    return list(given) if isinstance(given, list | tuple) and given and is_image(given[0]) else None
 
 
 def encode_image(image: Any, place: str = "image") -> bytes:

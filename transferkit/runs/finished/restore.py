@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
+from transferkit.export.plain_keras import plain_model
 from transferkit.runs.calibration.settle_novelty import take_novelty
 from transferkit.runs.calibration.settle_thresholds import take_thresholds
 from transferkit.runs.folder.chosen_head import read_chosen
@@ -26,7 +28,7 @@ from transferkit.training.progress import Progress
 from transferkit.training.weight_files import read_weights
 from transferkit.transfer.network import Network
 
-__all__ = ["evaluate_run", "restore"]
+__all__ = ["evaluate_run", "restore", "restore_model"]
 
 
 def restore(run: Any) -> tuple[Parts, Network]:
@@ -52,6 +54,20 @@ def restore(run: Any) -> tuple[Parts, Network]:
     if run.calibrated.temperature is not None and run.recipe.export.temperature:
         network.temperature = run.calibrated.temperature.temperature
     return parts, network
+
+
+def restore_model(run: Any) -> Any:
+    """A run's network as a plain Keras model; see :attr:`transferkit.runs.finished.run.Run.model`.
+
+    Raises:
+        UserError: the backbone is no model of Keras's layers.
+    """
+    parts, network = restore(run)
+    if not isinstance(parts.backbone, FunctionalBackbone):
+        expected = "a backbone whose layers Keras knows"
+        hint = "its SavedModel can be loaded with tf.saved_model.load"
+        raise UserError(fault("run.model", run.recipe.backbone.name, expected, hint))
+    return plain_model(parts.backbone, network)
 
 
 def evaluate_run(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
+from transferkit.runs.finished.run_facts import check_facts, read_facts
 from transferkit.runs.folder.located import located, read_paths
 from transferkit.tensorflow_startup import start_tensorflow
 
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
     from transferkit.training.kept_state import Kept
 
 __all__ = ["Run", "load_run"]
-
-# Of a run's stages, how many its description names.
-_STAGES = 3
-
-# What every run writes into its metrics.json, and what kind of thing each is.
-_FACTS = {
-    "metrics": dict,
-    "classes": list,
-    "held_out": str,
-    "images": dict,
-    "quarantined": int,
-    "epochs": int,
-    "frozen": str,
-    "seconds": dict,
-}
 
 
 class Run:
@@ -62,7 +46,7 @@ class Run:
         if not file.is_file():
             hint = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
             raise UserError(fault("run", str(self.path), "the folder of a finished run", hint))
-        self._facts = _read_facts(file)
+        self._facts = read_facts(file)
         self.metrics: dict[str, Any] = self._facts["metrics"]
 
     def __repr__(self) -> str:
@@ -135,26 +119,25 @@ class Run:
         Raises:
             UserError: the head was found at once, so there are no curves, or no epoch has such a figure.
         """
-        from transferkit.report.plot_history import plot_history
+        from transferkit.runs.finished.plot_run import plot_run
 
-        if not self.history:
-            raise UserError(fault("run.plot", str(self.path), "a run that trained by epochs"))
-        wanted = figures or ("loss", "accuracy")
-        known = sorted({key.removeprefix("val_") for row in self.history for key in row} - {"phase", "epoch"})
-        faults = [
-            fault("run.plot", name, f"one of {', '.join(known)}", did_you_mean(name, known))
-            for name in wanted
-            if name not in known
-        ]
-        if faults:
-            raise UserError(*faults)
-        return plot_history(self.history, wanted)
+        return plot_run(self, figures or ("loss", "accuracy"))
 
     def mistakes(self, most: int = 12) -> list[Mistake]:
         """Wrong answers on the evaluated images, the surest first."""
         from transferkit.runs.finished.run_reader import read_mistakes
 
         return read_mistakes(self, most)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that ``metrics.json`` holds, once it is known to be as a run writes it.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        check_facts(self.path / "metrics.json", self._facts)
+        return self._facts
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -171,63 +154,14 @@ class Run:
 
     def describe(self) -> str:
         """A few lines for a person: how good, how long, where."""
-        facts = self._facts
-        _check_facts(self.path / "metrics.json", facts, _FACTS)
-        images, split, seconds = facts["images"], facts["held_out"], facts["seconds"]
-        lines = [leak] if (leak := self.independence.leak(split)) else []
-        if self.changes is not None:
-            lines += self.changes.describe()
-        lines.append(self._measured())
-        if self.thresholds:
-            single = self.metrics["hamming_accuracy"]
-            lines.append(f"single decisions right {single:.3f}; {_worded(self.thresholds)}")
-        if weakest := self.advice.get("weakest"):
-            lines.append(f"weakest class {weakest}")
-        several = len(self.kept) > 1
-        how = [f"{one.phase}: {one.describe()}" if several else one.describe() for one in self.kept]
-        trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
-        lines.append(f"{trained}; {facts['frozen']}")
-        fine = [one for one in self.kept if one.trains_backbone]
-        if fine and all(one.discarded for one in fine):
-            lines.append("fine-tuning was discarded: the backbone's weights are those it began with")
-        lines += [*self.calibrated.describe(), *filter(None, [self.novelty.describe()])]
-        if facts["quarantined"]:
-            lines.append(f"{facts['quarantined']} file(s) left out: {self.path / 'quarantine.csv'}")
-        slowest = sorted(seconds["stages"].items(), key=lambda stage: -stage[1])[:_STAGES]
-        stages = ", ".join(f"{name} {value:.1f}" for name, value in slowest)
-        lines.append(f"{seconds['total']:.1f} s in all (the longest stages: {stages})")
-        lines += [f"{name:<8}{text}" for name, text in self._named().items()]
-        return "\n".join(lines)
+        from transferkit.runs.finished.describe_run import describe_run
 
-    def _named(self) -> dict[str, str]:
-        """What is to be done next, and where everything lies."""
-        step = self.advice.get("next")
-        named = {"next": step} if step else {}
-        named["run"] = str(self.path)
-        if "saved_model" not in self.refused:
-            named["export"] = str(self.export_folder)
-        named["report"] = str(self.path / "report.html")
-        if "saved_model" not in self.refused:
-            named["predict"] = f"transferkit predict {shlex.quote(str(self.path))} IMAGE_OR_FOLDER"
-        return named
+        return describe_run(self)
 
     @property
     def advice(self) -> dict[str, str | None]:
         """``weakest``: the class that is found least often; ``next``: what to improve first. Each a line."""
         return dict(self._facts.get("advice") or {})
-
-    def _measured(self) -> str:
-        """The main figure, its interval, what it was measured on."""
-        split = self._facts["held_out"]
-        low, high = self.metrics.get("accuracy_low"), self.metrics.get("accuracy_high")
-        share = 100 * self.recipe.evaluation.confidence
-        interval = f" ({share:g} % interval {low:.3f} to {high:.3f})" if low is not None else ""
-        rule = "all labels right" if self.thresholds else "accuracy"
-        count = f"{self._facts['images'][split]} {'validation' if split == 'val' else split}"
-        return (
-            f"{rule} {self.metrics['accuracy']:.3f}{interval} on {count} images, "
-            f"{len(self.classes)} classes{self.independence.beside(split)}"
-        )
 
     def evaluate(
         self,
@@ -336,11 +270,12 @@ class Run:
         Returns:
             One prediction a file; its ``error`` says where one could not be read.
         """
+        from transferkit.data.in_memory import images_in
         from transferkit.runs.prediction.image_files import image_files
 
         if isinstance(paths, str | os.PathLike):
             paths = [paths]
-        images = _images(paths)
+        images = images_in(paths)
         if images is not None:
             return list(self._exported.predict_images(images, top=top))
         return list(self._exported.predict(image_files(paths), top=top))
@@ -382,63 +317,15 @@ class Run:
             UserError: the backbone is one opaque function, such as a module of TensorFlow Hub.
         """
         start_tensorflow()
-        from transferkit.backbones.functional import FunctionalBackbone
-        from transferkit.runs.finished.restore import restore
+        from transferkit.runs.finished.restore import restore_model
 
-        parts, network = restore(self)
-        if not isinstance(parts.backbone, FunctionalBackbone):
-            expected = "a backbone whose layers Keras knows"
-            hint = "its SavedModel can be loaded with tf.saved_model.load"
-            raise UserError(fault("run.model", self.recipe.backbone.name, expected, hint))
-        from transferkit.export.plain_keras import plain_model
-
-        return plain_model(parts.backbone, network)
+        return restore_model(self)
 
     @cached_property
     def _exported(self) -> Exported:
         from transferkit.runs.prediction.predict import Exported
 
         return Exported(self.export_folder)
-
-
-def _images(given: Any) -> list[Any] | None:
-    """The images of what :meth:`Run.predict` was given; None where it was given names of files."""
-    from transferkit.data.in_memory import is_image
-
-    if is_image(given):
-        return list(given) if len(getattr(given, "shape", ())) == 4 else [given]
-    return list(given) if isinstance(given, list | tuple) and given and is_image(given[0]) else None
-
-
-def _read_facts(file: Path) -> dict[str, Any]:
-    """What ``metrics.json`` holds, as far as it is what a run writes.
-
-    Raises:
-        UserError: it cannot be read, or is something else; says what is missing.
-    """
-    hint = "it is damaged; the run has to be made again, or its folder brought back"
-    try:
-        facts = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(fault(str(file), hint=f"it cannot be read: {error.strerror}")) from None
-    except ValueError as error:
-        raise UserError(fault(str(file), hint=f"{hint} ({error})")) from None
-    if not isinstance(facts, dict):
-        raise UserError(fault(str(file), type(facts).__name__, "an object", hint))
-    _check_facts(file, facts, ("metrics", "classes"))
-    return facts
-
-
-def _check_facts(file: Path, facts: dict[str, Any], keys: Iterable[str]) -> None:
-    wrong = [key for key in keys if not isinstance(facts.get(key), _FACTS[key])]
-    if wrong:
-        hint = "it is damaged; the run has to be made again, or its folder brought back"
-        raise UserError(fault(str(file), None, f"the keys {', '.join(wrong)} as a run writes them", hint))
-
-
-def _worded(thresholds: dict[str, float], most: int = 8) -> str:
-    shown = ", ".join(f"{name} from {value:.2f}" for name, value in list(thresholds.items())[:most])
-    return f"a label counts: {shown}" + (" …" if len(thresholds) > most else "")
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
