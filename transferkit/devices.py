@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from transferkit.cluster.cluster import Cluster, current
+from transferkit.cluster.place import take_from_slurm
 from transferkit.errors import UserError, fault
 from transferkit.recipe.device_names import read_strategy
 from transferkit.recipe.sections import Devices
@@ -48,6 +50,8 @@ class ChosenDevices:
     @property
     def replicas(self) -> int:
         """Over how many devices, of all workers, each batch of a step is divided."""
+        if self.kind == "multi_worker":
+            return workers_told()
         return 1 if self.strategy is None else int(self.strategy.num_replicas_in_sync)
 
     @property
@@ -55,12 +59,20 @@ class ChosenDevices:
         """Whether something else than CPUs computes."""
         return any("CPU" not in name.upper() for name in self.names)
 
+    @property
+    def cluster(self) -> Cluster | None:
+        """The workers that this process trains in step with; None where it has joined none."""
+        return current() if self.kind == "multi_worker" else None
+
     def scope(self) -> AbstractContextManager[Any]:
         """Within it, variables are made where the strategy wants them."""
         return nullcontext() if self.strategy is None else self.strategy.scope()
 
     def run_config(self) -> dict[str, Any]:
         """What an Estimator's RunConfig is told of them."""
+        if self.cluster is not None:
+            # A loop inside the graph may have another length on another worker, whose sums then do not meet.
+            return {"steps_per_loop": 1}
         return {
             "train_distribute": self.strategy,
             "eval_distribute": self.strategy,
@@ -98,8 +110,10 @@ def check_devices(section: Devices) -> None:
     kind, numbers = read_strategy(section.strategy)
     if kind in ("auto", "cpu", "mirrored"):
         return
+    if kind == "multi_worker":
+        take_from_slurm()
     if kind == "multi_worker" and workers_told() == 0:
-        expected = "a cluster in TF_CONFIG, which is not set"
+        expected = "a cluster in TF_CONFIG, which is not set, or in Slurm's variables of a step"
         hint = "each worker's environment names all workers and its own place among them"
         raise UserError(fault(_KEY, kind, expected, hint))
     if kind == "gpu":
@@ -145,16 +159,19 @@ def _chosen(wanted: str, xla: Any, precision: str, _cluster: str | None) -> Chos
     why = f"{_KEY} says so"
     if kind == "auto":
         kind, why = _automatic()
-    if kind in ("multi_worker", "tpu"):
+    if kind == "tpu":
         strategy = _named(kind)
         names = tuple(strategy.extended.worker_devices)
+    elif kind == "multi_worker":
+        # Workers add up what each has computed on one device (transferkit.cluster).
+        strategy, names = None, _local("mirrored", wanted, ())[:1]
     else:
         names = _local(kind, wanted, numbers)
         kind = "mirrored" if len(names) > 1 else kind
         strategy = _of_names(kind, names)
     # XLA compiles a step of one device; TensorFlow compiles a TPU's by itself.
     jit = xla is True or (xla == "auto" and kind == "gpu")
-    if jit and len(names) > 1 and kind != "tpu":
+    if jit and (len(names) > 1 or kind == "multi_worker") and kind != "tpu":
         expected = '"auto" or false where several devices share a step'
         raise UserError(fault("devices.xla", True, expected, "XLA compiles a step of one device"))
     return ChosenDevices(kind, names, why, strategy, jit and kind != "tpu", xla == "auto", precision)

@@ -130,6 +130,10 @@ def test_weights_that_are_no_numbers_are_named(photos, tmp_path):
         ('{"cluster": {"worker": ["a:1"]}}', "a type and an index"),
         ('{"cluster": "x", "task": {"type": "worker", "index": 0}}', "TF_CONFIG"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 7}}', "less than 1"),
+        (
+            '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
+            "one of chief",
+        ),
         ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}', "the chief"),
         ('{"model_dir": "/elsewhere"}', "a run has its own folder"),
         ('{"task": {"type": "ps", "index": 0}}', "TF_CONFIG"),
@@ -142,7 +146,7 @@ def test_a_tf_config_that_no_run_can_have_is_refused_before_anything_is_written(
 ):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(UserError, match=said) as raised:
-        transferkit.retrain(data=photos, backbone="embedded", run=tmp_path / "run", quiet=True)
+        transferkit.retrain(data=photos, backbone="embedded", run=tmp_path / "run", quiet=True, devices="cpu")
     assert len(raised.value.faults) == 1
     assert not list(tmp_path.iterdir())
 

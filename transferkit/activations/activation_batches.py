@@ -50,6 +50,7 @@ def dataset(
     start_step: int = 0,
     drop_remainder: bool = False,
     weights: np.ndarray | None = None,
+    mine: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """A data set of whole batches.
 
@@ -65,15 +66,21 @@ def dataset(
         start_step: steps of the first epoch that are passed over.
         drop_remainder: leaves out the last batch of an epoch where it is smaller.
         weights: float ``[n]``: a weight for each item, handed out beside the label.
+        mine: bool ``[n]``: of each batch only these items are given; the others need have no activations.
+            Where a batch has none of them, one row of zeros with a weight of 0 stands for them.
 
     Returns:
         Elements ``(x, y)`` or ``(x, y, w)``: float32 ``[b, *shape]``, labels ``[b, …]``, weights ``[b]``.
+        With ``mine`` they are ``(x, y, w, place, whole)``: also int64 ``[b]``, where in the whole batch each
+        item stands, and int64 ``[]``, how many items that has.
 
     Raises:
         IndexError: an item is unreadable.
         ValueError: lengths do not fit, or there is no whole batch.
     """
-    reader = _Reader(activations, indices, labels, weights, batch_size, seed)
+    if mine is not None:
+        weights = np.ones(len(mine), np.float32)
+    reader = _Reader(activations, indices, labels, weights, batch_size, seed, mine)
     steps = epoch_steps(len(reader), batch_size, drop_remainder)
     if not steps:
         raise ValueError(f"{len(reader)} item(s) give no batch of {batch_size}")
@@ -107,13 +114,18 @@ class _Reader:
         weights: np.ndarray | None,
         batch_size: int,
         seed: int | None,
+        mine: np.ndarray | None,
     ) -> None:
-        self._rows = activations.rows[np.asarray(indices, np.int64)]
+        indices = np.asarray(indices, np.int64)
+        self._some = mine is not None
+        self._mine = np.ones(len(indices), bool) if mine is None else mine
+        self._rows = np.full((len(indices), *activations.rows.shape[1:]), -1)
+        self._rows[self._mine] = activations.rows[indices[self._mine]]
         self._columns = [np.asarray(labels)] + ([] if weights is None else [np.asarray(weights, np.float32)])
         if any(len(column) != len(self._rows) for column in self._columns):
             lengths = [len(self._rows), *map(len, self._columns)]
             raise ValueError(f"indices, labels and weights have lengths {lengths}, expected one length")
-        if (self._rows < 0).any():
+        if (self._rows[self._mine] < 0).any():
             raise IndexError("an unreadable image has no activations")
         self._array = activations.array
         self._batch_size = batch_size
@@ -130,14 +142,28 @@ class _Reader:
         specs = [tf.TensorSpec([length, *self._array.shape[1:]], tf.float32)]
         for column in self._columns:
             specs.append(tf.TensorSpec([length, *column.shape[1:]], tf.as_dtype(column.dtype)))
+        if self._some:
+            specs += [tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)]
         return specs
 
     def batch(self, epoch: int, step: int) -> list[np.ndarray]:
         order, rows = self._drawn(epoch)
         here = slice(step * self._batch_size, (step + 1) * self._batch_size)
         picked = order[here]
+        if self._some:
+            return self._own_part(picked, rows[here])
         x = self._array[rows[here]].astype(np.float32, copy=False)
         return [x, *(column[picked] for column in self._columns)]
+
+    def _own_part(self, picked: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+        """Those of a batch that are this reader's own, their places in it, and its length."""
+        place, whole = np.flatnonzero(self._mine[picked]), np.array(len(picked))
+        if len(place):
+            x = self._array[rows[place]].astype(np.float32, copy=False)
+            return [x, *(column[picked[place]] for column in self._columns), place, whole]
+        nothing = [np.zeros_like(column[:1]) for column in self._columns]
+        x = np.zeros((1, *self._array.shape[1:]), np.float32)
+        return [x, *nothing, np.zeros(1, np.int64), whole]
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Order of an epoch, and the row that each item is read from in it."""

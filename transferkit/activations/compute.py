@@ -27,9 +27,11 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.activations.feature_request import FeatureRequest
+from transferkit.activations.index import digests_of
 from transferkit.activations.prefix_engine import CutLike
 from transferkit.activations.prefix_pass import PrefixPass
 from transferkit.activations.rows import Rows
+from transferkit.activations.store import Store
 from transferkit.activations.views import Views
 from transferkit.activations.writer import HalfOverflow
 from transferkit.data.pixels.decoding import Decoding
@@ -37,7 +39,7 @@ from transferkit.data.reader import Unreadable
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
 
-__all__ = ["HALF_FROM_BYTES", "Activations", "ComputeSettings", "CutLike", "Stats", "compute"]
+__all__ = ["HALF_FROM_BYTES", "Activations", "ComputeSettings", "CutLike", "Stats", "compute", "keep"]
 
 _log = logging.getLogger("transferkit.activations")
 
@@ -134,12 +136,7 @@ def compute(
     kept = settings.dtype
     if kept == "auto":
         kept = "float16" if 4 * width > HALF_FROM_BYTES else "float32"
-    identity: dict[str, Any] = {
-        "cut": cut.fingerprint,
-        **decoding.identity(),
-        **(views.identity() if views else {}),
-    }
-    store = cache.store(identity, tuple(cut.shape), kept, settings.label)
+    store = _store(cache, cut, decoding, kept, views, settings.label)
     done = PrefixPass(cut, cache, store, wanted, decoding, settings, progress, say)
     try:
         array = done.rows(wanted.count * width * np.dtype(kept).itemsize)
@@ -160,3 +157,33 @@ def compute(
         bytes=array.nbytes,
     )
     return Activations(wanted.rows(done.good), array, wanted.failures(done.reasons), stats)
+
+
+def keep(
+    cut: CutLike, hashes: Sequence[str], rows: np.ndarray, decoding: Decoding, settings: ComputeSettings
+) -> None:
+    """Puts rows that were computed elsewhere where :func:`compute` finds them.
+
+    Args:
+        cut: the frozen prefix that gave them; so are ``decoding`` and ``settings``.
+        hashes: content hash of each image.
+        rows: ``[len(hashes), *cut.shape]``, float32 or float16: what they are kept in.
+        decoding: see there.
+        settings: say which cache.
+    """
+    cache = Cache(writable_cache_folder(settings.cache_dir), settings.max_bytes)
+    store = _store(cache, cut, decoding, rows.dtype.name, None, settings.label)
+    digests, first = np.unique(digests_of(list(hashes)), return_index=True)
+    store.add(digests, rows[first], lambda count: cache.make_room(count, store))
+
+
+def _store(
+    cache: Cache, cut: CutLike, decoding: Decoding, dtype: str, views: Views | None, label: str
+) -> Store:
+    """Where the activations of a cut are kept."""
+    identity: dict[str, Any] = {
+        "cut": cut.fingerprint,
+        **decoding.identity(),
+        **(views.identity() if views else {}),
+    }
+    return cache.store(identity, tuple(cut.shape), dtype, label)

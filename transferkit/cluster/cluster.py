@@ -22,7 +22,7 @@ from transferkit.cluster.place import Place, read_place
 from transferkit.errors import UserError, fault
 from transferkit.tensorflow_startup import start_tensorflow
 
-__all__ = ["Cluster", "ClusterError", "joined"]
+__all__ = ["Cluster", "ClusterError", "current", "joined"]
 
 # Keys of sums among TensorFlow's own, which count from 1.
 _GROUP, _EAGER, _IN_GRAPH = 7_340_001, 1_000_000, 1_000_000_000
@@ -85,6 +85,16 @@ class Cluster:
     def barrier(self) -> None:
         """Waits until all workers are here."""
         self._total(np.zeros(1, np.float32))
+
+    def part(self) -> None:
+        """The end of what workers do together: each may end its process after this."""
+        import tensorflow as tf
+
+        self.barrier()
+        # Who ends at once takes along what others are still to be told. Where this second sum fails, all have
+        # had the first.
+        with contextlib.suppress(tf.errors.OpError):
+            self.barrier()
 
     def bytes_of(self, worker: int, data: bytes | None = None) -> bytes:
         """What one worker gives, on all of them.
@@ -217,6 +227,11 @@ def _summed(count: int) -> Any:
 
 
 _joined: Cluster | None = None
+
+
+def current() -> Cluster | None:
+    """The cluster that this process has joined."""
+    return _joined
 
 
 def joined(say: Callable[[str], None], seconds: float = _JOIN_SECONDS) -> Cluster:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.heads._base import ClosedForm, Head, Known
+from transferkit.heads._base import ClosedForm, Divided, Head, Known
 from transferkit.heads._branches import design_from
 from transferkit.heads._describe import choice_of, describe_choice
 from transferkit.heads._make import ReadyHead, head_spec, make_head
@@ -12,6 +12,7 @@ Base = Head
 __all__ = [
     "Base",
     "ClosedForm",
+    "Divided",
     "Head",
     "Known",
     "ReadyHead",

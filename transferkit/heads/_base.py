@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,7 +14,20 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-__all__ = ["ClosedForm", "Head", "Known"]
+__all__ = ["ClosedForm", "Divided", "Head", "Known"]
+
+
+@dataclass(frozen=True)
+class Divided:
+    """Training images of which each of several workers has some.
+
+    Attributes:
+        places: int64 ``[n]``, ascending: which of the ``N`` images this worker has the features of.
+        total: the sum over workers of an array float64; all ask for the same sums in the same order.
+    """
+
+    places: np.ndarray
+    total: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -27,12 +40,14 @@ class Known:
         levels: name to number of features of the levels that a feature vector is made of, in their order.
         seconds: that may be spent on choosing; None for any.
         choice: kind, levels and width of what an earlier fit chose: nothing else is judged then.
+        divided: where several workers have the features, for heads that add up their sums; None else.
     """
 
     groups: np.ndarray
     levels: Mapping[str, int]
     seconds: float | None = None
     choice: Sequence[tuple[str, tuple[str, ...], float]] = ()
+    divided: Divided | None = None
 
 
 class Head(Component):
@@ -117,6 +132,8 @@ class ClosedForm(Head):
     closed_form: ClassVar[bool] = True
     # True: where the backbone shows no stages, its own features do; else that is an error.
     takes_what_there_is: ClassVar[bool] = False
+    # True: with at least as many images as features, workers can add up sums over the images of each.
+    adds_up: ClassVar[bool] = False
 
     features: Literal["last", "levels", "all"] | tuple[str, ...] = Field(
         "last",
@@ -144,7 +161,8 @@ class ClosedForm(Head):
         """As of :meth:`Head.fit`, or a :class:`~transferkit.heads._branches.Found` that brings the layer too.
 
         Args:
-            known: what else is known of the images; None: nothing.
+            known: what else is known of the images; None: nothing. With its ``divided`` the features are
+                float32 ``[n, D]``, of this worker's images alone, and the labels those of all.
         """
         raise NotImplementedError
 

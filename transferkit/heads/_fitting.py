@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from transferkit.heads._base import Divided
 from transferkit.heads._branches import Kind, arc_cosine, hidden_values
 from transferkit.heads._closed import best_scale
 from transferkit.heads._penalised import LEAST, Penalised, dual, primal
@@ -48,13 +49,27 @@ class Targets:
 
 
 class Rows:
-    """Features float32 ``[N, D]``, with what several fits on them share."""
+    """Features float32 ``[N, D]``, with what several fits on them share.
 
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = values
+    Args:
+        values: the features; of some of the images where they are ``divided`` over workers.
+        count: ``N``, by default their number.
+        divided: which images they are of, where several workers have them.
+    """
+
+    def __init__(self, values: np.ndarray, count: int | None = None, divided: Divided | None = None) -> None:
+        self.values, self.divided = values, divided
+        self._count = len(values) if count is None else count
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._count
+
+    def of(self, chosen: np.ndarray) -> np.ndarray:
+        """The features of some images, which must be this worker's own."""
+        if self.divided is not None:
+            chosen = np.searchsorted(self.divided.places, chosen)
+        found: np.ndarray = self.values[chosen]
+        return found
 
     @property
     def width(self) -> int:
@@ -172,7 +187,7 @@ def fit_branch(
             # Centring overwrites what it is given.
             path = dual(rows.inner.copy(), targets.wanted, targets.weights, rows.width, rows.energy)
             return Fit(path, [], lambda found: rows.values.T.astype(np.float64) @ found, rows.middle)
-        path = primal(lambda chosen: rows.values[chosen], targets.wanted, targets.weights, judged, seed)
+        path = primal(rows.of, targets.wanted, targets.weights, judged, seed, rows.divided)
         return Fit(path, [], lambda found: found)
     if kind == "relu":
         return _random(rows, targets, units, seed, judged)

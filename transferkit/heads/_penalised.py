@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from transferkit.heads._base import Divided
+
 __all__ = ["LEAST", "Penalised", "dual", "primal"]
 
 # The weakest penalty as a share of the largest eigenvalue. Features are float32 and two engines differ by
@@ -105,6 +107,7 @@ def primal(
     weights: np.ndarray,
     most: int | None = None,
     seed: int = 0,
+    divided: Divided | None = None,
 ) -> Penalised:
     """The decomposition of ``X'X``: for more samples than features.
 
@@ -114,17 +117,22 @@ def primal(
         weights: float64 ``[N]``, above 0.
         most: samples that are judged at most; None for as many as memory is reasonable for.
         seed: draws them where they are fewer.
+        divided: where each of several workers has the features of some samples: only of those they are asked
+            for, and the sums are added up. All workers get the same decomposition.
     """
     count = len(targets)
-    width = rows(np.arange(1)).shape[1]
+    own = np.arange(count) if divided is None else divided.places
+    total = (lambda array: array) if divided is None else divided.total
+    width = rows(own[:1]).shape[1]
     share = weights / weights.sum()
     size = max(1, _BLOCK // width)
-    blocks = [np.arange(start, min(start + size, count)) for start in range(0, count, size)]
+    blocks = [own[start : start + size] for start in range(0, len(own), size)]
     middle, energy = np.zeros(width), 0.0
     for block in blocks:
         part = rows(block).astype(np.float64)
         middle += share[block] @ part
         energy += float(weights[block] @ np.sum(np.square(part), axis=1))
+    middle, energy = total(middle), float(total(np.array([energy]))[0])
     level = share @ targets
     roots = np.sqrt(weights)
     gram, crossed = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
@@ -132,12 +140,16 @@ def primal(
         part = roots[block, None] * (rows(block) - middle)
         gram += part.T @ part
         crossed += part.T @ (roots[block, None] * (targets[block] - level))
+    gram, crossed = total(gram), total(crossed)
     values, vectors = np.linalg.eigh(gram)
     limit = most or max(1000, _JUDGED_BYTES // (8 * width))
     judged = np.arange(count)
     if count > limit:
         judged = np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
-    basis = (roots[judged, None] * (rows(judged) - middle)) @ vectors
+    known = np.flatnonzero(np.isin(judged, own))
+    basis = np.zeros((len(judged), width))
+    basis[known] = (roots[judged[known], None] * (rows(judged[known]) - middle)) @ vectors
+    basis = total(basis)
 
     def back(inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         kernel = vectors @ inverse

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from pydantic import Field
 
@@ -18,6 +20,8 @@ class Ridge(ClosedForm):
     prediction of every image for every penalty (Allen's PRESS); copies of an image are left out with it. The
     penalty and the scale of the logits with the least held-out log loss are taken.
     """
+
+    adds_up: ClassVar[bool] = True
 
     penalties: tuple[float, ...] = Field(
         (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1, description="those to choose from"
@@ -38,7 +42,8 @@ class Ridge(ClosedForm):
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
-        rows = Rows(lengths_1(features) if self.normalise else features)
+        divided = None if known is None else known.divided
+        rows = Rows(lengths_1(features) if self.normalise else features, len(labels), divided)
         fit = fit_branch("linear", rows, targets, seed=seed)
         best = choose(fit.path, self.penalties, targets, [None if known is None else known.groups])
         return fit.weights(best.penalty, best.scale, targets.half)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transferkit.cluster.cluster import Cluster
+from transferkit.cluster.place import read_place
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.interruption import resumable, resume_hint
@@ -15,6 +17,7 @@ from transferkit.keras_settings import prepare_import
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
+from transferkit.runs.checks.check_cluster import is_shared
 from transferkit.runs.checks.interrupted import interrupted_recipe
 from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
@@ -22,6 +25,7 @@ from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.request import RunRequest
 from transferkit.runs.run_context import RunContext
+from transferkit.runs.together import follow, meet_all, own_places, share_images, share_recipe
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
 
@@ -81,6 +85,7 @@ def retrain(
         The finished run.
 
     Raises:
+        SystemExit: with 0, on a worker that is not the chief, once the chief has finished the run.
         UserError: what the user gave cannot be run; nothing was written.
         GateError: the run is finished and in its place, but misses a gate.
     """
@@ -99,10 +104,19 @@ def _retrain(asked: RunRequest, began: float) -> Run:
     if request.resume and request.run is None:
         raise UserError(fault("--resume", hint="say which run to continue with --run DIR"))
     new = None if request.resume else _new_recipe(request)
+    worker = read_place() if new is None or is_shared(new) else None
+    if worker is not None and not worker.is_chief:
+        own = own_places(new) | dict(_data_path(request))
+        follow(new, own, open_progress(request.quiet), "start all again with --resume")
+        raise SystemExit(0)
     place = RunFolder(request.run if request.run is not None else _default_place(new))
     hint = resume_hint(str(place.path), lambda: place.resumable)
     with place.held(), resumable(hint):
         return _run(new or interrupted_recipe(place, request), place, request, began)
+
+
+def _data_path(request: RunRequest) -> list[tuple[str, Any]]:
+    return [one for one in request.overrides if not isinstance(one, str) and one[0] == "data.path"]
 
 
 def _run(resolved: Recipe, place: RunFolder, request: RunRequest, began: float) -> Run:
@@ -114,12 +128,26 @@ def _run(resolved: Recipe, place: RunFolder, request: RunRequest, began: float) 
     demanded = request.fail_under if request.fail_under is not None else resolved.evaluation.fail_under
     wanted = gates.parse(demanded)
     progress = open_progress(request.quiet)
+    cluster = meet_all(progress) if is_shared(resolved) else None
+    if cluster is None:
+        return _work(resolved, request, RunContext(place, wanted, progress, began, request.resume), None)
+    with cluster.watched(f"continue with --resume, with {cluster.count} workers"):
+        share_recipe(cluster, resolved)
+        return _work(resolved, request, RunContext(place, wanted, progress, began, request.resume), cluster)
+
+
+def _work(resolved: Recipe, request: RunRequest, context: RunContext, cluster: Cluster | None) -> Run:
+    """All of a run once its recipe is known to be sound, and all its workers are there."""
+    place, progress = context.place, context.progress
     images = prepare(resolved, progress)
     if request.resume:
         images = same_data(place.partial if resolved.sweep is None else place.partial / "trials", images)
+    demanded = request.fail_under if request.fail_under is not None else resolved.evaluation.fail_under
     gates.parse(demanded, images.classes)
     for note in images.notes:
         progress.say(note)
+    if cluster is not None:
+        share_images(cluster, images)
 
     # TensorFlow and Keras load only now, when all that can be refused without them has been.
     with progress.stage("start", doing="loading TensorFlow and Keras"):
@@ -129,9 +157,11 @@ def _run(resolved: Recipe, place: RunFolder, request: RunRequest, began: float) 
             from transferkit.runs.sweep.run_sweep import run_sweep
 
     run_all = execute if resolved.sweep is None else run_sweep
-    evaluation = run_all(resolved, images, RunContext(place, wanted, progress, began, request.resume))
+    evaluation = run_all(resolved, images, context)
+    if cluster is not None:
+        cluster.part()  # the others have waited for the run to be in its place
     finished = Run(place.path)
-    gates.check(evaluation, wanted)
+    gates.check(evaluation, context.gates)
     return finished
 
 
@@ -139,13 +169,20 @@ def _new_recipe(request: RunRequest) -> Recipe:
     """The recipe of a new run, once all that can be known beforehand is known to be right with it."""
     run = request.run
 
+    def check_place() -> None:
+        worker = read_place()
+        if run is not None and (worker is None or worker.is_chief):
+            RunFolder(run).check(request.overwrite, resume=False)
+
     def more(recipe: Recipe) -> Iterator[str]:
         """What is wrong with the run beside its recipe."""
         if recipe.data.path is None:
             yield missing_data()
         yield from collect(
             lambda: gates.parse(request.fail_under),
-            lambda: RunFolder(run).check(request.overwrite, resume=False) if run is not None else None,
+            lambda: (
+                RunFolder(run).check(request.overwrite, resume=False) if run is not None and chief() else None
+            ),
         )
 
     return checked_recipe(request.recipe, request.overrides, components=True, more=more, **request.values)

@@ -10,20 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.activation_batches import dataset
-from transferkit.activations.compute import Activations, compute
-from transferkit.activations.compute_settings import ComputeSettings
+from transferkit.activations.compute import Activations
 from transferkit.activations.row_columns import Columns
-from transferkit.activations.side_by_side import SideBySide
-from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
 from transferkit.training.augmented_batches import make_direct, make_mixer, make_views, trains_through
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
+from transferkit.training.pass_images import pass_images
 from transferkit.training.progress import Progress
+from transferkit.training.shares import Shares
 
-__all__ = ["EVALUATION_BATCH", "CutFeatures", "extract_features", "pass_images"]
+__all__ = ["EVALUATION_BATCH", "CutFeatures", "extract_features"]
 
 EVALUATION_BATCH = 256
 # Training images that pass the frozen prefix although training does not need it: the features' mean and scale
@@ -42,6 +41,7 @@ class CutFeatures:
         viewed: int64 ``[M]``: the run's images that have views, ascending.
         mix: mixes a training batch (:func:`transferkit.training.augmented_batches.make_mixer`), or None.
         direct: where training passes the whole network: gives the training batches, as images.
+        mine: bool ``[N]``: the images that this worker trains on, where several train in step; None for all.
     """
 
     activations: Activations
@@ -50,6 +50,7 @@ class CutFeatures:
     viewed: np.ndarray | None = None
     mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
     direct: EndToEnd | None = None
+    mine: np.ndarray | None = None
 
     def narrow(self, columns: np.ndarray) -> CutFeatures:
         """The same with some of the features, of those that it has in their order.
@@ -66,6 +67,11 @@ class CutFeatures:
             return self
         views = None if self.views is None else some(self.views)
         return replace(self, activations=some(self.activations), views=views)
+
+    @property
+    def view_count(self) -> int:
+        """How many views of each image are trained on: one where they are shown as they are."""
+        return 1 if self.views is None else int(self.views.rows.shape[1])
 
     def kept_of(self, indices: np.ndarray) -> np.ndarray:
         """Those of the images that have activations: all of them, but where training needs none."""
@@ -97,7 +103,8 @@ class CutFeatures:
         """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone.
 
         Where there are views, each epoch draws one of each image. They are ``{"images"}`` where training
-        passes the whole network.
+        passes the whole network. Where several workers train in step each gets its own part of every batch,
+        as :mod:`transferkit.transfer.shared_step` takes it.
         """
         if self.direct is not None:
             return self.direct.epoch(indices, labels, batch_size, seed, epoch)
@@ -105,6 +112,10 @@ class CutFeatures:
             source, items = self.activations, self.kept[indices]
         else:
             source, items = self.views, self._of_views(indices)
+        if self.mine is not None:
+            mine = self.mine[indices]
+            parts = dataset(source, items, labels, batch_size, seed=seed, start_epoch=epoch, mine=mine)
+            return parts.map(_with_place)
         batches = dataset(source, items, labels, batch_size, seed=seed, start_epoch=epoch)
         if self.mix is not None:
             mix = self.mix
@@ -125,6 +136,13 @@ def _with_name(activations: Any, labels: Any) -> tuple[dict[str, Any], Any]:
     return {"activations": activations}, labels
 
 
+@tf.autograph.experimental.do_not_convert
+def _with_place(
+    activations: Any, labels: Any, weight: Any, place: Any, whole: Any
+) -> tuple[dict[str, Any], Any]:
+    return {"activations": activations, "weight": weight, "place": place, "whole": whole}, labels
+
+
 def extract_features(
     cut: Any,
     size: tuple[int, int],
@@ -133,6 +151,7 @@ def extract_features(
     progress: Progress,
     augment: bool = False,
     fitting: bool = True,
+    shares: Shares | None = None,
 ) -> tuple[Images, CutFeatures]:
     """Passes the images through the frozen prefix; those that cannot be decoded are set aside.
 
@@ -146,6 +165,7 @@ def extract_features(
             out those that will pass the whole network in every epoch anyway.
         fitting: of these pass a sample all the same, to fit on (:attr:`CutFeatures.kept` says which), and
             decode the rest once, to find those that cannot be.
+        shares: of several workers, of which each passes its own; none of them passes the whole network.
 
     Returns:
         The images that are left, and their activations.
@@ -158,9 +178,14 @@ def extract_features(
     through = augment and trains_through(recipe)
     if through:
         chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)
-    activations = pass_images(cut, size, images, chosen, recipe, progress)
+    if shares is None:
+        activations = pass_images(cut, size, images, chosen, recipe, progress)
+    else:
+        activations = shares.pass_images(cut, size, images, chosen, progress)
     kept = np.full(len(images), -1)
     kept[chosen] = np.arange(len(chosen))
+    if shares is not None:
+        kept[chosen[activations.rows < 0]] = -1
     failed = [(int(chosen[one.index]), one.reason) for one in activations.failures]
     if through and fitting:
         rest = np.setdiff1d(np.arange(len(images)), chosen)
@@ -168,7 +193,7 @@ def extract_features(
     if failed:
         kept = np.delete(kept, sorted(index for index, _ in failed))
         images = images.without(sorted(failed), recipe.data)
-    cut_features = CutFeatures(activations, kept)
+    cut_features = CutFeatures(activations, kept, mine=None if shares is None else shares.mine(images))
     if through:
         return images, replace(
             cut_features,
@@ -180,98 +205,12 @@ def extract_features(
         views = make_views(recipe)
         if views is not None:
             train = images.of_split("train")
-            kept_views = pass_images(cut, size, images, train, recipe, progress, views)
+            if shares is None:
+                kept_views = pass_images(cut, size, images, train, recipe, progress, views)
+            else:
+                kept_views = shares.pass_images(cut, size, images, train, progress, views)
             cut_features = replace(cut_features, views=kept_views, viewed=train)
     return images, cut_features
-
-
-def pass_images(
-    cut: Any,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    recipe: Recipe,
-    progress: Progress,
-    views: Views | None = None,
-) -> Activations:
-    """What the frozen prefix gives for some of the images, found in the cache or computed.
-
-    Args:
-        cut: the frozen prefix.
-        size: height and width in pixels.
-        images: of the run.
-        chosen: int64 ``[M]``: which of them.
-        recipe: says which engine, which cache.
-        progress: shows them.
-        views: augmented views to pass instead of the images themselves.
-    """
-    if cut.kept_parts:
-        return _side_by_side(cut, size, images, chosen, recipe, progress, views)
-    items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
-    name = "images" if views is None else "views"
-    with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
-        activations = compute(
-            cut if cut.kept_as is None else cut.kept_as,
-            items,
-            Decoding.of(recipe.data, size),
-            ComputeSettings.of(recipe.activations, f"{recipe.backbone.name} at {_place(cut)}"),
-            views=views,
-            progress=lambda done, total: stage.update(done),
-            say=progress.say,
-        )
-    if cut.columns is None:
-        return activations
-    if activations.stats.computed:
-        progress.say(
-            f"levels: {activations.stats.computed} images passed the backbone for the outputs of all its "
-            "stages, which are kept: another choice of levels needs no pass"
-        )
-    return replace(activations, array=Columns(activations.array, cut.columns))
-
-
-def _side_by_side(
-    cut: Any,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    recipe: Recipe,
-    progress: Progress,
-    views: Views | None,
-) -> Activations:
-    """As of :func:`pass_images`, for several networks: each passes, and is kept, by itself."""
-    sources: list[list[tuple[Any, np.ndarray]]] = []
-    passed: list[Activations] = []
-    for part in cut.kept_parts:
-        section = recipe.backbone.model_copy(update={"name": part.name})
-        named = recipe.model_copy(update={"backbone": section})
-        own = []
-        for one in (part.cut, part.mirrored):
-            if one is None:
-                continue
-            found = pass_images(one, size, images, chosen, named, progress, views)
-            array = found.array if part.columns is None else Columns(found.array, part.columns)
-            own.append((array, found.rows.reshape(-1)))
-            passed.append(found)
-        sources.append(own)
-    joined = SideBySide(sources)
-    rows = np.arange(len(joined)).reshape(passed[0].rows.shape)
-    for found in passed:
-        rows[found.rows < 0] = -1
-    failures = {one.index: one for found in passed for one in found.failures}
-    stats = [one.stats for one in passed]
-    total = replace(
-        stats[0],
-        computed=max(one.computed for one in stats),
-        found=min(one.found for one in stats),
-        seconds=sum(one.seconds for one in stats),
-        bytes=sum(one.bytes for one in stats),
-    )
-    return Activations(rows, joined, tuple(failures[index] for index in sorted(failures)), total)
-
-
-def _place(cut: Any) -> str:
-    """What the cache says that it keeps."""
-    return "levels" if cut.kept_as is not None else str(cut.at or "features")
 
 
 def _needed(images: Images, seed: int, sample: int) -> np.ndarray:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.cluster.cluster import Cluster
 from transferkit.freezing import FreezePlan, Proof
-from transferkit.heads import Known, choice_of, describe_choice
+from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import EVALUATION_BATCH, CutFeatures, extract_features
@@ -20,6 +21,7 @@ from transferkit.training.optimizer import build_optimizer
 from transferkit.training.parts import Parts, features_of
 from transferkit.training.phase import MOMENTS, PhaseData, PhaseSetup, train_phase
 from transferkit.training.progress import Progress
+from transferkit.training.shares import Shares
 from transferkit.training.trained import Trained
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
@@ -101,6 +103,8 @@ def train(
     # All phases are planned before the first one trains: a name that the backbone lacks is found at once.
     trained.plans = [(phase, parts.plan(phase)) for phase in recipe.resolved_phases]
     proof = Proof()
+    cluster = parts.devices.cluster
+    shares = None if cluster is None else Shares(cluster, recipe)
     folder: Path | None = None
     samples = len(images.of_split("train"))
     steps = 0
@@ -119,6 +123,7 @@ def train(
                 progress,
                 augment=True,
                 fitting=number == 0,
+                shares=shares,
             )
         if cut_features.direct is not None:
             network.mix = cut_features.mix
@@ -258,27 +263,37 @@ def fit_features(
         The images at the cut that the fitted head needs; None where no head was fitted.
     """
     seed = parts.recipe.seed
-    train = cut_features.kept_of(images.of_split("train"))
+    train = images.of_split("train")
+    if parts.devices.cluster is None:
+        train = cut_features.kept_of(train)
     labels = images.labels[train]
     some = train
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
         # A mean over so many images is known well enough; a closed-form head needs them all.
         some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
-    views = [features_of(network, batches) for batches in cut_features.every_view(some, images.labels[some])]
-    features = np.concatenate(views)
-    network.standardise.fit(features)
+    cluster = parts.devices.cluster
+    divided = None
+    if cluster is not None and _adds_up(network, cut_features, len(some)):
+        features, divided = _own_features(network, cut_features, some, images.labels[some], cluster)
+        network.standardise.fit(features, cluster.total)
+    else:
+        views = _features_of_views(network, cut_features, some, images.labels[some], parts)
+        features = np.concatenate(views)
+        network.standardise.fit(features)
     if not network.head.closed_form:
         return None
     standardised = network.standardise(features).numpy()
+    count = cut_features.view_count
     known = Known(
-        np.concatenate([images.groups_of(train)] * len(views)),
+        np.concatenate([images.groups_of(train)] * count),
         parts.levels,
         seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
         choice_of(parts.chosen),
+        divided,
     )
     with progress.stage("head", total=len(standardised)) as stage:
         with parts.devices.scope():
-            parts.layer = network.head.fit(standardised, np.concatenate([labels] * len(views)), seed, known)
+            parts.layer = network.head.fit(standardised, np.concatenate([labels] * count), seed, known)
         stage.update(len(standardised))
     if network.head.found is None:
         return cut_features
@@ -288,6 +303,46 @@ def fit_features(
     if sentence is not None:
         progress.say(f"head: {sentence}")
     return cut_features.narrow(parts.narrow(levels))
+
+
+def _adds_up(network: Network, cut_features: CutFeatures, images: int) -> bool:
+    """Whether workers find the head from sums over the images of each."""
+    spec = network.head.spec
+    enough = images * cut_features.view_count >= network.head.feature_width
+    return isinstance(spec, ClosedForm) and spec.adds_up and enough
+
+
+def _own_features(
+    network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, cluster: Cluster
+) -> tuple[np.ndarray, Divided]:
+    """Features float32 ``[n, D]`` of this worker's own images, view after view, and which they are."""
+    assert cut_features.mine is not None  # noqa: S101 -- for the type checker: there are several workers
+    own = np.flatnonzero(cut_features.mine[some])
+    parts = [np.zeros((0, network.head.feature_width), np.float32)]
+    if len(own):
+        every = cut_features.every_view(some[own], labels[own])
+        parts += [features_of(network, batches) for batches in every]
+    places = [own + view * len(some) for view in range(cut_features.view_count)]
+    return np.concatenate(parts), Divided(np.concatenate(places), cluster.total)
+
+
+def _features_of_views(
+    network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, parts: Parts
+) -> list[np.ndarray]:
+    """Features float32 ``[len(some), D]`` of images, once for each view; where several workers have them, of
+    all of them on each."""
+    cluster, mine = parts.devices.cluster, cut_features.mine
+    if cluster is None or mine is None:
+        return [features_of(network, batches) for batches in cut_features.every_view(some, labels)]
+    own = mine[some]
+    every = cut_features.every_view(some[own], labels[own]) if own.any() else []
+    views = []
+    for view in range(cut_features.view_count):
+        features = np.zeros((len(some), parts.backbone.feature_width), np.float32)
+        if every:
+            features[own] = features_of(network, every[view])
+        views.append(cluster.total(features))
+    return views
 
 
 def _telling_steps(

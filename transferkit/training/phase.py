@@ -29,6 +29,7 @@ from transferkit.training.history import History
 from transferkit.training.kept_state import Kept, kept_row, prove
 from transferkit.training.optimizer import Rate, phase_steps
 from transferkit.training.progress import Progress, Stage
+from transferkit.training.same_folder import same_folder
 from transferkit.training.validation import Measure
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean
@@ -125,12 +126,17 @@ class _Training:
         self.network, self.phase, self.data, self.setup = network, phase, data, setup
         folder = setup.folder
         folder.mkdir(parents=True, exist_ok=True)
+        self.cluster = setup.devices.cluster
+        over_workers = None
+        if self.cluster is not None:
+            same_folder(self.cluster, folder)
+            over_workers = functools.partial(self.cluster.total_in_graph, key=self.cluster.key())
         self.history = History.open(folder / "history.jsonl", phase.metric)
         self.best_file, self.last_file = folder / "best.npz", folder / "last.npz"
         with setup.devices.scope():
             self.train_loss = EpochMean(data.steps_per_epoch)
         self.estimator = Estimator(
-            make_model_fn(network, setup.optimizer, self.train_loss),
+            make_model_fn(network, setup.optimizer, self.train_loss, over_workers),
             model_dir=str(folder / "checkpoints"),
             config=RunConfig(
                 tf_random_seed=setup.seed,
@@ -157,6 +163,9 @@ class _Training:
                 self.setup.optimizer.build(self.network.trainable_variables)
         if self.history.rows:
             _align(self.history, self.setup.folder / "checkpoints", self.phase.name, self.setup.progress)
+        elif self.cluster is not None:
+            # Machines of other kinds may have rounded otherwise.
+            self.cluster.settle([*self.network.standardise.variables, *self.network.state_variables])
         # Steps of earlier processes.
         self.done = self.history.rows[-1]["step"] if self.history.rows else 0
 
@@ -199,7 +208,11 @@ class _Training:
             # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
             self.judge = _fresh(self.network, self.setup.folder)
         exact = not on_accelerator() and not self.phase.mixed_precision
-        measured = self.judge.evaluate(self.data.validation)
+        if self.cluster is None or self.cluster.is_chief:
+            measured = self.judge.evaluate(self.data.validation)
+        else:
+            row = kept_row(self.history, keeps_last)
+            measured = {"average_loss": row["val_loss"], "accuracy": row["val_accuracy"]}
         variables = self.network.cut.trainable_variables
         return prove(self.phase.name, self.history, keeps_last, measured, exact, variables)
 
@@ -209,7 +222,12 @@ class _Training:
         if stopping and self.history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
             stage.note = f"stopped early after epoch {rows[-1]['epoch']} of {self.epochs}"
             return True
-        if not self.phase.time_budget or time.monotonic() - self.began <= self.phase.time_budget:
+        if not self.phase.time_budget:
+            return False
+        passed = time.monotonic() - self.began
+        if self.cluster is not None:
+            passed = self.cluster.share(passed)
+        if passed <= self.phase.time_budget:
             return False
         if rows[-1]["epoch"] < epoch - 1:
             self._evaluate(epoch - 1, time.perf_counter() - started, stage)
@@ -236,7 +254,10 @@ class _Training:
             # An earlier process trained this epoch and was killed before it had evaluated it: there was
             # nothing to train, so nothing has been read yet.
             variables = [*optimizer.variables, *self.train_loss.variables]
-            _take_over(self.estimator, self.data, self.network, variables)
+            if self.cluster is None or self.cluster.is_chief:
+                _take_over(self.estimator, self.data, self.network, variables)
+            if self.cluster is not None:
+                self.cluster.settle([*self.network.state_variables, *variables])
             self.judge = _fresh(self.network, self.setup.folder)
         else:
             self.hooks, self.judge, self.trained_here = [], self.estimator, True
@@ -245,7 +266,11 @@ class _Training:
     def _evaluate(self, epoch: int, seconds: float, stage: Stage) -> None:
         """Measures the state after an epoch, keeps it where it is the best or the last, and notes it."""
         with _averaged(self.phase, self.setup.optimizer, self.network):
-            self._keep(self._measured(epoch, seconds, stage))
+            if self.cluster is None:
+                self._keep(self._measured(epoch, seconds, stage))
+            else:
+                row = self._measured(epoch, seconds, stage) if self.cluster.is_chief else None
+                self._keep(self.cluster.share(row))
 
     def _measured(self, epoch: int, seconds: float, stage: Stage) -> dict[str, Any]:
         """The history's row of the state as it is."""

@@ -39,12 +39,15 @@ class EpochMean:
             right: bool ``[N]``, which images of the batch were answered right.
             step: scalar, steps done before this one.
         """
-        weight = tf.shape(right)[0]
+        count = tf.cast(tf.shape(right)[0], tf.float32)
+        self.update_counted(value, tf.reduce_sum(tf.cast(right, tf.float32)), count, step)
+
+    def update_counted(self, value: tf.Tensor, right: tf.Tensor, count: tf.Tensor, step: tf.Tensor) -> None:
+        """As :meth:`update`, with how many of ``count`` images were answered right, all float32 scalars."""
         kept = tf.cast(tf.not_equal(tf.cast(step, tf.int64) % self.steps, 0), tf.float32)
-        weight = tf.cast(weight, tf.float32)
-        self.total.assign(kept * self.total.value + weight * value)
-        self.weight.assign(kept * self.weight.value + weight)
-        self.right.assign(kept * self.right.value + tf.reduce_sum(tf.cast(right, tf.float32)))
+        self.total.assign(kept * self.total.value + count * value)
+        self.weight.assign(kept * self.weight.value + count)
+        self.right.assign(kept * self.right.value + right)
 
     @property
     def has_steps(self) -> bool:

@@ -13,12 +13,16 @@ from transferkit.keras3 import keras
 from transferkit.optimizers import batches_seen
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.network import Network
+from transferkit.transfer.shared_step import shared_step
 
 __all__ = ["make_model_fn"]
 
 
 def make_model_fn(
-    network: Network, optimizer: Any = None, train_loss: EpochMean | None = None
+    network: Network,
+    optimizer: Any = None,
+    train_loss: EpochMean | None = None,
+    over_workers: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> Callable[..., EstimatorSpec]:
     """Builds the model_fn for a network and the optimizer of one phase.
 
@@ -29,6 +33,8 @@ def make_model_fn(
         optimizer: a Keras optimizer; needed for training only. Its ``learning_rate`` may be a schedule.
 
         train_loss: the means that loss and accuracy of every training step go into, or None.
+        over_workers: where several workers train in step: the sum over them of a float32 ``[m]``. Each batch
+            is then this worker's part of one (:mod:`transferkit.transfer.shared_step`).
 
     Returns:
         ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
@@ -45,6 +51,12 @@ def make_model_fn(
             loss = network.head.loss(labels, logits)
             return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits))
         variables = network.trainable_variables
+        if over_workers is not None:
+            step = shared_step(network, variables, features, labels, _right, over_workers)
+            if train_loss is not None:
+                train_loss.update_counted(step.loss, step.right, step.count, batches_seen(optimizer).value)
+            train_op = optimizer.apply_gradients(zip(step.gradients, variables, strict=True))
+            return EstimatorSpec(mode, loss=step.loss, train_op=train_op)
         features, labels = network.mixed(features, labels)
         with tf.GradientTape() as tape:
             logits = network.logits(features, training=True)

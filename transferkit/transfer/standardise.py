@@ -13,7 +13,7 @@ points of accuracy beside one variance for every feature.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,14 +52,26 @@ class Standardise:
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         return (features - self.mean.value) / self.scale.value
 
-    def fit(self, features: np.ndarray) -> None:
-        """Takes mean and scale from the features of training images, float32 ``[N, width]``."""
-        mean = features.mean(axis=0, dtype=np.float64)
+    def fit(self, features: np.ndarray, total: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        """Takes mean and scale from the features of training images.
+
+        Args:
+            features: float32 ``[N, width]``.
+            total: where several workers have some of them each: the sum over workers of an array float64.
+        """
+        if total is None:
+            mean = features.mean(axis=0, dtype=np.float64)
+        else:
+            count = float(total(np.array([len(features)], np.float64))[0])
+            mean = total(features.sum(axis=0, dtype=np.float64)) / count
         variances = np.empty(len(mean))
         for start in range(0, len(mean), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             difference = features[:, part] - mean[part].astype(np.float32)
-            variances[part] = np.mean(np.square(difference), axis=0, dtype=np.float64)
+            if total is None:
+                variances[part] = np.mean(np.square(difference), axis=0, dtype=np.float64)
+            else:
+                variances[part] = total(np.square(difference).sum(axis=0, dtype=np.float64)) / count
         self.mean.assign(mean.astype(np.float32))
         if not self._levels:
             self.scale.assign(_divisor(variances))

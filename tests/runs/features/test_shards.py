@@ -11,8 +11,9 @@ import pytest
 
 from transferkit.activations.cache import Cache
 from transferkit.cli import main
+from transferkit.data.shard import Shard
 from transferkit.errors import UserError
-from transferkit.runs.features.shards import Shard, compute_features, read_shard
+from transferkit.runs.features.shards import compute_features, read_shard
 
 OVERRIDES = ["backbone=embedded"]
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+from transferkit.cluster.place import take_from_slurm
+from transferkit.devices import workers_told
 from transferkit.errors import UserError, fault
+from transferkit.recipe import Recipe
 
-__all__ = ["check_cluster"]
+__all__ = ["check_cluster", "is_shared"]
+
+# The tasks of a cluster that train.
+_TRAINING = ("chief", "master", "worker")
 
 
-def check_cluster() -> None:
-    """Refuses a TF_CONFIG that makes no sense, or that makes this process something else than a run is.
+def is_shared(recipe: Recipe) -> bool:
+    """Whether a retraining is carried out by several workers."""
+    return recipe.devices.strategy in ("auto", "multi_worker") and workers_told() > 1
+
+
+def check_cluster(recipe: Recipe) -> None:
+    """Refuses a TF_CONFIG that makes no sense, and what several workers cannot do together.
 
     Raises:
         UserError: says what is wrong with it.
     """
+    if recipe.devices.strategy == "multi_worker":
+        take_from_slurm()
     if not os.environ.get("TF_CONFIG"):
         return
     # Only here: it takes TensorFlow, which most runs load after their data are known to be sound.
@@ -32,10 +46,38 @@ def check_cluster() -> None:
     if config.model_dir is not None:
         expected = "none: a run has its own folder"
         raise UserError(fault("TF_CONFIG.model_dir", str(config.model_dir), expected, hint))
-    if not config.is_chief:
-        received = f"{config.task_type} {config.task_id}"
+    received = f"{config.task_type} {config.task_id}"
+    if config.task_type not in _TRAINING:
+        raise UserError(fault("TF_CONFIG.task", received, f"one of {', '.join(_TRAINING)}", hint))
+    if is_shared(recipe):
+        faults = list(_alone(recipe))
+        if faults:
+            raise UserError(*faults)
+    elif not config.is_chief:
         expected = "the chief: one process trains a run"
+        hint = "with --devices multi_worker all workers train it together"
         raise UserError(fault("TF_CONFIG.task", received, expected, hint))
+
+
+def _alone(recipe: Recipe) -> Iterator[str]:
+    """What a recipe asks for that one process alone can do."""
+    from transferkit.augmentation import make_augmentation
+    from transferkit.training.augmented_batches import trains_through
+
+    expected = "none where several workers train a run"
+    if recipe.sweep is not None:
+        yield fault("sweep", None, expected, "give each trial to one machine")
+    pipeline = make_augmentation(recipe.augmentation)
+    if pipeline is not None and (pipeline.mixes_images or pipeline.mixes_activations):
+        yield fault("augmentation", None, "no mixture of images where several workers train a run")
+    elif trains_through(recipe):
+        expected = "a number of views where several workers train a run"
+        hint = "so that each worker keeps those of its share"
+        yield fault("activations.views", recipe.activations.views, expected, hint)
+    for phase in recipe.resolved_phases:
+        if phase.batch_norm != "frozen":
+            expected = "'frozen' where several workers train a run: none sees a whole batch"
+            yield fault("batch_norm", phase.batch_norm, expected)
 
 
 def _malformed(told: str) -> str:

@@ -191,7 +191,7 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
         *(functools.partial(check_installed, name, "export.formats") for name in _optional(recipe)),
         lambda: check_tracking(recipe),
         lambda: check_sweep(recipe),
-        check_cluster,
+        lambda: check_cluster(recipe),
         lambda: check_devices(recipe.devices),
     ]
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.data.left_out import Refused
+from transferkit.data.shard import Shard
 from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
@@ -23,26 +24,7 @@ from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress
 
-__all__ = ["Shard", "ShardResult", "compute_features", "read_shard"]
-
-_DIGITS = 15  # hexadecimal digits of a content hash that decide an image's shard
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several shares of the images.
-
-    Attributes:
-        number: from 1 to ``of``.
-        of: how many there are.
-    """
-
-    number: int
-    of: int
-
-    def has(self, sha256: str) -> bool:
-        """Whether an image is in it: by the content, so that the shares stay when files move."""
-        return int(sha256[:_DIGITS], 16) % self.of == self.number - 1
+__all__ = ["ShardResult", "compute_features", "read_shard"]
 
 
 @dataclass(frozen=True)
@@ -126,9 +108,9 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
         start_tensorflow()
     from transferkit.files.cache_location import writable_cache_folder
     from transferkit.training.augmented_batches import make_views
-    from transferkit.training.cut_features import pass_images
     from transferkit.training.loop import check_parts
     from transferkit.training.parts import open_parts
+    from transferkit.training.pass_images import pass_images
 
     with progress.stage("backbone", unit="layer"):
         parts = open_parts(recipe, images.classes)
