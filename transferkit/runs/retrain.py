@@ -180,9 +180,7 @@ def _new_recipe(request: RunRequest) -> Recipe:
             yield missing_data()
         yield from collect(
             lambda: gates.parse(request.fail_under),
-            lambda: (
-                RunFolder(run).check(request.overwrite, resume=False) if run is not None and chief() else None
-            ),
+            check_place,
         )
 
     return checked_recipe(request.recipe, request.overrides, components=True, more=more, **request.values)
