@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._zipped import LABELS
 from transferkit.files.checksum_manifest import NAME, read_manifest, said_of, write_manifest
 from transferkit.runs.push.hub_target import HubTarget
 
-__all__ = ["check_version", "files_of", "stage"]
+__all__ = ["check_version", "copy_version", "files_of", "stage"]
 
 _CARD = "README.md"
 _USE = re.compile(r"^## How to use it$.*?(?=^---$|\Z)", re.MULTILINE | re.DOTALL)
@@ -40,19 +41,25 @@ def stage(version: Path, target: HubTarget, title: str, folder: Path) -> None:
         title: of the model, where it has no card yet.
         folder: where to.
     """
-    manifest = read_manifest(version)
-    assert manifest is not None  # noqa: S101 -- for the type checker: it was checked
-    for name in manifest.files:
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(version / name, place)
+    facts = copy_version(version, folder)
     labels = folder / "assets" / LABELS
     if labels.is_file():
         shutil.copyfile(labels, folder / LABELS)  # where people look for it
     card = folder / _CARD
     before = card.read_text("utf-8") if card.is_file() else _plain_card(title)
     card.write_text(_with_loader(before, _loader(version, target)), encoding="utf-8")
-    write_manifest(folder, manifest.facts)
+    write_manifest(folder, facts)
+
+
+def copy_version(version: Path, folder: Path) -> dict[str, Any]:
+    """Copies the files that a version's manifest names, and gives the manifest's facts."""
+    manifest = read_manifest(version)
+    assert manifest is not None  # noqa: S101 -- for the type checker: it was checked
+    for name in manifest.files:
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(version / name, place)
+    return manifest.facts
 
 
 def files_of(folder: Path) -> list[tuple[str, int]]:
