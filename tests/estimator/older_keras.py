@@ -72,6 +72,30 @@ def of_optimizers(folder):
     return found
 
 
+class Coded(tf.keras.Model):
+    """A model of code alone, built by its first call."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = tf.keras.layers.Dense(1, kernel_initializer="ones")
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def of_code(folder):
+    """Compiled with an optimizer of TensorFlow 1; its inputs and outputs are called by number."""
+    model = Coded()
+    model.compile(tf.compat.v1.train.GradientDescentOptimizer(0.1), "mse")
+
+    def numbered():
+        return data().map(lambda x, y: ({"input_1": x["x"]}, {"output_1": y}))
+
+    estimator = tke.model_to_estimator(model, model_dir=folder + "-code").train(numbered, steps=2)
+    loss = float(estimator.evaluate(numbered, steps=1)["loss"])
+    return loss, list(next(estimator.predict(lambda: numbered().map(lambda x, y: x))))
+
+
 if __name__ == "__main__":
     where = sys.argv[1]
-    print(json.dumps([of_a_model(where), of_a_file(where), of_optimizers(where)]))
+    print(json.dumps([of_a_model(where), of_a_file(where), of_optimizers(where), of_code(where)]))

@@ -72,6 +72,9 @@ def test_wrong_types_are_refused_where_they_are_given(tf1_model, tmp_path):
     estimator = tke.Estimator(tf1_model, str(tmp_path), params={})
     with pytest.raises(TypeError, match="saving_listeners"):
         estimator.train(lines, steps=1, saving_listeners=[1])
+    never = tke.Estimator(tf1_model, config=tke.RunConfig(save_checkpoints_secs=None), params={})
+    with pytest.raises(ValueError, match="CheckpointSaverHook"):
+        never.train(lines, steps=1, saving_listeners=[v1.train.CheckpointSaverListener()])
     with pytest.raises(TypeError, match="an Estimator"):
         tke.train_and_evaluate(1, tke.TrainSpec(lines), tke.EvalSpec(lines))
     with pytest.raises(TypeError, match="loss"):
@@ -145,3 +148,12 @@ def test_added_metrics_leave_params_config_and_warm_start_as_they_are(tmp_path):
     assert made.evaluate(data, steps=1)["mean_label"] == 5.0
     assert seen == [{"start": 0.0}] * 2
     assert made.config.save_checkpoints_steps == 3
+
+
+def test_a_nested_metric_is_evaluated_and_has_no_summary(tmp_path):
+    def model_fn(features, labels, mode):
+        nested = ((tf.constant(2.0), tf.constant(1)), tf.constant([3.0, 4.0]))
+        return spec(mode, tf.reduce_mean(labels), {"nested": (nested, tf.no_op())})
+
+    (two, one), pair = tke.Estimator(model_fn, str(tmp_path)).evaluate(lines, steps=1)["nested"]
+    assert (two, one, list(pair)) == (2.0, 1, [3.0, 4.0])

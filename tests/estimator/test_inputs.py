@@ -145,3 +145,40 @@ def test_an_iterator_that_nobody_initializes_is_named_as_such():
 
     with pytest.raises(tf.errors.FailedPreconditionError, match="not been initialized"):
         Estimator(counting).train(input_fn, steps=1)
+
+
+class Initialize(v1.train.SessionRunHook):
+    """Runs what the input_fn has told it, once there is a session."""
+
+    run = None
+
+    def after_create_session(self, session, coord):
+        self.run(session)
+
+
+def test_a_hook_initializes_the_iterator_of_an_input_fn(tmp_path):
+    def model_fn(features, labels, mode):
+        weight = v1.get_variable("w", [], initializer=v1.zeros_initializer())
+        if mode == "infer":
+            return EstimatorSpec(mode, predictions=features["x"] * (weight + 1))
+        train_op = weight.assign(tf.reduce_sum(features["x"]))
+        return EstimatorSpec(mode, loss=tf.reduce_mean(features["x"]), train_op=train_op)
+
+    def fed(values):
+        hook = Initialize()
+
+        def input_fn():
+            given = v1.placeholder(tf.float32, [None])
+            data = v1.data.Dataset.from_tensor_slices(given).repeat().batch(2)
+            iterator = v1.data.make_initializable_iterator(data)
+            hook.run = lambda session: session.run(iterator.initializer, {given: values})
+            return {"x": iterator.get_next()}
+
+        return {"input_fn": input_fn, "hooks": [hook]}
+
+    model = Estimator(model_fn, str(tmp_path))
+    for values in ([1.0, 2.0], [3.0, 4.0, 5.0, 6.0]):
+        model.train(**fed(values), steps=1)
+        assert model.get_variable_value("w") == values[0] + values[1]
+    assert model.evaluate(**fed([8.0, 4.0]), steps=2)["loss"] == 6.0
+    assert next(model.predict(**fed([1.0]))) == 8.0

@@ -16,6 +16,7 @@ __all__ = [
     "PredictOutput",
     "RegressionOutput",
     "TrainOutput",
+    "of_tensorflow",
 ]
 
 _signatures = tf.compat.v1.saved_model
@@ -149,6 +150,18 @@ class EvalOutput(_SupervisedOutput):
     """The outputs of an exported evaluation graph."""
 
     serving_method = "tensorflow/supervised/eval"
+
+
+def of_tensorflow(output: Any) -> Any:
+    """An export output of TensorFlow's own classes, which tf.estimator's were, as one of these."""
+    kind = type(output).__name__
+    if isinstance(output, ExportOutput) or not hasattr(output, "as_signature_def"):
+        return output
+    if kind == "ClassificationOutput":
+        return ClassificationOutput(output.scores, output.classes)
+    if kind == "RegressionOutput":
+        return RegressionOutput(output.value)
+    return PredictOutput(output.outputs) if kind == "PredictOutput" else output
 
 
 def _checked(place: str, name: Any, value: Any) -> str:

@@ -78,7 +78,7 @@ def model_to_estimator(
         if not isinstance(keras_model, keras.Model) and not is_older_model(keras_model):
             expected = "a Keras 3 model, or one of tf_keras"
             raise ValueError(fault("model_to_estimator.keras_model", keras_model, expected))
-        if not keras_model.built:
+        if isinstance(keras_model, keras.Model) and not keras_model.built:
             hint = "build it, or call it once, so that it has weights"
             raise ValueError(fault("model_to_estimator.keras_model", keras_model.name, None, hint))
         kind = OlderServedModel if is_older_model(keras_model) else _Served

@@ -39,10 +39,13 @@ def older_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     """One step of an optimizer of the older Keras, which counts its steps by the global step.
 
     Args:
-        optimizer: the optimizer.
+        optimizer: the optimizer; or what the older Keras makes of one of ``tf.compat.v1.train``.
         loss: scalar; gradients are summed over replicas.
         variables: TensorFlow's variables.
     """
+    wrapped = getattr(optimizer, "optimizer", None)
+    if isinstance(wrapped, v1.train.Optimizer):
+        return wrapped.minimize(loss, v1.train.get_or_create_global_step(), list(variables))
     with contextlib.suppress(RuntimeError):
         # Raised where it has counted before, by itself or in an earlier graph.
         optimizer.iterations = v1.train.get_or_create_global_step()

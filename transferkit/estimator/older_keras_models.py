@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import tensorflow as tf
@@ -31,17 +32,24 @@ class OlderServedModel(ServedModel):
             arguments = older_compile_arguments(model)
             for name in ("metrics", "weighted_metrics"):
                 arguments[name] = tf.nest.map_structure(_anew, arguments[name])
-            copy.compile(optimizer=type(optimizer).from_config(optimizer.get_config()), **arguments)
+            own = getattr(optimizer, "optimizer", None) or type(optimizer).from_config(optimizer.get_config())
+            copy.compile(optimizer=own, **arguments)
         self._model = copy
-        self._outputs = list(getattr(model, "output_names", None) or ["output"])
+        self._outputs = list(getattr(model, "output_names", None) or ())
 
     def compiled(self, model: Any) -> bool:
         return bool(getattr(model, "optimizer", None)) and bool(getattr(model, "compiled_loss", None))
 
     def structured(self, features: Any) -> Any:
         model = self._model
-        if not isinstance(features, dict) or not getattr(model, "inputs", None):
+        if not isinstance(features, dict):
             return features
+        if not getattr(model, "inputs", None):
+            # A model of code alone calls its inputs by number.
+            several = [features[name] for name in sorted(features) if re.fullmatch(r"input_\d+", name)]
+            if len(several) != len(features):
+                return features
+            return several if len(several) > 1 else several[0]
         names = list(model.input_names)
         if len(names) == 1 == len(features):
             return next(iter(features.values()))

@@ -79,12 +79,17 @@ class ServedModel(abc.ABC):
         """Labels in the structure of the outputs."""
         if not isinstance(labels, dict) or isinstance(predicted, dict):
             return labels
+        self._predictions(predicted)
         covers("labels", labels, self._outputs)
         several = [labels[name] for name in self._outputs]
         return several if isinstance(predicted, (list, tuple)) else several[0]
 
     def _predictions(self, predicted: Any) -> dict[str, Any]:
-        return dict(zip(self._outputs, tf.nest.flatten(predicted), strict=True))
+        flat = tf.nest.flatten(predicted)
+        if not self._outputs:
+            # A model of code alone says how many it has when it is called.
+            self._outputs = [f"output_{number}" for number, _ in enumerate(flat, 1)]
+        return dict(zip(self._outputs, flat, strict=True))
 
     def _renamed(self, metrics: dict[str, Any]) -> dict[str, Any]:
         if self._metric_names is None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.export_output import ExportOutput, PredictOutput
+from transferkit.estimator.export_output import ExportOutput, PredictOutput, of_tensorflow
 from transferkit.estimator.metric_pairs import paired
 
 __all__ = ["EstimatorSpec", "ModeKeys"]
@@ -221,6 +221,7 @@ def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, Expo
         return None
     if not isinstance(outputs, Mapping):
         raise TypeError(fault("EstimatorSpec.export_outputs", outputs, "a dictionary"))
+    outputs = {name: of_tensorflow(output) for name, output in outputs.items()}
     for name, output in outputs.items():
         if not isinstance(output, ExportOutput):
             raise TypeError(
@@ -230,7 +231,6 @@ def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, Expo
                     "a PredictOutput, ClassificationOutput or RegressionOutput",
                 )
             )
-    outputs = dict(outputs)
     if len(outputs) == 1:
         outputs.setdefault(DEFAULT_SIGNATURE, next(iter(outputs.values())))
     elif outputs and DEFAULT_SIGNATURE not in outputs:

@@ -118,7 +118,9 @@ class ToldSummaries(SummaryLog):
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Tells the numbers among the values."""
         if self._tell is not None:
-            self._tell(step, {name: float(value) for name, value in values.items() if not np.ndim(value)})
+            nested = (tuple, list, dict)
+            flat = {name: value for name, value in values.items() if not isinstance(value, nested)}
+            self._tell(step, {name: float(value) for name, value in flat.items() if not np.ndim(value)})
 
 
 def tell_summaries(estimator: Any, tell: Callable[[int, dict[str, float]], None] | None) -> None:
@@ -143,6 +145,9 @@ def _enter(summary: Any, name: str, value: Any) -> None:
         for number, one in enumerate(several):
             one.tag = f"{name}/{number}"
         summary.value.extend(several)
+    elif isinstance(value, (tuple, list, dict)):
+        # A nested metric: its parts have no names.
+        return
     elif np.ndim(value):
         array = np.asarray(value)
         if array.dtype != object:

@@ -14,9 +14,47 @@ import tensorflow as tf
 
 from transferkit.private.tensorflow_attributes import iterator_makers
 
-__all__ = ["NeedsGraph", "noticing_iterators", "through_session"]
+__all__ = ["NeedsGraph", "input_session", "noticing_iterators", "through_session"]
 
 v1 = tf.compat.v1
+
+
+class _InputGraph:
+    """The graph of an input_fn, and the session that reads it.
+
+    A hook may run what initializes an iterator there, before the first batch is taken.
+    """
+
+    def __init__(self, graph: tf.Graph, start: list[Any]) -> None:
+        self._graph, self._start = graph, start
+        self._begun: Any = None
+
+    def begun(self) -> Any:
+        """The session of the batches that are taken next."""
+        if self._begun is None:
+            # Resumed from any thread: no default graph may stay open between two batches.
+            self._begun = v1.Session(graph=self._graph)
+            self._begun.run(self._start)
+        return self._begun
+
+    def take(self) -> Any:
+        """That session, for batches that are taken now: those after them get another one."""
+        session, self._begun = self.begun(), None
+        return session
+
+
+# The attribute of its graph that holds it: it goes with the graph.
+_HELD = "transferkit_input"
+
+
+def input_session(fetches: Any) -> Any:
+    """The session in which ``fetches`` of an input_fn's graph run; None for those of another graph."""
+    for one in tf.nest.flatten(fetches):
+        graph = None if hasattr(one, "numpy") else getattr(one, "graph", None)
+        held: _InputGraph | None = getattr(graph, _HELD, None)
+        if held is not None:
+            return held.begun()
+    return None
 
 
 class NeedsGraph(Exception):
@@ -53,13 +91,13 @@ def through_session(call: Callable[[], Any], seed: int | None) -> Any:
         structure = result[0] if pair and result[1] is None else tuple(result) if pair else result
         flat = tf.nest.flatten(structure, expand_composites=True)
         start = [v1.global_variables_initializer(), v1.local_variables_initializer(), v1.tables_initializer()]
+    held = _InputGraph(graph, start)
+    setattr(graph, _HELD, held)
     # Shapes that the graph knows hold for the dataset too.
     specs = tuple(tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in flat)
 
     def batches() -> Iterator[Any]:
-        # Resumed from any thread: no default graph may stay open between two batches.
-        session = v1.Session(graph=graph)
-        session.run(start)
+        session = held.take()
         coordinator = tf.train.Coordinator()
         with graph.as_default():
             threads = v1.train.start_queue_runners(session, coordinator)

@@ -96,6 +96,9 @@ class Training:
         rest, savers = adopt(check_hooks([*hooks, *spec.training_hooks, *chief]), engine, config)
         if not any(saver.main for saver in savers):
             every = config.save_checkpoints_steps, config.save_checkpoints_secs
+            if listeners and not any(every):
+                hint = "set save_checkpoints_steps or _secs of RunConfig, or give a CheckpointSaverHook"
+                raise ValueError(fault("saving_listeners", None, None, f"no checkpoints are saved: {hint}"))
             savers.append(Saver(engine, listeners, *every, writes=config.is_chief and any(every)))
         else:
             next(saver for saver in savers if saver.main).listeners.extend(listeners)

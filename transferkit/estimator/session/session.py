@@ -12,6 +12,7 @@ from transferkit.errors import fault
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.mode_graph import Traced
+from transferkit.estimator.inputs.session_inputs import input_session
 from transferkit.private.tensorflow_names import SessionInterface, default_session
 
 __all__ = ["Fetches", "GraphSession", "as_fed", "parse_feeds", "to_numpy"]
@@ -94,8 +95,9 @@ def to_numpy(tensor: Any) -> Any:
 class GraphSession(SessionInterface):
     """Stands where TensorFlow-1 code expects a session: hooks, savers, ``eval`` and ``load``.
 
-    It runs what depends on variables, fed placeholders and constants. What depends on a batch of data has no
-    value between two steps; ask for it in ``before_run``.
+    It runs what depends on variables, fed placeholders and constants, and what an input_fn has made in a
+    graph of its own, such as an iterator's initializer. What depends on a batch of data has no value between
+    two steps; ask for it in ``before_run``.
     """
 
     sess_str = ""
@@ -119,6 +121,9 @@ class GraphSession(SessionInterface):
             ValueError: where a fetch depends on the step's data.
         """
         graph = self.graph
+        reading = input_session(fetches)
+        if reading is not None:
+            return reading.run(fetches, feed_dict)
         parsed = Fetches(graph, fetches)
         feeds = parse_feeds(graph, feed_dict)
         names = tuple(tensor.name for tensor, _ in feeds)
