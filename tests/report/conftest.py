@@ -120,6 +120,12 @@ def five(photos):
 
 
 @pytest.fixture(scope="session")
+def twenty(photos):
+    """The same on twenty classes of long names."""
+    return make_facts([f"a species number {i:03}" for i in range(20)], 400, photos, strength=5.0)
+
+
+@pytest.fixture(scope="session")
 def two_hundred(photos):
     """The same on two hundred classes."""
     return make_facts([f"species {i:03}" for i in range(200)], 3000, photos, strength=5.0, title="species")

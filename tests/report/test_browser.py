@@ -64,7 +64,9 @@ while (walker.nextNode()) {
   const ratio = (high + 0.05) / (low + 0.05);
   if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${walker.currentNode.textContent.trim()}`);
 }
+const cut = [...document.querySelectorAll(".wide")].filter((part) => part.scrollWidth > part.clientWidth + 1);
 parent.postMessage({
+  hidden: cut.map((part) => part.ariaLabel),
   overflow: root.scrollWidth - root.clientWidth,
   broken: [...document.images].filter((image) => image.complete && !image.naturalWidth).length,
   shown: [...document.querySelectorAll("#class-table tbody tr")].filter((row) => !row.hidden).length,
@@ -99,7 +101,7 @@ def open_page(browser, folder, page, *flags):
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
-@pytest.mark.parametrize("which", ["five", "two_hundred", "tagged"])
+@pytest.mark.parametrize("which", ["five", "twenty", "two_hundred", "tagged"])
 def test_it_fits_works_and_can_be_read(browser, tmp_path, request, which, width, dark):
     path = write_report(request.getfixturevalue(which), tmp_path / "report.html")
     path.write_text(path.read_text(encoding="utf-8").replace("</body>", _PROBE), encoding="utf-8")
@@ -113,7 +115,13 @@ def test_it_fits_works_and_can_be_read(browser, tmp_path, request, which, width,
     assert found["broken"] == 0
     assert found["dark"] == dark
     assert not found["faint"], "the contrast is too low to read"
-    rows = {"five": 5, "two_hundred": sum("1" in f"{i:03}" for i in range(200)), "tagged": 4}
+    assert not found["hidden"], "columns that nobody sees without scrolling sideways"
+    rows = {
+        "five": 5,
+        "twenty": sum("1" in f"{i:03}" for i in range(20)),
+        "two_hundred": sum("1" in f"{i:03}" for i in range(200)),
+        "tagged": 4,
+    }
     assert found["shown"] == rows[which]
     if which == "two_hundred":
         count = request.getfixturevalue(which).evaluation.confusion[0, 0]
