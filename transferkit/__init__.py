@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from transferkit.runs.demo.solar_cells import write_solar_cells
     from transferkit.runs.extend.extend import extend, forget
     from transferkit.runs.features.embed import embed
+    from transferkit.runs.features.label_next import label_next
     from transferkit.runs.features.shards import compute_features
     from transferkit.runs.features.similar import similar
     from transferkit.runs.finished.run import Run, load_run
@@ -62,6 +63,7 @@ __all__ = [
     "extend",
     "forget",
     "inspect",
+    "label_next",
     "list_backbones",
     "list_recipes",
     "load_recipe",
@@ -95,6 +97,7 @@ _LAZY = {
     "extend": "transferkit.runs.extend.extend:extend",
     "forget": "transferkit.runs.extend.extend:forget",
     "inspect": "transferkit.export.inspect:inspect_export",
+    "label_next": "transferkit.runs.features.label_next:label_next",
     "list_backbones": "transferkit.card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",
     "load_recipe": "transferkit.recipe.load:load",

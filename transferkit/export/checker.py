@@ -110,8 +110,13 @@ def _check(order: dict[str, Any]) -> dict[str, Any]:
             answered.append(("images", "pictures", together))
     else:
         (signature,) = opened.signatures
-        answers = opened.from_bytes(encoded) if opened.from_bytes is not None else opened.answer(pixels)
-        answered.append((signature, "files", {"probabilities": np.asarray(answers, np.float32)}))
+        if opened.outputs is not None:
+            outputs = opened.outputs(pixels)
+        else:
+            asked = opened.from_bytes
+            outputs = {"probabilities": asked(encoded) if asked is not None else opened.answer(pixels)}
+        named = {name: np.asarray(value, np.float32) for name, value in outputs.items()}
+        answered.append((signature, "files", named))
     save_answers(Path(order["answers"]), answered)
     return {
         "labels": list(opened.labels),

@@ -95,6 +95,8 @@ class ExportSpec:
             backbone's inside is not visible.
         with_novelty: as ``probabilities``, to these and the scores float32 ``[N]`` of how unlike the training
             photos each image is, above 1 for ``unknown``; None where that was not wanted.
+        every_format: all formats that can hold it answer ``novelty``; else those alone whose outputs are
+            asked for by name: readers of the others expect one output.
         photos: gives up to so many training photos, each uint8 ``[h, w, 3]``, to measure ranges on.
     """
 
@@ -104,6 +106,7 @@ class ExportSpec:
     keras_model: Callable[[], Any] | None = None
     photos: Callable[[int], Iterator[np.ndarray]] | None = None
     with_novelty: Callable[..., Any] | None = None
+    every_format: bool = False
 
 
 def labels_text(classes: Sequence[str]) -> str:

@@ -242,6 +242,8 @@ def judge(
         agreements.append(float(_agree(given, wanted, about.thresholds, tolerance).mean()))
         wrong = check_outputs(outputs, about) if reply["all_outputs"] else None
         wrong = wrong or _novelty_differs(outputs, reference, kind, tolerance)
+        if reply["about"].get("false_alarms") is not None and "novelty" not in outputs:
+            wrong = "it says that it has novelty, and answers without"
         reason = reason or (f"signature {signature}: {wrong}" if wrong else None)
     given = answered[0][2]["probabilities"]
     accuracy = of_model = None
@@ -265,7 +267,7 @@ def _novelty_differs(
 ) -> str | None:
     """Whether scores are others than the model's, or None. They are 1 at the threshold, not at most."""
     wanted = reference.pictures_novelty if kind == "pictures" else reference.novelty
-    if wanted is None or "novelty" not in outputs or tolerance.difference is None:
+    if "novelty" not in outputs or wanted is None or tolerance.difference is None:
         return None
     given = outputs["novelty"]
     if given.shape != wanted.shape or not np.isfinite(given).all():
@@ -300,7 +302,9 @@ def _other_facts(inside: dict[str, Any], about: About) -> str | None:
     """What an artefact says of itself and should not: thresholds, temperature, size …"""
     wanted = json.loads(about.to_json())
     for key in wanted:
-        if key not in ("classes", "transferkit") and inside.get(key) != wanted[key]:
+        # Formats that do not hold the score say so.
+        without = key == "false_alarms" and inside.get(key) is None
+        if key not in ("classes", "transferkit") and not without and inside.get(key) != wanted[key]:
             return f"{key} inside is {inside.get(key)}, the run's is {wanted[key]}"
     return None
 

@@ -20,12 +20,14 @@ from transferkit.keras3 import keras
 __all__ = ["plain_model", "unrestorable"]
 
 
-def plain_model(backbone: Any, network: Any) -> Any:
+def plain_model(backbone: Any, network: Any, scores: bool = False) -> Any:
     """Builds the model; it shares the network's weights.
 
     Args:
         backbone: a functional backbone that carries the network's weights.
         network: what stands on top: ``standardise``, ``layer``, ``head``, ``temperature``.
+
+        scores: answer ``novelty`` beside ``probabilities``, in a dictionary.
 
     Returns:
         A model from images ``[N, h, w, 3]`` of 0..255, any dtype, to probabilities float32 ``[N, classes]``.
@@ -37,14 +39,35 @@ def plain_model(backbone: Any, network: Any) -> Any:
     standard = keras.layers.Normalization(
         mean=mean, variance=np.broadcast_to(scale**2, mean.shape), name="standardise", dtype="float32"
     )
-    logits = keras.ops.cast(network.layer(standard(features)), "float32")
+    standardised = standard(features)
+    logits = keras.ops.cast(network.layer(standardised), "float32")
     if network.temperature != 1.0:
         logits = keras.layers.Rescaling(1.0 / network.temperature, name="temperature", dtype="float32")(
             logits
         )
     activation = "sigmoid" if network.head.multi_label else "softmax"
     answer = keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits)
-    return keras.Model(images, answer, name="transferkit")
+    if not scores:
+        return keras.Model(images, answer, name="transferkit")
+    novelty = _novelty(network.novelty.flat, standardised)
+    return keras.Model(images, {"probabilities": answer, "novelty": novelty}, name="transferkit")
+
+
+def _novelty(flat: dict[str, np.ndarray], features: Any) -> Any:
+    """What :class:`~transferkit.transfer.novelty_score.Novelty` does, of Keras's own layers, ``[N]``."""
+    rows = keras.layers.UnitNormalization(dtype="float32", name="novelty_unit")(features)
+
+    def product(name: str, value: Any, *weights: np.ndarray) -> Any:
+        units, bias = weights[0].shape[1], len(weights) > 1
+        layer = keras.layers.Dense(units, use_bias=bias, dtype="float32", name=f"novelty_{name}")
+        made = layer(value)
+        layer.set_weights(list(weights))
+        return made
+
+    turned = product("axes", rows, flat["axes"], flat["shift"])
+    common = product("squares", keras.ops.square(turned), flat["signs"][:, np.newaxis])
+    nearest = keras.ops.min(product("classes", rows, flat["kernel"], flat["bias"]), axis=1)
+    return keras.ops.add(keras.ops.squeeze(common, axis=1), nearest)
 
 
 def unrestorable(backbone: Any) -> list[str]:

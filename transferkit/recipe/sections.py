@@ -262,12 +262,11 @@ class Evaluation(Section):
         description="wanted precision: below some confidence the model abstains; with several labels, the "
         "precision that each label's threshold gives",
     )
-    false_alarms: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
+    false_alarms: Annotated[float, Field(gt=0, lt=1)] | Literal["auto", "off"] = Field(
+        "auto",
         description="share of photos of the classes that may be called none of them: the model then says "
-        "which photos are unlike all that it was trained on",
+        'which photos are unlike all that it was trained on, in every format that can; "auto": 0.05 where '
+        "there are enough validation photos, in the SavedModel and ONNX",
     )
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
@@ -281,6 +280,13 @@ class Evaluation(Section):
     grad_cam: int = Field(
         8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
     )
+
+    @property
+    def wanted_false_alarms(self) -> float | None:
+        """The share that :attr:`false_alarms` stands for; None where it is off."""
+        if self.false_alarms == "auto":
+            return 0.05
+        return None if self.false_alarms == "off" else self.false_alarms
 
 
 def _known_format(name: str) -> str:

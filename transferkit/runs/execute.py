@@ -227,7 +227,7 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
 def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     """How unlike the training photos a photo is, where that is wanted."""
     (fitted.folder / NOVELTY).unlink(missing_ok=True)  # of a process that was killed
-    if fitted.trained.recipe.evaluation.false_alarms is None:
+    if fitted.trained.recipe.evaluation.wanted_false_alarms is None:
         return NoveltyFacts()
     with progress.stage("novelty", unit="class"):
         found = settle_novelty(

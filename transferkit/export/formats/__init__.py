@@ -8,6 +8,8 @@ A module has
 * ``NEEDS``: modules that must be installed, and ``EXTRA``, the extra of transferkit that brings them;
 * ``FUNCTIONAL``: whether it needs a backbone whose layers are visible;
 * ``PHOTOS``, where it is there and True: writing it takes photos of the training, to measure on;
+* ``SCORES``, where it is there and True: an artefact answers ``novelty`` too, where the run tells what is
+  unlike its training photos; whole numbers of 8 bits are too coarse for it;
 * ``USAGE``: Python that uses an artefact; ``{path}``, ``{height}`` and ``{width}`` stand for its own;
 * ``write(export_spec, path)``: writes the artefact;
 * ``read(path)``: loads one, as an :class:`~transferkit.export.formats._base.LoadedArtefact`.

@@ -57,6 +57,8 @@ class LoadedArtefact:
         from_bytes: the same from encoded images, where the artefact decodes them itself; else None.
         call: name of a signature and its input (encoded images, or uint8 ``[N, h, w, 3]``) to all its
             outputs; None where ``probabilities`` is all that there is.
+        outputs: uint8 ``[N, h, w, 3]`` to ``probabilities`` and ``novelty`` (float32 ``[N]``), of a file
+            that has both; None where ``probabilities`` is all that there is.
         model: what TensorFlow loaded; the functions above live only as long as it does.
     """
 
@@ -66,4 +68,5 @@ class LoadedArtefact:
     signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
     from_bytes: Callable[[Sequence[bytes]], np.ndarray] | None = None
     call: Callable[[str, Any], dict[str, np.ndarray]] | None = None
+    outputs: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     model: Any = None

@@ -8,6 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,20 @@ print(labels[probabilities.argmax()], probabilities.max())
 _BATCH = 16
 
 
-def convert(export_spec: ExportSpec, dtype: Any = "uint8", **settings: Any) -> bytes:
+def convert(export_spec: ExportSpec, dtype: Any = "uint8", scores: bool = False, **settings: Any) -> bytes:
     """The model as TFLite's bytes.
 
     Args:
         export_spec: what to convert.
         dtype: of the images in the graph that is converted.
+        scores: answer ``novelty`` too, where the run has it.
         **settings: attributes of ``tf.lite.TFLiteConverter``.
     """
     import tensorflow as tf
 
     from transferkit.export.formats._tflite_module import Answering
 
-    module = Answering(export_spec, dtype)
+    module = Answering(export_spec, dtype, scores)
     with quiet(), plain_temporary_folder():
         concrete = module.answer.get_concrete_function()
         converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
@@ -67,20 +69,35 @@ def convert(export_spec: ExportSpec, dtype: Any = "uint8", **settings: Any) -> b
         return result
 
 
-def save(model: bytes, export_spec: ExportSpec, path: Path) -> None:
-    """Writes the bytes, with the metadata that other readers want, and labels and facts as a zip archive."""
-    path.write_bytes(with_metadata(model, export_spec.about))
-    add_facts(path, export_spec.about)
+def save(model: bytes, export_spec: ExportSpec, path: Path, scores: bool = False) -> None:
+    """Writes the bytes, with the metadata that other readers want, and labels and facts as a zip archive.
+
+    Args:
+        model: TFLite's bytes.
+        export_spec: what was converted.
+        path: where to.
+        scores: the format answers ``novelty`` too, where the run has it.
+    """
+    about = export_spec.about
+    if not (scores and export_spec.every_format):
+        about = replace(about, false_alarms=None)
+    # Those readers take a model of one output.
+    path.write_bytes(with_metadata(model, about) if about.false_alarms is None else model)
+    add_facts(path, about)
 
 
 def read(path: Path) -> LoadedArtefact:
     """Loads a file. See :class:`~transferkit.export.formats._base.LoadedArtefact`."""
     about, labels = read_facts(path)
     interpreter = interpreter_of(model_path=str(path), num_threads=available_cores())
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    with quiet():
+        interpreter.allocate_tensors()
+    names = _output_names(interpreter, path)
+    source = interpreter.get_input_details()[0]
+    targets = {name: interpreter.get_output_details()[number] for name, number in names.items()}
 
-    def answer(images: np.ndarray) -> np.ndarray:
-        parts = []
+    def outputs(images: np.ndarray) -> dict[str, np.ndarray]:
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in targets}
         for start in range(0, len(images), _BATCH):
             part = np.ascontiguousarray(images[start : start + _BATCH])
             if tuple(interpreter.get_input_details()[0]["shape"]) != part.shape:
@@ -88,21 +105,38 @@ def read(path: Path) -> LoadedArtefact:
                 interpreter.allocate_tensors()
             interpreter.set_tensor(source["index"], part)
             interpreter.invoke()
-            parts.append(interpreter.get_tensor(target["index"]).copy())
-        return np.concatenate(parts)
+            for name, target in targets.items():
+                parts[name].append(interpreter.get_tensor(target["index"]).copy())
+        return {name: np.concatenate(found) for name, found in parts.items()}
 
-    with quiet():
-        interpreter.allocate_tensors()
+    def answer(images: np.ndarray) -> np.ndarray:
+        return outputs(images)["probabilities"]
+
+    sides = [_tensor(name, target) for name, target in targets.items()]
+    signatures = {name: ([_tensor("images", source)], sides) for name in interpreter.get_signature_list()}
+    both = outputs if "novelty" in targets else None
+    return LoadedArtefact(about, answer, labels, signatures, outputs=both)
+
+
+def _output_names(interpreter: Any, path: Path) -> dict[str, int]:
+    """The outputs of the one signature, and which tensor of the graph each is.
+
+    Raises:
+        UserError: it is no file of ours.
+    """
+    expected = "one signature from images to probabilities, as `transferkit export` writes it"
     sides = list(interpreter.get_signature_list().values())
-    several = len(interpreter.get_input_details()) + len(interpreter.get_output_details()) > 2
-    if several or sides != [{"inputs": ["images"], "outputs": ["probabilities"]}]:
-        expected = "one signature from images to probabilities, as `transferkit export` writes it"
+    taken = [["probabilities"], ["novelty", "probabilities"]]
+    if len(sides) != 1 or sides[0]["inputs"] != ["images"] or sorted(sides[0]["outputs"]) not in taken:
         raise UserError(fault("export", str(path), expected))
-    signatures = {
-        name: ([_tensor(one["inputs"][0], source)], [_tensor(one["outputs"][0], target)])
-        for name, one in interpreter.get_signature_list().items()
-    }
-    return LoadedArtefact(about, answer, labels, signatures)
+    details = interpreter.get_output_details()
+    if len(details) != len(sides[0]["outputs"]) or len(interpreter.get_input_details()) != 1:
+        raise UserError(fault("export", str(path), expected))
+    # Tensors have names of their own; probabilities have a row of classes for each image.
+    found = {"probabilities" if len(one["shape"]) == 2 else "novelty": n for n, one in enumerate(details)}
+    if sorted(found) != sorted(sides[0]["outputs"]):
+        raise UserError(fault("export", str(path), expected))
+    return dict(sorted(found.items(), reverse=True))
 
 
 def _tensor(name: str, details: dict[str, Any]) -> Tensor:

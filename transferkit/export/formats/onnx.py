@@ -12,7 +12,7 @@ from transferkit.errors import UserError, fault
 from transferkit.export.export_spec import About, ExportSpec, labels_text, read_labels
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "SCORES", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model.onnx"
 TITLE = "ONNX"
@@ -20,6 +20,7 @@ TOLERANCE = EXACT
 NEEDS = ("onnx", "onnxruntime", "tf2onnx")
 EXTRA = "onnx"
 FUNCTIONAL = False
+SCORES = True
 USAGE = """\
 import numpy as np
 import onnxruntime
@@ -37,7 +38,8 @@ _BATCH = 16
 
 
 def write(export_spec: ExportSpec, path: Path) -> None:
-    """Writes ``path``: ``images`` uint8 ``[N, h, w, 3]`` to ``probabilities`` float32 ``[N, classes]``.
+    """Writes ``path``: ``images`` uint8 ``[N, h, w, 3]`` to ``probabilities`` float32 ``[N, classes]``,
+    and ``novelty`` float32 ``[N]`` where the run tells what is unlike its training photos.
 
     The metadata has ``labels``, a name a line, and ``transferkit``, what the artefact says of itself.
     """
@@ -48,7 +50,8 @@ def write(export_spec: ExportSpec, path: Path) -> None:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     size = export_spec.about.input_size
     signature = (tf.TensorSpec([None, *size, 3], tf.uint8, name="images"),)
-    answer = tf.function(lambda images: export_spec.probabilities(images), signature, autograph=False)
+    asked = export_spec.with_novelty or export_spec.probabilities
+    answer = tf.function(lambda images: asked(images), signature, autograph=False)
     model, _ = tf2onnx.convert.from_function(answer, input_signature=signature, opset=_OPSET)
     _name_tensors(model, len(export_spec.about.classes))
     onnx.helper.set_model_props(
@@ -72,19 +75,29 @@ def read(path: Path) -> LoadedArtefact:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         found = session.get_modelmeta().custom_metadata_map
         about = About.from_json(found["transferkit"])
-        if [[one.name for one in side] for side in _sides(session)] != [["images"], ["probabilities"]]:
+        scores = about.false_alarms is not None
+        wanted = [["images"], ["probabilities", *(["novelty"] if scores else [])]]
+        if [[one.name for one in side] for side in _sides(session)] != wanted:
             raise ValueError("it has other inputs or outputs than images and probabilities")
     except Exception as error:  # ONNX Runtime has an exception class for each status code
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         expected = "an ONNX model that `transferkit export` wrote"
         raise UserError(fault("export", str(path), expected, first)) from error
 
-    def answer(images: np.ndarray) -> np.ndarray:
+    def outputs(images: np.ndarray) -> dict[str, np.ndarray]:
         parts = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-        return np.concatenate([session.run(["probabilities"], {"images": part})[0] for part in parts])
+        answers = [session.run(wanted[1], {"images": part}) for part in parts]
+        return {
+            name: np.concatenate(of) for name, of in zip(wanted[1], zip(*answers, strict=True), strict=True)
+        }
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        return outputs(images)["probabilities"]
 
     sides = [[_tensor(one) for one in side] for side in _sides(session)]
-    return LoadedArtefact(about, answer, read_labels(found["labels"]), {"main": (sides[0], sides[1])})
+    signatures = {"main": (sides[0], sides[1])}
+    labels = read_labels(found["labels"])
+    return LoadedArtefact(about, answer, labels, signatures, outputs=outputs if scores else None)
 
 
 def _sides(session: Any) -> tuple[Any, Any]:
@@ -92,19 +105,18 @@ def _sides(session: Any) -> tuple[Any, Any]:
 
 
 def _name_tensors(model: Any, classes: int) -> None:
-    """Names the one output ``probabilities`` and the axis of the images ``N``."""
+    """Names the outputs ``probabilities`` and ``novelty``, and the axis of the images ``N``."""
     graph = model.graph
-    output = graph.output[0]
-    before = output.name
+    names = {one.name: name for one, name in zip(graph.output, ("probabilities", "novelty"), strict=False)}
     for node in graph.node:
-        for names in (node.input, node.output):
-            for place, name in enumerate(names):
-                if name == before:
-                    names[place] = "probabilities"
-    output.name = "probabilities"
-    for tensor in (graph.input[0], output):
+        for side in (node.input, node.output):
+            for place, name in enumerate(side):
+                side[place] = names.get(name, name)
+    for output in graph.output:
+        output.name = names[output.name]
+    for tensor in (graph.input[0], *graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "N"
-    output.type.tensor_type.shape.dim[1].dim_value = classes
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = classes
 
 
 def _tensor(one: Any) -> Tensor:

@@ -48,6 +48,7 @@ TOLERANCE = EXACT
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+SCORES = True
 USAGE = """\
 import tensorflow as tf
 

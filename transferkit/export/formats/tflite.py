@@ -8,7 +8,7 @@ from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import EXACT
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "SCORES", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model.tflite"
 TITLE = "TFLite, float32"
@@ -16,6 +16,7 @@ TOLERANCE = EXACT
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+SCORES = True
 USAGE = _tflite.USAGE
 
 read = _tflite.read
@@ -23,4 +24,4 @@ read = _tflite.read
 
 def write(export_spec: ExportSpec, path: Path) -> None:
     """Writes ``path``; the input is uint8 ``[N, h, w, 3]``, the output float32 ``[N, classes]``."""
-    _tflite.save(_tflite.convert(export_spec), export_spec, path)
+    _tflite.save(_tflite.convert(export_spec, scores=True), export_spec, path, scores=True)

@@ -8,7 +8,7 @@ from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import _tflite
 from transferkit.export.formats._base import Tolerance
 
-__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
+__all__ = ["EXTRA", "FILE", "FUNCTIONAL", "NEEDS", "SCORES", "TITLE", "TOLERANCE", "USAGE", "read", "write"]
 
 FILE = "model_float16.tflite"
 TITLE = "TFLite, weights in float16"
@@ -18,6 +18,7 @@ TOLERANCE = Tolerance(difference=5e-2, agreement=0.98)
 NEEDS: tuple[str, ...] = ()
 EXTRA = None
 FUNCTIONAL = False
+SCORES = True
 USAGE = _tflite.USAGE
 
 read = _tflite.read
@@ -29,7 +30,8 @@ def write(export_spec: ExportSpec, path: Path) -> None:
 
     model = _tflite.convert(
         export_spec,
+        scores=True,
         optimizations=[tf.lite.Optimize.DEFAULT],
         target_spec=tf.lite.TargetSpec(supported_types=[tf.float16]),
     )
-    _tflite.save(model, export_spec, path)
+    _tflite.save(model, export_spec, path, scores=True)

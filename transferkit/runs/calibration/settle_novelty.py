@@ -85,20 +85,25 @@ def settle_novelty(
         cut_features: theirs, at the network's cut.
         folder: of the run, where the score is kept.
     """
-    wanted = recipe.evaluation.false_alarms
+    wanted = recipe.evaluation.wanted_false_alarms
+    validation, test = images.of_split("val"), images.of_split("test")
     if wanted is None:
         return NoveltyFacts()
+    if threshold_of(np.arange(len(validation)), wanted) is None:
+        if recipe.evaluation.false_alarms == "auto":
+            return NoveltyFacts()
+        least = int(np.ceil(1 / wanted)) - 1
+        shortfall = f"{wanted:.1%} needs at least {least} validation photos"
+        return NoveltyFacts(wanted, len(validation), shortfall=shortfall)
     train = cut_features.kept_of(images.of_split("train"))
     if len(train) > _FITTED:
         train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
-    validation, test = images.of_split("val"), images.of_split("test")
     fitted, seen, new = (_features(network, cut_features, images, one) for one in (train, validation, test))
     model = fit_novelty(fitted, images.labels[train])
     threshold = threshold_of(model.score(seen), wanted)
     facts = NoveltyFacts(wanted, len(validation))
     if threshold is None or not threshold > 0:
-        least = int(np.ceil(1 / wanted)) - 1
-        return replace(facts, shortfall=f"{wanted:.1%} needs at least {least} validation photos")
+        return replace(facts, shortfall="the validation photos are all at the mean of their class")
     model = replace(model, threshold=threshold)
     with whole_file(folder / FILE) as beside, open(beside, "wb") as file:
         np.savez(file, **model.arrays())  # type: ignore[arg-type]

@@ -107,6 +107,15 @@ class Extractor:
         readable = found.rows >= 0
         return self._above(found, np.flatnonzero(readable)), readable, found.failures
 
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """What a run's head says of features ``[N, D]``: float32 ``[N, C]``, at the run's temperature."""
+        parts = [np.zeros((0, len(self.network.head.classes)), np.float32)]
+        for start in range(0, len(features), _BATCH):
+            standardised = self.network.standardise(features[start : start + _BATCH])
+            logits = self.network.layer(standardised, training=False)
+            parts.append(self.network.predictions(logits)["probabilities"].numpy())
+        return np.concatenate(parts)
+
     def _above(self, found: Any, kept: np.ndarray) -> np.ndarray:
         import tensorflow as tf
 

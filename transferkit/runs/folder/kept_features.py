@@ -79,6 +79,8 @@ def write_kept(folder: Path, fitted: Fitted) -> KeptFacts:
     every, labels = np.arange(len(images)), images.labels
     if not fitted.trained.recipe.activations.keep:
         return KeptFacts(False, "activations.keep is off")
+    if cut_features.mine is not None:
+        return KeptFacts(False, "several workers made it, each of which had a share of them")
     if len(cut_features.kept_of(every)) < len(images):
         return KeptFacts(False, "its training images passed the whole network, which was trained with them")
     train = images.of_split("train")

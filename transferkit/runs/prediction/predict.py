@@ -41,7 +41,7 @@ class Prediction:
         error: why the file could not be read as an image, else None.
         confident: whether the model is sure enough to answer; True where no precision was ever asked of it.
         novelty: how unlike the training photos the image is, above 1 for none of the classes; None where the
-            model does not tell (``evaluation.false_alarms``; of the formats the SavedModel alone does).
+            model does not tell (``evaluation.false_alarms``).
         present: the labels that the image has, for a model of several labels; else None.
     """
 
@@ -99,7 +99,7 @@ class Exported:
         self._opened: LoadedArtefact = load_format(name).read(place)
         self.about: About = self._opened.about
         self.labels = list(self.about.classes)
-        self.scores = name == "saved_model" and self.about.false_alarms is not None
+        self.scores = self.about.false_alarms is not None
         self.engine = name
 
     def predict(
@@ -121,9 +121,7 @@ class Exported:
             if engine != "auto":
                 hint = f"{self.format} has its own; name the SavedModel's folder to choose one"
                 raise UserError(fault("--engine", engine, "auto", hint))
-            yield from self._stream(
-                (os.fspath(path) for path in paths), top, lambda images: self._opened.answer
-            )
+            yield from self._stream((os.fspath(path) for path in paths), top, lambda images: self._answer)
             return
         left: Iterator[str] = (os.fspath(path) for path in paths)
         if engine == "auto":
@@ -223,6 +221,13 @@ class Exported:
         answer = self._opened.from_bytes
         assert answer is not None  # noqa: S101 -- for the type checker: a SavedModel has it
         return answer(encoded)
+
+    def _answer(self, images: np.ndarray) -> np.ndarray:
+        """What a file of another format than the SavedModel says, with the score of novelty behind it."""
+        if self._opened.outputs is None:
+            return self._opened.answer(images)
+        outputs = self._opened.outputs(images)
+        return np.column_stack([outputs["probabilities"], outputs["novelty"]])
 
     def _stream(
         self, paths: Iterator[str], top: int, make: Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]

@@ -90,13 +90,15 @@ def make_export_spec(
         temperature=network.temperature,
         threshold=calibrated.abstention.threshold if calibrated.abstention else None,
         precision=calibrated.precision if calibrated.abstention else None,
-        false_alarms=recipe.evaluation.false_alarms if network.novelty is not None else None,
+        false_alarms=recipe.evaluation.wanted_false_alarms if network.novelty is not None else None,
     )
+
+    every_format = recipe.evaluation.false_alarms != "auto"
 
     def keras_model() -> Any:
         from transferkit.export.plain_keras import plain_model
 
-        return plain_model(backbone, network)
+        return plain_model(backbone, network, every_format and network.novelty is not None)
 
     shape = tf.TensorSpec([None, *about.input_size, 3], tf.uint8, name="images")
     return ExportSpec(
@@ -106,6 +108,7 @@ def make_export_spec(
         about=about,
         keras_model=keras_model if isinstance(backbone, FunctionalBackbone) else None,
         photos=photos,
+        every_format=every_format,
         with_novelty=None
         if network.novelty is None
         else tf.function(network.probabilities_and_novelty, autograph=False, input_signature=[shape]),

@@ -1,0 +1,69 @@
+"""What to label next, as one who has a run and a folder of photos without labels asks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import transferkit
+from transferkit.cli import main
+from transferkit.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def unlabelled(photos, tmp_path_factory):
+    """New photos between the classes, copies of them, photos of the run, and a file that is none."""
+    folder = tmp_path_factory.mktemp("unlabelled")
+    rng = np.random.default_rng(5)
+    for number, level in enumerate([40, 80, 80, 120, 165, 210]):
+        pixels = np.clip(rng.normal(level, 20, (24, 24, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"new {number}.png")
+    shutil.copy(folder / "new 1.png", folder / "copy.png")
+    shutil.copy(next((photos / "dark").iterdir()), folder / "old.png")
+    (folder / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def test_new_photos_are_chosen_once_each_and_written(run, unlabelled, tmp_path):
+    found = transferkit.label_next(run, unlabelled, count=4)
+    names = [one.path.rpartition("/")[2] for one in found.photos]
+    assert len(set(names)) == len(found) <= 4
+    assert "old.png" not in names
+    assert len({"new 1.png", "copy.png"} & set(names)) <= 1
+    assert found.asked == 6
+    assert found.known == 2
+    assert [one.name.rpartition("/")[2] for one in found.unreadable] == ["broken.png"]
+    with open(found.write_csv(tmp_path / "next.csv"), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows] == [one.path for one in found.photos]
+    assert {row["label"] for row in rows} == {""}
+    page = found.write_page(tmp_path / "next.html").read_text("utf-8")
+    assert page.count("data:image/") == len(found)
+
+
+def test_the_command_says_what_it_wrote(run, unlabelled, tmp_path, capsys):
+    to = tmp_path / "next.csv"
+    words = ["label", "next", str(run.path), "--data", str(unlabelled), "-n", "3", "--csv", str(to), "-q"]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    shown = capsys.readouterr()
+    assert f"written: {to}" in shown.out
+    assert "broken.png" in shown.err
+    with pytest.raises(SystemExit):
+        main([*words, "--json"])
+    assert len(json.loads(capsys.readouterr().out)["photos"]) == 3
+
+
+def test_nothing_to_choose_from_is_said(run, photos, capsys):
+    with pytest.raises(UserError, match="the run has all of these 42 photos"):
+        transferkit.label_next(run, photos)
+    with pytest.raises(SystemExit) as ended:
+        main(["label", "next", str(run.path), "--csv", "/nowhere/at/all.csv"])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
