@@ -24,6 +24,7 @@ _KEYS: dict[str, tuple[str | None, str, str, str]] = {
     "--image-size": (None, "PIXELS", "backbone.input_size", "Side of the images, or HEIGHTxWIDTH"),
     "--head": (None, "KIND", "head.kind", "What answers on the backbone's features"),
     "--freeze": (None, "WHAT", "freeze", "all, none, or the last stage or layer that stays as it is"),
+    "--budget": (None, "TIME", "best.budget", "Recipe best: how long choosing may take, such as 20m"),
     "--seed": (None, "N", "seed", "All chance is drawn from it"),
     "--devices": (
         None,

@@ -56,12 +56,18 @@ class Found:
         facts: how it was chosen, ready for JSON.
         right: float64 ``[M]``, of the images that a choice was made on, in their order: the share of ways to
             leave it out in which each was answered rightly; None where nothing was chosen.
+        losses: float64 ``[M]``, of the same images: the log loss, the mean over ways to leave it out.
+        groups: int64 ``[M]``, of the same images: one number for those that are no independent draws.
+        linear: the first two of the linear head on the last features, which others are compared with.
     """
 
     design: tuple[Branch, ...]
     weights: list[list[np.ndarray]]
     facts: dict[str, Any]
     right: np.ndarray | None = None
+    losses: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    linear: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def levels(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from transferkit.heads._candidates import Candidate, Task
 from transferkit.heads._closed import each_log_loss
 from transferkit.heads._fitting import scale_of
 
-__all__ = ["Choice", "accuracy_of", "average", "best_together", "mean_and_error", "rightly"]
+__all__ = ["Choice", "accuracy_of", "average", "best_together", "losses_of", "mean_and_error", "rightly"]
 
 # Best candidates whose averages are tried, and how many are averaged at most.
 _BEST, _TOGETHER = 6, 3
@@ -68,14 +68,7 @@ def average(task: Task, members: Sequence[Candidate]) -> Choice:
 def _is_better(one: Choice, first: Choice, task: Task, groups: np.ndarray) -> bool:
     """Whether the log loss is lower by more than a standard error, on no fewer images answered rightly."""
 
-    def losses(held: list[np.ndarray]) -> np.ndarray:
-        own = task.targets
-        result: np.ndarray = np.mean(
-            [own.weights * each_log_loss(way, own.wanted, own.multi_label) for way in held], axis=0
-        )
-        return result
-
-    gain, error = mean_and_error(losses(first.held) - losses(one.held), groups)
+    gain, error = mean_and_error(losses_of(first.held, task) - losses_of(one.held, task), groups)
     right, doubt = mean_and_error(rightly(one.held, task) - rightly(first.held, task), groups)
     return gain > error and right > -doubt
 
@@ -84,6 +77,13 @@ def mean_and_error(values: np.ndarray, groups: np.ndarray) -> tuple[float, float
     """The mean of values of images and its standard error, where images of a group count as one draw."""
     sums = np.bincount(groups, values - values.mean())
     return float(values.mean()), float(np.sqrt(np.sum(np.square(sums)))) / len(values)
+
+
+def losses_of(held: list[np.ndarray], task: Task) -> np.ndarray:
+    """The weighted log loss of each image, the mean over ways to leave it out, float64 ``[M]``."""
+    own = task.targets
+    each = [own.weights * each_log_loss(way, own.wanted, own.multi_label) for way in held]
+    return np.asarray(np.mean(each, axis=0))
 
 
 def rightly(held: list[np.ndarray], task: Task) -> np.ndarray:

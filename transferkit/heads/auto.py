@@ -62,7 +62,7 @@ class Auto(ClosedForm):
         from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fitting import Targets
         from transferkit.heads._search import Clock, chosen_before, try_candidates
-        from transferkit.heads._settle import accuracy_of, average, best_together, rightly
+        from transferkit.heads._settle import accuracy_of, average, best_together, losses_of, rightly
 
         known = known or Known(np.arange(len(features)), {"features": features.shape[1]})
         wanted = one_hot(labels, classes)
@@ -70,6 +70,7 @@ class Auto(ClosedForm):
         some = _sample(known.groups, seed)
         folds = _ways(wanted[some], known.groups[some], seed)
         task = Task(every.of(some), folds, every, seed)
+        groups = np.unique(known.groups[some], return_inverse=True)[1]
         began = time.monotonic()
         clock = Clock(self.budget, known.seconds)
         if known.choice:
@@ -77,7 +78,7 @@ class Auto(ClosedForm):
             choice = average(task, tried)
         else:
             tried, left = try_candidates(task, self._sets(features, known, some), clock)
-            choice = best_together(task, tried, np.unique(known.groups[some], return_inverse=True)[1])
+            choice = best_together(task, tried, groups)
         members, held = choice.members, choice.held
         branches = [one.fit(task, choice.scale / len(members)) for one in members]
         facts = {
@@ -108,7 +109,11 @@ class Auto(ClosedForm):
             ],
         }
         design, weights = tuple(one for one, _ in branches), [own for _, own in branches]
-        return Found(design, weights, facts, rightly(held, task))
+        linear = tried[0].held
+        return Found(
+            design, weights, facts, rightly(held, task), losses_of(held, task), groups,
+            (rightly(linear, task), losses_of(linear, task)),
+        )  # fmt: skip
 
     def _sets(self, features: np.ndarray, known: Known, some: np.ndarray) -> list[Features]:
         """The choices of levels, the last one first."""

@@ -56,6 +56,11 @@ def relations(recipe: Recipe) -> list[Fault]:
         faults.append(
             Fault(_at(recipe, 0, "freeze"), None, "'all' where the head takes several levels", hint)
         )
+    if recipe.best is not None and recipe.head.kind != "auto":
+        kind = shown(recipe.head.kind)
+        faults.append(Fault(("head", "kind"), kind, "'auto' with [best]", "say --recipe best"))
+    if recipe.best is not None and recipe.sweep is not None:
+        faults.append(Fault(("sweep",), None, "no sweep with [best]", "each chooses what the run is"))
     joined = [key for key in ("join", "mirror") if getattr(recipe.backbone, key)]
     for number, phase in enumerate(recipe.resolved_phases):
         if joined and phase.freeze != "all":

@@ -17,6 +17,7 @@ from transferkit.recipe.sections import (
     Activations,
     Augmentation,
     Backbone,
+    Best,
     Data,
     Devices,
     Evaluation,
@@ -63,6 +64,7 @@ class Recipe(Training):
     export: Export = Field(default_factory=lambda: Export())
     tracking: Tracking = Field(default_factory=lambda: Tracking())
     sweep: Sweep | None = Field(None, description="without it, one run")
+    best: Best | None = Field(None, description="without it, nothing is chosen before the run")
 
     _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)
     # Files that were read and lie outside the current project, as origins name them.

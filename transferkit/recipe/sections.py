@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from transferkit.bounds import MOST_TRIALS
+from transferkit.durations import seconds_of
 from transferkit.errors import did_you_mean
 from transferkit.found import modules
 from transferkit.recipe._model import Named, Section
@@ -17,6 +18,7 @@ __all__ = [
     "Activations",
     "Augmentation",
     "Backbone",
+    "Best",
     "Data",
     "Devices",
     "Evaluation",
@@ -339,6 +341,27 @@ class Tracking(Section):
     every: int = Field(
         10, ge=1, description="steps between two points of TensorBoard's curves of a phase's training"
     )
+
+
+class Best(Section):
+    """What is chosen on folds of the training images before the run, each step only where it pays."""
+
+    budget: float = Field(
+        1200.0, gt=0, description='seconds that choosing may take, or text like "20m"; the run comes on top'
+    )
+    backbones: tuple[str, ...] = Field(
+        (), description="those to choose from; by default all whose weights are on this machine"
+    )
+    steps: tuple[Literal["backbones", "mirror", "join"], ...] = Field(
+        ("backbones", "mirror", "join"),
+        description="what is tried after the head: other backbones, features averaged with those of the "
+        "mirror image, and a second backbone's features beside",
+    )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return seconds_of(value)
 
 
 def _choices(value: Any) -> str:

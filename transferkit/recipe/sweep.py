@@ -56,7 +56,7 @@ def trial_recipe(recipe: Recipe, values: list[tuple[str, Any]]) -> Recipe:
     Raises:
         UserError: no run could have these values together.
     """
-    base = {key: value for key, value in recipe.values().items() if key != "sweep"}
+    base = {key: value for key, value in recipe.values().items() if key not in ("sweep", "best")}
     origins = dict(recipe.origins)
     for key, value in values:
         # One after the other: a head's kind comes before the arguments that only this kind has.

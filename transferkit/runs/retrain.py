@@ -141,7 +141,8 @@ def _work(resolved: Recipe, request: RunRequest, context: RunContext, cluster: C
     place, progress = context.place, context.progress
     images = prepare(resolved, progress)
     if request.resume:
-        images = same_data(place.partial if resolved.sweep is None else place.partial / "trials", images)
+        beginning = "trials" if resolved.sweep is not None else "choice" if resolved.best is not None else ""
+        images = same_data(place.partial / beginning, images)
     demanded = request.fail_under if request.fail_under is not None else resolved.evaluation.fail_under
     gates.parse(demanded, images.classes)
     for note in images.notes:
@@ -153,10 +154,11 @@ def _work(resolved: Recipe, request: RunRequest, context: RunContext, cluster: C
     with progress.stage("start", doing="loading TensorFlow and Keras"):
         start_tensorflow()
         with loading():
+            from transferkit.runs.best.run_best import run_best
             from transferkit.runs.execute import execute
             from transferkit.runs.sweep.run_sweep import run_sweep
 
-    run_all = execute if resolved.sweep is None else run_sweep
+    run_all = run_sweep if resolved.sweep is not None else run_best if resolved.best is not None else execute
     evaluation = run_all(resolved, images, context)
     if cluster is not None:
         cluster.part()  # the others have waited for the run to be in its place

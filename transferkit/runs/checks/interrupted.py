@@ -27,7 +27,7 @@ def interrupted_recipe(place: RunFolder, request: RunRequest) -> Recipe:
         UserError: no run was interrupted there, its recipe was changed since, or another one is asked for.
     """
     kept = _kept_recipe(place)
-    beginning = kept.parent if kept.name == "recipe.toml" else kept.parent / "trials"
+    beginning = kept.parent / {"sweep.toml": "trials", "choice.toml": "choice"}.get(kept.name, "")
     _check_kept(kept, beginning)
     stored = load(kept)
     found = admit_code(located(stored, read_paths(beginning), place.path))
@@ -55,7 +55,7 @@ def _kept_recipe(place: RunFolder) -> Path:
     if (place.partial / EXTENDED).exists():
         hint = "`transferkit extend` or `forget` was making it: give that command again, it begins anew"
         raise UserError(fault("--resume", str(place.path), None, hint))
-    for name in ("sweep.toml", "recipe.toml"):
+    for name in ("sweep.toml", "choice.toml", "recipe.toml"):
         if (place.partial / name).exists():
             return place.partial / name
     hint = "it was interrupted before anything was kept; start it anew with --overwrite"

@@ -44,7 +44,7 @@ class RunFolder:
     @property
     def resumable(self) -> bool:
         """What the earlier run kept is enough to go on with."""
-        return any((self.partial / name).exists() for name in ("recipe.toml", "sweep.toml"))
+        return any((self.partial / name).exists() for name in ("recipe.toml", "sweep.toml", "choice.toml"))
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:

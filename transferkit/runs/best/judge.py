@@ -1,0 +1,106 @@
+"""What the best head on a recipe's features reaches on held-out folds of the training images."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transferkit.recipe import Recipe
+from transferkit.training.cut_features import extract_features
+from transferkit.training.images import Images
+from transferkit.training.loop import fit_features
+from transferkit.training.parts import Parts, open_parts
+from transferkit.training.progress import Progress
+from transferkit.transfer.network import Network
+
+__all__ = ["Judged", "judge"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found.
+
+    Attributes:
+        facts: how the head was chosen (:attr:`transferkit.training.parts.Parts.chosen`).
+        right: float64 ``[M]``, of the images that were judged: the share of ways to leave each out in which
+            it was answered rightly.
+        losses: float64 ``[M]``, the log loss of the same.
+        groups: int64 ``[M]``, of the same: one number for those that are no independent draws.
+        linear: the first two of the linear head on the backbone's last features.
+        pass_seconds: that the images took through the backbone, cache and all.
+        computed: images that passed it now.
+        gflops: of one image, in 1e9 operations; None where the inside is not visible.
+        seconds: of all of it.
+        network: what was fitted.
+        parts: what it is made of.
+    """
+
+    facts: dict[str, Any]
+    right: np.ndarray
+    losses: np.ndarray
+    groups: np.ndarray
+    linear: tuple[np.ndarray, np.ndarray]
+    pass_seconds: float
+    computed: int
+    gflops: float | None
+    seconds: float
+    network: Network
+    parts: Parts
+
+
+def judge(
+    recipe: Recipe,
+    images: Images,
+    progress: Progress,
+    seconds: float | None = None,
+    share: float = 1.0,
+    least: float = 60.0,
+) -> Judged:
+    """Passes the images through the recipe's backbone and chooses a head.
+
+    Args:
+        recipe: with the head ``auto``, everything frozen.
+        images: the training images, and no others.
+        progress: shows both.
+        seconds: that choosing the head may take at most; None for any.
+        share: what it takes of the time that the pass took.
+        least: seconds that it takes where that is less.
+
+    Raises:
+        UserError: the backbone or the images cannot be used.
+    """
+    began = time.monotonic()
+    with progress.stage("backbone", doing=f"loading {recipe.backbone.name}"):
+        parts = open_parts(recipe, images.classes)
+    phase = recipe.resolved_phases[0]
+    plan = parts.plan(phase)
+    network = parts.network(phase, plan, images.train_counts, len(images))
+    gflops = plan.gflops_below
+    images, cut_features = extract_features(network.cut, parts.backbone.input_size, images, recipe, progress)
+    stats = cut_features.activations.stats
+    allowed = max(least, share * stats.seconds)
+    allowed = allowed if seconds is None else min(allowed, seconds)
+    fit_features(network, cut_features, images, parts, progress, allowed)
+    found = network.head.found
+    # For the type checker: auto has found something, and says how.
+    assert found is not None  # noqa: S101
+    assert found.right is not None  # noqa: S101
+    assert found.losses is not None  # noqa: S101
+    assert found.groups is not None  # noqa: S101
+    assert found.linear is not None  # noqa: S101
+    return Judged(
+        facts=parts.chosen or {},
+        right=found.right,
+        losses=found.losses,
+        groups=found.groups,
+        linear=found.linear,
+        pass_seconds=stats.seconds,
+        computed=stats.computed,
+        gflops=gflops,
+        seconds=time.monotonic() - began,
+        network=network,
+        parts=parts,
+    )
