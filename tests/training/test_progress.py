@@ -138,3 +138,26 @@ def test_what_strangers_chose_colours_nothing(monkeypatch):
     stream = Terminal()
     Progress(stream=PrintableStream(stream, bars=True)).say("phase \x1b[8mtop: kept", "name")
     assert stream.getvalue() == "\x1b[36mphase \\x1b[8mtop\x1b[0m: kept\n"
+
+
+def test_a_listener_hears_each_step_and_ends_the_work_by_raising():
+    heard = []
+    progress = Progress(quiet=True)
+    progress.listener = heard.append
+    work(progress)
+    kinds = [(one.kind, one.done) for one in heard]
+    assert kinds == [("begin", 4), *(("update", done) for done in range(5, 11)), ("end", 10)]
+    assert heard[1].facts == {"loss": 1 / 5}
+    assert (heard[1].total, heard[1].unit) == (10, "step")
+    assert heard[-1].seconds > 0
+
+    class Enough(Exception):
+        pass
+
+    def stop(event):
+        if event.done == 7:
+            raise Enough
+
+    progress.listener = stop
+    with pytest.raises(Enough):
+        work(progress)

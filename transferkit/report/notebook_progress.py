@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from transferkit.html_pieces import block
 from transferkit.report.charts import curves
 from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
 from transferkit.training.progress import Bar, Progress
+from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["NotebookProgress", "open_progress"]
 
@@ -21,9 +22,16 @@ __all__ = ["NotebookProgress", "open_progress"]
 _LEAST_SECONDS = 0.5
 
 
-def open_progress(quiet: bool) -> Progress:
-    """What shows a run's progress here: a display where a notebook's cell runs, else stderr."""
-    return NotebookProgress() if not quiet and _in_notebook() else Progress(quiet)
+def open_progress(quiet: bool, listener: Callable[[ProgressEvent], None] | None = None) -> Progress:
+    """What shows a run's progress here: a display where a notebook's cell runs, else stderr.
+
+    Args:
+        quiet: show nothing.
+        listener: a program's, that is told of each step.
+    """
+    progress = NotebookProgress() if not quiet and _in_notebook() else Progress(quiet)
+    progress.listener = listener
+    return progress
 
 
 def _in_notebook() -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transferkit.files.cache_location import writable_cache_folder
+from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["RunRequest"]
 
@@ -25,6 +26,7 @@ class RunRequest:
         overwrite: replace a run.
         fail_under: gates on the evaluation; the recipe's if None.
         quiet: show no progress.
+        callback: a program's, that is told of each step.
     """
 
     recipe: str | os.PathLike[str] | None = None
@@ -35,6 +37,7 @@ class RunRequest:
     overwrite: bool = False
     fail_under: str | float | None = None
     quiet: bool = False
+    callback: Callable[[ProgressEvent], None] | None = None
 
     @property
     def changes_recipe(self) -> bool:

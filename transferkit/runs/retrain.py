@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from transferkit.runs.run_context import RunContext
 from transferkit.runs.together import follow, meet_all, own_places, share_images, share_recipe
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import missing_data, prepare
+from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["retrain"]
 
@@ -50,6 +51,7 @@ def retrain(
     overwrite: bool = False,
     fail_under: str | float | None = None,
     quiet: bool = False,
+    callback: Callable[[ProgressEvent], None] | None = None,
     allow_code: bool = False,
     **values: Any,
 ) -> Run:
@@ -78,6 +80,8 @@ def retrain(
         overwrite: replace a run at this place.
         fail_under: gates on the evaluation, such as ``0.9`` or ``"accuracy=0.9,recall.roses=0.8"``.
         quiet: show no progress.
+        callback: called with each :class:`~transferkit.training.progress_event.ProgressEvent`: stages that
+            begin, go on and end, and epochs. What it raises ends the run, which ``resume`` continues.
         allow_code: let code run that a file outside the current project names, and Lambda layers.
         **values: any other top-level keys of the recipe, such as ``augmentation={"flip": True}``.
 
@@ -94,7 +98,7 @@ def retrain(
     values |= {key: value for key, value in given.items() if value is not None}
     pairs = {"optimizer.learning_rate": learning_rate, "backbone.input_size": image_size}
     overrides = [*((key, value) for key, value in pairs.items() if value is not None), *overrides]
-    request = RunRequest(recipe, run, overrides, values, resume, overwrite, fail_under, quiet)
+    request = RunRequest(recipe, run, overrides, values, resume, overwrite, fail_under, quiet, callback)
     with allowing(allow_code):
         return _retrain(request, time.perf_counter())
 
@@ -127,7 +131,7 @@ def _run(resolved: Recipe, place: RunFolder, request: RunRequest, began: float) 
     place.check(request.overwrite, request.resume)
     demanded = request.fail_under if request.fail_under is not None else resolved.evaluation.fail_under
     wanted = gates.parse(demanded)
-    progress = open_progress(request.quiet)
+    progress = open_progress(request.quiet, request.callback)
     cluster = meet_all(progress) if is_shared(resolved) else None
     if cluster is None:
         return _work(resolved, request, RunContext(place, wanted, progress, began, request.resume), None)

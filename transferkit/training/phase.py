@@ -175,6 +175,7 @@ class _Training:
         # The one phase of a recipe without phases has the stage's own name.
         name = "train" if phase.name == "train" else f"train {phase.name}"
         with progress.stage(name, total=self.total, unit="step", start=self.done) as stage:
+            progress.phase = phase.name
             progress.begin_epochs(phase.name, self.history.rows)
             if not self.history.rows:
                 self._evaluate(0, 0.0, stage)
@@ -307,7 +308,7 @@ class _Training:
         self.history.append(row)
         epoch = row["epoch"]
         left = _left(self.history, self.epochs, self.done) if epoch < self.epochs else 0.0
-        self.setup.progress.epoch(row, self.epochs, improved, left)
+        self.setup.progress.end_epoch(row, self.epochs, improved, left)
         if self.setup.tell is not None:
             self.setup.tell(row)
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from transferkit.errors import printable
 from transferkit.training.epoch_lines import HEADER, epoch_line
+from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["Bar", "Progress", "Stage"]
 
@@ -57,8 +58,15 @@ class Stage:
         note: how it ended, where that is worth saying.
     """
 
-    def __init__(self, name: str, bar: Bar | None, open_bar: Callable[..., Bar | None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        bar: Bar | None,
+        open_bar: Callable[..., Bar | None],
+        went_on: Callable[[Mapping[str, float]], None] = lambda facts: None,
+    ) -> None:
         self.name = name
+        self._went_on = went_on
         self.note = ""
         self.done = 0
         self.seconds = 0.0
@@ -78,13 +86,17 @@ class Stage:
 
         def watch() -> None:
             done, facts = look()
-            self.update(max(done, self.done), **facts)
+            self._show(max(done, self.done), facts)
 
         with _beside(watch):
             yield
 
     def update(self, done: int, **facts: float) -> None:
         """Says how many units are done in all, and facts worth showing, such as the loss."""
+        self._show(done, facts)
+        self._went_on(facts)
+
+    def _show(self, done: int, facts: Mapping[str, float]) -> None:
         self.facts.update({key: f"{value:.4g}" for key, value in facts.items()})
         if self._bar is not None:
             if self.facts:
@@ -192,7 +204,11 @@ class Progress:
     Attributes:
         seconds: how long each stage took.
         counts: how many units each stage did in this process, and of what; 0 where it does not count any.
+        listener: told of each step, in the thread that works; what it raises ends the run.
     """
+
+    listener: Callable[[ProgressEvent], None] | None = None
+    phase = ""  # of the epochs that are told
 
     def __init__(self, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
@@ -236,6 +252,16 @@ class Progress:
         if row["epoch"]:
             self.say(epoch_line(row, epochs, best, left), "good" if best else None)
 
+    def end_epoch(self, row: Mapping[str, Any], epochs: int, best: bool, left: float | None) -> None:
+        """An epoch has ended: it is shown, as :meth:`epoch` says, and told."""
+        self.epoch(row, epochs, best, left)
+        if row["epoch"]:
+            self._tell(ProgressEvent("epoch", self.phase, row["epoch"], epochs, "epoch", dict(row)))
+
+    def _tell(self, event: ProgressEvent) -> None:
+        if self.listener is not None:
+            self.listener(event)
+
     def open_bar(self, name: str, total: int | None, unit: str, start: int = 0) -> Bar | None:
         """A bar of so many units; None where there is nothing to show one on."""
         terminal = not self.quiet and self.stream.isatty()
@@ -251,8 +277,13 @@ class Progress:
         the stage's figures stays.
         """
         bar = self.open_bar(f"{name}, {doing}" if doing else name, total, unit, start)
-        stage = Stage(name, bar, self.open_bar)
+
+        def went_on(facts: Mapping[str, float]) -> None:
+            self._tell(ProgressEvent("update", name, stage.done, total, unit, dict(facts)))
+
+        stage = Stage(name, bar, self.open_bar, went_on)
         stage.done = start
+        self._tell(ProgressEvent("begin", name, start, total, unit))
         began = time.perf_counter()
         ended = False
         try:
@@ -268,6 +299,7 @@ class Progress:
                 bar.leave = not ended  # where it was interrupted the bar says how far it came
                 bar.close()
         self.say(_plain(stage, unit, start, doing), "name")
+        self._tell(ProgressEvent("end", name, stage.done, total, unit, dict(stage.facts), stage.seconds))
 
 
 def _bar(stream: TextIO | None, name: str, total: int | None, unit: str, start: int) -> tqdm:

@@ -17,7 +17,12 @@ def images(photos):
 
 
 @pytest.fixture(scope="module")
-def from_arrays(images, tmp_path_factory):
+def events():
+    return []
+
+
+@pytest.fixture(scope="module")
+def from_arrays(images, events, tmp_path_factory):
     return transferkit.retrain(
         data=images,
         backbone="embedded",
@@ -25,6 +30,7 @@ def from_arrays(images, tmp_path_factory):
         epochs=2,
         overrides=["evaluation.resamples=20", "export.parity=4"],
         quiet=True,
+        callback=events.append,
     )
 
 
@@ -32,6 +38,20 @@ def test_arrays_train_a_run_that_finds_them_again(from_arrays, images, run):
     assert from_arrays.classes == run.classes
     assert sum(from_arrays.summary["images"].values()) == len(images[1])
     assert from_arrays.evaluate().metrics["accuracy"] == from_arrays.metrics["accuracy"]
+
+
+def test_a_program_hears_of_stages_and_epochs_though_nothing_is_shown(from_arrays, events):
+    begun = [one.stage for one in events if one.kind == "begin"]
+    assert sorted(begun) == sorted(one.stage for one in events if one.kind == "end")
+    assert {"backbone", "train", "evaluate", "export"} <= set(begun)
+    epochs = [one for one in events if one.kind == "epoch"]
+    assert [(one.done, one.total) for one in epochs] == [(1, 2), (2, 2)]
+    assert [dict(one.facts)["loss"] for one in epochs] == [
+        row["loss"] for row in from_arrays.history if row["epoch"]
+    ]
+    for stage in set(begun):
+        done = [one.done for one in events if one.stage == stage and one.kind == "update"]
+        assert done == sorted(done)
 
 
 def test_images_are_answered_as_their_files_are(run, photos, images):
