@@ -61,7 +61,9 @@ def test_each_block_says_its_language():
     for page in PAGES:
         fences = re.findall(r"^```(.*)$", page.read_text("utf-8"), re.MULTILINE)
         assert len(fences) % 2 == 0, page
-        assert all(re.fullmatch(r'(sh|python|toml|text)( title="[^"]+")?', one) for one in fences[::2]), page
+        assert all(
+            re.fullmatch(r'(sh|bash|python|toml|yaml|text)( title="[^"]+")?', one) for one in fences[::2]
+        ), page
 
 
 @pytest.mark.parametrize(("page", "line"), SHOWN)

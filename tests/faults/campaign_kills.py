@@ -75,6 +75,7 @@ class Job:
         again: those that continue it.
         prepare: makes what the job starts from.
         shared: a second run beside it uses the same cache and is never killed.
+        launched: several workers carry it out, of which any, or their launcher, is killed.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Job:
     again: Callable[[Path], list[str]]
     prepare: Callable[[Path], None] = lambda folder: None
     shared: bool = False
+    launched: bool = False
 
 
 def write_data(folder: Path) -> Path:
@@ -141,6 +143,14 @@ def jobs(data: Path, base: Path) -> list[Job]:
         "optimizer.learning_rate=1e-4",
     )
     few = COMMON[1:]
+    cluster = *COMMON, 'freeze={ until = "stage2" }', "optimizer.learning_rate=1e-4"
+
+    def launched(command: Callable[[Path], list[str]]) -> Callable[[Path], list[str]]:
+        return lambda folder: [
+            *("launch", "--workers", "2", "--logs", str(folder / "logs"), "--"),
+            *command(folder),
+        ]
+
     return [
         Job("retrain", retrain(*COMMON), resume),
         Job("finetune", retrain(*fine), resume),
@@ -148,16 +158,28 @@ def jobs(data: Path, base: Path) -> list[Job]:
         Job("sweep", retrain("epochs=3", *few, recipe=SWEEP), resume, written(SWEEP)),
         Job("export", export, export, lambda folder: shutil.copytree(base, folder / "run") and None),
         Job("shared cache", retrain(*COMMON), resume, shared=True),
+        Job("launch", launched(retrain(*cluster)), launched(resume), launched=True),
     ]
 
 
-def run(arguments: list[str], cache: Path, until: float | None = None) -> tuple[int | None, float, str]:
-    """Runs a command; kills it after so many seconds. Gives exit code (None: killed), seconds, stderr."""
+def run(
+    arguments: list[str], cache: Path, until: float | None = None, victim: random.Random | None = None
+) -> tuple[int | None, float, str]:
+    """Runs a command; kills it after so many seconds. Gives exit code (None: killed), seconds, stderr.
+
+    With ``victim`` it is a launch: the launcher or one of its workers is killed, as is drawn; the others must
+    end by themselves within a minute.
+    """
     began = time.monotonic()
     process = spawn(arguments, cache)
     try:
         _, said = process.communicate(timeout=until)
     except subprocess.TimeoutExpired:
+        if victim is not None:
+            tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.kill(victim.choice([process.pid, *map(int, tasks)]), signal.SIGKILL)
+            process.communicate(timeout=60)
+            return None, time.monotonic() - began, ""
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return None, time.monotonic() - began, ""
@@ -219,7 +241,7 @@ def attack(job: Job, folder: Path, length: float, rng: random.Random, most: int)
     kills, arguments, code, said = 0, job.start(folder), None, ""
     while True:
         until = rng.uniform(0.05, 1.0) * length if kills < most else None
-        code, _, said = run(arguments, cache, until)
+        code, _, said = run(arguments, cache, until, rng if job.launched else None)
         if code is not None:
             break
         kills += 1

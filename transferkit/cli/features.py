@@ -25,7 +25,8 @@ __all__ = ["command"]
 
 @click.group(name="features", cls=Verbs)
 def command() -> None:
-    """Run the frozen part of a backbone ahead of a retraining, in as many jobs as there are machines.
+    """Run the frozen part of a backbone ahead of a retraining, in as many jobs as there are machines, or
+    write what it gives into a table.
 
     \b
     Examples:
@@ -90,3 +91,54 @@ def compute(
     click.echo(
         f"{done.mine} of {done.images} images: {done.computed} computed, {done.found} found; {done.folder}"
     )
+
+
+@command.command(name="export")
+@data_option
+@backbone_option
+@recipe_option
+@key_options("--image-size", "--head", "--freeze", "--seed", "--devices")
+@set_option
+@click.option("--to", required=True, metavar="FILE", help="A .parquet, .npz or .npy file.")
+@quiet_option
+@allow_code_option
+@json_option
+def export(
+    data: str | None,
+    backbone: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    to: str,
+    quiet: bool,
+    as_json_: bool,
+    allow_code: bool,
+) -> None:
+    """Write the features that a retraining's head would be given, with path, label, split and content hash.
+
+    They come from the cache where it has them, as after `features compute` with the same recipe. Parquet
+    needs pyarrow; .npy holds the numbers alone, with a .csv of its rows beside it. For the network of a
+    finished run, or for photos without labels, see `transferkit embed`.
+
+    \b
+    Examples:
+      transferkit features export --data photos/ --to features.npz
+      transferkit features export --data photos/ --set activations.cache_dir=/shared/cache --to all.parquet
+    """
+    from pathlib import Path
+
+    from transferkit.runs.features.export_features import export_features
+    from transferkit.runs.features.table_files import check_table
+
+    check_table(Path(to))
+    values: dict[str, Any] = {"backbone": backbone}
+    given = {key: value for key, value in values.items() if value is not None}
+    found = export_features(recipe, settings, data=data, quiet=quiet, allow_code=allow_code, **given)
+    files = [str(file) for file in found.save(to)]
+    for one in found.unreadable:
+        click.echo(one_line(f"transferkit: {one.name}: {one.reason}"), err=True)
+    width = found.features.shape[1]
+    if as_json_:
+        unreadable = [one._asdict() for one in found.unreadable]
+        as_json({"images": len(found), "width": width, "files": files, "unreadable": unreadable})
+        return
+    click.echo(one_line(f"{len(found)} images, {width} numbers each: {', '.join(files)}"))

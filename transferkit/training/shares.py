@@ -79,7 +79,9 @@ class Shares:
         places = np.flatnonzero(owners == self.cluster.place.number)
         dtype: str = self.recipe.activations.dtype
         own = kept_rows(cut, size, images, chosen[places], self.recipe, progress, dtype, views)
-        if len(set(self.cluster.gather(own.stats.dtype))) > 1:
+        with progress.stage("shares", doing="waiting for those of the other workers"):
+            dtypes = self.cluster.gather(own.stats.dtype)
+        if len(set(dtypes)) > 1:
             # What one worker could not keep as float16 decides for all.
             dtype = "float32"
             own = kept_rows(cut, size, images, chosen[places], self.recipe, progress, dtype, views)

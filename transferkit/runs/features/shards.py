@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,11 @@ from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress
 
-__all__ = ["ShardResult", "compute_features", "read_shard"]
+if TYPE_CHECKING:
+    from transferkit.training.parts import Parts
+    from transferkit.transfer.network import Network
+
+__all__ = ["ShardResult", "compute_features", "open_first_phase", "read_shard"]
 
 
 @dataclass(frozen=True)
@@ -104,20 +108,12 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
         hint = "training passes the whole network in every epoch"
         raise UserError(fault("activations.views", recipe.activations.views, expected, hint))
     images = prepare(recipe, progress)
-    with progress.stage("start", unit="module"):
-        start_tensorflow()
+    parts, network = open_first_phase(recipe, images, progress)
     from transferkit.files.cache_location import writable_cache_folder
     from transferkit.training.augmented_batches import make_views
-    from transferkit.training.loop import check_parts
-    from transferkit.training.parts import open_parts
     from transferkit.training.pass_images import pass_images
 
-    with progress.stage("backbone", unit="layer"):
-        parts = open_parts(recipe, images.classes)
-    check_parts(recipe, images, parts)
-    phase = recipe.resolved_phases[0]
-    cut = parts.network(phase, parts.plan(phase), images.train_counts, len(images.of_split("train"))).cut
-    size = parts.backbone.input_size
+    cut, size = network.cut, parts.backbone.input_size
     chosen = _of_shard(images, shard, np.arange(len(images)))
     passed = [pass_images(cut, size, images, chosen, recipe, progress)]
     views = make_views(recipe)
@@ -133,6 +129,21 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
         unreadable=(*images.unreadable, *failures),
         folder=str(writable_cache_folder(recipe.activations.cache_dir)),
     )
+
+
+def open_first_phase(recipe: Recipe, images: Images, progress: Progress) -> tuple[Parts, Network]:
+    """Backbone and head of a recipe, and the network that its first phase begins with."""
+    with progress.stage("start", unit="module"):
+        start_tensorflow()
+    from transferkit.training.loop import check_parts
+    from transferkit.training.parts import open_parts
+
+    with progress.stage("backbone", unit="layer"):
+        parts = open_parts(recipe, images.classes)
+    check_parts(recipe, images, parts)
+    phase = recipe.resolved_phases[0]
+    samples = len(images.of_split("train"))
+    return parts, parts.network(phase, parts.plan(phase), images.train_counts, samples)
 
 
 def _of_shard(images: Images, shard: Shard, indices: np.ndarray) -> np.ndarray:
