@@ -90,13 +90,14 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     data = work(network, parts.backbone.input_size, recipe, images, phase, place)
     optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
     quiet = Progress(quiet=True)
-    setup = PhaseSetup(optimizer, rate, place / "phase", recipe.seed, quiet)
+    setup = PhaseSetup(optimizer, rate, place / "phase", recipe.seed, quiet, parts.devices)
     rows, _ = train_phase(network, phase, data, setup)
     return rows[-1]
 
 
 def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, place: Path) -> Any:
     """The batches of a run: one pass, then the cache."""
+    from transferkit.activations.division import Division
     from transferkit.training.cut_features import extract_features
     from transferkit.training.phase import PhaseData
     from transferkit.training.progress import Progress
@@ -106,8 +107,9 @@ def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, plac
     images, cut_features = extract_features(network.cut, size, images, recipe, Progress(quiet=True))
     train, validation = images.of_split("train"), images.of_split("val")
     labels = images.labels
+    division = Division(phase.batch_size)
     return PhaseData(
-        train=lambda epoch: cut_features.shuffled(train, labels[train], phase.batch_size, recipe.seed, epoch),
+        train=lambda epoch: cut_features.shuffled(train, labels[train], division, recipe.seed, epoch),
         validation=lambda: cut_features.in_order(validation, labels[validation]),
         steps_per_epoch=-(-len(train) // phase.batch_size),
     )

@@ -92,6 +92,12 @@ def test_a_name_or_list_that_is_none_is_refused_as_it_is_read(strategy, said):
     assert len(raised.value.faults) == 1
 
 
+def test_accumulation_and_several_devices_exclude_each_other():
+    with pytest.raises(UserError, match="accumulation: received 2, expected 1 where several devices"):
+        load(overrides=["accumulation=2", "devices=mirrored"])
+    assert load(overrides=["accumulation=2", "devices=gpu:1"]).accumulation == 2
+
+
 def test_a_gpu_beyond_those_that_are_there_is_named(two_gpus):
     check_devices(Devices(strategy="gpu:1,0"))
     with pytest.raises(UserError, match=r"gpu:0,2.*expected GPUs that are there: 0, 1"):

@@ -55,6 +55,18 @@ class ChosenDevices:
         return 1 if self.strategy is None else int(self.strategy.num_replicas_in_sync)
 
     @property
+    def replicas_here(self) -> int:
+        """How many of them this process feeds."""
+        from transferkit.estimator.distribution import replicas_here
+
+        return replicas_here(self.strategy)
+
+    @property
+    def names_here(self) -> tuple[str, ...]:
+        """Those that the frozen pass of this process is run on; none named where that is TensorFlow's own."""
+        return self.names if len(self.names) > 1 or self.strategy is not None else ()
+
+    @property
     def accelerated(self) -> bool:
         """Whether something else than CPUs computes."""
         return any("CPU" not in name.upper() for name in self.names)

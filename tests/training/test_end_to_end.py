@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.activations.division import Division, real_rows
 from transferkit.augmentation import make_augmentation
 from transferkit.data.reader import read_image
 from transferkit.recipe import load
@@ -35,9 +36,9 @@ def direct_of(images, *words, seed=3):
     return make_direct(load(None, [*words, f"seed={seed}"]), images, (24, 32))
 
 
-def epoch_of(direct, images, epoch, batch_size=4, seed=7):
-    chosen = np.arange(COUNT)
-    return list(direct.epoch(chosen, images.labels, batch_size, seed, epoch).as_numpy_iterator())
+def epoch_of(direct, images, epoch, batch_size=4, seed=7, parts=1, fills=False):
+    division = Division(batch_size, parts, fills)
+    return list(direct.epoch(np.arange(COUNT), images.labels, division, seed, epoch).as_numpy_iterator())
 
 
 def test_each_image_comes_once_an_epoch_with_its_label(images):
@@ -54,6 +55,19 @@ def test_each_image_comes_once_an_epoch_with_its_label(images):
     found = [int(np.argmin(np.abs(mean_rows(plain) - mean_rows(one[None])).sum((1, 2)))) for one in seen]
     assert sorted(found) == list(range(COUNT))
     np.testing.assert_array_equal(labels, images.labels[found])
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_images_are_mixed_before_their_batch_is_filled_up_and_divided(images, parts):
+    direct = direct_of(images, "augmentation.mixup=true", "augmentation.flip=true")
+    plain, divided = epoch_of(direct, images, 1), epoch_of(direct, images, 1, parts=parts, fills=True)
+    assert len(divided) == 3 * parts
+    for place in (0, 1):
+        one = np.concatenate([batch[0]["images"] if place == 0 else batch[1] for batch in plain])
+        same = [
+            real_rows(features, features["images"] if place == 0 else labels) for features, labels in divided
+        ]
+        np.testing.assert_array_equal(np.concatenate(same), one)
 
 
 def mean_rows(images):
@@ -79,7 +93,11 @@ def test_an_epoch_is_a_function_of_its_number_and_the_seeds(images):
 def test_an_interrupted_epoch_goes_on_where_it_stopped(images):
     direct = direct_of(images, *FLIP_AND_COLOUR, "augmentation.mixup=true")
     whole = epoch_of(direct, images, 4)
-    rest = list(direct.epoch(np.arange(COUNT), images.labels, 4, 7, 4).skip(1).as_numpy_iterator())
+    rest = list(
+        direct.epoch(np.arange(COUNT), images.labels, Division(4, fills=False), 7, 4)
+        .skip(1)
+        .as_numpy_iterator()
+    )
     for (one, labels), (other, other_labels) in zip(whole[1:], rest, strict=True):
         np.testing.assert_array_equal(one["images"], other["images"])
         np.testing.assert_array_equal(labels, other_labels)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.compute import Activations
+from transferkit.activations.division import Division
 
 __all__ = ["dataset", "epoch_order", "epoch_steps"]
 
@@ -51,6 +52,7 @@ def dataset(
     drop_remainder: bool = False,
     weights: np.ndarray | None = None,
     mine: np.ndarray | None = None,
+    division: Division | None = None,
 ) -> tf.data.Dataset:
     """A data set of whole batches.
 
@@ -68,6 +70,8 @@ def dataset(
         weights: float ``[n]``: a weight for each item, handed out beside the label.
         mine: bool ``[n]``: of each batch only these items are given; the others need have no activations.
             Where a batch has none of them, one row of zeros with a weight of 0 stands for them.
+        division: fills the last batch up where it is smaller, in one part: there are weights then, 0 for what
+            fills up. Not together with ``mine``.
 
     Returns:
         Elements ``(x, y)`` or ``(x, y, w)``: float32 ``[b, *shape]``, labels ``[b, …]``, weights ``[b]``.
@@ -80,7 +84,9 @@ def dataset(
     """
     if mine is not None:
         weights = np.ones(len(mine), np.float32)
-    reader = _Reader(activations, indices, labels, weights, batch_size, seed, mine)
+    elif division is not None and division.filled(len(indices)) and weights is None:
+        weights = np.ones(len(indices), np.float32)
+    reader = _Reader(activations, indices, labels, weights, batch_size, seed, mine, division)
     steps = epoch_steps(len(reader), batch_size, drop_remainder)
     if not steps:
         raise ValueError(f"{len(reader)} item(s) give no batch of {batch_size}")
@@ -115,6 +121,7 @@ class _Reader:
         batch_size: int,
         seed: int | None,
         mine: np.ndarray | None,
+        division: Division | None,
     ) -> None:
         indices = np.asarray(indices, np.int64)
         self._some = mine is not None
@@ -127,6 +134,7 @@ class _Reader:
             raise ValueError(f"indices, labels and weights have lengths {lengths}, expected one length")
         if (self._rows[self._mine] < 0).any():
             raise IndexError("an unreadable image has no activations")
+        self._division = division
         self._array = activations.array
         self._batch_size = batch_size
         self._seed = seed
@@ -139,6 +147,8 @@ class _Reader:
     def signature(self, whole: bool) -> list[tf.TensorSpec]:
         """What a batch is; its first axis is known where every batch is whole."""
         length = self._batch_size if whole else None
+        if self._division is not None:
+            length = self._division.rows(len(self))
         specs = [tf.TensorSpec([length, *self._array.shape[1:]], tf.float32)]
         for column in self._columns:
             specs.append(tf.TensorSpec([length, *column.shape[1:]], tf.as_dtype(column.dtype)))
@@ -149,11 +159,19 @@ class _Reader:
     def batch(self, epoch: int, step: int) -> list[np.ndarray]:
         order, rows = self._drawn(epoch)
         here = slice(step * self._batch_size, (step + 1) * self._batch_size)
-        picked = order[here]
+        picked, rows = order[here], rows[here]
         if self._some:
-            return self._own_part(picked, rows[here])
-        x = self._array[rows[here]].astype(np.float32, copy=False)
-        return [x, *(column[picked] for column in self._columns)]
+            return self._own_part(picked, rows)
+        there = len(picked)
+        if self._division is None or there == self._division.rows(len(self)):
+            x = self._array[rows].astype(np.float32, copy=False)
+            return [x, *(column[picked] for column in self._columns)]
+        places = self._division.places(there, len(self))
+        x = self._array[rows[places]].astype(np.float32, copy=False)
+        columns = [column[picked[places]] for column in self._columns]
+        if len(places) > there:
+            columns[-1][there:] = 0
+        return [x, *columns]
 
     def _own_part(self, picked: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
         """Those of a batch that are this reader's own, their places in it, and its length."""

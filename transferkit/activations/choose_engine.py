@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.cache import Cache
+from transferkit.activations.device_engine import DeviceEngine
 from transferkit.activations.openvino_engine import OpenVINOEngine, openvino_version
 from transferkit.activations.prefix_engine import (
     CutLike,
@@ -45,6 +46,8 @@ __all__ = ["ENGINES", "TOLERANCE", "available", "choose_engine", "machine"]
 
 ENGINES = ("openvino", "tensorflow", "tensorflow-xla")
 TOLERANCE = 1e-3  # largest difference, as a share of the largest activation; rounding gives some 1e-6
+# The same for arithmetic in 16 bits, which rounds each number by up to 5e-4 and 4e-3 of it.
+_TOLERANCES = {"float32": TOLERANCE, "float16": 1e-2, "bfloat16": 5e-2}
 _COMPARED = 8  # images that the results are compared on
 _TIMED = 4  # images a core that speed is measured on, eight at least
 # What folding its constants gains TensorFlow at most: measured 1.05 on InceptionV3, 1.4 on MobileNetV2, 1.6
@@ -61,22 +64,29 @@ class _Makers:
     cut: CutLike
     size: tuple[int, int]
     folder: Path | None
+    devices: tuple[str, ...] = ()
+    precision: str = "float32"
 
     @functools.cached_property
     def traced(self) -> Any:
         return trace(self.cut, self.size)
 
+    @functools.cached_property
+    def run(self) -> Any:
+        """What engines are made of: the trace in the precision that is wanted."""
+        if self.precision == "float32":
+            return self.traced
+        return trace(self.cut, self.size, precision=self.precision)
+
     def make(self, name: str) -> Engine:
-        if name == "tensorflow-xla":
-            return TensorFlowEngine(self.traced, jit=True)
-        if _accelerated():
-            return TensorFlowEngine(self.traced)
+        if name == "tensorflow-xla" or (name == "tensorflow" and _spread(self.devices)):
+            return DeviceEngine(self.run, self.devices or _accelerators(), jit=name == "tensorflow-xla")
         with contextlib.ExitStack() as stack:
             folder = self.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             if self.folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)  # removed by hand meanwhile
                 stack.enter_context(locked(folder / LOCK, shared=True))
-            file = folded_file(lambda: self.traced, folder / "folded.pb")
+            file = folded_file(lambda: self.run, folder / "folded.pb")
             made: Engine
             if name == "openvino":
                 made = OpenVINOEngine(file, self.folder, self.size, self.cut.shape)
@@ -94,6 +104,8 @@ def choose_engine(
     engine: str = "auto",
     cache: Cache | None = None,
     count: int | None = None,
+    devices: Sequence[str] = (),
+    precision: str = "float32",
 ) -> Engine:
     """Makes the engine that is named, or the fastest one that agrees.
 
@@ -105,29 +117,35 @@ def choose_engine(
         cache: where compiled models and the choice are kept; None keeps them nowhere.
         count: how many images are to come, where that is known: for few, an engine is not built that could
             not save the time that building it takes.
+        devices: names of the logical devices that compute; those that TensorFlow takes by itself if none are
+            named.
+        precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"``, in which TensorFlow's engines compute.
 
     Raises:
-        UserError: an engine is named that is unknown, not installed, or does not agree with TensorFlow.
+        UserError: an engine is named that is unknown, not installed, or does not agree with TensorFlow; or no
+            engine agrees in the precision that is wanted.
     """
-    if engine != "auto" and engine not in available():
+    there = available(devices, precision)
+    if engine != "auto" and engine not in there:
         hint = did_you_mean(engine, ENGINES) if engine not in ENGINES else "it is unavailable on this machine"
-        raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(available())}", hint))
-    folder = None if cache is None else _compiled_folder(cache, cut, size)
-    makers = _Makers(cut, size, folder)
-    memory = None if cache is None else cache.choices / f"{_key(cut, size)}.json"
+        raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(there)}", hint))
+    key = _key(cut, size, devices, precision)
+    folder = None if cache is None else _compiled_folder(cache, cut, size, key)
+    makers = _Makers(cut, size, folder, tuple(devices), precision)
+    memory = None if cache is None else cache.choices / f"{key}.json"
     remembered = _recall(memory)
     if engine == "auto" and _worth_building(count, remembered.get("unfolded")):
         _log.info("more images than the engine was chosen for: choosing anew")
     elif engine == "auto":
         engine = remembered.get("engine", "auto")
-    if engine in remembered.get("agree", ()) and engine in available():
+    if engine in remembered.get("agree", ()) and engine in there:
         _touch(folder)
         try:
             return makers.make(engine)
         except Exception as error:  # a cache from another state of the machine must not end the run
             _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
             remembered, engine = {}, "auto"
-    if engine == "tensorflow":
+    if engine == "tensorflow" and precision == "float32":
         try:
             return makers.make(engine)
         except Exception as error:  # no fault: it is the same network, only slower
@@ -142,11 +160,13 @@ def choose_engine(
     return _fastest(makers, sample, memory, count)
 
 
-def available() -> tuple[str, ...]:
-    """The engines available on this machine."""
-    if _accelerated():
+def available(devices: Sequence[str] = (), precision: str = "float32") -> tuple[str, ...]:
+    """The engines available on this machine, on some devices; arguments as of :func:`choose_engine`."""
+    if any("CPU" not in name for name in devices or _accelerators()):
         return ("tensorflow", "tensorflow-xla")
-    return ("openvino", "tensorflow") if openvino_version() is not None else ("tensorflow",)
+    # OpenVINO computes in float32.
+    fast = openvino_version() is not None and precision == "float32"
+    return ("openvino", "tensorflow") if fast else ("tensorflow",)
 
 
 @functools.lru_cache(maxsize=1)
@@ -180,7 +200,7 @@ def _fastest(makers: _Makers, sample: np.ndarray, memory: Path | None, count: in
     speeds: dict[str, float] = {}
     unfolded: dict[str, float] | None = None
     took = 0.0
-    for name in available():
+    for name in available(makers.devices, makers.precision):
         if name == "tensorflow" and "openvino" in speeds:
             unfolded = {"speed": _speed(plain, timed), "beside": speeds["openvino"], "build_s": took}
             if not _worth_building(count, unfolded):
@@ -195,6 +215,9 @@ def _fastest(makers: _Makers, sample: np.ndarray, memory: Path | None, count: in
             continue
         _log.info("the %s engine agrees: %s", name, difference)
         engines[name], speeds[name] = made, _speed(made, timed)
+    if not engines and makers.precision != "float32":
+        expected = "a precision in which the frozen pass agrees with float32"
+        raise UserError(fault("devices.precision", makers.precision, expected, f"{difference}; use float32"))
     if not engines:
         return plain
     chosen = max(engines, key=lambda name: speeds[name])
@@ -237,8 +260,9 @@ def _made_to_agree(
     scale = float(np.abs(wanted).max(initial=0)) or 1.0
     # Written so that a difference that is no number is no agreement.
     share = float(np.abs(got - wanted).max(initial=0)) / scale
-    words = f"it differs by {share:.1e} of the largest activation, allowed are {TOLERANCE:.0e}"
-    return (made if share <= TOLERANCE else None), words
+    allowed = _TOLERANCES[makers.precision]
+    words = f"it differs by {share:.1e} of the largest activation, allowed are {allowed:.0e}"
+    return (made if share <= allowed else None), words
 
 
 def _speed(engine: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
@@ -256,18 +280,26 @@ def _filled(sample: np.ndarray, count: int) -> np.ndarray:
     return np.resize(sample, (8, *sample.shape[1:])) if len(sample) < 8 else sample[:count]
 
 
-def _accelerated() -> bool:
-    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+def _accelerators() -> tuple[str, ...]:
+    return tuple(one.name for kind in ("GPU", "TPU") for one in tf.config.list_logical_devices(kind))
 
 
-def _key(cut: CutLike, size: Sequence[int]) -> str:
-    text = json.dumps([machine(), cut.fingerprint, list(size)], sort_keys=True)
+def _spread(devices: Sequence[str]) -> bool:
+    """Whether TensorFlow has to be told where it computes: on an accelerator, or on several devices."""
+    return len(devices) > 1 or bool(_accelerators())
+
+
+def _key(cut: CutLike, size: Sequence[int], devices: Sequence[str] = (), precision: str = "float32") -> str:
+    facts: list[Any] = [machine(), cut.fingerprint, list(size)]
+    if len(devices) > 1 or precision != "float32":
+        facts += [len(devices), precision]
+    text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _compiled_folder(cache: Cache, cut: CutLike, size: tuple[int, int]) -> Path | None:
+def _compiled_folder(cache: Cache, cut: CutLike, size: tuple[int, int], key: str) -> Path | None:
     """The folder of a model's compiled forms, all of them sound; None where it cannot be written."""
-    folder = cache.compiled / _key(cut, size)
+    folder = cache.compiled / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
         wrong = damage_of(folder)

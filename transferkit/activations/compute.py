@@ -136,7 +136,7 @@ def compute(
     kept = settings.dtype
     if kept == "auto":
         kept = "float16" if 4 * width > HALF_FROM_BYTES else "float32"
-    store = _store(cache, cut, decoding, kept, views, settings.label)
+    store = _store(cache, cut, decoding, kept, views, settings)
     done = PrefixPass(cut, cache, store, wanted, decoding, settings, progress, say)
     try:
         array = done.rows(wanted.count * width * np.dtype(kept).itemsize)
@@ -172,18 +172,24 @@ def keep(
         settings: say which cache.
     """
     cache = Cache(writable_cache_folder(settings.cache_dir), settings.max_bytes)
-    store = _store(cache, cut, decoding, rows.dtype.name, None, settings.label)
+    store = _store(cache, cut, decoding, rows.dtype.name, None, settings)
     digests, first = np.unique(digests_of(list(hashes)), return_index=True)
     store.add(digests, rows[first], lambda count: cache.make_room(count, store))
 
 
 def _store(
-    cache: Cache, cut: CutLike, decoding: Decoding, dtype: str, views: Views | None, label: str
+    cache: Cache,
+    cut: CutLike,
+    decoding: Decoding,
+    dtype: str,
+    views: Views | None,
+    settings: ComputeSettings,
 ) -> Store:
     """Where the activations of a cut are kept."""
     identity: dict[str, Any] = {
         "cut": cut.fingerprint,
         **decoding.identity(),
         **(views.identity() if views else {}),
+        **({"precision": settings.precision} if settings.precision != "float32" else {}),
     }
-    return cache.store(identity, tuple(cut.shape), dtype, label)
+    return cache.store(identity, tuple(cut.shape), dtype, settings.label)

@@ -23,6 +23,10 @@ class ComputeSettings:
         dtype: ``"float32"``, ``"float16"``, or ``"auto"``: float16 for rows above
             :data:`transferkit.activations.compute.HALF_FROM_BYTES`.
         label: what ``transferkit cache info`` shows for these activations.
+        devices: names of the logical devices that compute; those that TensorFlow takes by itself if none are
+            named.
+        precision: that the prefix computes in, ``"float32"``, ``"bfloat16"`` or ``"float16"``; what is kept
+            of another than float32 is kept apart.
     """
 
     engine: str = "auto"
@@ -32,14 +36,20 @@ class ComputeSettings:
     max_bytes: int | None = None
     dtype: str = "auto"
     label: str = ""
+    devices: tuple[str, ...] = ()
+    precision: str = "float32"
 
     @classmethod
-    def of(cls, section: Activations, label: str) -> ComputeSettings:
+    def of(
+        cls, section: Activations, label: str, devices: tuple[str, ...] = (), precision: str = "float32"
+    ) -> ComputeSettings:
         """What a recipe says of it.
 
         Args:
             section: ``[activations]``.
             label: see there.
+            devices: see there.
+            precision: see there.
         """
         return cls(
             engine=section.engine,
@@ -47,4 +57,6 @@ class ComputeSettings:
             max_bytes=section.max_bytes,
             dtype=section.dtype,
             label=label,
+            devices=devices,
+            precision=precision,
         )

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from transferkit.backbones.precision import computing_in, computing_layers
 from transferkit.cpu import available_cores
 from transferkit.files.whole_file import write_whole_shared
 from transferkit.private.tensorflow_names import constants_of
@@ -53,20 +54,30 @@ class Engine(Protocol):
         """uint8 ``[n, h, w, 3]`` to float32 ``[n, *shape]``, for any ``n`` of at least one."""
 
 
-def trace(cut: CutLike, size: tuple[int, int], batch: int | None = None) -> Any:
+def trace(cut: CutLike, size: tuple[int, int], batch: int | None = None, precision: str = "float32") -> Any:
     """The prefix as a concrete function of uint8 ``[batch, h, w, 3]``; any batch size where None.
 
     Args:
         cut: whose frozen prefix it is.
         size: height and width in pixels.
         batch: images in a batch.
+        precision: that its layers compute in, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
 
     Returns:
         Gives float32 ``[batch, *cut.shape]``.
+
+    Raises:
+        ValueError: it has no layers that could compute in another precision.
     """
+    layers = [inner for one in getattr(cut, "prefix_layers", ()) for inner in computing_layers(one)]
+    if precision != "float32" and not layers:
+        raise ValueError(f"the backbone shows no layers that could compute in {precision}")
 
     def run(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(cut.prefix(images), tf.float32)
+        if precision == "float32":
+            return tf.cast(cut.prefix(images), tf.float32)
+        with computing_in(f"mixed_{precision}", layers):
+            return tf.cast(cut.prefix(images), tf.float32)
 
     return tf.function(run, autograph=False).get_concrete_function(tf.TensorSpec([batch, *size, 3], tf.uint8))
 

@@ -10,7 +10,9 @@ in the last two seconds. Two processes that need the same images share the work:
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose_engine import choose_engine
 from transferkit.activations.compute_settings import ComputeSettings
+from transferkit.activations.device_engine import DeviceEngine
 from transferkit.activations.feature_request import FeatureRequest
 from transferkit.activations.prefix_engine import CutLike, Engine
 from transferkit.activations.rows import Rows
@@ -51,6 +54,7 @@ class PrefixPass:
         settings: how it is computed.
         progress: receives (distinct images done, distinct images in all).
         say: receives a line where the cache is damaged, or was removed meanwhile.
+        waiting: digests and outputs to come of the batches that devices have at work.
         made: the engine that ran, where one had to.
         computed: distinct images that went through the prefix.
         damaged: rows that were found and were not what had been written.
@@ -65,6 +69,7 @@ class PrefixPass:
     settings: ComputeSettings
     progress: Callable[[int, int], None] | None
     say: Callable[[str], None]
+    waiting: deque[tuple[np.ndarray, Future[np.ndarray]]] = field(default_factory=deque)
     made: Engine | None = None
     computed: int = 0
     damaged: int = 0
@@ -139,6 +144,7 @@ class PrefixPass:
         done = self.wanted.count - len(missing)
         self._tell(done)
         try:
+            self.waiting.clear()  # of a pass that ended early
             # Its own view of the index: the writer's is busy in another thread.
             watched = self.store.again()
             with contextlib.ExitStack() as stack:
@@ -155,6 +161,7 @@ class PrefixPass:
                     self.computed += self._pass(readable, images, watched, writer, len(missing))
                     done += len(part)
                     self._tell(done)
+                self._take(writer, 0)
         except (FileNotFoundError, FileExistsError):
             return  # removed beside this process, again and again; what is missing is found to be so
         except OSError as error:
@@ -200,10 +207,27 @@ class PrefixPass:
             if self.made is None:
                 count = missing * lacking.shape[1]
                 self.made = choose_engine(
-                    self.cut, self.decoding.size, shown, self.settings.engine, self.cache, count
+                    self.cut,
+                    self.decoding.size,
+                    shown,
+                    self.settings.engine,
+                    self.cache,
+                    count,
+                    self.settings.devices,
+                    self.settings.precision,
                 )
-            writer.put(digests[here, view], self.made(shown))
+            if isinstance(self.made, DeviceEngine):
+                self.waiting.append((digests[here, view], self.made.submit(shown)))
+                self._take(writer, self.made.ahead)
+            else:
+                writer.put(digests[here, view], self.made(shown))
         return int(lacking.any(1).sum())
+
+    def _take(self, writer: Writer, left: int) -> None:
+        """Writes what devices have computed, until no more than ``left`` batches are under way."""
+        while len(self.waiting) > left:
+            digests, coming = self.waiting.popleft()
+            writer.put(digests, coming.result())
 
     def _tell(self, done: int) -> None:
         if self.progress is not None:

@@ -99,6 +99,9 @@ class Cut:
             where it keeps this one's own.
         columns: int64 ``[width]``: where they stand in a row of that.
         kept_parts: the networks whose outputs the cache keeps in the place of this one's; empty for one.
+        prefix_layers: the Keras layers of the prefix; none where it is no Keras model.
+        by_rows: whether in training each row's features depend on that row alone, or on statistics of the
+            rows that count (:func:`transferkit.backbones.batch_statistics.counted_rows`).
     """
 
     at: str | None
@@ -115,6 +118,8 @@ class Cut:
     kept_as: Cut | None = None
     columns: np.ndarray | None = None
     kept_parts: tuple[KeptPart, ...] = ()
+    by_rows: bool = True
+    prefix_layers: tuple[Any, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

@@ -169,6 +169,7 @@ class CallableBackbone(Backbone):
             batch_norm=batch_norm,
             _identify=lambda: self._identity(_BELOW, ()),
             regularisation_losses=self._losses,
+            by_rows=batch_norm == "frozen",
         )
 
     def _identity(self, at: str, variables: tuple[Any, ...]) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 
 from transferkit.backbones._keras import keras, outputs_of
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
+from transferkit.backbones.batch_statistics import BatchStatistics
 from transferkit.backbones.cost import forward_operations
-from transferkit.backbones.inference_mode import hold_still, is_batch_norm, takes_mode
+from transferkit.backbones.inference_mode import Still, hold_still, is_batch_norm, takes_mode
 from transferkit.backbones.layer_graph import Step, steps
 from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
+from transferkit.private.keras_names import with_inner_layers
 
 __all__ = ["FunctionalBackbone"]
 
@@ -127,6 +129,7 @@ class FunctionalBackbone(Backbone):
         lower.trainable = False
         prefix_variables = tuple(lower.weights)
         shape = tuple(int(size) for size in tensor.shape[1:])
+        layers = tuple(one for one in lower.layers if not isinstance(one, keras.layers.InputLayer))
 
         def prefix(images: Any) -> Any:
             return keras.ops.cast(lower(images, training=False), "float32")
@@ -147,6 +150,7 @@ class FunctionalBackbone(Backbone):
                 frozen_variables=prefix_variables,
                 batch_norm=batch_norm,
                 _identify=identify,
+                prefix_layers=layers,
             )
 
         upper = hold_still(keras.Model(tensor, self.model.output, name="suffix"), frozen, batch_norm)
@@ -170,6 +174,8 @@ class FunctionalBackbone(Backbone):
             regularisation_losses=tuple(
                 partial(variable.regularizer, variable) for variable in trainable if variable.regularizer
             ),
+            prefix_layers=layers,
+            by_rows=batch_norm == "frozen" or all(map(_by_rows, upper.layers)),
         )
 
     def _require_cuttable(self, layer: str, at: str) -> None:
@@ -189,6 +195,13 @@ class FunctionalBackbone(Backbone):
         )
 
 
+def _by_rows(layer: Any) -> bool:
+    """Whether what a layer of a suffix does to a row in training follows from the rows that count."""
+    if isinstance(layer, (BatchStatistics, Still)):
+        return True
+    return not any(is_batch_norm(inner) and inner.trainable for inner in with_inner_layers(layer))
+
+
 def _identity(x: Any, training: bool = False) -> Any:
     return x
 
@@ -205,7 +218,7 @@ def _unmoved(
     """Weights above the cut that training leaves alone: no optimizer's, and no statistics that it moves."""
     moving = {id(variable) for variable in trainable}
     if batch_norm == "train":
-        for layer in upper.layers:
+        for layer in (getattr(one, "layer", one) for one in upper.layers):
             if is_batch_norm(layer) and layer.name not in frozen:
                 moving |= {id(layer.moving_mean), id(layer.moving_variance)}
     return [variable for variable in upper.weights if id(variable) not in moving]

@@ -7,6 +7,7 @@ from typing import Any
 
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.backbone import BatchNorm
+from transferkit.backbones.batch_statistics import BatchStatistics
 from transferkit.private.keras_names import takes_training
 
 __all__ = ["Still", "hold_still", "is_batch_norm"]
@@ -64,7 +65,14 @@ def _held(layer: Any, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
     keeps_mode = (
         takes_mode(layer) if layer.name in frozen else batch_norm == "frozen" and is_batch_norm(layer)
     )
-    return Still(layer) if keeps_mode else layer
+    if keeps_mode:
+        return Still(layer)
+    return BatchStatistics(layer) if follows_rows(layer) else layer
+
+
+def follows_rows(layer: Any) -> bool:
+    """Whether :class:`BatchStatistics` can compute for the layer: it is Keras's own, without what is rare."""
+    return type(layer) is keras.layers.BatchNormalization and not getattr(layer, "renorm", False)
 
 
 def takes_mode(layer: Any) -> bool:

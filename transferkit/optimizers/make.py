@@ -9,7 +9,7 @@ from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.optimizers.variable_groups import grouped
 from transferkit.registry import import_dotted
 
-__all__ = ["batches_seen", "make_optimizer"]
+__all__ = ["batches_seen", "clips", "make_optimizer"]
 
 
 def batches_seen(optimizer: Any) -> Any:
@@ -22,11 +22,17 @@ def batches_seen(optimizer: Any) -> Any:
     return updates_given(optimizer)
 
 
+def clips(optimizer: Any) -> bool:
+    """Whether a Keras optimizer bounds the gradients that it is given."""
+    return any(getattr(optimizer, name, None) for name in ("global_clipnorm", "clipnorm", "clipvalue"))
+
+
 def make_optimizer(
     phase: Any,
     learning_rate: Any = None,
     multipliers: Mapping[str, float] | None = None,
     carries: bool = False,
+    replicas: int = 1,
 ) -> Any:
     """The Keras optimizer of a phase.
 
@@ -37,6 +43,7 @@ def make_optimizer(
             that stands with the optimizer.
         multipliers: path of a variable to its share of the learning rate; 1 for those that it lacks.
         carries: its moments are to come from another phase: it can be told each variable's earlier updates.
+        replicas: it adds up so many equal parts of the whole gradient, each of which it clips by itself.
 
     Returns:
         A Keras optimizer, not built yet. With ``accumulation = K`` every Kth call of ``apply`` changes the
@@ -56,7 +63,7 @@ def make_optimizer(
     if clipping is not None:
         arguments.update(
             {
-                keras_name: value
+                keras_name: value / replicas
                 for keras_name, value in (
                     ("global_clipnorm", clipping.global_norm),
                     ("clipnorm", clipping.norm),

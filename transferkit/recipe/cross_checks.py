@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.card import card_of, no_card
 from transferkit.errors import UserError, did_you_mean
+from transferkit.recipe.device_names import names_several
 from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault
 from transferkit.recipe.phases import Last, Phase, Until
@@ -36,6 +37,10 @@ def relations(recipe: Recipe) -> list[Fault]:
             faults.append(Fault(path, shown(kind), "binary_cross_entropy or focal", hint))
         if not multi_label and kind == "binary_cross_entropy":
             faults.append(Fault(path, shown(kind), "cross_entropy or focal", "or head.multi_label = true"))
+        if phase.accumulation > 1 and names_several(recipe.devices.strategy):
+            path, expected = _at(recipe, number, "accumulation"), "1 where several devices share a step"
+            hint = "a larger batch_size does the same: each device takes its part of it"
+            faults.append(Fault(path, shown(phase.accumulation), expected, hint))
         if number == 0 and recipe.phases and phase.optimizer_state == "carry":
             path = _at(recipe, number, "optimizer_state")
             if path[0] == "phases":

@@ -6,9 +6,19 @@ import re
 
 from transferkit.errors import did_you_mean
 
-__all__ = ["STRATEGIES", "read_strategy"]
+__all__ = ["STRATEGIES", "names_several", "read_strategy"]
 
 STRATEGIES = ("auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu")
+
+
+def names_several(text: str) -> bool:
+    """Whether a strategy's name says that several devices of one process share a step.
+
+    >>> names_several("gpu:0,2"), names_several("gpu:1"), names_several("auto")
+    (True, False, False)
+    """
+    kind, numbers = read_strategy(text)
+    return kind in ("mirrored", "tpu") or len(numbers) > 1
 
 
 def read_strategy(text: str) -> tuple[str, tuple[int, ...]]:

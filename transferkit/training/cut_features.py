@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from transferkit.activations.activation_batches import dataset
 from transferkit.activations.compute import Activations
+from transferkit.activations.division import Division
 from transferkit.activations.row_columns import Columns
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
@@ -22,9 +23,9 @@ from transferkit.training.pass_images import pass_images
 from transferkit.training.progress import Progress
 from transferkit.training.shares import Shares
 
-__all__ = ["EVALUATION_BATCH", "CutFeatures", "extract_features"]
+__all__ = ["CutFeatures", "evaluation_batch", "extract_features"]
 
-EVALUATION_BATCH = 256
+_EVALUATED = 256  # images a batch, at most
 # Training images that pass the frozen prefix although training does not need it: the features' mean and scale
 # are well known from so many.
 _SAMPLE = 10_000
@@ -78,15 +79,23 @@ class CutFeatures:
         result: np.ndarray = indices[self.kept[indices] >= 0]
         return result
 
-    def in_order(self, indices: np.ndarray, labels: np.ndarray) -> Any:
+    def in_order(self, indices: np.ndarray, labels: np.ndarray, parts: int = 1) -> Any:
         """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given.
+
+        All are of one shape; the last ones are filled up, with ``"weights"`` that say so
+        (:func:`transferkit.activations.division.real_rows`).
+
+        Args:
+            indices: int64 ``[n]``: which images.
+            labels: ``[n, …]``: the label of each.
+            parts: replicas that share a step, each with a batch of its own.
 
         Raises:
             IndexError: an image has no activations.
         """
         if len(indices) and self.kept[indices].min() < 0:
             raise IndexError("an image that passes the whole network in training has no activations")
-        return _named(dataset(self.activations, self.kept[indices], labels, EVALUATION_BATCH))
+        return _even(self.activations, self.kept[indices], labels, parts)
 
     def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
         """As :meth:`in_order`, once for each view; the images themselves where there are none."""
@@ -95,36 +104,75 @@ class CutFeatures:
         singles = [
             replace(self.views, rows=self.views.rows[:, view]) for view in range(self.views.rows.shape[1])
         ]
-        return [_named(dataset(one, self._of_views(indices), labels, EVALUATION_BATCH)) for one in singles]
+        return [_even(one, self._of_views(indices), labels) for one in singles]
 
     def shuffled(
-        self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int
+        self, indices: np.ndarray, labels: np.ndarray, division: Division, seed: int, epoch: int
     ) -> Any:
         """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone.
 
         Where there are views, each epoch draws one of each image. They are ``{"images"}`` where training
         passes the whole network. Where several workers train in step each gets its own part of every batch,
         as :mod:`transferkit.transfer.shared_step` takes it.
+
+        Args:
+            indices: int64 ``[n]``: which images.
+            labels: ``[n, …]``: the label of each.
+            division: what a batch is.
+            seed: of the order.
+            epoch: counted from 0.
         """
         if self.direct is not None:
-            return self.direct.epoch(indices, labels, batch_size, seed, epoch)
+            return self.direct.epoch(indices, labels, division, seed, epoch)
         if self.views is None:
             source, items = self.activations, self.kept[indices]
         else:
             source, items = self.views, self._of_views(indices)
+        size = division.batch_size
         if self.mine is not None:
             mine = self.mine[indices]
-            parts = dataset(source, items, labels, batch_size, seed=seed, start_epoch=epoch, mine=mine)
+            parts = dataset(source, items, labels, size, seed=seed, start_epoch=epoch, mine=mine)
             return parts.map(_with_place)
-        batches = dataset(source, items, labels, batch_size, seed=seed, start_epoch=epoch)
-        if self.mix is not None:
-            mix = self.mix
-            first = epoch * -(-len(items) // batch_size)
-            batches = batches.enumerate(first).map(lambda number, batch: mix(number, *batch))
-        return _named(batches)
+        if self.mix is None:
+            return _divided(source, items, labels, division, seed=seed, start_epoch=epoch)
+        batches = dataset(source, items, labels, size, seed=seed, start_epoch=epoch)
+        mix = self.mix
+        first = epoch * -(-len(items) // size)
+        shape = [None, *source.array.shape[1:]]
+
+        def mixed(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+            made, shares = mix(number, *batch)
+            return tf.ensure_shape(made, shape), shares
+
+        batches = batches.enumerate(first).map(mixed)
+        return division.apply(_named(batches), len(items))
 
     def _of_views(self, indices: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.viewed, indices)  # type: ignore[arg-type]
+
+
+def evaluation_batch(count: int, parts: int = 1) -> int:
+    """Images in each batch of an evaluation: all batches alike, with hardly any that fill the last one up.
+
+    >>> evaluation_batch(100), evaluation_batch(257), evaluation_batch(257, parts=2)
+    (100, 129, 129)
+    """
+    steps = max(1, -(-count // (_EVALUATED * parts)))
+    return max(1, -(-count // (steps * parts)))
+
+
+def _even(activations: Activations, items: np.ndarray, labels: np.ndarray, parts: int = 1) -> Any:
+    return _divided(activations, items, labels, Division(parts * evaluation_batch(len(items), parts), parts))
+
+
+def _divided(
+    activations: Activations, items: np.ndarray, labels: np.ndarray, division: Division, **order: Any
+) -> Any:
+    """Batches of ``({"activations"}, labels)``, divided."""
+    if division.parts > 1:
+        batches = dataset(activations, items, labels, division.batch_size, **order)
+        return division.apply(_named(batches), len(items))
+    return _named(dataset(activations, items, labels, division.batch_size, division=division, **order))
 
 
 def _named(batches: Any) -> Any:
@@ -132,8 +180,8 @@ def _named(batches: Any) -> Any:
 
 
 @tf.autograph.experimental.do_not_convert
-def _with_name(activations: Any, labels: Any) -> tuple[dict[str, Any], Any]:
-    return {"activations": activations}, labels
+def _with_name(activations: Any, labels: Any, *weights: Any) -> tuple[dict[str, Any], Any]:
+    return {"activations": activations, **({"weights": weights[0]} if weights else {})}, labels
 
 
 @tf.autograph.experimental.do_not_convert

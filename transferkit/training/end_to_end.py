@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.activations.activation_batches import epoch_order, epoch_steps
+from transferkit.activations.division import Division
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline
 from transferkit.cpu import available_cores
@@ -70,7 +71,9 @@ class EndToEnd:
             path, reason = self.lost[0]
             raise UserError(fault(path, hint=f"lost in the midst of training: {reason}; {hint}")) from None
 
-    def epoch(self, indices: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, epoch: int) -> Any:
+    def epoch(
+        self, indices: np.ndarray, labels: np.ndarray, division: Division, seed: int, epoch: int
+    ) -> Any:
         """The batches of one epoch: ``({"images" uint8 [b, h, w, 3], "batch" int64 []}, labels)``.
 
         ``batch`` is the batch's number since the first epoch. Where images are mixed the labels are shares,
@@ -79,7 +82,7 @@ class EndToEnd:
         Args:
             indices: int ``[n]``: which of the run's images.
             labels: ``[n, …]``: the label of each.
-            batch_size: images a batch; the last may hold fewer.
+            division: what a batch is.
             seed: of the order.
             epoch: counted from 0.
         """
@@ -104,19 +107,22 @@ class EndToEnd:
             return image, drawn, place
 
         ordered = tf.constant(labels[order], label_type)
-        first = epoch * epoch_steps(len(indices), batch_size)
+        first = epoch * epoch_steps(len(indices), division.batch_size)
 
         def finish(number: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
             images, seeds, places = batch
             made, shares = self._augmented(images, seeds, tf.gather(ordered, places), number)
+            # Augmentation's graph forgets what is known of the shape.
+            made = tf.ensure_shape(made, [None, *self.decoding.size, 3])
             return {"images": made, "batch": number}, shares
 
         wrap = tf.autograph.experimental.do_not_convert
         images = tf.data.Dataset.range(len(indices)).map(
             wrap(load), num_parallel_calls=self._threads, deterministic=True
         )
-        batches = images.batch(batch_size).enumerate(first)
-        return batches.map(wrap(finish), num_parallel_calls=2, deterministic=True).prefetch(2)
+        batches = images.batch(division.batch_size).enumerate(first)
+        made = batches.map(wrap(finish), num_parallel_calls=2, deterministic=True)
+        return division.apply(made, len(indices)).prefetch(2 * division.parts)
 
     # Traced once: each epoch has a data set of its own, and tracing these takes longer than a small epoch.
     @cached_property

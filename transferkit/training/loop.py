@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.activations.division import Division
 from transferkit.cluster.cluster import Cluster
+from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, Proof
 from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
-from transferkit.training.cut_features import EVALUATION_BATCH, CutFeatures, extract_features
+from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
 from transferkit.training.images import Images
 from transferkit.training.optimizer import build_optimizer
 from transferkit.training.parts import Parts, features_of
@@ -139,12 +141,15 @@ def train(
                 cut_features = found
         if network.head.closed_form:
             break
-        data = _phase_data(network, phase, cut_features, trained.images, recipe.seed + 1_000_003 * number)
+        seed, replicas = recipe.seed + 1_000_003 * number, parts.devices.replicas_here
+        data = _phase_data(network, phase, cut_features, trained.images, seed, replicas)
         own = folder / "phases" / f"{number + 1}-{phase.name}"
         if number:
             _begin_chance(network, recipe.seed, number)
         with parts.devices.scope():
-            optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network)
+            optimizer, rate = build_optimizer(
+                phase, data.steps_per_epoch, plan, network, parts.devices.replicas_here
+            )
         slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
         if instead is not None and number == len(trained.plans) - 1:
             instead(PhaseStart(phase, network, data, optimizer))
@@ -194,6 +199,12 @@ def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
     )
     for phase in recipe.resolved_phases:
         make_optimizer(phase)  # Keras has the last word on its arguments
+        if phase.accumulation > 1 and parts.devices.replicas_here > 1:
+            expected, hint = (
+                f"1 on {parts.devices.replicas} devices",
+                "raise batch_size, or say --devices gpu",
+            )
+            raise UserError(fault("accumulation", phase.accumulation, expected, hint))
 
 
 def _begin_chance(network: Network, seed: int, number: int) -> None:
@@ -355,14 +366,17 @@ def _telling_steps(
 
 
 def _phase_data(
-    network: Network, phase: Phase, cut_features: CutFeatures, images: Images, seed: int
+    network: Network, phase: Phase, cut_features: CutFeatures, images: Images, seed: int, replicas: int
 ) -> PhaseData:
     train, validation = images.of_split("train"), images.of_split("val")
+    # What in a batch looks at the other rows would take those for images that only fill it up.
+    division = Division(phase.batch_size, replicas, network.by_rows or replicas > 1)
     return PhaseData(
-        train=lambda epoch: cut_features.shuffled(train, images.labels[train], phase.batch_size, seed, epoch),
-        validation=lambda: cut_features.in_order(validation, images.labels[validation]),
+        train=lambda epoch: cut_features.shuffled(train, images.labels[train], division, seed, epoch),
+        validation=lambda: cut_features.in_order(validation, images.labels[validation], replicas),
+        predicted=lambda: cut_features.in_order(validation, images.labels[validation]),
         steps_per_epoch=-(-len(train) // phase.batch_size),
         validation_images=len(validation),
-        validation_batch=EVALUATION_BATCH,
+        validation_batch=replicas * evaluation_batch(len(validation), replicas),
         measure=measure(phase.metrics, network.head, images.labels[validation]),
     )

@@ -66,6 +66,7 @@ def build_optimizer(
     steps_per_epoch: int,
     plan: FreezePlan,
     network: Network,
+    replicas: int = 1,
 ) -> tuple[Any, Rate]:
     """The Keras optimizer of a phase, not built yet, with each variable's share of the learning rate.
 
@@ -74,6 +75,7 @@ def build_optimizer(
         steps_per_epoch: batches.
         plan: which variables learn at which share of the rate.
         network: whose variables they are.
+        replicas: over how many devices each batch is divided.
 
     Returns:
         The optimizer, and its learning rate.
@@ -83,4 +85,4 @@ def build_optimizer(
     multipliers = {one.path: share for one, share in zip(variables, shares, strict=True) if share != 1}
     rate = Rate(make_schedule(phase.schedule), phase_span(phase, steps_per_epoch))
     carries = phase.optimizer_state == "carry"
-    return make_optimizer(phase, rate.keras, multipliers, carries), rate
+    return make_optimizer(phase, rate.keras, multipliers, carries, replicas), rate

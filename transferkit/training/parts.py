@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.activations.division import real_rows
 from transferkit.backbones import Backbone
 from transferkit.backbones.composed import Composed, load_section
 from transferkit.backbones.levels import Leveled, columns_of, level_names, with_levels
@@ -203,4 +204,4 @@ def features_of(network: Network, batches: Any) -> np.ndarray:
     # A partial is an object of its own: TensorFlow warns of functions that are traced again and again, and
     # takes the same method of many networks for one.
     run = tf.function(functools.partial(network.features), autograph=False)
-    return np.concatenate([run(features).numpy() for features, _ in batches])
+    return np.concatenate([real_rows(features, run(features).numpy()) for features, _ in batches])

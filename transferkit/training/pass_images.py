@@ -13,6 +13,7 @@ from transferkit.activations.row_columns import Columns
 from transferkit.activations.side_by_side import SideBySide
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
+from transferkit.devices import choose_devices
 from transferkit.recipe import Recipe
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
@@ -108,7 +109,7 @@ def kept_rows(
             cut if cut.kept_as is None else cut.kept_as,
             items,
             Decoding.of(recipe.data, size),
-            replace(ComputeSettings.of(recipe.activations, _label(cut, recipe)), dtype=dtype),
+            replace(_settings(cut, recipe), dtype=dtype),
             views=views,
             progress=lambda done, total: stage.update(done),
             say=progress.say,
@@ -138,7 +139,7 @@ def keep_rows(
         [images.rows[index].sha256 for index in chosen],
         rows,
         Decoding.of(recipe.data, size),
-        ComputeSettings.of(recipe.activations, _label(cut, recipe)),
+        _settings(cut, recipe),
     )
 
 
@@ -154,7 +155,9 @@ def cut_rows(cut: Any, activations: Activations, progress: Progress) -> Activati
     return replace(activations, array=Columns(activations.array, cut.columns))
 
 
-def _label(cut: Any, recipe: Recipe) -> str:
-    """What the cache says that it keeps."""
+def _settings(cut: Any, recipe: Recipe) -> ComputeSettings:
+    """How the outputs are computed, and what the cache says that they are."""
     place = "levels" if cut.kept_as is not None else str(cut.at or "features")
-    return f"{recipe.backbone.name} at {place}"
+    devices = choose_devices(recipe.devices)
+    label = f"{recipe.backbone.name} at {place}"
+    return ComputeSettings.of(recipe.activations, label, devices.names_here, devices.precision)

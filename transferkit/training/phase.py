@@ -49,11 +49,12 @@ class PhaseData:
     Attributes:
         train: ``epoch -> tf.data.Dataset`` of ``(features, labels)`` batches; the order of an epoch, counted
             from 0, is a function of the seed and the epoch alone.
-        validation: ``() -> tf.data.Dataset`` of the validation images, each once.
+        validation: ``() -> tf.data.Dataset`` of the validation images, each once, a batch for each replica.
         steps_per_epoch: batches in an epoch, the last partial one included.
         validation_images: how many there are, in batches of ``validation_batch``.
         validation_batch: see there.
         measure: the figures that need the predictions of the validation images, or None.
+        predicted: as ``validation``, for one device, where that is for several.
     """
 
     train: Callable[[int], Any]
@@ -62,6 +63,7 @@ class PhaseData:
     validation_images: int = 0
     validation_batch: int = 1
     measure: Measure | None = None
+    predicted: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class _Training:
         read_weights(kept_file, self.network.state_variables)
         if not self.trained_here or self.diverged:
             # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
-            self.judge = _fresh(self.network, self.setup.folder)
+            self.judge = _fresh(self.network, self.setup)
         exact = not on_accelerator() and not self.phase.mixed_precision
         if self.cluster is None or self.cluster.is_chief:
             measured = self.judge.evaluate(self.data.validation)
@@ -259,7 +261,7 @@ class _Training:
                 _take_over(self.estimator, self.data, self.network, variables)
             if self.cluster is not None:
                 self.cluster.settle([*self.network.state_variables, *variables])
-            self.judge = _fresh(self.network, self.setup.folder)
+            self.judge = _fresh(self.network, self.setup)
         else:
             self.hooks, self.judge, self.trained_here = [], self.estimator, True
         return True
@@ -315,9 +317,12 @@ class _Training:
     def _predicted(self) -> np.ndarray:
         """Probabilities of the validation images, float32 ``[N, classes]``."""
         batches = self.judge.predict(
-            self.data.validation, predict_keys=["probabilities"], yield_single_examples=False
+            self.data.predicted or self.data.validation,
+            predict_keys=["probabilities"],
+            yield_single_examples=False,
         )
-        return np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
+        found = np.concatenate([np.asarray(batch["probabilities"]) for batch in batches])
+        return found[: self.data.validation_images]  # without what fills the last batch up
 
 
 class _Counting(tf.compat.v1.train.SessionRunHook):
@@ -377,9 +382,10 @@ def _steps(optimizer: Any) -> int:
     return int(batches_seen(optimizer).numpy())
 
 
-def _fresh(network: Network, folder: Path) -> Estimator:
+def _fresh(network: Network, setup: PhaseSetup) -> Estimator:
     """An Estimator for the network as it is: it finds no checkpoint to read."""
-    judge = Estimator(make_model_fn(network), model_dir=str(folder / "evaluation"))
+    config = RunConfig(**setup.devices.run_config())
+    judge = Estimator(make_model_fn(network), model_dir=str(setup.folder / "evaluation"), config=config)
     tell_summaries(judge, None)
     return judge
 

@@ -22,31 +22,34 @@ class EpochMean:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.total = keras.Variable(np.float32(0), trainable=False, name="epoch_total")
-        self.weight = keras.Variable(np.float32(0), trainable=False, name="epoch_weight")
-        self.right = keras.Variable(np.float32(0), trainable=False, name="epoch_right")
+        self.total, self.weight, self.right = (
+            keras.Variable(
+                # All replicas of a step assign the same value.
+                np.float32(0),
+                trainable=False,
+                aggregation="only_first_replica",
+                name=f"epoch_{name}",
+            )
+            for name in ("total", "weight", "right")
+        )
 
     @property
     def variables(self) -> list[keras.Variable]:
         """What the means are made of."""
         return [self.total, self.weight, self.right]
 
-    def update(self, value: tf.Tensor, right: tf.Tensor, step: tf.Tensor) -> None:
+    def update(self, value: tf.Tensor, right: tf.Tensor, weight: tf.Tensor, step: tf.Tensor) -> None:
         """Takes one step's values in.
 
         Args:
             value: scalar, the loss, a mean over the batch.
-            right: bool ``[N]``, which images of the batch were answered right.
+            right: scalar, how many images of the batch were answered right.
+            weight: scalar, how many images the batch has.
             step: scalar, steps done before this one.
         """
-        count = tf.cast(tf.shape(right)[0], tf.float32)
-        self.update_counted(value, tf.reduce_sum(tf.cast(right, tf.float32)), count, step)
-
-    def update_counted(self, value: tf.Tensor, right: tf.Tensor, count: tf.Tensor, step: tf.Tensor) -> None:
-        """As :meth:`update`, with how many of ``count`` images were answered right, all float32 scalars."""
         kept = tf.cast(tf.not_equal(tf.cast(step, tf.int64) % self.steps, 0), tf.float32)
-        self.total.assign(kept * self.total.value + count * value)
-        self.weight.assign(kept * self.weight.value + count)
+        self.total.assign(kept * self.total.value + weight * value)
+        self.weight.assign(kept * self.weight.value + weight)
         self.right.assign(kept * self.right.value + right)
 
     @property

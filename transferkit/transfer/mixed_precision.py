@@ -8,14 +8,12 @@ float32. bfloat16 has float32's range, so no loss scaling is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from transferkit.keras3 import keras
-from transferkit.private.keras_names import with_inner_layers
+from transferkit.backbones.precision import computing_in, computing_layers
 from transferkit.transfer.network import Network
 
 __all__ = ["MixedNetwork"]
@@ -37,29 +35,10 @@ class MixedNetwork(Network):
 
     def __init__(self, cut: Any, head: Any, layer: Any, standardise: Any, layers: Sequence[Any] = ()) -> None:
         super().__init__(cut, head, layer, standardise)
-        self._mixed = [inner for one in (*layers, layer) for inner in _inner(one)]
+        self._mixed = [inner for one in (*layers, layer) for inner in computing_layers(one)]
 
     def logits(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         if not training:
             return super().logits(features, training)
-        with _computing(self._mixed):
+        with computing_in(_POLICY, self._mixed):
             return tf.cast(super().logits(features, training), tf.float32)
-
-
-def _inner(layer: Any) -> list[Any]:
-    """A layer and those inside it, but for what brings pixels to their range: that wants float32."""
-    kinds = keras.layers.Rescaling, keras.layers.Normalization
-    return [one for one in with_inner_layers(layer) if not isinstance(one, kinds)]
-
-
-@contextmanager
-def _computing(layers: Sequence[Any]) -> Iterator[None]:
-    """While a graph is traced: its layers compute in bfloat16. Their weights are not touched."""
-    before = [layer.dtype_policy for layer in layers]
-    try:
-        for layer in layers:
-            layer.dtype_policy = _POLICY
-        yield
-    finally:
-        for layer, policy in zip(layers, before, strict=True):
-            layer.dtype_policy = policy

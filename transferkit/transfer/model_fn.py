@@ -8,9 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.backbones.batch_statistics import counted_rows
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras3 import keras
-from transferkit.optimizers import batches_seen
+from transferkit.optimizers import batches_seen, clips
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.network import Network
 from transferkit.transfer.shared_step import shared_step
@@ -39,36 +40,76 @@ def make_model_fn(
     Returns:
         ``model_fn(features, labels, mode)`` for :class:`transferkit.estimator.Estimator`, whose features are
         ``{"activations": …}`` or ``{"images": …}`` as :meth:`Network.logits` takes them, and whose labels are
-        int ``[N]`` (or float ``[N, classes]`` for a multi-label head, or where images are mixed).
+        int ``[N]`` (or float ``[N, classes]`` for a multi-label head, or where images are mixed). With
+        ``"weights"``, float32 ``[N]``, among the features, rows of weight 0 only fill the batch up: losses,
+        gradients, metrics and statistics are those of the others. Under a distribution strategy a batch is
+        one replica's part; losses and gradients are those of all parts together.
     """
 
     def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
         if mode == ModeKeys.PREDICT:
             logits = network.logits(features)
-            return EstimatorSpec(mode, predictions={"logits": logits, **network.predictions(logits)})
+            filled = {"weights": features["weights"]} if "weights" in features else {}
+            return EstimatorSpec(
+                mode, predictions={"logits": logits, **network.predictions(logits), **filled}
+            )
+        weights = features.get("weights")
         if mode == ModeKeys.EVAL:
             logits = network.logits(features)
-            loss = network.head.loss(labels, logits)
-            return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits))
+            loss = network.head.loss(labels, logits, weights)
+            return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits, weights))
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         variables = network.trainable_variables
         if over_workers is not None:
             step = shared_step(network, variables, features, labels, _right, over_workers)
             if train_loss is not None:
-                train_loss.update_counted(step.loss, step.right, step.count, batches_seen(optimizer).value)
+                train_loss.update(step.loss, step.right, step.count, batches_seen(optimizer).value)
             train_op = optimizer.apply_gradients(zip(step.gradients, variables, strict=True))
             return EstimatorSpec(mode, loss=step.loss, train_op=train_op)
         features, labels = network.mixed(features, labels)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, counted_rows(weights, replicas):
             logits = network.logits(features, training=True)
-            loss = network.head.loss(labels, logits)
-            total = tf.add_n([loss, *network.penalties()])
+            if replicas == 1:
+                loss = network.head.loss(labels, logits, weights)
+            else:
+                loss = _share(network.head.per_sample(labels, logits), weights)
+            # Each replica brings its part of the loss, of which the penalties are the same in all.
+            penalties = [one / replicas if replicas > 1 else one for one in network.penalties()]
+            total = tf.add_n([loss, *penalties])
         gradients = tape.gradient(total, [variable.value for variable in variables])
+        if replicas > 1:
+            total = _summed(total)
+            if clips(optimizer):
+                # What is clipped is the gradient of the whole batch; the optimizer adds up its parts.
+                gradients = [None if one is None else _summed(one) / replicas for one in gradients]
         if train_loss is not None:
-            train_loss.update(total, _right(network, labels, logits), batches_seen(optimizer).value)
+            right = tf.cast(_right(network, labels, logits), tf.float32)
+            right, count = _counts(right, weights, replicas)
+            train_loss.update(total, right, count, batches_seen(optimizer).value)
         train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return EstimatorSpec(mode, loss=total, train_op=train_op)
 
     return model_fn
+
+
+def _share(each: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    """This replica's part of the mean over the whole batch, of losses float32 ``[N]``."""
+    weights = tf.ones_like(each) if weights is None else weights
+    return tf.reduce_sum(weights * each) / _summed(tf.reduce_sum(weights))
+
+
+def _counts(right: tf.Tensor, weights: tf.Tensor | None, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """How many images of the whole batch are answered right, and how many it has."""
+    if weights is None:
+        weights = tf.ones_like(right)
+    both = tf.reduce_sum(tf.stack([right * weights, weights]), axis=1)
+    both = _summed(both) if replicas > 1 else both
+    return both[0], both[1]
+
+
+def _summed(value: tf.Tensor) -> tf.Tensor:
+    """The sum over replicas."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def _right(network: Network, labels: Any, logits: tf.Tensor) -> tf.Tensor:
@@ -81,21 +122,21 @@ def _right(network: Network, labels: Any, logits: tf.Tensor) -> tf.Tensor:
     return tf.equal(said, true)
 
 
-def _metrics(network: Network, labels: Any, logits: tf.Tensor) -> dict[str, Any]:
+def _metrics(network: Network, labels: Any, logits: tf.Tensor, weights: Any) -> dict[str, Any]:
     """What steers training; the figures of the evaluation are made from the predictions.
 
     ``average_loss`` weighs every image alike, where ``loss``, as in tf.estimator, is a mean over batches.
     """
     loss = keras.metrics.Mean(name="average_loss")
-    loss.update_state(network.head.per_sample(labels, logits))
+    loss.update_state(network.head.per_sample(labels, logits), weights)
     predictions = network.head.predictions(logits)
     accuracy: Any
     if network.head.multi_label:
         accuracy = keras.metrics.Mean(name="accuracy")
         # As in the evaluation: an image is right where all its labels are.
         right = tf.equal(predictions["present"], tf.cast(labels, tf.bool))
-        accuracy.update_state(tf.cast(tf.reduce_all(right, axis=1), tf.float32))
+        accuracy.update_state(tf.cast(tf.reduce_all(right, axis=1), tf.float32), weights)
     else:
         accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        accuracy.update_state(labels, predictions["probabilities"])
+        accuracy.update_state(labels, predictions["probabilities"], weights)
     return {"accuracy": accuracy, "average_loss": loss}

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.private.keras_names import with_inner_layers
 from transferkit.transfer.novelty_score import Novelty
 from transferkit.transfer.standardise import Standardise
 
@@ -91,6 +92,13 @@ class Network:
     def penalties(self) -> list[tf.Tensor]:
         """Regularisation losses of what trains, scalars; those of the frozen prefix would move nothing."""
         return [*(loss() for loss in self.cut.regularisation_losses), *self.layer.losses]
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether rows that fill up a training batch, and do not count, leave the rest of it as it is."""
+        layers = with_inner_layers(self.layer)
+        alone = not any(hasattr(one, "moving_mean") or one.activity_regularizer for one in layers)
+        return self.cut.by_rows and alone and self.mix is None
 
     @property
     def trainable_variables(self) -> list[Any]:

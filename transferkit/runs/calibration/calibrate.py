@@ -88,8 +88,10 @@ def logits_of(network: Network, batches: Iterable[Any]) -> np.ndarray:
     """
     import tensorflow as tf  # only here: a finished run's facts are read without it
 
+    from transferkit.activations.division import real_rows
+
     run = tf.function(network.logits, autograph=False)
-    return np.concatenate([run(features).numpy() for features, _ in batches])
+    return np.concatenate([real_rows(features, run(features).numpy()) for features, _ in batches])
 
 
 def calibrate(network: Network, recipe: Recipe, logits: np.ndarray, labels: np.ndarray) -> Calibrated:

@@ -13,6 +13,7 @@ from transferkit.activations.compute import compute
 from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
+from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
@@ -95,12 +96,18 @@ class Extractor:
             float32 ``[M, D]`` of those that can be read, bool ``[N]`` saying which those are, and the others.
         """
         recipe, cut = self._recipe, self.network.cut
+        devices = choose_devices(recipe.devices)
         with progress.stage(stage, total=len({sha256 for sha256, _ in items})) as bar:
             found = compute(
                 cut,
                 items,
                 Decoding.of(recipe.data, self._size),
-                ComputeSettings.of(recipe.activations, f"{recipe.backbone.name} at {cut.at or 'features'}"),
+                ComputeSettings.of(
+                    recipe.activations,
+                    f"{recipe.backbone.name} at {cut.at or 'features'}",
+                    devices.names_here,
+                    devices.precision,
+                ),
                 progress=lambda done, total: bar.update(done),
                 say=progress.say,
             )

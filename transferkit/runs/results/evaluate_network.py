@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.activations.division import real_rows
 from transferkit.estimator import Estimator
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.recipe import Recipe
@@ -66,7 +67,7 @@ def predict_network(
     parts: list[np.ndarray] = []
     done = 0
     for batch in estimator.predict(batches, yield_single_examples=False):
-        parts.append(np.asarray(batch["probabilities"]))
+        parts.append(real_rows(batch, np.asarray(batch["probabilities"])))
         done += len(parts[-1])
         show(done)
     return np.concatenate(parts)
