@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 from transferkit import devices
 from transferkit.cli.plan import command
-from transferkit.devices import check_devices, choose_devices, workers_told
+from transferkit.devices import check_devices, choose_devices, named_devices, uncompiled, workers_told
 from transferkit.errors import UserError
 from transferkit.recipe import load
 from transferkit.recipe.sections import Devices
@@ -137,3 +139,64 @@ def test_plan_shows_the_devices_and_the_option_is_the_key():
     arguments = ("--backbone", "embedded", "--no-measure", "--devices", "cpu", "--json")
     shown = CliRunner().invoke(command, arguments, catch_exceptions=False).stdout
     assert json.loads(shown)[0]["devices"]["why"] == "devices.strategy says so"
+
+
+def test_a_finished_run_takes_what_there_is_where_its_devices_are_not(monkeypatch):
+    chosen = choose_devices(Devices(strategy="gpu:1"))
+    assert chosen.kind == "cpu"
+    assert chosen.describe().startswith("cpu (CPU:0): gpu:1 is not here; TensorFlow sees no GPU")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"), [("gpu", "TensorFlow sees none"), ("gpus", "--devices: received")]
+)
+def test_devices_that_are_named_for_a_finished_run_have_to_be_there(strategy, said):
+    recipe = load(overrides=["devices=gpu"])
+    with pytest.raises(UserError, match=said):
+        named_devices(recipe, strategy)
+    assert named_devices(recipe, None) is recipe
+    assert named_devices(recipe, "cpu").devices.strategy == "cpu"
+
+
+def test_what_xla_cannot_compile_is_told_from_other_failures():
+    said = "Detected unsupported operations when trying to compile graph f on XLA_CPU_JIT: EagerPyFunc"
+    assert uncompiled(tf.errors.InvalidArgumentError(None, None, said)) == said
+    assert uncompiled(tf.errors.ResourceExhaustedError(None, None, "out of memory")) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("xla", ["auto", True])
+def test_a_step_that_xla_cannot_compile_runs_without_it_or_says_so(
+    noise_photos, tmp_path, monkeypatch, xla, capfd
+):
+    import transferkit
+    from transferkit.transfer.network import Network
+
+    photos = noise_photos({"even": 110, "odd": 150}, count=12, spread=40, size=32)
+    own = Network.logits
+
+    def logits(self, features, training=False):
+        made = own(self, features, training)
+        return tf.ensure_shape(tf.py_function(lambda x: x, [made], tf.float32), made.shape)
+
+    monkeypatch.setattr(Network, "logits", logits)
+    chosen = devices._chosen("cpu", True, "float32", None)
+    compiled = dataclasses.replace(chosen, may_fall_back=xla == "auto")
+    monkeypatch.setattr(devices, "_chosen", lambda *arguments: compiled)
+    monkeypatch.setattr("transferkit.training.loop.Proof.check", lambda self: None)
+
+    def run():
+        return transferkit.retrain(
+            data=photos, run=tmp_path / "run", backbone="embedded",
+            overrides=["epochs=1", "evaluation.grad_cam=0", "export.parity=false"],
+        )  # fmt: skip
+
+    if xla is True:
+        with pytest.raises(
+            UserError, match=r"devices.xla: received True, expected steps that XLA can compile"
+        ):
+            run()
+    else:
+        with contextlib.suppress(Exception):  # an export with Python code in it
+            run()
+        assert "XLA cannot compile its steps, which run without it" in capfd.readouterr().err

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from transferkit.cluster.cluster import Cluster, current
 from transferkit.cluster.place import take_from_slurm
 from transferkit.errors import UserError, fault
+from transferkit.recipe import Recipe
 from transferkit.recipe.device_names import read_strategy
 from transferkit.recipe.sections import Devices
 from transferkit.tensorflow_startup import set_memory_growth, start_tensorflow
 
-__all__ = ["ChosenDevices", "check_devices", "choose_devices", "workers_told"]
+__all__ = ["ChosenDevices", "check_devices", "choose_devices", "named_devices", "uncompiled", "workers_told"]
 
 _KEY = "devices.strategy"
 
@@ -143,14 +145,45 @@ def choose_devices(section: Devices) -> ChosenDevices:
     """The devices that a recipe asks for. The same section gives the same strategy throughout a process.
 
     It has to be asked before TensorFlow computes anything: a cluster, and the choice of some of the GPUs,
-    take effect only then.
+    take effect only then. Where the devices are not there, this machine's own are taken: a new run has been
+    refused before (:func:`check_devices`), and a finished one may have moved.
+    """
+    set_memory_growth(section.memory_growth)
+    wanted, lacking = section.strategy, ""
+    try:
+        check_devices(section)
+    except UserError:
+        wanted, lacking = "auto", section.strategy
+    chosen = _chosen(wanted, section.xla, section.precision, os.environ.get("TF_CONFIG"))
+    return replace(chosen, why=f"{lacking} is not here; {chosen.why}") if lacking else chosen
+
+
+def named_devices(recipe: Recipe, strategy: str | None) -> Recipe:
+    """A recipe with other devices, where some are named: those of a finished run may be another machine's.
+
+    Args:
+        recipe: of the run.
+        strategy: as ``--devices`` takes it; None keeps the recipe's.
 
     Raises:
-        UserError: they are not there.
+        UserError: there is no such name, or the devices are not there.
     """
+    if strategy is None:
+        return recipe
+    try:
+        read_strategy(strategy)
+    except ValueError as error:
+        raise UserError(f"--devices: {error}") from None
+    section = recipe.devices.model_copy(update={"strategy": strategy})
     check_devices(section)
-    set_memory_growth(section.memory_growth)
-    return _chosen(section.strategy, section.xla, section.precision, os.environ.get("TF_CONFIG"))
+    return recipe.model_copy(update={"devices": section})
+
+
+def uncompiled(error: Exception) -> str | None:
+    """What XLA says that it cannot compile, in one line; None for another failure."""
+    text = " ".join(str(error).split())
+    found = re.search(r"(?i)(?:xla|uncompilable|compilation fail|not compilable|jit_compile)", text)
+    return text[:300] if found else None
 
 
 def workers_told() -> int:

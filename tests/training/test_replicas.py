@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from transferkit.recipe import load
+from transferkit.resources import shipped
+
+NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 SCRIPT = Path(__file__).with_name("replicas.py")
 
 
@@ -36,3 +40,46 @@ def test_two_devices_give_the_curve_of_one(patches, tmp_path):
     assert found["rows"] > 4
     assert found["apart"] < 1e-5
     assert found["again"]
+
+
+def short(name, data):
+    """A recipe's settings that make it short and take out what is drawn on each device."""
+    recipe = load(name)
+    phases = recipe.resolved_phases
+    several = recipe.head.kind == "multi_label" or bool(recipe.head.options.get("multi_label"))
+    settings = [
+        "export.parity=false",
+        "evaluation.grad_cam=0",
+        "batch_size=5",
+        'export.formats=["saved_model"]',
+    ]
+    settings += ["epochs=2"] if len(phases) == 1 else [f"phases.{one.name}.epochs=2" for one in phases]
+    settings += ["activations.views=2"] if recipe.activations.views > 1 else []
+    settings += ["head.dropout=0.0"] if "dropout" in recipe.head.options else []
+    return {"set": settings, "data": str(data / "labels.csv" if several else data / "photos")}
+
+
+@pytest.fixture(scope="module")
+def every_kind(patches, tmp_path_factory):
+    """The photos in folders, and a manifest that gives each several labels."""
+    folder = tmp_path_factory.mktemp("kinds")
+    (folder / "photos").symlink_to(patches)
+    lines = ["path,labels"]
+    for number, path in enumerate(sorted(patches.rglob("*.png"))):
+        labels = [path.parent.name] + (["third"] if number % 3 == 0 else [])
+        lines.append(f"{path},{'|'.join(labels)}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
+def test_every_shipped_recipe_gives_the_curve_of_one_device(every_kind, tmp_path, count):
+    wanted = {name: short(name, every_kind) for name in NAMES}
+    found = compared(count, tmp_path, every_kind / "photos", wanted, timeout=3600)
+    assert [one["name"] for one in found] == NAMES
+    assert len(found) >= 10
+    for one in found:
+        assert one["replicas"] == count, one
+        assert one["apart"] < 1e-5, one
+        assert one["again"], one

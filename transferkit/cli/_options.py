@@ -19,6 +19,7 @@ __all__ = [
     "as_json",
     "backbone_option",
     "data_option",
+    "devices_option",
     "echo_lines",
     "json_option",
     "json_text",
@@ -54,6 +55,11 @@ allow_code_option = click.option(
     "--allow-code",
     is_flag=True,
     help="Let code run that a file outside the current project names, and Lambda layers in model files.",
+)
+devices_option = click.option(
+    "--devices",
+    metavar="WHICH",
+    help="auto, cpu, gpu, gpu:0,2 or mirrored.  [default: the run's own, or what there is]",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
 

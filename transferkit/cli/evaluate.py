@@ -8,6 +8,7 @@ from transferkit.cli._options import (
     allow_code_option,
     as_json,
     data_option,
+    devices_option,
     echo_lines,
     json_option,
     quiet_option,
@@ -29,6 +30,7 @@ _MOST_CLASSES = 30
     help="Which images.  [default: the run's test split, else its validation split; all of --data]",
 )
 @click.option("--fail-under", metavar="GATES", help="Exit 1 when the result falls short, e.g. accuracy=0.9.")
+@devices_option
 @quiet_option
 @allow_code_option
 @json_option
@@ -37,6 +39,7 @@ def command(
     data: str | None,
     split: str | None,
     fail_under: str | None,
+    devices: str | None,
     quiet: bool,
     as_json_: bool,
     allow_code: bool,
@@ -57,7 +60,7 @@ def command(
 
     opened = load_run(run)
     wanted = gates.parse(fail_under, opened.classes)
-    found = opened.evaluate(data=data, split=split, quiet=quiet, allow_code=allow_code)
+    found = opened.evaluate(data=data, split=split, quiet=quiet, allow_code=allow_code, devices=devices)
     if as_json_:
         as_json({**found.metrics, **({"notes": found.notes} if found.notes else {})})
     else:

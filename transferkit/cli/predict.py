@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transferkit.cli._options import json_text
+from transferkit.cli._options import devices_option, json_text
 from transferkit.errors import one_line
 from transferkit.files import csv_files
 
@@ -37,7 +37,16 @@ __all__ = ["command"]
     type=click.Choice(["auto", "saved_model", "tensorflow", "openvino"]),
     help="What runs the network; auto takes the fastest that agrees where there are many files.",
 )
-def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool, engine: str) -> None:
+@devices_option
+def command(
+    model: str,
+    images: tuple[str, ...],
+    top: int,
+    form: str,
+    long: bool,
+    engine: str,
+    devices: str | None,
+) -> None:
     """Name what is on images, with a run, an export or one file of it (.tflite, .keras, .onnx).
 
     Folders are walked for the files that training would read, however many there are; what is passed over is
@@ -72,7 +81,7 @@ def command(model: str, images: tuple[str, ...], top: int, form: str, long: bool
         )
     # Nothing else runs in this process.
     with contextlib.nullcontext() if place.suffix == ".keras" else without_keras():
-        exported = Exported(place)
+        exported = Exported(place, devices)
     if not exported.compared:
         click.echo(one_line(f"transferkit: {place}: no manifest, so its files were not compared"), err=True)
     failed = done = 0

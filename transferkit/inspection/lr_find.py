@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from transferkit.devices import check_devices
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
@@ -144,6 +145,8 @@ def _find(resolved: Recipe, phase: str | None, low: float, high: float, steps: i
     if cast(Any, registry("heads").get(resolved.head.kind)).closed_form:
         expected = "a head that gradient steps train"
         raise UserError(fault("head.kind", resolved.head.kind, expected, "this one needs no rate"))
+
+    check_devices(resolved.devices)
 
     from transferkit.training.images import prepare
 

@@ -10,6 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from transferkit.backbones.backbone import Cut
+from transferkit.cpu import available_cores
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
 from transferkit.permission import allowing
@@ -23,6 +25,7 @@ STAGE_HEADER = ("stage", "state", "batch norm", "rate", "parameters", "output", 
 
 _MEASURED = 16  # images in the batches that are timed
 _REPEATS = 2
+_DECODED = 64  # images that are decoded to time it
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class PhaseForecast:
         whole_seconds: seconds an image through the whole backbone, where hardly anything lies below the cut
             and the prefix's speed, that of moving pixels, says nothing of the layers above.
         through: training passes the whole network in every epoch: images change, and no views are kept.
+        decode_seconds: seconds to decode an image, by all threads together, measured, or None without data.
         views: changed views of each training image that pass the frozen prefix once; 0 without augmentation.
         above_seconds: seconds an image of one training step above the cut, estimated from that, or None.
     """
@@ -56,6 +60,7 @@ class PhaseForecast:
     whole_seconds: float | None = None
     through: bool = False
     views: int = 0
+    decode_seconds: float | None = None
 
     @property
     def above_seconds(self) -> float | None:
@@ -124,6 +129,12 @@ class PhaseForecast:
         )
         if self.below_seconds is not None:
             lines.append(f"measured here: {1 / self.below_seconds:.3g} images/s below the cut")
+            if self.decode_seconds is not None:
+                slower = "decoding" if self.decode_seconds > self.below_seconds else "the frozen pass"
+                lines.append(
+                    f"decoding: {1 / self.decode_seconds:.3g} images/s in {available_cores()} threads; "
+                    f"{slower} is the bottleneck of the first pass"
+                )
             if self.images is not None:
                 train, total = self.images
                 once = total - train if self.through else total + self.views * train
@@ -151,6 +162,7 @@ class PhaseForecast:
             "training_bytes": plan.training_bytes(self.batch_size),
             "seconds_per_image_below": self.below_seconds,
             "seconds_per_image_above": self.above_seconds,
+            "seconds_per_image_decoding": self.decode_seconds,
             "images": self.images,
             "whole_network_every_epoch": self.through,
             "views": self.views,
@@ -238,12 +250,13 @@ def make_plan(
 def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     from transferkit.training.progress import Progress
 
-    images = None
+    images: tuple[int, int] | None = None
+    paths: tuple[str, ...] = ()
     if resolved.data.path is not None:
         from transferkit.training.images import prepare
 
         found = prepare(resolved, Progress(quiet=True))
-        images = (len(found.of_split("train")), len(found))
+        images, paths = (len(found.of_split("train")), len(found)), found.paths[:_DECODED]
     start_tensorflow()
     devices = choose_devices(resolved.devices)
     from transferkit.activations.compute import HALF_FROM_BYTES
@@ -259,10 +272,15 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     views = resolved.activations.views if changes and not through else 0
     forecasts = Plan()
     forecasts.devices = devices
+    decoding = Decoding.of(resolved.data, backbone.input_size)
+    decode = _decode_seconds(paths, decoding) if measure and paths else None
     for phase in resolved.resolved_phases:
         plan = plan_freeze(phase.freeze, backbone, phase.batch_norm, phase.layer_decay)
-        below = _measure(plan.cut(), backbone.input_size) if measure else None
-        whole = _measure(backbone.cut(None), backbone.input_size) if measure and _hardly(plan) else None
+        names = devices.names_here
+        below = _measure(plan.cut(), backbone.input_size, names) if measure else None
+        whole = (
+            _measure(backbone.cut(None), backbone.input_size, names) if measure and _hardly(plan) else None
+        )
         dtype, kept = resolved.activations.dtype, plan.bytes_kept
         if dtype == "float16" or (dtype == "auto" and kept > HALF_FROM_BYTES):
             kept //= 2
@@ -279,6 +297,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
                 whole,
                 through,
                 views,
+                decode,
             )
         )
     return forecasts
@@ -290,11 +309,33 @@ def _hardly(plan: FreezePlan) -> bool:
     return below is not None and above is not None and below < 0.05 * (below + above)
 
 
-def _measure(cut: Cut, size: tuple[int, int]) -> float:
+def _decode_seconds(paths: Sequence[str], decoding: Decoding) -> float | None:
+    """Seconds that decoding one of these images takes all threads together; None where none can be read."""
+    from transferkit.data.reader import read_images
+
+    for batch in read_images([(None, path) for path in paths[:1]], decoding):
+        del batch  # its graph is made
+    began = time.perf_counter()
+    read = sum(len(batch.indices) for batch in read_images([(None, path) for path in paths], decoding))
+    return (time.perf_counter() - began) / read if read else None
+
+
+def _measure(cut: Cut, size: tuple[int, int], devices: tuple[str, ...] = ()) -> float:
     """Seconds an image through the frozen prefix, the best of a few batches after a first one."""
     import numpy as np
     import tensorflow as tf
 
+    if len(devices) > 1:
+        from transferkit.activations.device_engine import DeviceEngine
+        from transferkit.activations.prefix_engine import trace
+
+        engine = DeviceEngine(trace(cut, size), devices, batch=_MEASURED)
+        count = 2 * _MEASURED * len(devices)
+        images = np.zeros((count, *size, 3), np.uint8)
+        engine(images)
+        began = time.perf_counter()
+        engine(images)
+        return (time.perf_counter() - began) / count
     run = tf.function(cut.prefix, autograph=False)
     batch = tf.constant(np.zeros((_MEASURED, *size, 3), np.uint8))
     run(batch)

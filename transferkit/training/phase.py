@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.devices import ChosenDevices
+from transferkit.devices import ChosenDevices, uncompiled
+from transferkit.errors import UserError, fault
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.summaries import tell_summaries
@@ -129,34 +130,67 @@ class _Training:
         folder = setup.folder
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster = setup.devices.cluster
-        over_workers = None
+        self.over_workers: Callable[[tf.Tensor], tf.Tensor] | None = None
         if self.cluster is not None:
             same_folder(self.cluster, folder)
-            over_workers = functools.partial(self.cluster.total_in_graph, key=self.cluster.key())
+            self.over_workers = functools.partial(self.cluster.total_in_graph, key=self.cluster.key())
         self.history = History.open(folder / "history.jsonl", phase.metric)
         self.best_file, self.last_file = folder / "best.npz", folder / "last.npz"
         with setup.devices.scope():
             self.train_loss = EpochMean(data.steps_per_epoch)
-        self.estimator = Estimator(
-            make_model_fn(network, setup.optimizer, self.train_loss, over_workers),
-            model_dir=str(folder / "checkpoints"),
-            config=RunConfig(
-                tf_random_seed=setup.seed,
-                save_summary_steps=setup.summary_every,
-                keep_checkpoint_max=2,
-                checkpoint_save_graph_def=False,
-                **setup.devices.run_config(),
-            ),
-        )
-        tell_summaries(self.estimator, setup.tell_step)
-        # What evaluates: the estimator, where it is what holds the network's state.
-        self.judge = self.estimator
+        self.compiled = setup.devices.jit_compile
+        self._open()
         self.total = phase_steps(phase, data.steps_per_epoch)
         self.epochs = -(-self.total // data.steps_per_epoch)
         self.began = time.monotonic()
         self.diverged = self.trained_here = False
         follows = setup.rate.schedule.uses_metrics
         self.hooks: list[Any] = [_Following(setup.rate, self.history)] if follows else []
+
+    def _open(self) -> None:
+        """Makes the Estimator."""
+        network, setup = self.network, self.setup
+        distribution = {**setup.devices.run_config(), "jit_compile": self.compiled}
+        self.estimator = Estimator(
+            make_model_fn(network, setup.optimizer, self.train_loss, self.over_workers),
+            model_dir=str(setup.folder / "checkpoints"),
+            config=RunConfig(
+                tf_random_seed=setup.seed,
+                save_summary_steps=setup.summary_every,
+                keep_checkpoint_max=2,
+                checkpoint_save_graph_def=False,
+                **distribution,
+            ),
+        )
+        tell_summaries(self.estimator, setup.tell_step)
+        # What evaluates: the estimator, where it is what holds the network's state.
+        self.judge = self.estimator
+
+    def _with_xla(self, work: Callable[[], Any]) -> Any:
+        """Does some work whose steps XLA may compile; without XLA where it cannot, which is then said.
+
+        Nothing of a step has run when its compilation fails.
+
+        Raises:
+            UserError: it cannot, and the recipe asks for it.
+        """
+        try:
+            return work()
+        except tf.errors.OpError as error:
+            reason = uncompiled(error)
+            if not self.compiled or reason is None:
+                raise
+            if not self.setup.devices.may_fall_back:
+                hint = 'devices.xla = "auto" goes on without it'
+                raise UserError(
+                    fault("devices.xla", True, "steps that XLA can compile", f"{reason}; {hint}")
+                ) from None
+        self.setup.progress.say(
+            f"phase {self.phase.name}: XLA cannot compile its steps, which run without it: {reason}"
+        )
+        self.compiled = False
+        self._open()
+        return work()
 
     def begin(self) -> None:
         """Takes up what an earlier process left."""
@@ -209,7 +243,7 @@ class _Training:
         read_weights(kept_file, self.network.state_variables)
         if not self.trained_here or self.diverged:
             # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
-            self.judge = _fresh(self.network, self.setup)
+            self.judge = _fresh(self.network, self.setup, self.compiled)
         exact = not on_accelerator() and not self.phase.mixed_precision
         if self.cluster is None or self.cluster.is_chief:
             measured = self.judge.evaluate(self.data.validation)
@@ -244,7 +278,7 @@ class _Training:
         batches = functools.partial(self.data.train, epoch - 1)
         try:
             with stage.watching(lambda: (_steps(optimizer), _shown(self.train_loss))):
-                self.estimator.train(batches, hooks=self.hooks, max_steps=until)
+                self._with_xla(lambda: self.estimator.train(batches, hooks=self.hooks, max_steps=until))
         except NanLossDuringTrainingError:
             self.diverged = True
             self.setup.progress.say(
@@ -261,7 +295,7 @@ class _Training:
                 _take_over(self.estimator, self.data, self.network, variables)
             if self.cluster is not None:
                 self.cluster.settle([*self.network.state_variables, *variables])
-            self.judge = _fresh(self.network, self.setup)
+            self.judge = _fresh(self.network, self.setup, self.compiled)
         else:
             self.hooks, self.judge, self.trained_here = [], self.estimator, True
         return True
@@ -280,7 +314,7 @@ class _Training:
         step = min(epoch * self.data.steps_per_epoch, self.total)
         with stage.counting("validate", self.data.validation_images) as count:
             hooks = [_Counting(count, self.data.validation_batch)] if count is not None else None
-            measured = self.judge.evaluate(self.data.validation, hooks=hooks)
+            measured = self._with_xla(lambda: self.judge.evaluate(self.data.validation, hooks=hooks))
         row = {
             "epoch": epoch,
             "step": step,
@@ -382,9 +416,9 @@ def _steps(optimizer: Any) -> int:
     return int(batches_seen(optimizer).numpy())
 
 
-def _fresh(network: Network, setup: PhaseSetup) -> Estimator:
+def _fresh(network: Network, setup: PhaseSetup, compiled: bool) -> Estimator:
     """An Estimator for the network as it is: it finds no checkpoint to read."""
-    config = RunConfig(**setup.devices.run_config())
+    config = RunConfig(**{**setup.devices.run_config(), "jit_compile": compiled})
     judge = Estimator(make_model_fn(network), model_dir=str(setup.folder / "evaluation"), config=config)
     tell_summaries(judge, None)
     return judge

@@ -171,6 +171,7 @@ class Run:
         fail_under: str | float | None = None,
         quiet: bool = True,
         allow_code: bool = False,
+        devices: str | None = None,
     ) -> Evaluation:
         """Evaluates the run's network anew.
 
@@ -181,17 +182,25 @@ class Run:
             fail_under: gates, such as ``"accuracy=0.9"``.
             quiet: show no progress.
             allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
+            devices: as ``--devices`` takes them; the run's own where this machine has them.
 
         Raises:
-            UserError: the images are unavailable or have classes that the run does not know.
+            UserError: images or devices are unavailable, or the images have classes that the run does not
+                know.
             GateError: a gate was missed.
         """
         start_tensorflow()
+        from transferkit.devices import named_devices
         from transferkit.runs.finished.restore import evaluate_run
 
+        own = self.recipe
         with allowing(allow_code):
             self.admit_code()
-            return evaluate_run(self, data, split, fail_under, quiet)
+            self.__dict__["recipe"] = named_devices(self.recipe, devices)
+            try:
+                return evaluate_run(self, data, split, fail_under, quiet)
+            finally:
+                self.__dict__["recipe"] = own
 
     def admit_code(self) -> None:
         """From here on the recipe has been checked by the code that it names, which was said to run."""

@@ -30,6 +30,7 @@ def evaluate(
     fail_under: str | float | None = None,
     quiet: bool = True,
     allow_code: bool = False,
+    devices: str | None = None,
 ) -> Evaluation:
     """Evaluates a run on the images it held out, or on other images: ``transferkit evaluate``.
 
@@ -41,12 +42,16 @@ def evaluate(
         fail_under: gates, such as ``0.9`` or ``"accuracy=0.9,recall.roses=0.8"``.
         quiet: show no progress.
         allow_code: as of :func:`transferkit.retrain`.
+        devices: as ``--devices`` takes them; the run's own where this machine has them.
 
     Raises:
-        UserError: there is no such run, or the images are unavailable or have classes that it does not know.
+        UserError: there is no such run, the devices or images are unavailable, or these have classes that it
+            does not know.
         GateError: a gate was missed.
     """
-    return _opened(run).evaluate(data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code)
+    return _opened(run).evaluate(
+        data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code, devices=devices
+    )
 
 
 def export_run(

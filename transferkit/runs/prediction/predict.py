@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transferkit.devices import choose_devices, named_devices
 from transferkit.errors import UserError, fault
 from transferkit.export.export_spec import About
 from transferkit.export.formats import check_installed, format_of, load_format
 from transferkit.export.versions import check_artefact, versions
+from transferkit.recipe import Recipe
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Exported:
 
     Args:
         place: a SavedModel's folder, or a file of another format.
+        devices: what it computes on, as ``--devices`` takes it; all that there is by default.
 
     Attributes:
         place: the same.
@@ -87,13 +90,17 @@ class Exported:
         UserError: it is no export, is damaged, was changed since, or its format's packages are missing.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, devices: str | None = None) -> None:
         name = "saved_model" if place.is_dir() else format_of(place)
         if name is None:
             raise UserError(fault("predict", str(place), "a run, an export, or a file of one"))
         self.compared = check_artefact(place)
         # Before the format's module, which imports TensorFlow: what that says at its start is held back.
         start_tensorflow()
+        self._devices: tuple[str, ...] = ()
+        if devices is not None:
+            section = named_devices(Recipe(), devices).devices
+            self._devices = choose_devices(section).names_here
         check_installed(name, "predict")
         self.place, self.format = place, name
         self._opened: LoadedArtefact = load_format(name).read(place)
@@ -268,7 +275,8 @@ class Exported:
         from transferkit.files.cache_location import writable_cache_folder
 
         cache = Cache(writable_cache_folder())
-        chosen = choose_engine(_Whole(self), self.about.input_size, sample, wanted, cache)
+        size = self.about.input_size
+        chosen = choose_engine(_Whole(self), size, sample, wanted, cache, devices=self._devices)
         self.engine = chosen.name
         return chosen
 
