@@ -63,7 +63,8 @@ def doctor(report: Report, options: argparse.Namespace, folder: Path) -> None:
         for one in several
         if one["level"] != "ok" or section == "gpu"
     ]
-    report.add(part="doctor", side="a run works here" if found["works"] else "no run works", seconds=seconds)
+    works = "a run works here" if found["works"] else "no run works"
+    report.add(part="doctor", side=works, seconds=seconds)
     for section, one in wrong:
         said = one["value"] + (f" -> {one['hint']}" if one["hint"] else "")
         report.add(part="doctor", side=f"{section}: {one['name']}", said=said)
@@ -133,7 +134,7 @@ def speed(report: Report, side: str, work: Callable[[], object], count: int, apa
 
 
 def parity(report: Report, options: argparse.Namespace, folder: Path) -> None:
-    """What the exports answer on the CPU, where every run checks them, beside the model that was evaluated."""
+    """What the exports answer on the CPU, where every run checks them, beside the evaluated model."""
     found = json.loads((folder / "run" / "parity.json").read_text())
     for one in found["artefacts"]:
         apart = one["largest_difference"]
