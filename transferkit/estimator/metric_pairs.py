@@ -71,11 +71,14 @@ def _updates(graph: Any, handles: list[Any]) -> list[Any]:
     """The operations that write one of ``handles``, save those that give a variable its first value."""
     captured = {id(outer): inner.name for outer, inner in getattr(graph, "captures", ())}
     names = {captured.get(id(handle)) or getattr(handle, "name", "") for handle in handles}
-    first = {
-        one.initializer.name for one in graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES) if _made(one)
-    }
+    known = map(_first_value, graph.get_collection(v1.GraphKeys.GLOBAL_VARIABLES))
+    first = {operation.name for operation in known if operation is not None}
     return [op for op in graph.get_operations() if op.name not in first and names & set(written(op))]
 
 
-def _made(variable: Any) -> bool:
-    return getattr(variable, "initializer", None) is not None
+def _first_value(variable: Any) -> Any:
+    """The operation that gives a variable its first value; None for one that was made outside of a graph."""
+    try:
+        return getattr(variable, "initializer", None)
+    except TypeError:  # a copy on each device, none of which has one
+        return None
