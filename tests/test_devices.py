@@ -12,7 +12,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from transferkit import devices
-from transferkit.cli.plan import command
+from transferkit.cli.inspection.plan import command
 from transferkit.devices import check_devices, choose_devices, named_devices, uncompiled, workers_told
 from transferkit.errors import UserError
 from transferkit.recipe import load

@@ -29,9 +29,15 @@ __all__ = ["Modules", "modules", "offered", "own_modules"]
 _PACKAGE = Path(__file__).resolve().parent
 
 
-def modules(kind: str, members: Sequence[str] = ()) -> Modules:
-    """The parts of one kind that are modules: ``"export.formats"``, ``"data.sources"``."""
-    return Modules(kind, members)
+def modules(kind: str, members: Sequence[str] = (), rooms: Sequence[str] = ()) -> Modules:
+    """The parts of one kind that are modules: ``"export.formats"``, ``"data.sources"``; see :class:`Modules`.
+
+    Args:
+        kind: the subpackage that holds them.
+        members: what each of them must have.
+        rooms: subfolders that hold more of them.
+    """
+    return Modules(kind, members, rooms)
 
 
 class Modules:
@@ -40,16 +46,24 @@ class Modules:
     Args:
         kind: the subpackage that holds them, such as ``"export.formats"``.
         members: what each of them must have.
+        rooms: subfolders that hold more of them; they are no parts themselves.
     """
 
-    def __init__(self, kind: str, members: Sequence[str] = ()) -> None:
+    def __init__(self, kind: str, members: Sequence[str] = (), rooms: Sequence[str] = ()) -> None:
         self.kind = kind
         self.group = f"transferkit.{kind}"
         self.members = tuple(members)
+        self._rooms = tuple(rooms)
+
+    def _own(self) -> dict[str, str]:
+        """Names of our own to the modules below the package."""
+        kinds = (self.kind, *(f"{self.kind}.{room}" for room in self._rooms))
+        found = {name: f"{kind}.{name}" for kind in kinds for name in own_modules(kind)}
+        return {name: place for name, place in found.items() if name not in self._rooms}
 
     def names(self) -> list[str]:
         """Names of our own and of those that installed packages offer, sorted. Imports nothing."""
-        return sorted({*own_modules(self.kind), *offered(self.group)})
+        return sorted({*self._own(), *offered(self.group)})
 
     def get(self, name: str) -> Any:
         """The part of a name, imported; one of our own comes before an offered one.
@@ -58,8 +72,9 @@ class Modules:
             KeyError: there is none.
             UserError: what a package offers under the name lacks a member.
         """
-        if name in own_modules(self.kind):
-            return importlib.import_module(f"{self.group}.{name}")
+        own = self._own()
+        if name in own:
+            return importlib.import_module(f"transferkit.{own[name]}")
         point = offered(self.group)[name]
         part = point.load()
         missing = [member for member in self.members if not hasattr(part, member)]

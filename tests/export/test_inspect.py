@@ -8,7 +8,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from transferkit.cli.inspect import command
+from transferkit.cli.inspection.inspect import command
 from transferkit.errors import UserError
 from transferkit.export.formats import find_artefacts, load_format
 from transferkit.export.inspect import inspect_export

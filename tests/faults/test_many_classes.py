@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn import metrics as sk
 
 import transferkit
-from transferkit.cli.compare import command as compare_command
+from transferkit.cli.inspection.compare import command as compare_command
 from transferkit.errors import UserError
 from transferkit.evaluation import compare, evaluate, read_predictions, row_parts
 from transferkit.evaluation.bootstrap import count_interval, table_interval

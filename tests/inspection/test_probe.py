@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from transferkit.cli.probe import command
+from transferkit.cli.inspection.probe import command
 from transferkit.errors import UserError
 from transferkit.inspection.probe import ProbeRow, _recommended, _with_front, probe
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from transferkit.cli.recipes import command
+from transferkit.cli.inspection.recipes import command
 from transferkit.errors import UserError
 from transferkit.recipe import load
 

@@ -27,6 +27,7 @@ class SideBySide(Rows):
 
     @property
     def nbytes(self) -> int:
+        """Bytes that all of them take."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
     def _gather(self, rows: np.ndarray) -> np.ndarray:

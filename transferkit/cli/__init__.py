@@ -28,6 +28,8 @@ __all__ = ["cli", "command", "main"]
 # The order in which a newcomer meets them; verbs that are not named here follow by name.
 _ORDER = ("retrain", "evaluate", "export", "predict", "plan", "backbones", "recipes")
 
+_VERBS = modules("cli", ("command",), rooms=("inspection",))
+
 # What a machine refuses for reasons that are no fault of the program's, nor of what it was given.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 
@@ -50,14 +52,14 @@ class _Verbs(Verbs):
             raise unexpected(error) or error from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        found = [name.replace("_", "-") for name in modules("cli").names()]
+        found = [name.replace("_", "-") for name in _VERBS.names()]
         return sorted(found, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         # Our own are found without asking which packages are installed.
         for name in (cmd_name.replace("-", "_"), cmd_name):
             try:
-                result: click.Command | None = modules("cli", ("command",)).get(name).command
+                result: click.Command | None = _VERBS.get(name).command
                 return result
             except KeyError:
                 continue

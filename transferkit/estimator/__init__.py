@@ -107,7 +107,6 @@ from transferkit.estimator.inputs.serving import (
     build_parsing_serving_input_receiver_fn,
     build_raw_serving_input_receiver_fn,
 )
-from transferkit.estimator.keras_models import model_to_estimator
 from transferkit.estimator.loops.training import NanLossDuringTrainingError
 from transferkit.estimator.namespace import install, missing
 from transferkit.estimator.premade.baseline import (
@@ -134,6 +133,7 @@ from transferkit.estimator.premade.parsing import (
     classifier_parse_example_spec,
     regressor_parse_example_spec,
 )
+from transferkit.estimator.ready_models.keras_models import model_to_estimator
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.estimator.train_and_evaluate import EvalSpec, TrainSpec, train_and_evaluate

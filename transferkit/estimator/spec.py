@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput, of_tensorflow
-from transferkit.estimator.metric_pairs import paired
+from transferkit.estimator.ready_models.metric_pairs import paired
 
 __all__ = ["EstimatorSpec", "ModeKeys"]
 

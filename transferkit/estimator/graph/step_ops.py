@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.graph.ordering import needed, written
-from transferkit.estimator.metric_pairs import tensorflow_variables
+from transferkit.estimator.ready_models.metric_pairs import tensorflow_variables
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 from transferkit.estimator.variables.variables import VariableStore
 from transferkit.private.tensorflow_names import UnreadVariable

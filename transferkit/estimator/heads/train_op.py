@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.heads.keys import MetricKeys
-from transferkit.estimator.older_keras import is_older_optimizer, older_train_op
+from transferkit.estimator.ready_models.older_keras import is_older_optimizer, older_train_op
 from transferkit.keras_import import keras
 
 __all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]

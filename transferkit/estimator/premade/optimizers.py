@@ -14,8 +14,8 @@ import tensorflow as tf
 from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.train_op import keras_train_op, scaled_by_replicas
-from transferkit.estimator.older_keras import is_older_optimizer, older_train_op
 from transferkit.estimator.premade.logits import Logits
+from transferkit.estimator.ready_models.older_keras import is_older_optimizer, older_train_op
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import make_zeros

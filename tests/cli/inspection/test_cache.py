@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.index import digests_of
-from transferkit.cli.cache import command
+from transferkit.cli.inspection.cache import command
 
 
 @pytest.fixture

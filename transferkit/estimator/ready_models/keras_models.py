@@ -12,10 +12,10 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.graph.keras_bridge import tracing_keras
-from transferkit.estimator.older_keras import is_older_model, older_keras
-from transferkit.estimator.older_keras_models import OlderServedModel
+from transferkit.estimator.ready_models.older_keras import is_older_model, older_keras
+from transferkit.estimator.ready_models.older_keras_models import OlderServedModel
+from transferkit.estimator.ready_models.served_models import ServedModel, covers, replicas
 from transferkit.estimator.run_config import RunConfig
-from transferkit.estimator.served_models import ServedModel, covers, replicas
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import compiled_metrics, inputs_structure

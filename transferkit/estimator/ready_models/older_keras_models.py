@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.older_keras import older_keras, older_train_op
-from transferkit.estimator.served_models import ServedModel, covers, replicas
+from transferkit.estimator.ready_models.older_keras import older_keras, older_train_op
+from transferkit.estimator.ready_models.served_models import ServedModel, covers, replicas
 from transferkit.private.keras_names import older_compile_arguments
 
 __all__ = ["OlderServedModel"]

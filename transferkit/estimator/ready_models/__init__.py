@@ -1,0 +1,1 @@
+"""Ready Keras models behind an Estimator, of either Keras."""
