@@ -19,6 +19,8 @@ from transferkit.runs.folder.verify import verify_export
 from transferkit.runs.push.hub_target import read_target
 from transferkit.runs.push.push import push
 
+pytestmark = pytest.mark.extra
+
 TOKEN = "hf_" + "s" * 34
 
 
