@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import transferkit
-from transferkit.array_file import read_arrays
+from transferkit.files.array_file import read_arrays
 
 BASE = ["data.test=0.2", "data.validation=0.2", "batch_size=16", "early_stopping=false"]
 

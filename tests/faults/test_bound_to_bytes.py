@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 import transferkit
-from transferkit.array_file import read_arrays, write_arrays
 from transferkit.cli import cli, main
 from transferkit.errors import UserError
 from transferkit.export.versions import changes_of, check_artefact
 from transferkit.files import checksum_manifest as file_manifest
+from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.files.checksum_manifest import NAME, read_manifest, write_manifest
 from transferkit.runs.folder.run_manifest import file_changes, unknown_files
 from transferkit.runs.prediction.predict import Exported, find_export

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError
+from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.runs.checks.interrupted import _check_kept
 from transferkit.runs.sweep.trials import Trial
 from transferkit.training.history import History

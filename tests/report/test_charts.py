@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from transferkit.drawing.svg import Line, line_chart, ticks
 from transferkit.report.charts import area_charts, history_charts, reliability_chart
-from transferkit.svg import Line, line_chart, ticks
 
 
 def test_a_figure_a_chart_training_and_validation_together():

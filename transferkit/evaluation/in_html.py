@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from transferkit.drawing.html_pieces import block, html_table, paragraph
+from transferkit.drawing.svg import Line, line_chart
 from transferkit.evaluation import in_words
 from transferkit.evaluation.evaluation import Evaluation
-from transferkit.html_pieces import block, html_table, paragraph
-from transferkit.svg import Line, line_chart
 
 __all__ = ["evaluation_html"]
 

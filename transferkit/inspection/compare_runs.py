@@ -49,7 +49,7 @@ class ComparedRuns:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: verdicts, curves, what differs most, photos that one alone has right."""
-        from transferkit.html_pieces import block, html_table, paragraph
+        from transferkit.drawing.html_pieces import block, html_table, paragraph
         from transferkit.inspection.compared_html import curves_of, photos_of
         from transferkit.recipe.origins import as_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from transferkit.data.check.thumbnail import thumbnail
-from transferkit.svg import Line, line_chart
+from transferkit.drawing.svg import Line, line_chart
 
 if TYPE_CHECKING:
     from transferkit.inspection.compare_runs import ComparedRuns

@@ -192,7 +192,7 @@ class Plan(list[PhaseForecast]):
         return "\n".join([*lines, f"devices: {self.devices.describe()}"])
 
     def _repr_html_(self) -> str:
-        from transferkit.html_pieces import block, html_table, paragraph
+        from transferkit.drawing.html_pieces import block, html_table, paragraph
 
         parts = []
         for one in self:

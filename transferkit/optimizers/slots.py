@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError, fault
+from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.optimizers.make import batches_seen
 
 __all__ = ["Slots"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from transferkit.drawing.svg import Line, line_chart
 from transferkit.evaluation import Evaluation
-from transferkit.svg import Line, line_chart
 
 __all__ = ["Chart", "area_charts", "curves", "history_charts", "reliability_chart"]
 

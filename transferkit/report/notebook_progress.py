@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from transferkit.html_pieces import block
+from transferkit.drawing.html_pieces import block
 from transferkit.report.charts import curves
 from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
 from transferkit.training.progress import Bar, Progress

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from transferkit._version import __version__
+from transferkit.drawing.svg import Line, line_chart
 from transferkit.files.whole_file import whole_file
 from transferkit.report.rendering import render
-from transferkit.svg import Line, line_chart
 
 __all__ = ["write_probe_page"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.array_file import read_arrays, write_arrays
 from transferkit.errors import UserError, fault
+from transferkit.files.array_file import read_arrays, write_arrays
 
 __all__ = ["read_weights", "write_weights"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.drawing.html_pieces import block, html_table, paragraph
 from transferkit.errors import UserError
 from transferkit.evaluation import evaluate
-from transferkit.html_pieces import block, html_table, paragraph
 from transferkit.inspection.compare_runs import compare_runs
 from transferkit.recipe import load
 from transferkit.runs.finished.run import Run

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from transferkit.data.check.thumbnail import thumbnail
+from transferkit.drawing.html_pieces import block, html_table, paragraph
 from transferkit.errors import UserError
 from transferkit.evaluation import in_words
-from transferkit.html_pieces import block, html_table, paragraph
 from transferkit.report.charts import curves
 
 if TYPE_CHECKING:

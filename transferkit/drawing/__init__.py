@@ -1,0 +1,1 @@
+"""Pieces of pages: HTML in which everything is escaped, and charts as SVG."""
