@@ -20,7 +20,18 @@ import tensorflow as tf
 
 from conformance.catalogue import CHECKS, ExportSpec
 
-AREAS = ("making", "training", "using", "hooks", "configuring", "together", "modes", "heads", "premade")
+AREAS = (
+    "making",
+    "training",
+    "using",
+    "hooks",
+    "configuring",
+    "together",
+    "modes",
+    "heads",
+    "premade",
+    "habits",
+)
 _SECONDS = 120
 
 
