@@ -49,6 +49,12 @@ class Data(Section):
         min_length=1,
         description="split.csv of an earlier run, or its folder: its splits stand for the images in it",
     )
+    edits: str | None = Field(
+        None,
+        min_length=1,
+        description="file of decisions on single photos (transferkit data review): relabel, drop; the photos "
+        "stay as they are",
+    )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch",
         description="how an image comes to the input size: whole but distorted, cut, or with borders",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from transferkit.data.check import Finding, Header, Limits, quick_check
 from transferkit.data.check.quick import read_headers
+from transferkit.data.edits import Edit, apply_edits, apply_to_ledger, read_edits, standing
 from transferkit.data.hashing import hash_files
 from transferkit.data.left_out import Refused, check_shares
 from transferkit.data.source import DataSet, Item
@@ -140,6 +141,16 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         raise UserError(*(fault(f"data: class {name!r}", count, expected) for name, count in few.items()))
     earlier = None if data.ledger is None else read_previous_split(data.ledger)
     read = _read(found, data, progress)
+    edited = ""
+    if data.edits is not None:
+        edits = standing(read_edits(data.edits))
+        before = read
+        read = _edited(read, edits)
+        found = read.found
+        earlier = None if earlier is None else apply_to_ledger(earlier, edits)
+        changed = sum(one.action == "relabel" for one in edits.values())
+        dropped = len(before.hashes) - len(read.hashes)
+        edited = f"{data.edits}: {dropped} photo(s) dropped, {changed} relabelled"
     ledger = split_dataset(
         found,
         read.hashes,
@@ -155,13 +166,19 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
     splits = iter(row.split for row in ledger.rows)
     of_item = [None if sha256 is None else next(splits) for sha256 in read.hashes]
     findings = quick_check(found, read.hashes, of_item, headers=read.headers)
-    notes = list(found.notes)
+    notes = [*found.notes, *([edited] if edited else [])]
     if earlier is not None:
         known = {row.sha256 for row in earlier.rows}
         there = sum(row.sha256 in known for row in ledger.rows)
         notes.append(f"{data.ledger}: gives {there} of {len(ledger.rows)} images their split")
     notes += _small_classes(ledger, found.classes)
     return read.images(ledger.rows, (*notes, *_warnings(findings)))
+
+
+def _edited(read: _Read, edits: Mapping[str, Edit]) -> _Read:
+    """What was read, once decisions on single photos are applied."""
+    found, hashes, kept = apply_edits(read.found, read.hashes, edits)
+    return replace(read, found=found, headers=[read.headers[number] for number in kept], hashes=hashes)
 
 
 def missing_data() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from transferkit.cli._groups import Verbs
-from transferkit.cli._options import as_json, json_option, quiet_option, set_option, table
+from transferkit.cli._options import as_json, data_option, json_option, quiet_option, set_option, table
 from transferkit.errors import GateError
 
 if TYPE_CHECKING:
@@ -140,3 +140,48 @@ def _summary(result: CheckResult) -> str:
 def _names(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+@command.command(name="review")
+@click.argument("run", metavar="RUN")
+@data_option
+@click.option("--edits", default="edits.jsonl", show_default=True, help="File that decisions are added to.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Of the page.  [default: any free]")
+@click.option(
+    "-n", "most", default=200, show_default=True, type=click.IntRange(1), help="Photos of each kind."
+)
+def review(run: str, data: str | None, edits: str, port: int, most: int) -> None:
+    """Go through a run's doubtful photos in a browser: keep, relabel, drop, next, undo.
+
+    Shown are photos whose label looks wrong, the worst mistakes and the most doubtful. The page is served to
+    this machine alone, until Ctrl+C. Each decision is a line of the file of edits; the photos stay as they
+    are. A retraining applies the file with data.edits.
+
+    \b
+    Examples:
+      transferkit data review runs/flowers
+      transferkit retrain --data photos/ --set data.edits=edits.jsonl --set data.ledger=runs/flowers
+    """
+    from pathlib import Path
+
+    from transferkit.errors import UserError, fault
+    from transferkit.inspection.review.queue import review_queue
+    from transferkit.inspection.review.server import ReviewServer
+    from transferkit.runs.finished.run import Run
+
+    file = Path(edits)
+    if file.is_dir() or not file.absolute().parent.is_dir():
+        raise UserError(fault("--edits", edits, "a file in a folder that exists"))
+    opened = Run(run)
+    photos = review_queue(opened, data, most)
+    try:
+        server = ReviewServer(opened.path.name, photos, opened.classes, file, port)
+    except OSError as error:
+        raise UserError(fault("--port", port, "a free port", error.strerror or str(error))) from None
+    click.echo(f"{len(photos)} photos to review; open {server.url}\nEnd with Ctrl+C; decisions: {edits}")
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        click.echo("")
+    finally:
+        server.end()

@@ -17,7 +17,15 @@ from transferkit.recipe import Recipe
 __all__ = ["BEGUN", "located", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"]
 
 # Keys that may hold the path of a file or folder; some of them behind a word such as `saved_model:`.
-_KEYS = ("data.path", "data.ledger", "data.root", "data.classes", "backbone.name", "backbone.weights")
+_KEYS = (
+    "data.path",
+    "data.ledger",
+    "data.edits",
+    "data.root",
+    "data.classes",
+    "backbone.name",
+    "backbone.weights",
+)
 _WORDS = ("card:", "hub:", "keras_file:", "saved_model:")
 
 # Of a run that is not finished: its classes, the hash of its backbone's weights, its paths.
