@@ -73,7 +73,7 @@ lint: $(VENV)/.installed
 # Writes the newest versions of what runs, tests and checks need into constraints.txt.
 lock:
 	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
-	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra demo \
+	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra demo --extra gpu \
 		--no-header --no-annotate --output-file constraints.txt setup.cfg
 	sed -i.bak '1i # Made by `make lock`; used by `make test` and `make demo`.' constraints.txt && rm constraints.txt.bak
 

@@ -15,6 +15,8 @@ from transferkit import mlflow as flavor
 from transferkit.errors import UserError
 from transferkit.export.versions import write_export_manifest
 
+pytestmark = pytest.mark.extra
+
 COLOURS = {"dark": (10, 10, 10), "light": (240, 240, 240)}
 
 
