@@ -56,7 +56,8 @@ def command(
     """Retrain a backbone on your images, evaluate it and export it.
 
     DATA is a folder with one folder a class, or with train/ and val/ (and test/) that have these; or a CSV or
-    JSON Lines manifest, a zip or tar of such a folder, TFRecord files, or tfds:NAME.
+    JSON Lines manifest, a zip or tar of such a folder, or TFRecord files, each also at a URL
+    (s3://, gs://, https://, …); or tfds:NAME.
     Every choice is in a recipe; the options override it. The resolved recipe lies in the run's folder.
     With [sweep] in the recipe all its trials are run, and the best one on the validation images is the run.
 

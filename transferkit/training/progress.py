@@ -321,11 +321,16 @@ def _size(stream: TextIO | None) -> dict[str, int]:
     return {"ncols": told.columns or 80, "nrows": told.lines or 24}
 
 
+def _rate(value: float) -> str:
+    """Four digits, and never a power of ten."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
 def _plain(stage: Stage, unit: str, start: int, doing: str) -> str:
     parts = [doing] if doing else []
     done = stage.done - start
     if done:
-        rate = f", {done / stage.seconds:.4g} {unit}s/s" if stage.seconds and not doing else ""
+        rate = f", {_rate(done / stage.seconds)} {unit}s/s" if stage.seconds and not doing else ""
         parts.append(f"{done} {unit if done == 1 else unit + 's'}{rate}")
     parts += [f"{key} {value}" for key, value in stage.facts.items()]
     parts += [stage.note] if stage.note else []

@@ -27,7 +27,7 @@ from transferkit.data.sources.class_order import in_order_of, stated_classes
 from transferkit.errors import UserError, fault
 from transferkit.found import modules
 
-__all__ = ["ManifestOptions", "check_source", "read_source", "sources"]
+__all__ = ["ManifestOptions", "check_source", "read_source", "source_of", "sources"]
 
 _SOURCES = modules("data.sources", ("takes", "read"))
 
@@ -53,8 +53,8 @@ def read_source(
 
     Args:
         reference: a folder of class folders (also nested in train, val, test); a CSV, JSON Lines or JSON
-            manifest; a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``; or
-            what a source of an installed package takes.
+            manifest; a zip or tar of class folders; a TFRecord file or a folder of them; ``tfds:NAME``; such
+            a file or folder at a URL; or what a source of an installed package takes.
         unpack_to: folder where images that do not lie as files are written out, once.
         minimum_classes: data with fewer classes is refused.
         follow_links: take links that lead out of a folder of class folders.
@@ -74,7 +74,7 @@ def read_source(
         (*known, *(stated or ())),
         manifest or ManifestOptions(),
     )
-    found = _source_of(text, options).read(text, options)
+    found = source_of(text, options).read(text, options)
     faults = class_name_faults(found.classes)
     if faults:
         raise UserError(*faults)
@@ -93,12 +93,21 @@ def check_source(reference: str | Path) -> None:
         UserError: says what is missing.
     """
     text = str(reference)
-    source = _source_of(text, ReadOptions(Path()))
+    source = source_of(text, ReadOptions(Path()))
     if hasattr(source, "check"):
         source.check(text)
 
 
-def _source_of(reference: str, options: ReadOptions) -> Any:
+def source_of(reference: str, options: ReadOptions) -> Any:
+    """The source that takes what the user named.
+
+    Args:
+        reference: a path, a URL, or a name with its word.
+        options: what holds for every source.
+
+    Raises:
+        UserError: none does.
+    """
     for source in sources():
         if source.takes(reference, options):
             return source

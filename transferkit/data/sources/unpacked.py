@@ -24,6 +24,7 @@ from transferkit.data.sources.class_order import in_order_of
 from transferkit.data.sources.manifest import read_manifest
 from transferkit.errors import UserError, fault
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
+from transferkit.files.in_use import hold
 from transferkit.files.lock import locked
 
 __all__ = ["Writer", "unpack"]
@@ -38,8 +39,6 @@ _SUFFIXES = (
     (b"RIFF", "webp"),
 )
 _log = logging.getLogger("transferkit.data")
-# The folders that this process uses, and their locks.
-_in_use: dict[Path, contextlib.ExitStack] = {}
 # Folders of more files than this are slow to list on common file systems.
 _A_FOLDER = 1000
 
@@ -93,7 +92,7 @@ def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None], of: str
     """
     target = folder / fingerprint
     wrong: list[str] | None = []
-    if _hold(target):
+    if hold(target):
         wrong = damage_of(target)
         if wrong == []:
             with contextlib.suppress(OSError):  # when it was last used; on a disk that cannot be written
@@ -125,7 +124,7 @@ def _fill(target: Path, fill: Callable[[Path], None], of: str) -> None:
                 if not target.is_dir():
                     raise
                 _replace_files(beside, target)
-            _hold(target)
+            hold(target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -137,21 +136,6 @@ def _replace_files(beside: Path, target: Path) -> None:
         os.replace(beside / name, target / name)
     for name in set(files_of(target)).difference(names):
         (target / name).unlink(missing_ok=True)
-
-
-def _hold(target: Path) -> bool:
-    """Keeps a folder from being removed as long as this process lives; False where there is none."""
-    if target in _in_use:
-        if target.is_dir():
-            return True
-        _in_use.pop(target).close()  # removed by hand
-    stack = contextlib.ExitStack()
-    try:
-        stack.enter_context(locked(target / LOCK, shared=True))
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    _in_use[target] = stack
-    return True
 
 
 def unpacked_dataset(fingerprint: str, folder: Path, write: Callable[[Writer], None], root: Path) -> DataSet:

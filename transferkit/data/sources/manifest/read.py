@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.data.names import class_name_faults, class_order, shown
+from transferkit.data.remote import fetch_urls, is_remote, without_query
 from transferkit.data.source import DataSet, Item
 from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_columns import Columns, find_columns, known_columns
@@ -43,7 +44,12 @@ class _Row:
 
 
 def read_manifest(
-    path: str | Path, options: ManifestOptions | None = None, minimum_classes: int = 2
+    path: str | Path,
+    options: ManifestOptions | None = None,
+    minimum_classes: int = 2,
+    unpack_to: Path | None = None,
+    *,
+    base: str | None = None,
 ) -> DataSet:
     """Reads a manifest. Whether its files are images shows when they are read.
 
@@ -51,6 +57,8 @@ def read_manifest(
         path: a file that ends in ``.csv``, ``.tsv``, ``.txt``, ``.jsonl``, ``.ndjson`` or ``.json``.
         options: what it does not say itself.
         minimum_classes: fewer are refused; 1 where the images are only evaluated.
+        unpack_to: folder where files at URLs are fetched to; None refuses them.
+        base: the URL that relative paths start from where the manifest lies at one.
 
     Raises:
         UserError: faults by line, all at once: no such column, nothing in it, an unknown split, one file
@@ -75,7 +83,7 @@ def read_manifest(
     rows = _rows(table, columns, path.name, notes)
     if not rows:
         raise UserError(fault(path.name, None, "a row an image", "there is no row below the header"))
-    places = _places([row.path for row in rows], path, options)
+    places = _places([row.path for row in rows], path, options, unpack_to, base)
     notes += places.notes
     classes = class_order(label for row in rows for label in row.labels)
     if wrong := class_name_faults(classes):
@@ -119,7 +127,37 @@ def _text(raw: bytes, name: str, options: ManifestOptions) -> tuple[str, str | N
         return decode_text(raw, name, options.encoding)
 
 
-def _places(paths: list[str], manifest: Path, options: ManifestOptions) -> Places:
+def _places(
+    paths: list[str], manifest: Path, options: ManifestOptions, unpack_to: Path | None, base: str | None
+) -> Places:
+    if options.root is not None and is_remote(options.root):
+        base = options.root.rstrip("/")
+    urls = [
+        one if is_remote(one) else f"{base}/{one.lstrip('/')}{options.path_suffix or ''}" if base else None
+        for one in paths
+    ]
+    remote = [url for url in urls if url is not None]
+    if not remote:
+        return _local_places(paths, manifest, options)
+    if unpack_to is None:
+        raise UserError(
+            fault(f"{manifest.name}: path", without_query(remote[0]), "a file", "download it first")
+        )
+    here, fetched = fetch_urls(remote, unpack_to)
+    others = iter(
+        _local_places(
+            [one for one, url in zip(paths, urls, strict=True) if url is None], manifest, options
+        ).files
+    )
+    files = [here[url] if url is not None else next(others) for url in urls]
+    missing = [i for i, file in enumerate(files) if not file.is_file()]
+    return Places(files, missing, list(fetched.notes(manifest.name)))
+
+
+def _local_places(paths: list[str], manifest: Path, options: ManifestOptions) -> Places:
+    if not paths:
+        return Places([], [], [])
+
     def found(root: str | None, suffix: str | None) -> Places:
         return find_files(paths, manifest.parent, manifest.name, root, suffix)
 
@@ -181,9 +219,7 @@ def _path(value: Any, place: str, faults: list[str]) -> str:
     path = value.strip()
     if path.casefold().startswith("file://"):
         path = path[7:]
-    if "://" in path:
-        faults.append(fault(f"{place}: path", path[:200], "a file", "download it first"))
-    elif any(sign in path for sign in "\r\n\0") or len(path) > 4096:
+    if any(sign in path for sign in "\r\n\0") or len(path) > 4096:
         hint = "a quote may be missing at its end"
         faults.append(fault(f"{place}: path", path[:80], "a path on one line", hint))
     return path
@@ -234,6 +270,8 @@ def _brief(value: Any) -> Any:
 
 def _shown(path: str) -> str:
     """The name for reports and ledgers."""
+    if is_remote(path):
+        return shown(without_query(path))
     return shown(Path(path.replace("\\", "/")).as_posix())
 
 
