@@ -36,8 +36,8 @@ _FIGURE = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?( ?%)?|–")
 data_option = click.option(
     "--data",
     metavar="DATA",
-    help="Folder of class folders, or of train/, val/, test/; a manifest, archive or TFRecords, also at a URL;"
-    " or tfds:NAME.",
+    help="Folder of class folders, or of train/, val/, test/; a manifest, archive or TFRecords, also at a"
+    " URL; or tfds:NAME.",
 )
 backbone_option = click.option(
     "--backbone",
