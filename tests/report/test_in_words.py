@@ -68,6 +68,9 @@ RARE = DataFacts("photos/", {"train": {"daisy": 90, "rose": 80, "tulip": 9}})
     [
         ({"copied": np.arange(120) < 3}, "take the copies out of one of the splits"),
         ({"evaluation": made([[0, 40, 0], [0, 40, 0], [0, 40, 0]])}, "nothing was learned"),
+        # Five of six right, and always saying the same would have been: nobody can tell.
+        ({"evaluation": made([[1, 0], [1, 4]])}, "6 images cannot tell whether anything was learned"),
+        ({"evaluation": made([[0, 1], [0, 5]])}, "nothing was learned"),
         ({"plan": replace(FROZEN, discarded=["undone"])}, "lower its learning rate"),
         (
             {"data": RARE},

@@ -61,6 +61,36 @@ def test_a_terminal_without_a_size_gets_a_bar_all_the_same(monkeypatch):
     assert "10/10" in shown
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")
+def test_a_long_line_goes_on_below_itself_in_a_terminal_alone():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    try:
+        reader, writer = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"needs a pseudo terminal, which this system does not give: {error}")
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    words = "train: stopped early after epoch 17 of 40; kept epoch 12, val loss 0.3603, 18.9 s"
+    command = "transferkit retrain --recipe auto --data photos/ --run runs/second"
+    with os.fdopen(writer, "w") as stream:
+        Progress(stream=stream).say(words)
+        Progress(stream=stream).say(f"head.kind = 'auto' may be better here: {command}")
+        shown = ""
+        while command not in shown and select.select([reader], [], [], 1)[0]:
+            shown += os.read(reader, 65536).decode()
+    *first, last = shown.strip().replace("\r", "").split("\n")
+    os.close(reader)
+    assert " ".join(line.strip() for line in first).startswith(words)
+    assert all(len(line) <= 40 for line in first)
+    assert last == f"  {command}"
+    log = io.StringIO()
+    Progress(stream=log).say(words)
+    assert log.getvalue() == words + "\n"
+
+
 def test_quiet_shows_nothing_and_keeps_the_times():
     stream = Terminal()
     progress = Progress(quiet=True, stream=stream)

@@ -23,6 +23,7 @@ __all__ = ["next_step"]
 _RARE = 0.5
 _FAR_BELOW = 0.15
 _WIDE = 0.12
+_USELESS = 0.3
 _OVERFITTED = 0.1
 _MODEST = 0.9
 
@@ -39,7 +40,12 @@ def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
     data = shlex.quote(one_line(source))
     if facts.copied is not None and facts.copied.any():
         yield f"take the copies out of one of the splits and train again: transferkit data check {data}"
-    if found.metrics["accuracy"] <= baseline(found):
+    if found.metrics["accuracy"] <= baseline(found) and _too_few(found):
+        yield (
+            f"{found.metrics['samples']} images cannot tell whether anything was learned: hold out more "
+            "(--set data.test=0.3), or evaluate on others (transferkit evaluate RUN --data MORE)"
+        )
+    elif found.metrics["accuracy"] <= baseline(found):
         yield f"nothing was learned: look at the labels (transferkit data check {data}), then at the rate "\
               f"(transferkit lr-find --data {data})"  # fmt: skip
     if facts.plan is not None and facts.plan.discarded:
@@ -61,6 +67,13 @@ def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
         yield "train the top of the backbone too: --recipe finetune_top, then transferkit compare"
     if found.metrics["accuracy"] < _MODEST:
         yield "try a stronger backbone: transferkit backbones lists them with what they cost"
+
+
+def _too_few(found: Evaluation) -> bool:
+    """Whether so few images could have made a good model look like one that always says the same."""
+    interval = found.interval("accuracy")
+    wide = interval is not None and interval[1] - interval[0] > _USELESS
+    return wide and len(np.unique(found.predicted, axis=0)) > 1
 
 
 def _weakest(found: Evaluation, train: Mapping[str, int], data: str) -> Iterator[str]:

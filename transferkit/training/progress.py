@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -227,7 +228,7 @@ class Progress:
         """
         if self.quiet:
             return
-        text = printable(line)
+        text = _fitting(printable(line), self.stream)
         if style is not None and self.colours:
             head, colon, rest = text.partition(":") if style == "name" else (text, "", "")
             text = f"\x1b[{_STYLES[style]}m{head}\x1b[0m{colon}{rest}"
@@ -307,6 +308,21 @@ def _bar(stream: TextIO | None, name: str, total: int | None, unit: str, start: 
     if total is None:
         how["bar_format"] = _TIMED
     return tqdm(total=total, desc=name, unit=f" {unit}s", **how)
+
+
+def _fitting(line: str, stream: TextIO) -> str:
+    """A line as a terminal has room for it: it goes on below itself, between words.
+
+    A command at its end stands on a line of its own, to be copied in one piece.
+    """
+    room = _size(stream).get("ncols") if stream.isatty() else None
+    if room is None or len(line) <= room:
+        return line
+    words, colon, command = line.partition(": transferkit ")
+    parts = textwrap.wrap(
+        words + colon[:1], room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join([*parts, *([f"  {colon[2:]}{command}"] if colon else [])])
 
 
 def _size(stream: TextIO | None) -> dict[str, int]:
