@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.command(name="embed")
 @click.argument("model", metavar="RUN_OR_BACKBONE")
 @click.argument("photos", metavar="PHOTOS...", nargs=-1, required=True)
-@click.option("--to", required=True, metavar="FILE", help="A .parquet, .npz or .npy file.")
+@click.option("--to", required=True, metavar="FILE", help="A .parquet, .npz, .npy or .tsv file.")
 @set_option
 @quiet_option
 @allow_code_option
@@ -35,7 +35,8 @@ def command(
     PHOTOS is what training takes (a folder of class folders, a manifest, an archive …), which gives labels,
     or image files and folders. Features come from the network of a run, as training left it, or from a
     backbone, and are kept in the cache: a photo is passed through the network once. Parquet needs pyarrow;
-    .npy holds the numbers alone, with a .csv of its rows beside it. Files that cannot be read are named on
+    .npy holds the numbers alone, with a .csv of its rows beside it; .tsv is for TensorBoard's projector, with
+    labels, thumbnails and the projector's configuration beside it. Files that cannot be read are named on
     stderr and the rest goes on; the exit code is then 1.
 
     \b

@@ -11,6 +11,7 @@ import numpy as np
 
 from transferkit.evaluation import Abstention, Evaluation, Temperature
 from transferkit.evaluation.gates import Gate
+from transferkit.report.feature_map import MapFacts
 
 __all__ = [
     "ChangeFacts",
@@ -205,6 +206,7 @@ class ReportFacts:
         stages: how long each stage of the run took, in any order.
         recipe: the resolved recipe, as text.
         lock: the lock file, as text.
+        map: of the photos, by what the network sees in them.
         changes: beside the run that it was made from, where there was one.
         license: of the weights, as an SPDX identifier where there is one.
         created: date and time, as text.
@@ -232,6 +234,7 @@ class ReportFacts:
     recipe: str | None = None
     lock: str | None = None
     export: ExportFacts | None = None
+    map: MapFacts | None = None
     changes: ChangeFacts | None = None
     license: str | None = None
     created: str | None = None

@@ -15,6 +15,7 @@ from transferkit.report.advice import next_step
 from transferkit.report.charts import area_charts, history_charts, reliability_chart
 from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts, Stage
+from transferkit.report.feature_map import drawn_map
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import doubtful_classes, names_of, verdict, worst_mistakes
@@ -79,6 +80,7 @@ def render_report(facts: ReportFacts) -> str:
         areas=area_charts(found) if found else [],
         reliability=reliability_chart(found) if found else None,
         decisions=_decisions(found) if found else [],
+        map=drawn_map(facts.map),
         mistakes=mistakes,
         # The heated mistakes are the worst ones; a file that is gone in between ends them.
         heated=next((i for i, one in enumerate(mistakes) if one.heat is None), len(mistakes)),

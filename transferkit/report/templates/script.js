@@ -47,6 +47,25 @@ if (facts) {
     });
   }
 }
+for (const map of document.querySelectorAll("figure.map")) {
+  const across = Number(map.dataset.across), side = 2 * Number(map.dataset.tile);
+  const shown = map.querySelector(".shown"), tile = map.querySelector(".tile");
+  map.querySelector("svg").addEventListener("pointerover", (event) => {
+    const point = event.target.closest("[data-t]");
+    shown.hidden = !point;
+    if (!point) return;
+    const number = Number(point.dataset.t);
+    if (tile) {
+      tile.hidden = number < 0;
+      tile.style.width = tile.style.height = `${side}px`;
+      Object.assign(tile.firstElementChild.style, {
+        width: `${side * across}px`,
+        transform: `translate(${-(number % across) * side}px, ${-Math.floor(number / across) * side}px)`,
+      });
+    }
+    map.querySelector(".text").textContent = point.querySelector("title").textContent;
+  });
+}
 // On narrow screens each row of these tables stands as a list, which needs the column's name beside each cell.
 for (const table of document.querySelectorAll("table.list")) {
   const names = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());

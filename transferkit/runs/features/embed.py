@@ -47,10 +47,11 @@ class Embedding:
         }
 
     def save(self, to: str | os.PathLike[str]) -> tuple[Path, ...]:
-        """Writes a ``.parquet``, ``.npz`` or ``.npy`` file.
+        """Writes a ``.parquet``, ``.npz``, ``.npy`` or ``.tsv`` file.
 
         Returns:
-            The files written: beside ``.npy``, which holds numbers alone, a ``.csv`` says what its rows are.
+            The files written: beside ``.npy``, which holds numbers alone, a ``.csv`` says what its rows are;
+            beside ``.tsv`` lies what TensorBoard's projector wants.
 
         Raises:
             UserError: it has another ending, the package for it is missing, or it cannot be written.

@@ -12,13 +12,14 @@ from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file
 from transferkit.packages import installed
+from transferkit.runs.features.projector import write_projector
 
 if TYPE_CHECKING:
     from transferkit.runs.features.embed import Embedding
 
 __all__ = ["ENDINGS", "check_table", "write_table"]
 
-ENDINGS = (".parquet", ".npz", ".npy")
+ENDINGS = (".parquet", ".npz", ".npy", ".tsv")
 
 
 def check_table(to: Path) -> None:
@@ -57,6 +58,8 @@ def write_table(embedding: Embedding, to: Path) -> tuple[Path, ...]:
             writer.writerow(columns)
             writer.writerows([value or "" for value in row] for row in zip(*columns.values(), strict=True))
         return to, beside
+    if ending == ".tsv":
+        return write_projector(embedding, to)
     with whole_file(to) as file:
         arrays: dict[str, Any]
         if ending == ".npz":

@@ -33,6 +33,7 @@ from transferkit.report import (
 from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.results.independence import copies_in, independence
+from transferkit.runs.results.map_facts import map_facts
 from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps
 from transferkit.runs.run_context import RunContext
 from transferkit.runs.run_result import RunResult
@@ -101,6 +102,7 @@ def report_data(
         temperature=trained.calibrated.temperature,
         abstention=trained.calibrated.abstention,
         export=_export_facts(folder, context.place, trained),
+        map=map_facts(folder, images, evaluation, recipe.seed),
         changes=_change_facts(trained),
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
