@@ -62,6 +62,17 @@ def test_a_death_is_said_in_one_line_within_a_minute(dying):
 
 
 @pytest.mark.slow
+def test_a_worker_that_is_asked_to_end_does(tmp_path):
+    """TensorFlow's own answer to SIGTERM is to go on."""
+    tasks = start(2, "wait", 120)
+    for task in tasks:
+        assert task.stdout.readline() == "here\n"
+    for task in tasks:
+        task.terminate()
+    assert [task.wait(20) for task in tasks] == [-15, -15]
+
+
+@pytest.mark.slow
 def test_a_worker_that_never_comes_is_waited_for_no_longer_than_said():
     (alone,) = start(1, "all", 3, of=2)
     text = alone.communicate(timeout=120)[0]

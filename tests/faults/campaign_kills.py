@@ -279,6 +279,8 @@ def main() -> int:
         everything = jobs(data, base)
         references: dict[str, tuple[float, dict[str, Any], list[list[str]]]] = {}
         for job in everything:
+            if job.name != "retrain" and given.only not in job.name:
+                continue
             folder = root / ("base" if job.name == "retrain" else f"whole-{job.name}")
             folder.mkdir(exist_ok=True)
             job.prepare(folder)

@@ -12,6 +12,8 @@ import contextlib
 import functools
 import json
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -54,7 +56,8 @@ class Cluster:
         self.place = place
         try:
             # Kept alive: with it the connections end.
-            self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
+            with _own_termination():
+                self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:
             if "program startup" not in str(error):
                 raise
@@ -214,6 +217,17 @@ def _reduced(tensor: Any, key: Any, count: int) -> Any:
         final_op="Id",
         communication_hint="ring",
     )
+
+
+@contextlib.contextmanager
+def _own_termination() -> Iterator[None]:
+    """Keeps what SIGTERM does: TensorFlow takes it for a hint of the scheduler, and the process goes on."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @functools.cache

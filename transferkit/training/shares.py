@@ -1,8 +1,9 @@
 """The pass through the frozen prefix, divided over workers: each passes the images of its own share.
 
-Shares are drawn by content, so they stay when files move, and a worker that starts again finds its own. What
-a worker needs of the others' shares, as the chief does of the images that it evaluates, it finds in the cache
-folder where all have the same one; else it is sent, and kept in the worker's own cache.
+Shares are drawn by content, so they stay when files move, and a worker that starts again finds its own. The
+chief needs all rows in the end, to evaluate and for what is made of the training images after training. It
+finds the others' in the cache folder where all workers have the same one; else they are sent, and kept in the
+chief's own.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Shares:
         progress: Progress,
         views: Views | None = None,
     ) -> Activations:
-        """What the prefix gives for some of the images: of this worker's share, and for the chief also of
-        those that are evaluated. The others have no row.
+        """What the prefix gives for some of the images: of this worker's share, and for the chief of all, but
+        for views. The others have no row.
 
         Args:
             cut: the frozen prefix.
@@ -89,7 +90,7 @@ class Shares:
         reasons = {place: reason for part in told for place, reason in part}
         dtype = own.stats.dtype
         found, wanted = own, places
-        rest = self._of_others(images, chosen, owners, reasons) if views is None else places[:0]
+        rest = _of_others(owners, reasons) if views is None else places[:0]
         if len(rest) and not self.shares_folder():
             self._send(cut, size, images, chosen, owners, rest, own, progress)
         if len(rest) and self.cluster.is_chief:
@@ -132,15 +133,6 @@ class Shares:
         found = ((row.sha256, [shard.has(row.sha256) for shard in shards]) for row in images.rows)
         return np.fromiter((has.index(True) for _, has in found), np.int64, len(images))
 
-    def _of_others(
-        self, images: Images, chosen: np.ndarray, owners: np.ndarray, reasons: dict[int, str]
-    ) -> np.ndarray:
-        """What the chief needs of the others' shares: the readable images that are not trained on."""
-        trained = np.isin(chosen, images.of_split("train"))
-        readable = ~np.isin(np.arange(len(chosen)), list(reasons))
-        found: np.ndarray = np.flatnonzero(~trained & readable & (owners != 0))
-        return found
-
     def _send(
         self,
         cut: Any,
@@ -171,3 +163,10 @@ class Shares:
             theirs = rest[owners[rest] == owner]
             for start in range(0, len(theirs), rows):
                 yield owner, theirs[start : start + rows]
+
+
+def _of_others(owners: np.ndarray, reasons: dict[int, str]) -> np.ndarray:
+    """What the chief needs of the others' shares: the readable images."""
+    readable = ~np.isin(np.arange(len(owners)), list(reasons))
+    found: np.ndarray = np.flatnonzero(readable & (owners != 0))
+    return found
