@@ -172,3 +172,12 @@ def test_the_newest_version_counts_and_other_places_say_so(export, tmp_path):
     (tmp_path / "saved_model.pb").touch()
     with pytest.raises(UserError, match=r"assets/transferkit\.json"):
         Exported(tmp_path)
+
+
+def test_a_run_that_is_not_there_names_one_like_it(export, tmp_path):
+    (tmp_path / "runs" / "flowers").mkdir(parents=True)
+    (tmp_path / "runs" / ".flower.partial").mkdir()
+    with pytest.raises(UserError, match=r"no such file or folder; did you mean '.*runs/flowers'\?"):
+        find_export(tmp_path / "runs" / "flower")
+    with pytest.raises(UserError, match=r"no such file or folder$"):
+        find_export(tmp_path / "nowhere" / "else")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit.devices import choose_devices, named_devices
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.export.export_spec import About
 from transferkit.export.formats import check_installed, format_of, load_format
 from transferkit.export.versions import check_artefact, versions
@@ -384,5 +384,14 @@ def find_export(place: str | os.PathLike[str]) -> Path:
         for version in reversed(versions(folder)):
             if any((version / name).exists() for name in _OF_A_VERSION):
                 return version
-    hint = "there is no such file or folder" if not place.exists() else "it holds no saved_model.pb"
-    raise UserError(fault("predict", str(place), "a run or an export", hint))
+    raise UserError(fault("predict", str(place), "a run or an export", _no_export(place)))
+
+
+def _no_export(place: Path) -> str:
+    """Why there is nothing to load, and what lies beside it under a name like it."""
+    if place.exists():
+        return "it holds no saved_model.pb"
+    beside = place.parent.iterdir() if place.parent.is_dir() else ()
+    names = {str(one) for one in beside if one.is_dir() and not one.name.startswith(".")}
+    near = did_you_mean(str(place), names)
+    return f"there is no such file or folder{f'; {near}' if near else ''}"
