@@ -49,4 +49,7 @@ def test_an_interrupted_choice_is_taken_up_and_the_run_is_whole(shapes, tmp_path
     assert all(one["passed"] for one in json.loads((place / "parity.json").read_text())["artefacts"])
     assert not verify_run(run)
     assert run.evaluate(quiet=True).metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
+    report = (place / "report.html").read_text()
+    assert "How the run was chosen" in report
+    assert all(one.name in report for one in chosen.steps)
     assert "best.json" in (place / "manifest.json").read_text()

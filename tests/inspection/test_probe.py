@@ -65,6 +65,23 @@ def test_it_measures_and_skips(colours, tmp_path):
     assert "<svg" in page.read_text()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("copies", [1, 2])
+def test_noise_does_not_look_good(tmp_path, copies):
+    """Nor do two copies of each photo under different names."""
+    rng = np.random.default_rng(7)
+    for number in range(80):
+        picture = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        for copy in range(copies):
+            folder = tmp_path / ("a", "b")[number % 2]
+            folder.mkdir(exist_ok=True)
+            picture.save(folder / f"{number}-{copy}.png")
+    found = probe(str(tmp_path), ["embedded"], overrides=[("backbone.input_size", 64)], quiet=True)
+    (only,) = found.rows
+    assert only.low <= 0.5 <= only.high
+    assert only.log_loss > np.log(2) - 0.05
+
+
 def test_no_backbone_is_an_error(colours):
     with pytest.raises(UserError, match="nowhere"):
         probe(str(colours), ["nowhere"], quiet=True)

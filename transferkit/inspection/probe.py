@@ -141,16 +141,16 @@ def _probe(
     right: dict[str, np.ndarray] = {}
     skipped: dict[str, str] = {}
     for number, name in enumerate(names):
+        if _known(name) and name not in kept:
+            skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
+            progress.say(f"{name}: skipped: {skipped[name]}")
+            continue
         left = None if budget is None else budget - (time.monotonic() - began)
         slowest = max((row.seconds for row in rows), default=0.0)
         if left is not None and rows and left < min(slowest, budget or 0.0) / 2:
             skipped[name] = "there was no time for it; raise --budget"
             continue
         share = None if left is None else max(1.0, left / (len(names) - number) / 2)
-        if _known(name) and name not in kept:
-            skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
-            progress.say(f"{name}: skipped: {skipped[name]}")
-            continue
         try:
             row, answers = _judge(name, data, overrides, share, images, progress)
         except UserError as error:
@@ -181,23 +181,12 @@ def _judge(
     progress: Progress,
 ) -> tuple[ProbeRow, np.ndarray]:
     """One backbone's row, and which images it answered rightly when they were held out."""
-    from transferkit.training.cut_features import extract_features
-    from transferkit.training.loop import fit_features
-    from transferkit.training.parts import open_parts
+    from transferkit.runs.best.judge import judge
 
     began = time.monotonic()
     recipe: Recipe = admit_code(load("auto", [("data.path", data), *overrides], backbone=name))
-    parts = open_parts(recipe, images.classes)
-    phase = recipe.resolved_phases[0]
-    plan = parts.plan(phase)
-    network = parts.network(phase, plan, images.train_counts, len(images))
-    images, cut_features = extract_features(network.cut, parts.backbone.input_size, images, recipe, progress)
-    stats = cut_features.activations.stats
-    gflops = plan.gflops_below
-    allowed = max(_LEAST_SECONDS, _SHARE * stats.seconds)
-    allowed = allowed if seconds is None else min(allowed, seconds)
-    fit_features(network, cut_features, images, parts, progress, allowed)
-    chosen = parts.chosen or {}
+    judged = judge(recipe, images, progress, seconds, _SHARE, _LEAST_SECONDS)
+    network, parts, chosen = judged.network, judged.parts, judged.facts
     count = sum(math.prod(one.shape) for one in (*parts.backbone.variables, *parts.layer.weights))
     row = ProbeRow(
         backbone=name,
@@ -206,13 +195,12 @@ def _judge(
         high=chosen["accuracy_high"],
         log_loss=chosen["log_loss"],
         images_per_s=_speed(network, parts.backbone.input_size, recipe),
-        gflops=gflops,
+        gflops=judged.gflops,
         megabytes=4 * count / 1e6,
         head=" + ".join(chosen["members"]),
         seconds=time.monotonic() - began,
     )
-    assert network.head.found is not None  # noqa: S101 -- for the type checker: auto has found something
-    return row, np.asarray(network.head.found.right)
+    return row, judged.right
 
 
 def _known(name: str) -> bool:

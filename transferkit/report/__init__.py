@@ -17,6 +17,7 @@ from transferkit.report.facts import (
     PlanRow,
     ReportFacts,
     Stage,
+    StepRow,
 )
 from transferkit.report.model_card import CardText, write_model_card
 from transferkit.report.page import render_report, write_report
@@ -36,6 +37,7 @@ __all__ = [
     "PlanRow",
     "ReportFacts",
     "Stage",
+    "StepRow",
     "Verdict",
     "doubtful_classes",
     "names_of",

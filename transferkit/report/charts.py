@@ -12,7 +12,7 @@ from markupsafe import Markup
 from transferkit.drawing.svg import Line, line_chart
 from transferkit.evaluation import Evaluation
 
-__all__ = ["Chart", "area_charts", "curves", "history_charts", "reliability_chart"]
+__all__ = ["Chart", "area_charts", "curves", "history_charts", "reliability_chart", "staircase_chart"]
 
 _NO_FIGURE = {"step", "epoch", "phase", "time", "seconds"}
 _FIRST = ("loss", "accuracy")
@@ -64,6 +64,33 @@ def history_charts(history: Sequence[Mapping[str, Any]]) -> list[Chart]:
         )  # fmt: skip
         charts.append(Chart(title, svg, _legend(lines)))
     return charts
+
+
+def staircase_chart(steps: Sequence[Any]) -> Chart | None:
+    """Held-out accuracy of what was kept after each step, and of what was not; None without steps."""
+    tried = [(number, step) for number, step in enumerate(steps, start=1) if step.accuracy is not None]
+    if not tried:
+        return None
+    x: list[float] = []
+    y: list[float] = []
+    lines = []
+    for number, step in tried:
+        if step.kept or not y:
+            x += [number, number] if y else [number]
+            y += [y[-1], step.accuracy] if y else [step.accuracy]
+        x.append(number + 1)
+        y.append(y[-1])
+        middle = number + 0.5
+        interval = [step.low, step.accuracy, step.high]
+        lines.append(Line(step.name, [middle] * 3, interval, 0 if step.kept else 1, faint=True, dots=True))
+    kept = Line("what is kept", x, y, 0)
+    names = ", ".join(f"{number} {step.name}" for number, step in tried)
+    svg = line_chart(
+        f"Accuracy after each step: {names}", [kept, *lines], x_label="step",
+        y_label="accuracy, cross-validated", x_range=(1, len(steps) + 1),
+    )  # fmt: skip
+    legend = (("kept", 0, False), ("tried and not kept", 1, False))
+    return Chart("What each step gave", svg, legend, names)
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> Markup:

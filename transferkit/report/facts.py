@@ -26,6 +26,7 @@ __all__ = [
     "PlanRow",
     "ReportFacts",
     "Stage",
+    "StepRow",
 ]
 
 
@@ -123,6 +124,21 @@ class HeadFacts:
 
 
 @dataclass(frozen=True)
+class StepRow:
+    """One step of a choice before the run, judged on folds of the training images; None: it was not tried."""
+
+    name: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    log_loss: float | None
+    gain: float | None
+    error: float | None
+    kept: bool
+    note: str
+
+
+@dataclass(frozen=True)
 class Stage:
     """How long one stage of the run took, and how many images (or steps) it handled, where that says much."""
 
@@ -198,6 +214,7 @@ class ReportFacts:
             shown are those of :func:`transferkit.report.worst_mistakes`.
         overlays_note: why there are none, in a sentence.
         data, plan, head, export: see there.
+        steps: of a choice before the run, in their order.
         history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
             ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
         temperature, abstention: what calibration found.
@@ -225,6 +242,7 @@ class ReportFacts:
     data: DataFacts | None = None
     plan: PlanFacts | None = None
     head: HeadFacts | None = None
+    steps: Sequence[StepRow] = ()
     history: Sequence[Mapping[str, Any]] = ()
     temperature: Temperature | None = None
     abstention: Abstention | None = None

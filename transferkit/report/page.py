@@ -12,7 +12,7 @@ from transferkit.evaluation import Evaluation
 from transferkit.evaluation.in_words import weakest
 from transferkit.files.whole_file import whole_file
 from transferkit.report.advice import next_step
-from transferkit.report.charts import area_charts, history_charts, reliability_chart
+from transferkit.report.charts import area_charts, history_charts, reliability_chart, staircase_chart
 from transferkit.report.confusion import matrix
 from transferkit.report.facts import DataFacts, ReportFacts, Stage
 from transferkit.report.feature_map import drawn_map
@@ -75,6 +75,7 @@ def render_report(facts: ReportFacts) -> str:
         counts=_counts(facts.data) if facts.data else [],
         samples=_samples(facts.data) if facts.data else [],
         history=history_charts(facts.history),
+        steps=staircase_chart(facts.steps),
         matrix=matrix(found.confusion, found.classes) if found and found.kind == "single" else None,
         partners=_partners(found) if found else {},
         areas=area_charts(found) if found else [],

@@ -29,8 +29,10 @@ from transferkit.report import (
     PlanRow,
     ReportFacts,
     Stage,
+    StepRow,
 )
 from transferkit.report import Phase as PhaseFacts
+from transferkit.runs.best.staircase import Staircase
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.results.independence import copies_in, independence
 from transferkit.runs.results.map_facts import map_facts
@@ -93,6 +95,7 @@ def report_data(
         data=_data_facts(recipe, images),
         plan=_plan_facts(trained),
         head=_head_facts(trained),
+        steps=_step_rows(folder),
         history=trained.history,
         training_accuracy=_training_accuracy(trained),
         seconds=seconds,
@@ -181,6 +184,16 @@ def _change_facts(trained: RunResult) -> ChangeFacts | None:
         return None
     rows = [ChangeRow(one.name, one.images, one.before, one.after, one.taken) for one in changes.classes]
     return ChangeFacts(changes.describe(), rows)
+
+
+def _step_rows(folder: Path) -> list[StepRow]:
+    found = Staircase.read(folder)
+    return [
+        StepRow(
+            one.name, one.accuracy, one.low, one.high, one.log_loss, one.gain, one.error, one.kept, one.note
+        )
+        for one in (found.steps if found is not None else ())
+    ]
 
 
 def _head_facts(trained: RunResult) -> HeadFacts | None:
