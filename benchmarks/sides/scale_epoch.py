@@ -29,6 +29,7 @@ def main() -> None:
 
     from transferkit.activations.cache import Cache
     from transferkit.activations.compute import Activations, Stats
+    from transferkit.activations.division import Division
     from transferkit.activations.index import digests_of
     from transferkit.estimator import Estimator, RunConfig
     from transferkit.heads import make_head
@@ -85,7 +86,7 @@ def main() -> None:
             cluster.barrier()
         began = time.perf_counter()
         estimator.train(
-            lambda epoch=epoch: features.shuffled(every, labels, batch, 0, epoch),
+            lambda epoch=epoch: features.shuffled(every, labels, Division(batch, 1, False), 0, epoch),
             max_steps=(epoch + 1) * steps,
         )
         seconds.append(time.perf_counter() - began)

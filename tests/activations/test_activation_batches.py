@@ -112,3 +112,31 @@ def test_faults_are_said_at_once(activations):
         dataset(activations, [0, 1], [0], 2)
     with pytest.raises(ValueError, match="no batch"):
         dataset(activations, [0, 1], [0, 0], 3, drop_remainder=True)
+
+
+def test_the_parts_of_several_workers_are_every_batch_of_one():
+    """Also where a worker has none of a batch, or of all."""
+    rng = np.random.default_rng(4)
+    features = rng.standard_normal((23, 4)).astype(np.float32)
+    labels = np.arange(23)
+    owner = np.where(np.arange(23) == 7, 1, 0)
+    whole = list(dataset(SimpleNamespace(rows=np.arange(23), array=features), labels, labels, 5, seed=1))
+    parts = []
+    for worker in range(3):
+        mine = owner == worker
+        kept = np.full(23, -1)
+        kept[mine] = np.arange(mine.sum())
+        source = SimpleNamespace(rows=kept, array=features[mine])
+        parts.append(list(dataset(source, labels, labels, 5, seed=1, mine=mine)))
+    assert [len(part) for part in parts] == [len(whole)] * 3
+    for (x, y), *own in zip(whole, *parts, strict=True):
+        made, said = np.full_like(x, np.nan), np.full_like(y, -1)
+        for features_, labels_, weight, place, length in own:
+            assert int(length) == len(y)
+            real = weight.numpy() > 0
+            assert len(real)
+            assert np.isfinite(features_.numpy()).all()
+            made[place.numpy()[real]] = features_.numpy()[real]
+            said[place.numpy()[real]] = labels_.numpy()[real]
+        np.testing.assert_array_equal(made, x)
+        np.testing.assert_array_equal(said, y)

@@ -69,7 +69,7 @@ def dataset(
         drop_remainder: leaves out the last batch of an epoch where it is smaller.
         weights: float ``[n]``: a weight for each item, handed out beside the label.
         mine: bool ``[n]``: of each batch only these items are given; the others need have no activations.
-            Where a batch has none of them, one row of zeros with a weight of 0 stands for them.
+            Where a batch has none of them, the first of all stands for them, with a weight of 0.
         division: fills the last batch up where it is smaller, in one part: there are weights then, 0 for what
             fills up. Not together with ``mine``.
 
@@ -181,6 +181,10 @@ class _Reader:
             return [x, *(column[picked[place]] for column in self._columns), place, whole]
         nothing = [np.zeros_like(column[:1]) for column in self._columns]
         x = np.zeros((1, *self._array.shape[1:]), np.float32)
+        own = np.flatnonzero(self._mine)[:1]
+        if len(own):
+            # Numbers as good as any, where zeros could leave the range of a division or a root.
+            x = self._array[self._rows[own].reshape(1, -1)[:, 0]].astype(np.float32, copy=False)
         return [x, *nothing, np.zeros(1, np.int64), whole]
 
     def _draw(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
