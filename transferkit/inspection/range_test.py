@@ -17,6 +17,7 @@ from transferkit.training.images import Images
 from transferkit.training.loop import PhaseStart, train
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
+from transferkit.training.training_job import TrainingJob
 from transferkit.transfer.model_fn import make_model_fn
 
 __all__ = ["range_test"]
@@ -66,7 +67,7 @@ def range_test(
 
     with progress.stage("backbone", doing="building it and loading its weights"):
         parts = open_parts(recipe, images.classes)
-    train(recipe, images, parts, lambda decoded, parts: folder, progress, instead=test)
+    train(TrainingJob(recipe, images, parts, lambda decoded, parts: folder, progress), instead=test)
     found = np.asarray(losses)
     result: np.ndarray = found[np.isfinite(found)]
     return result

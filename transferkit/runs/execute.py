@@ -41,6 +41,7 @@ from transferkit.training.images import Images
 from transferkit.training.loop import Fitted, train
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
+from transferkit.training.training_job import TrainingJob
 from transferkit.training.weight_files import write_weights
 
 __all__ = ["execute"]
@@ -89,30 +90,45 @@ def execute(
         check_formats(recipe.export.formats, parts.backbone)
         given = None if extension is None else extension.cut_features
         fitted = train(
-            recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step, given=given
+            TrainingJob(
+                recipe,
+                images,
+                parts,
+                opening.open_folder,
+                progress,
+                opening.tell,
+                opening.tell_step,
+                given,
+            )
         )
-        result, folder = RunResult.of(fitted.trained), fitted.folder
+        folder = fitted.folder
         write_weights(folder / "weights.npz", fitted.network.variables)
-        write_chosen(folder, result.parts.chosen)
-        result.kept_features = write_kept(folder, fitted)
-        result.calibrated = _calibrate(recipe, fitted, progress)
-        result.thresholds = thresholds_of(fitted.network)
-        result.novelty = _novelty(fitted, progress)
+        write_chosen(folder, parts.chosen)
+        kept_features = write_kept(folder, fitted)
+        calibrated = _calibrate(recipe, fitted, progress)
+        novelty = _novelty(fitted, progress)
         # What a process that was killed while it exported has left is made anew.
         shutil.rmtree(folder / "export", ignore_errors=True)
         release = Release(recipe, folder / "export", checker)
         asked = stack.enter_context(asked_of(fitted, recipe))
-        _export(release, result, fitted, asked, progress)
+        _export(release, fitted, calibrated, asked, progress)
         evaluation = _evaluate(recipe, fitted, progress)
-        if extension is not None:
-            result.changes = extension.settle(folder, evaluation)
 
-        def publish() -> None:
-            result.verdict = _publish(release, fitted, asked, evaluation, progress)
-            result.verdict.write(folder)
+        def publish() -> ParityResult:
+            verdict = _publish(release, fitted, asked, evaluation, progress)
+            verdict.write(folder)
+            return verdict
 
+        result = RunResult(
+            **vars(fitted.trained),
+            thresholds=thresholds_of(fitted.network),
+            calibrated=calibrated,
+            novelty=novelty,
+            kept_features=kept_features,
+            changes=None if extension is None else extension.settle(folder, evaluation),
+        )
         # What explains the figures is made while the exports are being checked.
-        write_outcome(folder, result, evaluation, context, publish)
+        result = write_outcome(folder, result, evaluation, context, publish)
         opening.trackers.finish(evaluation.metrics, [folder / name for name in _WORTH_KEEPING])
     context.place.finish()
     if not progress.quiet:
@@ -159,12 +175,14 @@ class _Opening:
         self.trackers.log_step(step, values)
 
 
-def _export(release: Release, result: RunResult, fitted: Fitted, asked: Asked, progress: Progress) -> None:
+def _export(
+    release: Release, fitted: Fitted, calibrated: Calibrated, asked: Asked, progress: Progress
+) -> None:
     """Writes the network in every format, and lets them be checked."""
     with progress.stage("export", doing="writing the model's files"):
-        photos = _photos(result.recipe, fitted)
+        photos = _photos(fitted.trained.recipe, fitted)
         release.write(
-            make_export_spec(result.parts, fitted.network, result.calibrated, photos),
+            make_export_spec(fitted.trained.parts, fitted.network, calibrated, photos),
             asked.paths,
             asked.labels,
         )

@@ -14,7 +14,7 @@ from transferkit.training.trained import Trained
 __all__ = ["RunResult"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class RunResult(Trained):
     """All that the figures, the report and the model card of a run are made from.
 
@@ -33,8 +33,3 @@ class RunResult(Trained):
     verdict: ParityResult = field(default_factory=ParityResult)
     kept_features: KeptFacts = field(default_factory=lambda: KeptFacts(False))
     changes: Changes | None = None
-
-    @classmethod
-    def of(cls, trained: Trained) -> RunResult:
-        """With what training gave, before anything is made of it."""
-        return cls(**vars(trained))

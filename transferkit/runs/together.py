@@ -98,9 +98,10 @@ def follow(given: Recipe | None, own: dict[str, Any], progress: Progress, hint: 
             with loading():
                 from transferkit.training.loop import train
                 from transferkit.training.parts import open_parts
+                from transferkit.training.training_job import TrainingJob
         with progress.stage("backbone", doing="building it and loading its weights"):
             parts = open_parts(recipe, images.classes)
-        train(recipe, images, parts, lambda decoded, parts: folder, progress)
+        train(TrainingJob(recipe, images, parts, lambda decoded, parts: folder, progress))
         with progress.stage("end", doing="waiting for the chief"):
             cluster.part()
 

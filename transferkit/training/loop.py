@@ -11,33 +11,28 @@ from typing import Any
 import numpy as np
 
 from transferkit.activations.division import Division
-from transferkit.cluster.cluster import Cluster
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, Proof
-from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
+from transferkit.training.fit_features import fit_features
 from transferkit.training.images import Images
-from transferkit.training.optimizer import build_optimizer
-from transferkit.training.parts import Parts, features_of
-from transferkit.training.phase import MOMENTS, PhaseData, PhaseSetup, train_phase
-from transferkit.training.progress import Progress
+from transferkit.training.kept_state import Kept
+from transferkit.training.optimizer import Rate, build_optimizer
+from transferkit.training.parts import Parts
+from transferkit.training.phase import train_phase
+from transferkit.training.phase_data import MOMENTS, PhaseData, PhaseSetup
 from transferkit.training.shares import Shares
 from transferkit.training.trained import Trained
+from transferkit.training.training_job import Tell, TrainingJob
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
 
-__all__ = ["Fitted", "PhaseStart", "check_parts", "fit_features", "train"]
-
-_SCALE_SAMPLE = 10_000
-# What choosing a head may take, where the pass over the images took less.
-_LEAST_SECONDS = 60.0
-
-Tell = Callable[[str, int, dict[str, Any]], None]
+__all__ = ["Fitted", "PhaseStart", "check_parts", "train"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Fitted:
     """What training leaves.
 
@@ -71,110 +66,128 @@ class PhaseStart:
     optimizer: Any
 
 
-def train(
-    recipe: Recipe,
-    images: Images,
-    parts: Parts,
-    open_folder: Callable[[Images, Parts], Path],
-    progress: Progress,
-    tell: Tell | None = None,
-    tell_step: Callable[[int, dict[str, float]], None] | None = None,
-    instead: Callable[[PhaseStart], None] | None = None,
-    given: CutFeatures | None = None,
-) -> Fitted:
+def train(job: TrainingJob, instead: Callable[[PhaseStart], None] | None = None) -> Fitted:
     """Trains all phases of a recipe, or takes up where an earlier process left them.
 
     Args:
-        recipe: the resolved recipe.
-        images: what to train on.
-        parts: backbone and head, with the weights that a run begins with.
-        open_folder: given the images that could be decoded, and backbone and head, opens the run's folder;
-            called once nothing that the user gave can be refused any more.
-        progress: shows the stages.
-        tell: is given the phase's name, the run's step and the row of every new evaluation.
-        tell_step: is given the run's step, and loss and rate of that step, one in ``tracking.every``.
+        job: what is trained, and who is told of it.
         instead: what to do with the last phase instead of training it.
-        given: the features of the images, where they are known: no image is passed. A head that is trained
-            by gradient steps then goes on from the weights and the scale that the parts have.
 
     Raises:
         UserError: recipe, data and backbone do not go together; nothing was trained then.
     """
-    check_parts(recipe, images, parts)
-    trained = Trained(recipe, images, parts)
-    # All phases are planned before the first one trains: a name that the backbone lacks is found at once.
-    trained.plans = [(phase, parts.plan(phase)) for phase in recipe.resolved_phases]
-    proof = Proof()
-    cluster = parts.devices.cluster
-    shares = None if cluster is None else Shares(cluster, recipe)
-    folder: Path | None = None
-    samples = len(images.of_split("train"))
-    steps = 0
-    before: tuple[Path, list[Any]] | None = None
-    for number, (phase, plan) in enumerate(trained.plans):
-        network = parts.network(phase, plan, trained.images.train_counts, samples)
-        proof.watch(network.cut)
-        if given is not None:
-            cut_features = given
+    check_parts(job.recipe, job.images, job.parts)
+    return _Phases(job).run(instead)
+
+
+class _Phases:
+    """The phases of a run under way. Arguments as of :func:`train`."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job, self.images = job, job.images
+        # All phases are planned before the first one trains: a name that the backbone lacks is found at once.
+        self.plans = [(phase, job.parts.plan(phase)) for phase in job.recipe.resolved_phases]
+        self.proof = Proof()
+        cluster = job.parts.devices.cluster
+        self.shares = None if cluster is None else Shares(cluster, job.recipe)
+        self.samples = len(job.images.of_split("train"))
+        self.folder: Path | None = None
+        self.history: list[dict[str, Any]] = []
+        self.kept: list[Kept] = []
+        # Steps of the phases that are done, and the moments that the last of them left, with their variables.
+        self.steps = 0
+        self.before: tuple[Path, list[Any]] | None = None
+
+    def run(self, instead: Callable[[PhaseStart], None] | None) -> Fitted:
+        """Trains one phase after the other."""
+        for number in range(len(self.plans)):
+            network, cut_features = self._open(number)
+            if network.head.closed_form:
+                break
+            start, rate = self._start(number, network, cut_features)
+            if instead is not None and number == len(self.plans) - 1:
+                instead(start)
+                break
+            self._train(number, start, rate, cut_features)
+        assert self.folder is not None  # noqa: S101 -- for the type checker: a recipe has a phase
+        job = self.job
+        trained = Trained(
+            job.recipe, self.images, job.parts, self.plans, self.history, self.kept, self.proof.check()
+        )
+        return Fitted(trained, network, cut_features, self.folder)
+
+    def _network(self, number: int) -> Network:
+        phase, plan = self.plans[number]
+        return self.job.parts.network(phase, plan, self.images.train_counts, self.samples)
+
+    def _open(self, number: int) -> tuple[Network, CutFeatures]:
+        """The network of a phase and the images at its cut; before the first one, what is fitted at once."""
+        job, network = self.job, self._network(number)
+        self.proof.watch(network.cut)
+        if job.given is not None:
+            cut_features = job.given
         else:
-            trained.images, cut_features = extract_features(
+            self.images, cut_features = extract_features(
                 network.cut,
-                parts.backbone.input_size,
-                trained.images,
-                recipe,
-                progress,
+                job.parts.backbone.input_size,
+                self.images,
+                job.recipe,
+                job.progress,
                 augment=True,
                 fitting=number == 0,
-                shares=shares,
+                shares=self.shares,
             )
         if cut_features.direct is not None:
             network.mix = cut_features.mix
-        if folder is None:
-            folder = open_folder(trained.images, parts)
-            warm = given is not None and not network.head.closed_form
-            found = None if warm else fit_features(network, cut_features, trained.images, parts, progress)
-            if found is not None:
-                # The head may read fewer levels than it chose from, and has its own layer.
-                plan = parts.plan(phase)
-                trained.plans[number] = phase, plan
-                network = parts.network(phase, plan, trained.images.train_counts, samples)
-                cut_features = found
-        if network.head.closed_form:
-            break
-        seed, replicas = recipe.seed + 1_000_003 * number, parts.devices.replicas_here
-        data = _phase_data(network, phase, cut_features, trained.images, seed, replicas)
-        own = folder / "phases" / f"{number + 1}-{phase.name}"
+        if self.folder is not None:
+            return network, cut_features
+        self.folder = job.open_folder(self.images, job.parts)
+        if job.given is not None and not network.head.closed_form:
+            return network, cut_features
+        fitted = fit_features(network, cut_features, self.images, job.parts, job.progress)
+        if fitted is None:
+            return network, cut_features
+        # The head may read fewer levels than it chose from, and has its own layer.
+        phase, _ = self.plans[number]
+        self.plans[number] = phase, job.parts.plan(phase)
+        return self._network(number), fitted
+
+    def _start(self, number: int, network: Network, cut_features: CutFeatures) -> tuple[PhaseStart, Rate]:
+        """A phase with its batches and its optimizer."""
+        phase, plan = self.plans[number]
+        seed, devices = self.job.recipe.seed, self.job.parts.devices
+        replicas = devices.replicas_here
+        data = _phase_data(network, phase, cut_features, self.images, seed + 1_000_003 * number, replicas)
         if number:
-            _begin_chance(network, recipe.seed, number)
-        with parts.devices.scope():
-            optimizer, rate = build_optimizer(
-                phase, data.steps_per_epoch, plan, network, parts.devices.replicas_here
-            )
-        slots = _slots(optimizer, network, trained.plans[number:], before if number else None)
-        if instead is not None and number == len(trained.plans) - 1:
-            instead(PhaseStart(phase, network, data, optimizer))
-            break
+            _begin_chance(network, seed, number)
+        with devices.scope():
+            optimizer, rate = build_optimizer(phase, data.steps_per_epoch, plan, network, replicas)
+        return PhaseStart(phase, network, data, optimizer), rate
+
+    def _train(self, number: int, start: PhaseStart, rate: Rate, cut_features: CutFeatures) -> None:
+        """Trains a phase, and notes what it gave."""
+        assert self.folder is not None  # noqa: S101 -- for the type checker: it is open
+        job, phase, network = self.job, start.phase, start.network
+        own = self.folder / "phases" / f"{number + 1}-{phase.name}"
+        slots = _slots(start.optimizer, network, self.plans[number:], self.before if number else None)
         with cut_features.direct.watched() if cut_features.direct is not None else nullcontext():
             setup = PhaseSetup(
-                optimizer,
+                start.optimizer,
                 rate,
                 own,
-                recipe.seed,
-                progress,
-                parts.devices,
+                job.recipe.seed,
+                job.progress,
+                job.parts.devices,
                 slots,
-                recipe.tracking.every,
-                _telling(tell, phase.name, steps),
-                _telling_steps(tell_step, steps),
+                job.recipe.tracking.every,
+                _telling(job.tell, phase.name, self.steps),
+                _telling_steps(job.tell_step, self.steps),
             )
-            rows, kept = train_phase(network, phase, data, setup)
-        trained.kept.append(kept)
-        trained.history += [{"phase": phase.name, **row} for row in rows]
-        steps += rows[-1]["step"]
-        before = own / MOMENTS, network.trainable_variables
-    assert folder is not None  # noqa: S101 -- for the type checker: a recipe has at least one phase
-    trained.frozen = proof.check()
-    return Fitted(trained, network, cut_features, folder)
+            rows, kept = train_phase(network, phase, start.data, setup)
+        self.kept.append(kept)
+        self.history += [{"phase": phase.name, **row} for row in rows]
+        self.steps += rows[-1]["step"]
+        self.before = own / MOMENTS, network.trainable_variables
 
 
 def check_parts(recipe: Recipe, images: Images, parts: Parts) -> None:
@@ -250,113 +263,6 @@ def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, A
     if tell is None:
         return None
     return lambda row: tell(phase, steps + row["step"], row)
-
-
-def fit_features(
-    network: Network,
-    cut_features: CutFeatures,
-    images: Images,
-    parts: Parts,
-    progress: Progress,
-    seconds: float | None = None,
-) -> CutFeatures | None:
-    """Fits what is found from the training features at once: their scale, and a head in closed form.
-
-    Args:
-        network: whose features they are.
-        cut_features: the images at its cut.
-        images: the training images among them are fitted on.
-        parts: gets the head's layer, and the levels that it reads; what was chosen before stands.
-        progress: shows the fit.
-        seconds: that a head may take to choose; None for those of the pass, and a minute at least.
-
-    Returns:
-        The images at the cut that the fitted head needs; None where no head was fitted.
-    """
-    seed = parts.recipe.seed
-    train = images.of_split("train")
-    if parts.devices.cluster is None:
-        train = cut_features.kept_of(train)
-    if network.head.closed_form:
-        # By content: folds and landmarks are drawn by place, and a file's name is no part of a head.
-        train = train[np.argsort(images.groups_of(train), kind="stable")]
-    labels = images.labels[train]
-    some = train
-    if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
-        # A mean over so many images is known well enough; a closed-form head needs them all.
-        some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
-    cluster = parts.devices.cluster
-    divided = None
-    if cluster is not None and _adds_up(network, cut_features, len(some)):
-        features, divided = _own_features(network, cut_features, some, images.labels[some], cluster)
-        network.standardise.fit(features, cluster.total)
-    else:
-        views = _features_of_views(network, cut_features, some, images.labels[some], parts)
-        features = np.concatenate(views)
-        network.standardise.fit(features)
-    if not network.head.closed_form:
-        return None
-    standardised = network.standardise(features).numpy()
-    count = cut_features.view_count
-    known = Known(
-        np.concatenate([images.groups_of(train)] * count),
-        parts.levels,
-        seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
-        choice_of(parts.chosen),
-        divided,
-    )
-    with progress.stage("head", total=len(standardised)) as stage:
-        with parts.devices.scope():
-            parts.layer = network.head.fit(standardised, np.concatenate([labels] * count), seed, known)
-        stage.update(len(standardised))
-    if network.head.found is None:
-        return cut_features
-    levels = network.head.found.levels or tuple(parts.levels)
-    parts.chosen = {**network.head.found.to_dict(), "levels": list(levels)}
-    sentence = describe_choice(parts.chosen)
-    if sentence is not None:
-        progress.say(f"head: {sentence}")
-    return cut_features.narrow(parts.narrow(levels))
-
-
-def _adds_up(network: Network, cut_features: CutFeatures, images: int) -> bool:
-    """Whether workers find the head from sums over the images of each."""
-    spec = network.head.spec
-    enough = images * cut_features.view_count >= network.head.feature_width
-    return isinstance(spec, ClosedForm) and spec.adds_up and enough
-
-
-def _own_features(
-    network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, cluster: Cluster
-) -> tuple[np.ndarray, Divided]:
-    """Features float32 ``[n, D]`` of this worker's own images, view after view, and which they are."""
-    assert cut_features.mine is not None  # noqa: S101 -- for the type checker: there are several workers
-    own = np.flatnonzero(cut_features.mine[some])
-    parts = [np.zeros((0, network.head.feature_width), np.float32)]
-    if len(own):
-        every = cut_features.every_view(some[own], labels[own])
-        parts += [features_of(network, batches) for batches in every]
-    places = [own + view * len(some) for view in range(cut_features.view_count)]
-    return np.concatenate(parts), Divided(np.concatenate(places), cluster.total)
-
-
-def _features_of_views(
-    network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, parts: Parts
-) -> list[np.ndarray]:
-    """Features float32 ``[len(some), D]`` of images, once for each view; where several workers have them, of
-    all of them on each."""
-    cluster, mine = parts.devices.cluster, cut_features.mine
-    if cluster is None or mine is None:
-        return [features_of(network, batches) for batches in cut_features.every_view(some, labels)]
-    own = mine[some]
-    every = cut_features.every_view(some[own], labels[own]) if own.any() else []
-    views = []
-    for view in range(cut_features.view_count):
-        features = np.zeros((len(some), parts.backbone.feature_width), np.float32)
-        if every:
-            features[own] = features_of(network, every[view])
-        views.append(cluster.total(features))
-    return views
 
 
 def _telling_steps(

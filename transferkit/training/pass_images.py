@@ -100,6 +100,7 @@ def kept_rows(
     """As :func:`pass_images`, with rows as the cache keeps them, which may be those of several cuts.
 
     Args:
+        cut, size, images, chosen, recipe, progress, views: as there.
         dtype: ``"float32"``, ``"float16"`` or ``"auto"``.
     """
     items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
@@ -144,7 +145,13 @@ def keep_rows(
 
 
 def cut_rows(cut: Any, activations: Activations, progress: Progress) -> Activations:
-    """What a cut takes of the rows that are kept."""
+    """What a cut takes of the rows that are kept.
+
+    Args:
+        cut: the frozen prefix, which may take some of their columns.
+        activations: the rows.
+        progress: says that the outputs of all stages are kept now.
+    """
     if cut.columns is None:
         return activations
     if activations.stats.computed:

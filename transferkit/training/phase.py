@@ -9,91 +9,33 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from transferkit.devices import ChosenDevices, uncompiled
+from transferkit.devices import uncompiled
 from transferkit.errors import UserError, fault
 from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
-from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.summaries import tell_summaries
-from transferkit.optimizers import Slots, batches_seen
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
+from transferkit.training.averages import averaged, steps_done
 from transferkit.training.history import History
 from transferkit.training.kept_state import Kept, kept_row, prove
-from transferkit.training.optimizer import Rate, phase_steps
-from transferkit.training.progress import Progress, Stage
+from transferkit.training.optimizer import phase_steps
+from transferkit.training.phase_data import MOMENTS, PhaseData, PhaseSetup
+from transferkit.training.phase_hooks import CountImages, FollowHistory
+from transferkit.training.progress import Stage
+from transferkit.training.resumed_phase import align, fresh_judge, take_over
 from transferkit.training.same_folder import same_folder
-from transferkit.training.validation import Measure
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.model_fn import make_model_fn
 from transferkit.transfer.network import Network
 
-__all__ = ["MOMENTS", "PhaseData", "PhaseSetup", "train_phase"]
-
-# The moments of the optimizer that belong to the weights that the phase ends with.
-MOMENTS = "moments.npz"
-
-
-@dataclass(frozen=True)
-class PhaseData:
-    """What a phase reads.
-
-    Attributes:
-        train: ``epoch -> tf.data.Dataset`` of ``(features, labels)`` batches; the order of an epoch, counted
-            from 0, is a function of the seed and the epoch alone.
-        validation: ``() -> tf.data.Dataset`` of the validation images, each once, a batch for each replica.
-        steps_per_epoch: batches in an epoch, the last partial one included.
-        validation_images: how many there are, in batches of ``validation_batch``.
-        validation_batch: see there.
-        measure: the figures that need the predictions of the validation images, or None.
-        predicted: as ``validation``, for one device, where that is for several.
-    """
-
-    train: Callable[[int], Any]
-    validation: Callable[[], Any]
-    steps_per_epoch: int
-    validation_images: int = 0
-    validation_batch: int = 1
-    measure: Measure | None = None
-    predicted: Callable[[], Any] | None = None
-
-
-@dataclass(frozen=True)
-class PhaseSetup:
-    """What a phase is trained with, and where it leaves what it makes.
-
-    Attributes:
-        optimizer: a Keras optimizer, made for this phase.
-        rate: its learning rate.
-        folder: of the phase: checkpoints, event files, history, best weights.
-        seed: of the Estimator.
-        progress: shows the epochs.
-        devices: what computes.
-        slots: the optimizer's moments, where the next phase wants them: they are kept with the weights.
-        summary_every: steps between two points of TensorBoard's training curves.
-        tell: is given every new row of the history.
-        tell_step: is given loss and rate of single steps, one in ``summary_every``.
-    """
-
-    optimizer: Any
-    rate: Rate
-    folder: Path
-    seed: int
-    progress: Progress
-    devices: ChosenDevices
-    slots: Slots | None = None
-    summary_every: int = 100
-    tell: Callable[[dict[str, Any]], None] | None = None
-    tell_step: Callable[[int, dict[str, float]], None] | None = None
+__all__ = ["train_phase"]
 
 
 def train_phase(
@@ -145,7 +87,7 @@ class _Training:
         self.began = time.monotonic()
         self.diverged = self.trained_here = False
         follows = setup.rate.schedule.uses_metrics
-        self.hooks: list[Any] = [_Following(setup.rate, self.history)] if follows else []
+        self.hooks: list[Any] = [FollowHistory(setup.rate, self.history)] if follows else []
 
     def _open(self) -> None:
         """Makes the Estimator."""
@@ -198,7 +140,7 @@ class _Training:
             with self.setup.devices.scope():
                 self.setup.optimizer.build(self.network.trainable_variables)
         if self.history.rows:
-            _align(self.history, self.setup.folder / "checkpoints", self.phase.name, self.setup.progress)
+            align(self.history, self.setup.folder / "checkpoints", self.phase.name, self.setup.progress)
         elif self.cluster is not None:
             # Machines of other kinds may have rounded otherwise.
             self.cluster.settle([*self.network.standardise.variables, *self.network.state_variables])
@@ -243,7 +185,7 @@ class _Training:
         read_weights(kept_file, self.network.state_variables)
         if not self.trained_here or self.diverged:
             # An Estimator that has trained nothing would read its newest checkpoint over the kept state.
-            self.judge = _fresh(self.network, self.setup, self.compiled)
+            self.judge = fresh_judge(self.network, self.setup, self.compiled)
         exact = not on_accelerator() and not self.phase.mixed_precision
         if self.cluster is None or self.cluster.is_chief:
             measured = self.judge.evaluate(self.data.validation)
@@ -277,7 +219,7 @@ class _Training:
         self.setup.rate.follow(self.history)
         batches = functools.partial(self.data.train, epoch - 1)
         try:
-            with stage.watching(lambda: (_steps(optimizer), _shown(self.train_loss))):
+            with stage.watching(lambda: (steps_done(optimizer), _shown(self.train_loss))):
                 self._with_xla(lambda: self.estimator.train(batches, hooks=self.hooks, max_steps=until))
         except NanLossDuringTrainingError:
             self.diverged = True
@@ -287,22 +229,22 @@ class _Training:
                 "bad",
             )
             return False
-        if _steps(optimizer) < until:
+        if steps_done(optimizer) < until:
             # An earlier process trained this epoch and was killed before it had evaluated it: there was
             # nothing to train, so nothing has been read yet.
             variables = [*optimizer.variables, *self.train_loss.variables]
             if self.cluster is None or self.cluster.is_chief:
-                _take_over(self.estimator, self.data, self.network, variables)
+                take_over(self.estimator, self.data, self.network, variables)
             if self.cluster is not None:
                 self.cluster.settle([*self.network.state_variables, *variables])
-            self.judge = _fresh(self.network, self.setup, self.compiled)
+            self.judge = fresh_judge(self.network, self.setup, self.compiled)
         else:
             self.hooks, self.judge, self.trained_here = [], self.estimator, True
         return True
 
     def _evaluate(self, epoch: int, seconds: float, stage: Stage) -> None:
         """Measures the state after an epoch, keeps it where it is the best or the last, and notes it."""
-        with _averaged(self.phase, self.setup.optimizer, self.network):
+        with averaged(self.phase, self.setup.optimizer, self.network):
             if self.cluster is None:
                 self._keep(self._measured(epoch, seconds, stage))
             else:
@@ -313,7 +255,7 @@ class _Training:
         """The history's row of the state as it is."""
         step = min(epoch * self.data.steps_per_epoch, self.total)
         with stage.counting("validate", self.data.validation_images) as count:
-            hooks = [_Counting(count, self.data.validation_batch)] if count is not None else None
+            hooks = [CountImages(count, self.data.validation_batch)] if count is not None else None
             measured = self._with_xla(lambda: self.judge.evaluate(self.data.validation, hooks=hooks))
         row = {
             "epoch": epoch,
@@ -359,17 +301,6 @@ class _Training:
         return found[: self.data.validation_images]  # without what fills the last batch up
 
 
-class _Counting(tf.compat.v1.train.SessionRunHook):
-    """Tells a bar how many images of an evaluation are done."""
-
-    def __init__(self, count: Callable[[int], None], batch: int) -> None:
-        self._count, self._batch, self._done = count, batch, 0
-
-    def after_run(self, run_context: Any, run_values: Any) -> None:
-        self._done += self._batch
-        self._count(self._done)
-
-
 def _left(history: History, epochs: int, done: int) -> float | None:
     """Seconds that a phase takes still, at the pace of the epochs of this process."""
     rows = [row for row in history.rows if row["step"] > done]
@@ -377,82 +308,9 @@ def _left(history: History, epochs: int, done: int) -> float | None:
         return None
     before = max((row["epoch"] for row in history.rows if row["step"] <= done), default=0)
     last = rows[-1]["epoch"]
-    result: float | None = sum(row["seconds"] for row in rows) / (last - before) * (epochs - last)
+    result: float = sum(row["seconds"] for row in rows) / (last - before) * (epochs - last)
     return result
-
-
-class _Following(tf.compat.v1.train.SessionRunHook):
-    """Sets a listening schedule's rate once a checkpoint has been read, which may hold an earlier one.
-
-    Only the history says what the rate is: a process may have been killed after a checkpoint and before the
-    evaluation that ends a plateau.
-    """
-
-    def __init__(self, rate: Rate, history: History) -> None:
-        self._rate, self._history = rate, history
-
-    def after_create_session(self, session: Any, coord: Any) -> None:
-        with tf.init_scope():
-            self._rate.follow(self._history)
-
-
-def _align(history: History, checkpoints: Path, name: str, progress: Progress) -> None:
-    """Takes a history back to the newest checkpoint that can be read, from where training goes on.
-
-    Where that is an earlier one, because the newest is damaged or missing, its epochs are trained again, with
-    the same outcome.
-    """
-    newest = newest_whole(str(checkpoints), set())
-    dropped = history.go_back(0 if newest is None else max(0, step_of(newest)))
-    if dropped:
-        progress.say(f"phase {name}: its newest checkpoint is damaged or missing: {dropped} epochs again")
 
 
 def _shown(train_loss: EpochMean) -> dict[str, float]:
     return {"loss": train_loss.result()} if train_loss.has_steps else {}
-
-
-def _steps(optimizer: Any) -> int:
-    return int(batches_seen(optimizer).numpy())
-
-
-def _fresh(network: Network, setup: PhaseSetup, compiled: bool) -> Estimator:
-    """An Estimator for the network as it is: it finds no checkpoint to read."""
-    config = RunConfig(**{**setup.devices.run_config(), "jit_compile": compiled})
-    judge = Estimator(make_model_fn(network), model_dir=str(setup.folder / "evaluation"), config=config)
-    tell_summaries(judge, None)
-    return judge
-
-
-def _take_over(estimator: Estimator, data: PhaseData, network: Network, variables: list[Any]) -> None:
-    """Reads the newest checkpoint where no training does it: the network's state, then these variables.
-
-    After this another Estimator must evaluate, which finds the weights as they are: this one would read its
-    checkpoint again, over any averages that stand in the weights' place.
-    """
-    estimator.evaluate(data.validation)
-    # What an evaluation has no use for, such as the state of dropout's random numbers; a layer that draws
-    # nothing in training has none in the checkpoint.
-    saved = set(estimator.get_variable_names())
-    drawn = [one for one in network.state_variables if getattr(one, "path", None) in saved]
-    for variable in [*drawn, *variables]:
-        variable.assign(estimator.get_variable_value(variable.path))
-
-
-@contextmanager
-def _averaged(phase: Phase, optimizer: Any, network: Network) -> Iterator[None]:
-    """With ``ema``, the running averages stand in the weights' place while they are evaluated and kept.
-
-    Statistics of normalisation are running averages already: they are kept as they were evaluated.
-    """
-    if phase.ema is None or not _steps(optimizer):
-        yield
-        return
-    variables = network.trainable_variables
-    own = [np.asarray(variable) for variable in variables]
-    optimizer.finalize_variable_values(variables)
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, own, strict=True):
-            variable.assign(value)

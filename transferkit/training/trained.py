@@ -14,7 +14,7 @@ from transferkit.training.parts import Parts
 __all__ = ["Trained"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trained:
     """What the phases of a run gave.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import extract_features
+from transferkit.training.fit_features import fit_features
 from transferkit.training.images import Images
-from transferkit.training.loop import fit_features
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network

@@ -14,8 +14,8 @@ from transferkit.recipe import Phase, Recipe
 from transferkit.runs.extend.changes import Proof
 from transferkit.runs.folder.kept_features import KeptFeatures
 from transferkit.training.cut_features import CutFeatures, extract_features
+from transferkit.training.fit_features import fit_features
 from transferkit.training.images import Images
-from transferkit.training.loop import fit_features
 from transferkit.training.parts import Parts, features_of
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network

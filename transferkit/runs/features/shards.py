@@ -132,7 +132,13 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
 
 
 def open_first_phase(recipe: Recipe, images: Images, progress: Progress) -> tuple[Parts, Network]:
-    """Backbone and head of a recipe, and the network that its first phase begins with."""
+    """Backbone and head of a recipe, and the network that its first phase begins with.
+
+    Args:
+        recipe: the resolved recipe.
+        images: prepared from it.
+        progress: shows the stages.
+    """
     with progress.stage("start", unit="module"):
         start_tensorflow()
     from transferkit.training.loop import check_parts

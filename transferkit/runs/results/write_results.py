@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transferkit.report import next_step, worst_mistakes, write_model_card, writ
 from transferkit.runs.folder.located import BEGUN, record_paths
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.folder.run_manifest import facts_of_run, write_run_manifest
+from transferkit.runs.release.parity_gate import ParityResult
 from transferkit.runs.results.independence import independence
 from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps, mistake_heatmaps
 from transferkit.runs.results.report_data import report_data
@@ -66,8 +68,8 @@ def write_outcome(
     trained: RunResult,
     evaluation: Evaluation,
     context: RunContext,
-    publish: Callable[[], None],
-) -> None:
+    publish: Callable[[], ParityResult],
+) -> RunResult:
     """Writes history, report, model card, ``metrics.json``, which makes the folder a run, and the manifest.
 
     Args:
@@ -76,13 +78,16 @@ def write_outcome(
         evaluation: what it is worth.
         context: of the run: the report names its place and its gates.
         publish: puts the export in its place; called before the report, which shows how it was checked.
+
+    Returns:
+        What was done, with how the export was checked.
     """
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     write_whole(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in trained.history))
     made_from = facts_of_run(recipe, images.ledger, images.classes, backbone.weights_sha256)
     made_from["paths"] = record_paths(recipe, context.place.path)
     heat = _heatmaps(trained, evaluation, context.progress)
-    publish()
+    trained = replace(trained, verdict=publish())
     with context.progress.stage("report", doing="drawing report.html"):
         text = json.dumps(made_from, indent=2, ensure_ascii=False)
         facts = report_data(folder, trained, evaluation, context, text, heat)
@@ -98,6 +103,7 @@ def write_outcome(
     # The manifest says it all from here on.
     (folder / BEGUN).unlink(missing_ok=True)
     write_run_manifest(folder, made_from)
+    return trained
 
 
 def _heatmaps(trained: RunResult, evaluation: Evaluation, progress: Progress) -> MistakeHeatmaps:

@@ -39,6 +39,7 @@ from transferkit.training.images import Images
 from transferkit.training.loop import Fitted, train
 from transferkit.training.parts import Parts
 from transferkit.training.progress import Progress
+from transferkit.training.training_job import TrainingJob
 from transferkit.training.validation import figure
 
 __all__ = ["run_sweep"]
@@ -121,7 +122,7 @@ def _run_trial(
         def tell(phase: str, step: int, row: dict[str, Any]) -> None:
             trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
 
-        fitted = train(chosen, images, parts, open_folder, progress, tell)
+        fitted = train(TrainingJob(chosen, images, parts, open_folder, progress, tell))
     except UserError as error:
         return Trial(number, values, None, error="; ".join(error.faults))
     evaluation = _validate(fitted, recipe.sweep.metric, chosen.evaluation.precision)
