@@ -162,6 +162,8 @@ PATHS = [
     ("POST", "/v1/models/colours/metadata", 405),
     ("PUT", "/v1/models/colours:predict", 405),
     ("GET", "/etc/passwd", 404),
+    ("GET", "/v1/models", 404),
+    ("GET", "/healthz/", 404),
     ("GET", "/../../etc/passwd", 404),
     ("POST", "/healthz", 405),
 ]

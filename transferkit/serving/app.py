@@ -132,7 +132,9 @@ def make_app(service: Service, hosts: Sequence[str] | None = None, origins: Sequ
         ClientDisconnect: _gone,
         Exception: _failed,
     }
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers, lifespan=lifespan)
+    app.router.redirect_slashes = False  # what is not there is said in JSON
+    return app
 
 
 def _find(request: Request, service: Service) -> str:

@@ -38,6 +38,16 @@ class Photos:
             autograph=False,
         )
 
+    def prepare(self) -> None:
+        """Decodes a picture of each common kind: the first takes a second, which nobody shall wait for."""
+        from PIL import Image
+
+        height, width = self.decoding.size
+        for form in ("JPEG", "PNG"):
+            file = io.BytesIO()
+            Image.new("RGB", (2 * width, 2 * height)).save(file, form)
+            self._decode(file.getvalue())
+
     def of_bytes(self, encoded: bytes) -> np.ndarray:
         """uint8 ``[h, w, 3]`` of an encoded image.
 

@@ -60,6 +60,7 @@ class Service:
 
     async def start(self) -> None:
         """Begins, in the running event loop; the first pass, which is the slowest, is done by then."""
+        await asyncio.to_thread(self._photos.prepare)
         height, width = self.served.about.input_size
         await asyncio.to_thread(self.served.answer, np.zeros((1, height, width, 3), np.uint8))
         self._batcher.start()

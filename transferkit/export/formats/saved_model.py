@@ -174,7 +174,7 @@ def read(path: Path) -> LoadedArtefact:
         labels = read_labels((path / "assets" / LABELS).read_bytes())
     except (OSError, ValueError):
         raise UserError(fault("export", str(path), f"a SavedModel with assets/{LABELS}")) from None
-    return LoadedArtefact(about, answer, labels, found, from_bytes, call, model)
+    return LoadedArtefact(about, answer, labels, found, from_bytes, call, model=model)
 
 
 def read_about(path: Path) -> About:

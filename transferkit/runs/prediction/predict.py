@@ -172,7 +172,7 @@ class Exported:
             float32 ``[N, classes]``, the probabilities; where :attr:`scores`, a further column, the novelty.
         """
         if self.format != "saved_model":
-            return self._opened.answer(images)
+            return self._answer(images)
         import tensorflow as tf
 
         model: Any = self._opened.model
