@@ -352,7 +352,7 @@ def _recipe(
     values = recipe.values()
     notes = []
     values.pop("sweep", None)
-    for key in ("ledger", "columns", "encoding", "path_suffix"):
+    for key in ("ledger", "edits", "columns", "encoding", "path_suffix"):
         values["data"].pop(key, None)
     values["data"] |= {"path": str(listed), "root": root, "classes": list(images.classes)}
     if not closed:
