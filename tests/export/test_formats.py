@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.card import NORMALISATIONS
 from transferkit.errors import UserError
 from transferkit.export.export_spec import About
 from transferkit.export.formats import find_artefacts, format_names, load_format, size_of
@@ -119,7 +120,7 @@ def test_a_keras_file_opens_in_keras_without_transferkit(small, artefacts, tmp_p
     np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), small.wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("normalisation", ["tf", "torch", "caffe", "unit", "none"])
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
 def test_preprocessing_of_keras_own_layers_is_the_same(normalisation):
     from transferkit.backbones.normalise_pixels import Pixels
     from transferkit.export.plain_keras import _pixels

@@ -129,6 +129,8 @@ def _pixels(normalisation: str, images: Any) -> Any:
     layers = keras.layers
     if normalisation == "tf":
         return layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="pixels")(images)
+    if normalisation == "lite":
+        return layers.Rescaling(1 / 128, offset=-127 / 128, dtype="float32", name="pixels")(images)
     if normalisation == "unit":
         return layers.Rescaling(1 / 255.0, dtype="float32", name="pixels")(images)
     if normalisation == "torch":
@@ -140,4 +142,6 @@ def _pixels(normalisation: str, images: Any) -> Any:
         turned = keras.ops.flip(images, axis=-1)
         means = np.array(CAFFE_MEAN_BGR)
         return layers.Normalization(mean=means, variance=np.ones(3), dtype="float32", name="pixels")(turned)
+    if normalisation != "none":
+        raise ValueError(f"no layers of Keras's own for the normalisation {normalisation!r}")
     return images
