@@ -77,7 +77,7 @@ def fine_tune(recipe: Any, images: Any, work: Callable, place: Path, epochs: int
     from transferkit.training.optimizer import build_optimizer
     from transferkit.training.parts import open_parts
     from transferkit.training.phase import train_phase
-    from transferkit.training.phase_data import PhaseSetup
+    from transferkit.training.phases.phase_data import PhaseSetup
     from transferkit.training.progress import Progress
 
     keras.backend.clear_session()
@@ -100,7 +100,7 @@ def from_cut(network: Any, size: Any, recipe: Any, images: Any, phase: Any, plac
     """The batches of a run: one pass, then the cache."""
     from transferkit.activations.division import Division
     from transferkit.training.cut_features import extract_features
-    from transferkit.training.phase_data import PhaseData
+    from transferkit.training.phases.phase_data import PhaseData
     from transferkit.training.progress import Progress
 
     kept = recipe.activations.model_copy(update={"cache_dir": str(place / "cache")})
@@ -123,7 +123,7 @@ def through_all(network: Any, size: Any, recipe: Any, images: Any, phase: Any, p
     from transferkit.activations.activation_batches import epoch_order
     from transferkit.data.pixels.decoding import Decoding
     from transferkit.data.reader import read_images
-    from transferkit.training.phase_data import PhaseData
+    from transferkit.training.phases.phase_data import PhaseData
 
     files = [(row.sha256, path) for row, path in zip(images.rows, images.paths, strict=True)]
     pixels = np.concatenate([batch.images for batch in read_images(files, Decoding.of(recipe.data, size))])

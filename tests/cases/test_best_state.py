@@ -9,7 +9,7 @@ import pytest
 
 import transferkit
 from transferkit.training.history import History
-from transferkit.training.kept_state import Kept, KeptStateError, prove
+from transferkit.training.phases.kept_state import Kept, KeptStateError, prove
 
 LIVE = ["batch_norm=train", "freeze=none", "batch_size=8", "early_stopping=false", "export.parity=false"]
 LIVE += ["data.validation=0.3", "data.test=0.1", 'optimizer={name="adam", learning_rate=0.001}']

@@ -41,7 +41,7 @@ def counted():
 @pytest.fixture(scope="module")
 def whole(shapes, tmp_path_factory, counted):
     from transferkit.runs import retrain
-    from transferkit.training import cut_features as batches
+    from transferkit.training import pass_images as batches
 
     with pytest.MonkeyPatch.context() as patch:
         prepare, open_parts, compute = retrain.prepare, shared_resources.open_parts, batches.compute

@@ -18,11 +18,11 @@ from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
 from transferkit.training.fit_features import fit_features
 from transferkit.training.images import Images
-from transferkit.training.kept_state import Kept
 from transferkit.training.optimizer import Rate, build_optimizer
 from transferkit.training.parts import Parts
 from transferkit.training.phase import train_phase
-from transferkit.training.phase_data import MOMENTS, PhaseData, PhaseSetup
+from transferkit.training.phases.kept_state import Kept
+from transferkit.training.phases.phase_data import MOMENTS, PhaseData, PhaseSetup
 from transferkit.training.shares import Shares
 from transferkit.training.trained import Trained
 from transferkit.training.training_job import Tell, TrainingJob

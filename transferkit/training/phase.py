@@ -21,14 +21,14 @@ from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConf
 from transferkit.estimator.summaries import tell_summaries
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
-from transferkit.training.averages import averaged, steps_done
 from transferkit.training.history import History
-from transferkit.training.kept_state import Kept, kept_row, prove
 from transferkit.training.optimizer import phase_steps
-from transferkit.training.phase_data import MOMENTS, PhaseData, PhaseSetup
-from transferkit.training.phase_hooks import CountImages, FollowHistory
+from transferkit.training.phases.averages import averaged, steps_done
+from transferkit.training.phases.kept_state import Kept, kept_row, prove
+from transferkit.training.phases.phase_data import MOMENTS, PhaseData, PhaseSetup
+from transferkit.training.phases.phase_hooks import CountImages, FollowHistory
+from transferkit.training.phases.resumed_phase import align, fresh_judge, take_over
 from transferkit.training.progress import Stage
-from transferkit.training.resumed_phase import align, fresh_judge, take_over
 from transferkit.training.same_folder import same_folder
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean

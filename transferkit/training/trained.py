@@ -8,8 +8,8 @@ from typing import Any
 from transferkit.freezing import FreezePlan
 from transferkit.recipe import Phase, Recipe
 from transferkit.training.images import Images
-from transferkit.training.kept_state import Kept
 from transferkit.training.parts import Parts
+from transferkit.training.phases.kept_state import Kept
 
 __all__ = ["Trained"]
 

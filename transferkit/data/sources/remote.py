@@ -39,7 +39,11 @@ def takes(reference: str, options: ReadOptions) -> bool:
 
 
 def read(reference: str, options: ReadOptions) -> DataSet:
-    """The images there, fetched."""
+    """The images there, fetched.
+
+    Raises:
+        UserError: they are unavailable, or no data set; each line names the URL.
+    """
     from transferkit.data.sources import source_of  # which asks this source in turn
 
     shown = without_query(reference)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transferkit.runs.finished.run_reader import Mistake
     from transferkit.runs.prediction.predict import Exported, Prediction
     from transferkit.runs.results.independence import Independence
-    from transferkit.training.kept_state import Kept
+    from transferkit.training.phases.kept_state import Kept
 
 __all__ = ["Run", "load_run"]
 
@@ -76,7 +76,7 @@ class Run:
     @property
     def kept(self) -> list[Kept]:
         """Which epoch's state each phase ended with; empty for a head that is found at once."""
-        from transferkit.training.kept_state import Kept
+        from transferkit.training.phases.kept_state import Kept
 
         return [Kept.from_dict(one) for one in self._facts.get("kept", [])]
 

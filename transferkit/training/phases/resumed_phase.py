@@ -9,7 +9,7 @@ from transferkit.estimator import Estimator, RunConfig
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.summaries import tell_summaries
 from transferkit.training.history import History
-from transferkit.training.phase_data import PhaseData, PhaseSetup
+from transferkit.training.phases.phase_data import PhaseData, PhaseSetup
 from transferkit.training.progress import Progress
 from transferkit.transfer.model_fn import make_model_fn
 from transferkit.transfer.network import Network

@@ -1,0 +1,1 @@
+"""What one phase of training reads, keeps, resumes and shows."""
