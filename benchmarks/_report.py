@@ -91,6 +91,12 @@ class Report:
         self.rows.append(row)
         print("  ".join(_text(row.get(name)).rjust(_width(name)) for name in self.columns), flush=True)
 
+    def take_up(self, path: Path | None = None) -> None:
+        """Begins with the rows of an earlier file, so that a long benchmark can be made in pieces."""
+        path = path or Path(__file__).parent / "results" / f"{self.name}.json"
+        if path.exists():
+            self.rows = json.loads(path.read_text())["rows"]
+
     def note(self, **facts: Any) -> None:
         """Adds facts that belong to the whole, such as ratios."""
         self.facts.update(facts)

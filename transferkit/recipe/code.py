@@ -120,7 +120,7 @@ def refused_code(recipe: Recipe, components: bool = True) -> list[str]:
 def _components(recipe: Recipe) -> Iterator[Code]:
     for path, name in _named(recipe):
         yield _component(recipe, path, name)
-    for key, values in recipe.sweep.values.items() if recipe.sweep is not None else ():
+    for key, values in recipe.sweep.all_values.items() if recipe.sweep is not None else ():
         for value in () if isinstance(values, Range) else values:
             for _, name in _named(_trial(recipe, key, value)):
                 if name not in {known for _, known in _named(recipe)}:

@@ -278,7 +278,7 @@ def _sweep_faults(recipe: Recipe) -> list[Fault]:
     """Values of a sweep that no run could have: every one of them is tried on the recipe by itself."""
     if recipe.sweep is None:
         return []
-    found = list(recipe.sweep.values.values())
+    found = list(recipe.sweep.all_values.values())
     tried = sum(1 if isinstance(one, Range) else len(one) for one in found)
     if tried > MOST_VALUES_TRIED:
         expected = f"at most {MOST_VALUES_TRIED} values in all"
@@ -289,7 +289,7 @@ def _sweep_faults(recipe: Recipe) -> list[Fault]:
         return [Fault(("sweep", "values"), f"{combinations:,} trials", f"at most {MOST_TRIALS:,}", hint)]
     base = {key: value for key, value in recipe.values().items() if key != "sweep"}
     faults = []
-    for key, values in recipe.sweep.values.items():
+    for key, values in recipe.sweep.all_values.items():
         ends = [values.low, values.high] if isinstance(values, Range) else values
         for value in ends:
             whole = isinstance(values, Range) and values.whole

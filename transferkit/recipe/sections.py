@@ -382,9 +382,18 @@ class Sweep(Section):
     metric: str = Field(
         "accuracy", min_length=1, description="of the validation images: what orders the trials"
     )
+    backbones: tuple[str, ...] = Field(
+        (), description='short for values = { "backbone.name" = [...] }: those whose weights are at hand'
+    )
     values: dict[str, Choices] = Field(
         default_factory=dict, description='"optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, log}'
     )
+
+    @property
+    def all_values(self) -> dict[str, Any]:
+        """The values of each key, those of the backbone first."""
+        backbones = {"backbone.name": list(self.backbones)} if self.backbones else {}
+        return {**backbones, **self.values}
 
 
 class Range(Section):

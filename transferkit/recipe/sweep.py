@@ -31,18 +31,18 @@ def trials(recipe: Recipe) -> list[list[tuple[str, Any]]]:
         ValueError: the method draws from what was measured, so it cannot be listed beforehand.
     """
     sweep = recipe.sweep
-    if sweep is None or not sweep.values:
+    if sweep is None or not sweep.all_values:
         return []
     if sweep.method == "optuna":
         raise ValueError("optuna chooses each trial by the ones before it")
     if sweep.method == "grid":
-        columns = [_steps(values) for values in sweep.values.values()]
+        columns = [_steps(values) for values in sweep.all_values.values()]
         rows = itertools.product(*columns)
-        return [list(zip(sweep.values, row, strict=True)) for row in rows]
+        return [list(zip(sweep.all_values, row, strict=True)) for row in rows]
     found = []
     for number in range(sweep.trials):
         draws = random.Random(f"{recipe.seed}/{number}")
-        found.append([(key, _draw(values, draws)) for key, values in sweep.values.items()])
+        found.append([(key, _draw(values, draws)) for key, values in sweep.all_values.items()])
     return found
 
 

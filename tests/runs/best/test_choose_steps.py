@@ -118,6 +118,12 @@ def test_what_cannot_be_is_said_and_the_rest_goes_on(choose):
     assert ("third", False, ()) in asked
 
 
+def test_a_second_backbone_can_be_joined_unseen(choose):
+    found, asked = choose(lambda *_: judged(0.4), steps=["join"])
+    assert asked == [("embedded", False, ()), ("embedded", False, ("other",))]
+    assert found.steps[-1].name == "other beside"
+
+
 def test_weights_of_ones_own_are_not_exchanged(choose):
     recipe = load("best", [("backbone.name", "embedded"), ("backbone.weights", "random")])
     assert module._Choice(recipe, None, Progress(quiet=True)).backbones() == ["embedded"]

@@ -49,7 +49,7 @@ def choose_steps(recipe: Recipe, images: Images, progress: Progress) -> Staircas
     if "mirror" in wanted:
         choice.step("mirror images", {"backbone.mirror": True})
     if "join" in wanted:
-        second = choice.second()
+        second = choice.second() or next(iter(others), None)
         if second is not None:
             choice.step(f"{second} beside", {"backbone.join": [second]})
     return choice.staircase()
@@ -95,8 +95,9 @@ class _Choice:
     def step(self, name: str, values: dict[str, Any]) -> None:
         """Judges the recipe with these values beside those that are kept, and keeps them where it pays."""
         assert self._kept is not None  # noqa: S101 -- begin() came first
-        # Another pass takes about as long as the one before it.
-        needed = self._kept.pass_seconds if self._kept.computed and "backbone.join" not in values else 0.0
+        # Another pass takes about as long as the one before it; a network that passed is kept.
+        passed = all(one in self._loss_of for one in values.get("backbone.join", [""]))
+        needed = self._kept.pass_seconds if self._kept.computed and not passed else 0.0
         if time.monotonic() - self._began + needed > _SHARE * self._best.budget:
             self._add(Step(name, note="there was no time for it; raise best.budget"))
             return

@@ -42,7 +42,7 @@ def check_sweep(recipe: Recipe) -> None:
     sweep = recipe.sweep
     if sweep is None:
         return
-    if not sweep.values:
+    if not sweep.all_values:
         hint = 'such as values = { "optimizer.learning_rate" = [1e-4, 1e-3] }'
         raise UserError(fault("sweep.values", None, "at least one key with its values", hint))
     if sweep.method == "optuna":
@@ -103,7 +103,7 @@ class _Optuna:
         assert recipe.sweep is not None  # noqa: S101 -- for the type checker: the caller looked
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna: Any = optuna
-        self._values = recipe.sweep.values
+        self._values = recipe.sweep.all_values
         self._seed = recipe.seed
         self.count = recipe.sweep.trials
         self._study = optuna.create_study(

@@ -113,6 +113,7 @@ def _run_trial(
 
     try:
         chosen = trial_recipe(recipe, values)
+        _check_at_hand(recipe, chosen.backbone.name)
         write_whole(folder / "recipe.toml", chosen.to_toml())
         images = shared_resources.images(chosen, progress)
         parts = shared_resources.parts(chosen, images, progress)
@@ -140,6 +141,15 @@ def _run_trial(
         sum(1 for row in history if row["epoch"]),
         round(time.perf_counter() - started, 3),
     )
+
+
+def _check_at_hand(recipe: Recipe, name: str) -> None:
+    """Refuses a backbone of the sweep's list whose weights would have to be fetched."""
+    from transferkit.backbones.weights.pretrained import at_hand
+
+    assert recipe.sweep is not None  # noqa: S101
+    if name in recipe.sweep.backbones and recipe.backbone.weights == "imagenet" and name not in at_hand():
+        raise UserError(fault("sweep.backbones", name, "weights on this machine", "they are not: left out"))
 
 
 def _validate(fitted: Fitted, metric: str, precision: float | None) -> Evaluation:
