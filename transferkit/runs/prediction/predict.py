@@ -91,6 +91,8 @@ class Exported:
     """
 
     def __init__(self, place: Path, devices: str | None = None) -> None:
+        if not place.is_dir():
+            start_tensorflow()  # the formats' modules import it, and what it says at its start is held back
         name = "saved_model" if place.is_dir() else format_of(place)
         if name is None:
             raise UserError(fault("predict", str(place), "a run, an export, or a file of one"))
