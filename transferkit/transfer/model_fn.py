@@ -101,9 +101,12 @@ def _share(each: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
 def _counts(right: tf.Tensor, weights: tf.Tensor | None, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
     """How many images of the whole batch are answered right, and how many it has."""
     if weights is None:
-        weights = tf.ones_like(right)
-    both = tf.reduce_sum(tf.stack([right * weights, weights]), axis=1)
-    both = _summed(both) if replicas > 1 else both
+        answered, count = tf.reduce_sum(right), tf.cast(tf.shape(right)[0], tf.float32)
+    else:
+        answered, count = tf.reduce_sum(right * weights), tf.reduce_sum(weights)
+    if replicas == 1:
+        return answered, count
+    both = _summed(tf.stack([answered, count]))
     return both[0], both[1]
 
 
