@@ -14,7 +14,8 @@ sets; area under the ROC for refuse, CIFAR-10, digits, and the mean for a kind o
 * MobileNetV2: 0.983, 0.983, 0.913, 0.747; ViM 0.978, 0.994, 0.974, 0.714.
 * The embedded backbone: 0.999, 1.000, 1.000, 0.883; ViM 0.999, 1.000, 1.000, 0.848.
 
-ViM also needs a linear head. It is better on digits with MobileNetV2, and worse on every left-out class.
+ViM also needs a linear head. It is better on CIFAR-10 and digits with MobileNetV2, and worse on classes that
+were left out with every backbone.
 """
 
 from __future__ import annotations
