@@ -103,7 +103,7 @@ def test_copies_count_once(choose):
 def test_what_there_is_no_time_for_is_said(choose):
     found, asked = choose(lambda *_: judged(0.4, 0, computed=100, seconds=50.0), budget=40)
     assert asked == [("embedded", False, ())]
-    assert [one.note for one in found.steps[2:]] == ["there was no time for it; raise best.budget"] * 3
+    assert [one.note for one in found.steps[2:]] == ["there was no time for it; raise best.budget"] * 4
     assert "not tried" in found.steps[-1].describe()
 
 
