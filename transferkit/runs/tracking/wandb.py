@@ -20,7 +20,7 @@ from transferkit.runs.tracking import _base
 __all__ = ["Tracker"]
 
 # Bytes that the offline file begins with, before anything is in it; seconds to wait for more.
-_HEADER, _PATIENCE = 7, 10.0
+_HEADER, _PATIENCE, _PAUSE = 7, 10.0, 0.25
 
 
 class Tracker(_base.Tracker):
@@ -65,8 +65,12 @@ class Tracker(_base.Tracker):
     def _settle(self) -> None:
         """Waits for the process that writes the offline file, as the run's folder is about to be renamed."""
         deadline = time.monotonic() + _PATIENCE
+        before: list[int] = []
         while time.monotonic() < deadline:
-            files = list(self._folder.glob(f"wandb/offline-run-*-{self._run.id}/*.wandb"))
-            if all(path.stat().st_size > _HEADER for path in files):
+            files = self._folder.glob(f"wandb/offline-run-*-{self._run.id}/*.wandb")
+            sizes = [path.stat().st_size for path in files]
+            # On a busy machine the rows come one by one.
+            if all(size > _HEADER for size in sizes) and sizes == before:
                 return
-            time.sleep(0.05)
+            before = sizes
+            time.sleep(_PAUSE)
