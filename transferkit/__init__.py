@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transferkit.inspection.lr_find import find_rate as lr_find
     from transferkit.inspection.plan import make_plan as plan
     from transferkit.inspection.probe import probe
+    from transferkit.inspection.review.queue import review_queue
     from transferkit.inspection.schedule import schedule_rates as schedule
     from transferkit.recipe.find import recipe_files as list_recipes
     from transferkit.recipe.load import load as load_recipe
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     from transferkit.runs.demo.solar_cells import write_solar_cells
     from transferkit.runs.extend.extend import extend, forget
     from transferkit.runs.features.embed import embed
+    from transferkit.runs.features.export_features import export_features
     from transferkit.runs.features.label_next import label_next
     from transferkit.runs.features.shards import compute_features
     from transferkit.runs.features.similar import similar
     from transferkit.runs.finished.run import Run, load_run
     from transferkit.runs.finished.verbs import evaluate, export_run, predict, verify
+    from transferkit.runs.launch.job import launch
     from transferkit.runs.push.push import push
     from transferkit.runs.retrain import retrain
     from transferkit.serving.serve import serve
@@ -59,11 +62,13 @@ __all__ = [
     "embed",
     "estimator",
     "evaluate",
+    "export_features",
     "export_run",
     "extend",
     "forget",
     "inspect",
     "label_next",
+    "launch",
     "list_backbones",
     "list_recipes",
     "load_recipe",
@@ -76,6 +81,7 @@ __all__ = [
     "probe",
     "push",
     "retrain",
+    "review_queue",
     "schedule",
     "serve",
     "similar",
@@ -93,11 +99,13 @@ _LAZY = {
     "doctor": "transferkit.inspection.doctor:examine",
     "embed": "transferkit.runs.features.embed:embed",
     "evaluate": "transferkit.runs.finished.verbs:evaluate",
+    "export_features": "transferkit.runs.features.export_features:export_features",
     "export_run": "transferkit.runs.finished.verbs:export_run",
     "extend": "transferkit.runs.extend.extend:extend",
     "forget": "transferkit.runs.extend.extend:forget",
     "inspect": "transferkit.export.inspect:inspect_export",
     "label_next": "transferkit.runs.features.label_next:label_next",
+    "launch": "transferkit.runs.launch.job:launch",
     "list_backbones": "transferkit.card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",
     "load_recipe": "transferkit.recipe.load:load",
@@ -110,6 +118,7 @@ _LAZY = {
     "probe": "transferkit.inspection.probe:probe",
     "push": "transferkit.runs.push.push:push",
     "retrain": "transferkit.runs.retrain:retrain",
+    "review_queue": "transferkit.inspection.review.queue:review_queue",
     "schedule": "transferkit.inspection.schedule:schedule_rates",
     "serve": "transferkit.serving.serve:serve",
     "similar": "transferkit.runs.features.similar:similar",
