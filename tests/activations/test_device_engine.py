@@ -115,6 +115,7 @@ def test_openvino_is_named_in_vain_for_sixteen_bits_and_for_gpus(cut, images):
         choose_engine(cut, SIZE, images, "openvino", precision="float16")
 
 
+@pytest.mark.slow
 def test_several_devices_give_the_activations_of_one(tmp_path):
     script = Path(__file__).with_name("several_devices.py")
     made = subprocess.run(

@@ -54,12 +54,14 @@ def test_the_network_gives_the_best_rows_figures_where_batch_norm_trains(best):
     assert sum("moving_" in name for name in names) > 10
 
 
+@pytest.mark.slow
 def test_the_averages_are_kept_with_the_statistics_that_they_were_evaluated_with(noisy, tmp_path):
     run = retrain(noisy, tmp_path / "run", "epochs=4", "ema={momentum=0.5}")
     _, row, _ = kept_row(run, "train")
     assert run.evaluate(split="val").metrics["log_loss"] == pytest.approx(row["val_loss"], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_keep_last_keeps_the_last_state(noisy, tmp_path):
     run = retrain(noisy, tmp_path / "run", "epochs=3", "keep=last")
     kept, row, rows = kept_row(run, "train")

@@ -15,6 +15,8 @@ from transferkit.runs.folder.located import located, record_paths
 from transferkit.runs.folder.run_manifest import read_facts
 from transferkit.runs.folder.verify import verify_run
 
+SETTINGS = ["epochs=1", "export.parity=false", "evaluation.grad_cam=0"]
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -28,9 +30,7 @@ def made(tmp_path_factory):
             Image.fromarray(pixels.astype(np.uint8)).save(project / "photos" / name / f"{number:02}.png")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        transferkit.retrain(
-            data="photos", run="runs/r", backbone="embedded", quiet=True, overrides=["epochs=1"]
-        )
+        transferkit.retrain(data="photos", run="runs/r", backbone="embedded", quiet=True, overrides=SETTINGS)
     return project
 
 
@@ -75,6 +75,7 @@ def test_photos_that_are_gone_are_named_where_they_were(project, made):
         run.evaluate()
 
 
+@pytest.mark.slow
 def test_the_interrupted_run_is_resumed_from_another_folder(made, tmp_path, monkeypatch):
     root = tmp_path / "again"
     shutil.copytree(made, root)

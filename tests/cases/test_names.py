@@ -61,7 +61,7 @@ def run(tmp_path_factory):
     latin_file(root / ODD[0])
     (root / ODD[1] / 'line\nbreak, "quoted".png').write_bytes(png(998))
     more = [("epochs", 1), ("data.validation", 0.3), ("data.test", 0.3)]
-    more += [("evaluation.grad_cam", 0), ("evaluation.resamples", 0)]
+    more += [("evaluation.grad_cam", 0), ("evaluation.resamples", 0), ("export.parity", False)]
     return retrain(backbone="embedded", data=str(root), run=here / "run", quiet=True, overrides=more).path
 
 

@@ -61,6 +61,7 @@ def test_what_cannot_be(shapes, tmp_path, overrides, part):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
     run = transferkit.retrain(
         "auto",
@@ -83,6 +84,7 @@ def test_auto_says_what_it_tried(shapes, tmp_path, capsys):
     assert run.evaluate(quiet=True).metrics["accuracy"] == pytest.approx(run.metrics["accuracy"])
 
 
+@pytest.mark.slow
 def test_a_run_says_what_auto_would_give(shapes, tmp_path, capsys, monkeypatch):
     from transferkit.runs.results import suggest_head
 

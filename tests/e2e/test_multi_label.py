@@ -125,6 +125,7 @@ def test_report_verify_and_compare(run, tags):
     assert CliRunner().invoke(cli, planned).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_closed_form_head_on_views_and_thresholds_of_ones_own(tags, tmp_path):
     words = [
         "head={kind='logistic', multi_label=true, thresholds={circle=0.3}}",
@@ -136,6 +137,7 @@ def test_a_closed_form_head_on_views_and_thresholds_of_ones_own(tags, tmp_path):
     assert run.metrics["hamming_accuracy"] >= 0.8
 
 
+@pytest.mark.slow
 def test_an_earlier_ledger_stands_for_another_seed(run, tags, tmp_path):
     other = transferkit.retrain(
         "multi_label",
@@ -148,6 +150,7 @@ def test_an_earlier_ledger_stands_for_another_seed(run, tags, tmp_path):
     assert "ledger_sha256" in json.loads((other.path / "manifest.json").read_text())
 
 
+@pytest.mark.slow
 def test_calibrated_with_thresholds_of_a_wanted_precision(tags, tmp_path):
     words = ["evaluation.calibrate='temperature'", "evaluation.precision=0.8"]
     run = transferkit.retrain(

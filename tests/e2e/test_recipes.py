@@ -19,6 +19,8 @@ from transferkit.resources import shipped
 
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 PER_CLASS = 16
+# What these do, tests of the same parts show in the default run; `make test-all` runs them too.
+ELSEWHERE = {"finetune_full", "imbalanced", "linear_probe", "multi_label", "retrain", "small_data"}
 
 
 def test_they_are_found():
@@ -101,7 +103,9 @@ def check(run: transferkit.Run, name: str, data: Path) -> None:
             assert probability == pytest.approx(float(row[column]), abs=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=pytest.mark.slow if one in ELSEWHERE else ()) for one in NAMES]
+)
 def test_it_runs_end_to_end(name, few_shapes, tags, tmp_path):
     data = tags if several_labels(name) else few_shapes
     run = transferkit.retrain(

@@ -14,6 +14,8 @@ import transferkit
 from transferkit.errors import GateError, UserError
 
 FAST = {"epochs": 6, "data.test": 0.2, "data.validation": 0.2}
+# For tests that ask nothing of the export: a process of its own takes longer than the run.
+UNCHECKED = {"export.parity": "false"}
 
 
 def retrain(data, run, **settings):
@@ -131,7 +133,7 @@ def test_exports_count_up(run, tmp_path):
 
 def test_noise_fails_the_gate_and_the_run_is_kept(noise, tmp_path):
     with pytest.raises(GateError, match="accuracy"):
-        retrain(noise, tmp_path / "run", fail_under=0.9)
+        retrain(noise, tmp_path / "run", fail_under=0.9, overrides=UNCHECKED)
     assert transferkit.load_run(tmp_path / "run").metrics["accuracy"] < 0.9
 
 
@@ -139,7 +141,7 @@ def test_unreadable_images_are_quarantined_and_the_rest_trains(make_shapes, tmp_
     data = make_shapes(20)
     (data / "cross" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
     (data / "circle" / "empty.png").write_bytes(b"")
-    run = retrain(data, tmp_path / "run", overrides={"epochs": 1})
+    run = retrain(data, tmp_path / "run", overrides={"epochs": 1, **UNCHECKED})
     with open(run.path / "quarantine.csv", newline="") as file:
         rows = {row["path"]: row["reason"] for row in csv.DictReader(file)}
     assert set(rows) == {"cross/broken.jpg", "circle/empty.png"}
@@ -198,9 +200,9 @@ def test_weights_that_cannot_be_had_offline_say_which_file_and_where_to_put_it(s
 
 def test_another_run_is_not_overwritten_unless_asked(make_shapes, tmp_path):
     data = make_shapes(12)
-    first = retrain(data, tmp_path / "run", overrides={"epochs": 1})
+    first = retrain(data, tmp_path / "run", overrides={"epochs": 1, **UNCHECKED})
     with pytest.raises(UserError, match="--overwrite"):
         retrain(data, tmp_path / "run")
-    second = retrain(data, tmp_path / "run", overwrite=True, overrides={"epochs": 2})
+    second = retrain(data, tmp_path / "run", overwrite=True, overrides={"epochs": 2, **UNCHECKED})
     assert second.path == first.path
     assert second.summary["epochs"] == 2

@@ -109,6 +109,7 @@ def test_data_backbone_and_activations_are_made_once(whole, counted):
     assert not any(counted["computed"][1:])
 
 
+@pytest.mark.slow
 def test_the_best_recipe_alone_gives_the_same_weights(whole, tmp_path):
     alone = transferkit.retrain(whole.path / "best.toml", run=tmp_path / "alone", quiet=True)
     assert same_weights(alone.path, whole.path)
@@ -142,6 +143,7 @@ def test_a_killed_sweep_repeats_no_finished_trial_and_ends_the_same(shapes, whol
     ]
 
 
+@pytest.mark.slow
 def test_a_trial_that_cannot_be_run_is_named_and_the_others_are(shapes, tmp_path):
     run = transferkit.retrain(
         data=shapes,

@@ -7,6 +7,8 @@ be made without those before it. So a resumed run starts where it stopped, at no
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +55,7 @@ def dataset(
     weights: np.ndarray | None = None,
     mine: np.ndarray | None = None,
     division: Division | None = None,
+    element: Callable[..., Any] | None = None,
 ) -> tf.data.Dataset:
     """A data set of whole batches.
 
@@ -72,6 +75,8 @@ def dataset(
             Where a batch has none of them, the first of all stands for them, with a weight of 0.
         division: fills the last batch up where it is smaller, in one part: there are weights then, 0 for what
             fills up. Not together with ``mine``.
+        element: makes an element of what is given for a batch; in the same pass, since each further one is
+            traced anew for every epoch.
 
     Returns:
         Elements ``(x, y)`` or ``(x, y, w)``: float32 ``[b, *shape]``, labels ``[b, …]``, weights ``[b]``.
@@ -95,7 +100,7 @@ def dataset(
     signature = reader.signature(drop_remainder)
 
     @tf.autograph.experimental.do_not_convert
-    def batch(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def batch(number: tf.Tensor) -> Any:
         # Only which batch it is comes from the graph: a call a batch, whatever its size.
         read = tf.numpy_function(
             lambda position: reader.batch(*divmod(int(position), steps)),
@@ -105,7 +110,7 @@ def dataset(
         )
         for tensor, spec in zip(read, signature, strict=True):
             tensor.set_shape(spec.shape)
-        return tuple(read)
+        return tuple(read) if element is None else element(*read)
 
     batches = tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=2, deterministic=True)
     return batches.prefetch(4)

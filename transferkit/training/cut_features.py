@@ -131,8 +131,9 @@ class CutFeatures:
         size = division.batch_size
         if self.mine is not None:
             mine = self.mine[indices]
-            parts = dataset(source, items, labels, size, seed=seed, start_epoch=epoch, mine=mine)
-            return parts.map(_with_place)
+            return dataset(
+                source, items, labels, size, seed=seed, start_epoch=epoch, mine=mine, element=_with_place
+            )
         if self.mix is None:
             return _divided(source, items, labels, division, seed=seed, start_epoch=epoch)
         batches = dataset(source, items, labels, size, seed=seed, start_epoch=epoch)
@@ -140,12 +141,12 @@ class CutFeatures:
         first = epoch * -(-len(items) // size)
         shape = [None, *source.array.shape[1:]]
 
-        def mixed(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+        def mixed(number: Any, batch: tuple[Any, Any]) -> Any:
             made, shares = mix(number, *batch)
-            return tf.ensure_shape(made, shape), shares
+            return _with_name(tf.ensure_shape(made, shape), shares)
 
         batches = batches.enumerate(first).map(mixed)
-        return division.apply(_named(batches), len(items))
+        return division.apply(batches, len(items))
 
     def _of_views(self, indices: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.viewed, indices)  # type: ignore[arg-type]
@@ -169,22 +170,17 @@ def _divided(
     activations: Activations, items: np.ndarray, labels: np.ndarray, division: Division, **order: Any
 ) -> Any:
     """Batches of ``({"activations"}, labels)``, divided."""
+    order["element"] = _with_name
     if division.parts > 1:
         batches = dataset(activations, items, labels, division.batch_size, **order)
-        return division.apply(_named(batches), len(items))
-    return _named(dataset(activations, items, labels, division.batch_size, division=division, **order))
+        return division.apply(batches, len(items))
+    return dataset(activations, items, labels, division.batch_size, division=division, **order)
 
 
-def _named(batches: Any) -> Any:
-    return batches.map(_with_name)
-
-
-@tf.autograph.experimental.do_not_convert
 def _with_name(activations: Any, labels: Any, *weights: Any) -> tuple[dict[str, Any], Any]:
     return {"activations": activations, **({"weights": weights[0]} if weights else {})}, labels
 
 
-@tf.autograph.experimental.do_not_convert
 def _with_place(
     activations: Any, labels: Any, weight: Any, place: Any, whole: Any
 ) -> tuple[dict[str, Any], Any]:

@@ -13,6 +13,7 @@ it, in ``assets/transferkit.json``. Plain TensorFlow loads it: neither transferk
 
 from __future__ import annotations
 
+import functools
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.data.pixels.decode import decode, resize_image
+from transferkit.data.pixels.decoding import Decoding
 from transferkit.errors import UserError, fault
 from transferkit.export.export_spec import About, ExportSpec, labels_text, read_labels
 from transferkit.export.formats._base import EXACT, LoadedArtefact, Tensor
@@ -63,6 +65,13 @@ _BATCH = 16
 _SIGNATURES = {"serving_default": ["bytes"], "images": ["images"]}
 
 
+@functools.lru_cache(maxsize=8)
+def _traced_once(step: Callable[..., tf.Tensor], decoding: Decoding) -> Callable[[tf.Tensor], tf.Tensor]:
+    """``step`` of one image; its hundreds of operations are made once for all exports of a process."""
+    made: Callable[[tf.Tensor], tf.Tensor] = tf.function(lambda one: step(one, decoding), autograph=False)
+    return made
+
+
 class _Serving(tf.Module):
     """The graph of an export: decode, resize, backbone, head, labels."""
 
@@ -92,7 +101,7 @@ class _Serving(tf.Module):
         """Images uint8 ``[N, h, w, 3]`` from what ``step`` makes of each element."""
         about = self._subject.about
         image = tf.TensorSpec([*about.input_size, 3], tf.uint8)
-        return tf.map_fn(lambda one: step(one, about.decoding), batch, fn_output_signature=image)
+        return tf.map_fn(_traced_once(step, about.decoding), batch, fn_output_signature=image)
 
     @tf.function(autograph=False)
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
