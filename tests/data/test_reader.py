@@ -96,11 +96,13 @@ def test_it_reads_ahead_no_further_than_told(files):
 
 
 def test_its_threads_end_with_it(files):
+    before = set(threading.enumerate())  # of other tests in this process
     batches = read_images(files, Decoding(SIZE), batch_size=2)
     next(batches)
     batches.close()
     for _ in range(100):
-        if not [one for one in threading.enumerate() if one.name.startswith("transferkit-decode")]:
+        new = set(threading.enumerate()) - before
+        if not [one for one in new if one.name.startswith("transferkit-decode")]:
             break
         time.sleep(0.05)
     else:

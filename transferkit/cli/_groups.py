@@ -26,7 +26,13 @@ _SYNONYMS = {
 
 
 class Verbs(click.Group):
-    """A group whose list of verbs says each verb's first sentence to its end, on several lines if need be."""
+    """A group whose list of verbs says each verb's first sentence to its end, on several lines if need be.
+
+    Attributes:
+        usual: the verb that is meant where somebody leaves it out.
+    """
+
+    usual: str | None = None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -55,8 +61,8 @@ class Verbs(click.Group):
             return f"did you mean {meant!r}?"
         if hint := did_you_mean(name, known):
             return hint
-        if len(known) == 1:
-            return f"{ctx.command_path} {known[0]} {name}"
+        if usual := self.usual or (known[0] if len(known) == 1 else None):
+            return f"{ctx.command_path} {usual} {name}"
         return f"`{ctx.command_path} --help` lists what there is"
 
 

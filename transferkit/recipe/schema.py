@@ -39,6 +39,8 @@ def json_schema() -> dict[str, Any]:
         owner.pop("required", None)
         for key, inner in list(owner["properties"].items()):
             owner["properties"][key] = _short(key, inner)
+    budget = definitions["Best"]["properties"]
+    budget["budget"] = _short("time_budget", budget["budget"])
     schema["properties"] = {
         "extends": {
             "type": "string",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from transferkit.data.names import shown
 from transferkit.report.sprite import sprite
 
 __all__ = ["MapFacts", "MapPoint", "drawn_map"]
@@ -74,7 +75,7 @@ def drawn_map(facts: MapFacts | None) -> dict[str, Any] | None:
             "colour": colour.get(one.label, _COLOURS),
             "wrong": bool(one.predicted),
             "text": f"{one.label}, predicted as {one.predicted}" if one.predicted else one.label,
-            "name": Path(one.file).name,
+            "name": shown(Path(one.file).name),
             "tile": tiles.get(one.file, -1),
         }
         for one in facts.points

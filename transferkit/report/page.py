@@ -8,6 +8,7 @@ from typing import Any
 
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
+from transferkit.data.names import shown
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.in_words import weakest
 from transferkit.files.whole_file import whole_file
@@ -136,7 +137,7 @@ def _samples(data: DataFacts) -> list[tuple[str, list[tuple[str, str]]]]:
     each = max(1, min(6, _MOST_SAMPLES // max(1, len(data.samples))))
     rows = []
     for name, paths in list(data.samples.items())[:_MOST_SAMPLES]:
-        pictures = ((Path(path).name, thumbnail(path, _SAMPLE)) for path in list(paths)[:each])
+        pictures = ((shown(Path(path).name), thumbnail(path, _SAMPLE)) for path in list(paths)[:each])
         rows.append((name, [(file, picture) for file, picture in pictures if picture]))
     return [row for row in rows if row[1]]
 

@@ -99,15 +99,19 @@ def test_no_process_of_a_worker_outlives_the_launch(as_worker, tmp_path):
         "import subprocess, sys\n"
         "print(subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'],"
         " stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid, file=sys.stderr)\n"
-        "sys.exit(3 if number else 0)"
+        "sys.stderr.flush()\n"
+        "import time; time.sleep(1 if number else 60)\n"
+        "sys.exit(3)"
     )
     assert launch(["retrain"], 2, tmp_path, io.StringIO())[0] == 3
     for number in range(2):
-        assert ended(int((tmp_path / f"worker-{number}.log").read_text()))
+        assert ended(int((tmp_path / f"worker-{number}.log").read_text().split()[0]))
 
 
 LAUNCHER = """
-import sys, textwrap
+import signal, sys, textwrap
+# Where the tests run in the background it is ignored, and a process hands that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from transferkit.runs.launch import worker
 real = worker.subprocess.Popen
 worker.subprocess.Popen = lambda command, **how: real([sys.executable, "-S", "-c", {script!r}], **how)

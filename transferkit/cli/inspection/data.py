@@ -25,6 +25,9 @@ def command() -> None:
     """Look at a data set before it costs a training."""
 
 
+command.usual = "check"
+
+
 @command.command(name="check")
 @click.argument("source", metavar="DATA")
 @click.option(

@@ -33,7 +33,9 @@ from PIL import Image, ImageOps
 try:
     from ai_edge_litert.interpreter import Interpreter  # pip install ai-edge-litert
 except ImportError:
-    from tensorflow.lite import Interpreter
+    import tensorflow as tf
+
+    Interpreter = tf.lite.Interpreter
 
 interpreter = Interpreter({path!r})
 labels = zipfile.ZipFile({path!r}).read("labels.txt").decode().split("\\n")

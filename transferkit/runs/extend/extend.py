@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import time
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["LISTED", "extend", "forget"]
 
 # Lists the photos of an extended run, wherever they lie; its recipe names it as the data.
-LISTED = "images.csv"
+LISTED = "images.jsonl"
 
 
 def extend(
@@ -390,13 +389,13 @@ def _name(path: str, root: str) -> str:
 
 def _write_list(file: Path, images: Images) -> None:
     """The photos as a manifest, so that the run's recipe leads to them as any recipe does."""
-    with whole_file(file) as beside, open(beside, "w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["path", "labels" if images.multi_label else "label", "split", "group"])
+    with whole_file(file) as beside, open(beside, "w", encoding="utf-8") as opened:
         for number, row in enumerate(images.rows):
             group = images.groups[number] if images.groups else ""
             named = group.removeprefix("group:") if group.startswith("group:") else ""
-            writer.writerow([row.name, row.label, row.split, named])
+            label = {"labels": json.loads(row.label)} if images.multi_label else {"label": row.label}
+            # Escaped throughout: a name may have bytes that are no UTF-8.
+            opened.write(json.dumps({"path": row.name, **label, "split": row.split, "group": named}) + "\n")
 
 
 def _free_place(path: Path) -> Path:
