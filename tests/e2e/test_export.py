@@ -95,6 +95,7 @@ def test_an_export_is_made_again_from_the_weights_in_other_formats(run, tmp_path
     assert len(list((tmp_path / "served").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_photos_that_moved_are_asked_for_and_found_where_they_are(make_shapes, tmp_path):
     data = make_shapes(12)
     run = retrain(data, tmp_path / "run", epochs=1)
@@ -167,6 +168,7 @@ def test_without_a_sound_saved_model_there_is_a_run_but_no_export(make_shapes, t
     assert (run.export() / "saved_model.pb").is_file()
 
 
+@pytest.mark.slow
 def test_a_precision_that_cannot_be_had_is_said_at_the_end(noise, tmp_path):
     with pytest.raises(GateError, match=r"evaluation\.precision: received 0\.999.*the best is"):
         retrain(noise, tmp_path / "run", **{"epochs": 1, "evaluation.precision": 0.999})

@@ -65,7 +65,7 @@ def tower(handles):
         pytest.param("saved_model:{}/module", marks=pytest.mark.slow),
         "hub:{}/module",
         pytest.param("card:{}/mine.toml", marks=pytest.mark.slow),
-        "keras_hub:{}/tower",
+        pytest.param("keras_hub:{}/tower", marks=pytest.mark.slow),
     ],
 )
 def test_every_verb_works_on_the_run(form, handles, shapes, tmp_path, request):

@@ -49,7 +49,11 @@ def whole(shapes, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize(
+    "sent",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=["SIGKILL", "SIGTERM"],
+)
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(shapes, whole, tmp_path, sent):
     place = tmp_path / "run"
     partial = tmp_path / ".run.partial"
