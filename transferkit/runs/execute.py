@@ -251,7 +251,8 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
         found = settle_novelty(
             fitted.network, fitted.trained.recipe, fitted.trained.images, fitted.cut_features, fitted.folder
         )
-    progress.say(found.describe() or "")
+    if words := found.describe():
+        progress.say(words)
     return found
 
 

@@ -109,7 +109,7 @@ class _Choice:
         if "backbone.name" in values:
             self._loss_of[values["backbone.name"]] = judged.facts["log_loss"]
         gain, error = _compared(self._kept.losses, judged.losses, judged.groups)
-        kept = gain > _BEYOND_NOISE * error and judged.right.mean() >= self._kept.right.mean()
+        kept = bool(gain > _BEYOND_NOISE * error and judged.right.mean() >= self._kept.right.mean())
         self._add(Step(name, *_figures(judged), gain, error, kept, judged.seconds))
         if kept:
             self._kept = judged
