@@ -70,6 +70,7 @@ def test_keep_last_keeps_the_last_state(noisy, tmp_path):
     assert run.evaluate(split="val").metrics["log_loss"] == pytest.approx(row["val_loss"], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_second_phase_that_helps_nothing_leaves_its_start_and_says_so(noisy, tmp_path):
     ruin = 'optimizer={name="sgd", learning_rate=1.0}'
     run = retrain(

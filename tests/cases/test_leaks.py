@@ -71,6 +71,7 @@ def test_copies_alone_are_no_measure(copied):
     assert copied.summary["independence"]["copies"] == 16
 
 
+@pytest.mark.slow
 def test_what_the_images_chose_stands_beside_their_figures(copied, partly):
     beside = "the validation images also chose the epoch"
     assert f"2 classes ({beside})" in copied.describe()

@@ -45,14 +45,8 @@ def smallest_of_each_family() -> set[str]:
 
 
 # Of some hundreds of layers: networks of the same kind stand for them in the default run.
-HUGE = {"inception_resnet_v2", "nasnet_mobile"}
+HUGE = {"densenet121", "efficientnet_v2_b0", "inception_resnet_v2", "inception_v3", "nasnet_mobile"}
 SMALL = smallest_of_each_family() - HUGE
-# Writing out some hundreds of layers takes long; for these the default run leaves it to the slow one.
-LONG_EXPORTS = {
-    "densenet121",
-    "efficientnet_v2_b0",
-    "inception_v3",
-}
 PARAMS = [
     pytest.param(card, id=card.name, marks=() if card.name in SMALL else pytest.mark.slow) for card in CARDS
 ]
@@ -175,15 +169,12 @@ def test_each_stage_is_a_cut(backbone: Backbone, images: np.ndarray, features: n
 
 
 def test_export_and_reload(
-    request: pytest.FixtureRequest,
     card: Card,
     backbone: Backbone,
     images: np.ndarray,
     features: np.ndarray,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    if card.name in LONG_EXPORTS and "not slow" in str(request.config.getoption("-m")):
-        pytest.skip("exports for long; runs with the slow tests")
     import tensorflow as tf
 
     spec = tf.TensorSpec([None, *backbone.input_size, 3], tf.uint8)

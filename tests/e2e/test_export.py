@@ -147,6 +147,7 @@ def test_a_refused_format_is_left_out_and_nothing_else_is_lost(make_shapes, tmp_
     assert (run.export(formats=["tflite"], parity=False) / "model.tflite").is_file()
 
 
+@pytest.mark.slow
 def test_without_a_sound_saved_model_there_is_a_run_but_no_export(make_shapes, tmp_path, monkeypatch):
     from transferkit.export.formats import saved_model
 

@@ -63,7 +63,7 @@ def tower(handles):
     [
         pytest.param("keras_file:{}/own.keras", marks=pytest.mark.slow),
         pytest.param("saved_model:{}/module", marks=pytest.mark.slow),
-        "hub:{}/module",
+        pytest.param("hub:{}/module", marks=pytest.mark.slow),
         pytest.param("card:{}/mine.toml", marks=pytest.mark.slow),
         pytest.param("keras_hub:{}/tower", marks=pytest.mark.slow),
     ],

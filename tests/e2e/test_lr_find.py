@@ -44,6 +44,7 @@ def test_a_rate_for_the_first_phase(shapes, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"lr-find"}
 
 
+@pytest.mark.slow
 def test_a_later_phase_starts_from_those_before_it_and_a_rising_rate_ruins_it(shapes):
     stages = list(load_card("embedded").stages)
     phases = (

@@ -183,6 +183,7 @@ def test_thresholds_are_given_or_chosen_for_a_precision(tags, tmp_path):
         transferkit.retrain("multi_label", data=tags, run=tmp_path / "run", quiet=True, overrides=words)
 
 
+@pytest.mark.slow
 def test_every_format_decides_on_each_label_as_the_run_does(run, tmp_path):
     formats = ["keras", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8"]
     if importlib.util.find_spec("tf2onnx") and importlib.util.find_spec("onnxruntime"):

@@ -97,6 +97,7 @@ def test_heads_in_closed_form_need_no_epochs_and_export_the_same_way(shapes, tmp
     assert run.evaluate().metrics["accuracy"] == run.metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_running_averages_are_what_is_kept(shapes, tmp_path):
     plain = retrain(shapes, tmp_path / "plain", "epochs=2", "keep=last")
     averaged = retrain(shapes, tmp_path / "averaged", "epochs=2", "keep=last", "ema=0.9")
@@ -108,6 +109,7 @@ def test_running_averages_are_what_is_kept(shapes, tmp_path):
     assert averaged.metrics["log_loss"] == pytest.approx(averaged.evaluate().metrics["log_loss"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_batches_whose_gradients_are_accumulated_act_as_the_larger_batch(shapes, tmp_path):
     data = tmp_path / "data"
     for number, name in itertools.product(range(24), ("cross", "square")):

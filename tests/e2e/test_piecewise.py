@@ -64,7 +64,8 @@ class Recorder:
         return optimizer
 
 
-@pytest.mark.parametrize("per_loop", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.slow
+@pytest.mark.parametrize("per_loop", [1, 4])
 def test_every_update_of_every_phase_has_the_schedules_own_value(shapes, tmp_path, monkeypatch, per_loop):
     recorder = Recorder(kill_at=("b", 5))
     build = train_module.build_optimizer

@@ -20,7 +20,10 @@ from transferkit.resources import shipped
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 PER_CLASS = 16
 # What these do, tests of the same parts show in the default run; `make test-all` runs them too.
-ELSEWHERE = {"best", "finetune_full", "imbalanced", "linear_probe", "multi_label", "retrain", "small_data"}
+ELSEWHERE = {
+    "best", "finetune_full", "finetune_top", "gradual_unfreeze", "imbalanced", "linear_probe", "multi_label",
+    "retrain", "robust", "small_data",
+}  # fmt: skip
 
 
 def test_they_are_found():

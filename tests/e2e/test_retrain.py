@@ -15,7 +15,7 @@ from transferkit.errors import GateError, UserError
 
 FAST = {"epochs": 6, "data.test": 0.2, "data.validation": 0.2}
 # For tests that ask nothing of the export: a process of its own takes longer than the run.
-UNCHECKED = {"export.parity": "false"}
+UNCHECKED = {"export.parity": False}
 
 
 def retrain(data, run, **settings):

@@ -115,6 +115,7 @@ def test_the_best_recipe_alone_gives_the_same_weights(whole, tmp_path):
     assert same_weights(alone.path, whole.path)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_repeats_no_finished_trial_and_ends_the_same(shapes, whole, tmp_path, monkeypatch):
     class Killed(BaseException):
         pass

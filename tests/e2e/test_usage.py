@@ -20,7 +20,8 @@ def lines_of(page: str) -> str:
     return html.unescape(re.search(r"<code>(import tensorflow as tf.*?)</code>", page, re.DOTALL)[1])
 
 
-@pytest.mark.parametrize("several", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("several", [False, True])
 def test_the_python_lines_of_the_report_answer_as_the_run_does(several, shapes, tmp_path):
     data, recipe = shapes, "retrain"
     if several:

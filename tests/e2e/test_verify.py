@@ -15,7 +15,7 @@ from transferkit.cli import cli
 @pytest.fixture(scope="module")
 def runs(shapes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
-    settings = ["data.test=0.2", "data.validation=0.2", "head.kind=linear", "epochs=3"]
+    settings = ["data.test=0.2", "data.validation=0.2", "head.kind=linear", "epochs=3", "export.parity=false"]
     first, second = (
         transferkit.retrain(
             backbone="embedded", data=shapes, run=folder / name, quiet=True, overrides=[*settings, change]

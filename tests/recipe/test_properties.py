@@ -148,6 +148,9 @@ def test_a_recipe_that_is_written_and_read_again_is_equal(parent, values, top):
             {key: value for key, value in phase.items() if key != "freeze"}
             for phase in given.get("phases", [])
         ]
+    if parent == "best":
+        # It chooses the head and the run itself.
+        given = {key: value for key, value in given.items() if key not in ("head", "sweep")}
     recipe = load(parent, **given)
     again = read(recipe.to_toml().encode())
     assert again == recipe

@@ -68,7 +68,13 @@ def one_epoch(case, fills, jit_compile=False):
     return figures, state, dict(estimator.trace_counts)
 
 
-@pytest.mark.parametrize("case", [*CASES, *(pytest.param(one, marks=pytest.mark.slow) for one in MORE)])
+QUICK = ("linear", "live batch norm")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in [*CASES, *MORE]],
+)
 def test_losses_metrics_and_gradients_are_those_of_the_images_alone(case):
     alone, filled = one_epoch(case, False), one_epoch(case, True)
     # bfloat16 has three digits.

@@ -74,6 +74,7 @@ def test_steps_move_float32_weights_by_nearly_the_same_gradient(network):
     assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.9
 
 
+@pytest.mark.slow
 def test_the_export_of_such_a_run_is_float32_and_answers_alike(tmp_path, middle):
     rng = np.random.default_rng(3)
     data = tmp_path / "photos"

@@ -103,12 +103,11 @@ def fetch_urls(urls: Sequence[str], folder: Path) -> tuple[dict[str, Path], Fetc
     for url in dict.fromkeys(urls):
         parts = urlsplit(url)
         place = f"{parts.scheme}://{parts.netloc}"
-        if place not in systems:
-            systems[place] = file_system(url)[0]
+        systems[place], path = file_system(url)
         digest = hashlib.sha256(url.encode()).hexdigest()[:32]
         name = f"{digest[:2]}/{digest}{PurePosixPath(parts.path).suffix[:8]}"
         names[url], by_name[name] = name, systems[place]
-        listing[name] = RemoteFile(str(systems[place]._strip_protocol(url)), None, "")
+        listing[name] = RemoteFile(path, None, "")
     target = folder / "remote-files"
     try:
         with _writing(target):

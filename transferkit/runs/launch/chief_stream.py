@@ -29,7 +29,8 @@ class ChiefStream:
 
     def __init__(self, shown: TextIO | None, log: Path) -> None:
         self._shown, self._log = shown, log
-        self._reading, self.given = _terminal() if shown is not None and shown.isatty() else os.pipe()
+        ends = _terminal() if shown is not None and shown.isatty() else None
+        self._reading, self.given = ends or os.pipe()
         self._thread = threading.Thread(target=self._copy, daemon=True)
 
     def begin(self) -> None:
@@ -80,12 +81,15 @@ def _settled(line: bytes) -> bytes:
     return _STYLES.sub(b"", parts[-1]).rstrip() if parts else b""
 
 
-def _terminal() -> tuple[int, int]:
-    """Both ends of a terminal of the launcher's own size."""
+def _terminal() -> tuple[int, int] | None:
+    """Both ends of a terminal of the launcher's own size; None where the system has none left."""
     import pty
     import termios
 
-    reading, writing = pty.openpty()
+    try:
+        reading, writing = pty.openpty()
+    except OSError:
+        return None
     attributes = termios.tcgetattr(writing)
     attributes[1] &= ~termios.OPOST  # line ends are made by the terminal that shows them
     termios.tcsetattr(writing, termios.TCSANOW, attributes)
