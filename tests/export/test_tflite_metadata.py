@@ -92,9 +92,9 @@ def test_lite_rt_and_tensorflow_s_interpreter_give_the_same_answers(artefacts, s
 
     file = artefacts / name
     with_litert = _tflite.read(file).answer(small.images)
-    assert _tflite_interpreter._module().__name__.startswith("ai_edge_litert")
+    assert _tflite_interpreter._names()[0].__module__.startswith("ai_edge_litert")
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    assert _tflite_interpreter._module().__name__.startswith("tensorflow")
+    assert _tflite_interpreter._names()[0].__module__.startswith("tensorflow")
     np.testing.assert_allclose(_tflite.read(file).answer(small.images), with_litert, atol=2 / 256)
 
 

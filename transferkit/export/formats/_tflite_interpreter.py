@@ -16,17 +16,20 @@ def interpreter_of(**settings: Any) -> Any:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's own says that it is going to move
-        return _module().Interpreter(**settings)
+        return _names()[0](**settings)
 
 
 def plain_operations() -> Any:
     """The setting ``experimental_op_resolver_type`` that leaves delegates out."""
-    return _module().OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return _names()[1].BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
-def _module() -> Any:
+def _names() -> tuple[Any, Any]:
+    """The classes ``Interpreter`` and ``OpResolverType``."""
     try:
-        from ai_edge_litert import interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError:
-        from tensorflow.lite.python import interpreter
-    return interpreter
+        import tensorflow as tf
+
+        return tf.lite.Interpreter, tf.lite.experimental.OpResolverType
+    return Interpreter, OpResolverType
