@@ -155,6 +155,7 @@ def call(*arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_exported_checked_and_used(project, monkeypatch):
     monkeypatch.chdir(project)
     run, photo = Path("runs", NAME), Path("photos [v1]", "leaf", "000.png")
@@ -170,6 +171,7 @@ def test_a_run_is_trained_exported_checked_and_used(project, monkeypatch):
     assert "leaf" in call("predict", "models[v1]", photo)
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_report_work_when_pasted(project, monkeypatch):
     page = (project / "runs" / NAME / "report.html").read_text("utf-8")
     lines = html.unescape(

@@ -178,6 +178,7 @@ def test_retrain_sets_them_aside_and_trains_on_the_rest(run, hostile):
     assert len(kept) == 120 + len(hostile.fine)
 
 
+@pytest.mark.slow
 def test_predict_answers_what_it_can_and_names_the_rest(run, hostile):
     # A link out of the folder that is named is the user's own wish; what is not there is refused at once.
     wanted = sorted(name for name in hostile.fine | hostile.refused if (hostile.root / name).exists())

@@ -70,6 +70,7 @@ def test_a_careless_rate_is_undone_by_the_state_before_it(shapes, tmp_path, midd
     assert run.evaluate(split="val").metrics["log_loss"] == pytest.approx(ruin[0]["val_loss"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_rate_of_nought_by_rule_moves_nothing_and_others_move(shapes, tmp_path, middle):
     from transferkit.backbones import load_backbone
 

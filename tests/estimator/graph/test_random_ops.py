@@ -83,7 +83,10 @@ def test_each_kind_of_draw(kind, train_input, caplog):
 
 
 @pytest.mark.parametrize("kind", sorted(DRAWS))
-@pytest.mark.parametrize("place", sorted(PLACES))
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(one, marks=pytest.mark.slow if at else ()) for at, one in enumerate(sorted(PLACES))],
+)
 def test_draws_inside_control_flow(kind, place, train_input, caplog):
     with caplog.at_level("WARNING", "transferkit"):
         drawn = check_draws(lambda: PLACES[place](DRAWS[kind]), train_input)

@@ -43,6 +43,7 @@ def test_what_is_no_shard_is_refused_before_work(text):
         read_shard(text)
 
 
+@pytest.mark.slow
 def test_shards_together_are_all_that_a_run_needs(photos, tmp_path, capsys):
     cache = tmp_path / "cache"
     done = [compute_features(None, OVERRIDES, data=photos, to=cache, shard=f"{n}/3") for n in (1, 2, 3)]
