@@ -113,6 +113,7 @@ def test_changed_data_are_refused_in_one_line_that_says_how(interrupted, change,
     assert sorted(path for path in interrupted.rglob("*") if "many" not in path.parts) == before
 
 
+@pytest.mark.slow
 def test_the_same_data_at_another_place_under_other_names_are_accepted(made, interrupted, tmp_path):
     shutil.copytree(made, tmp_path / "other")
     whole = resume(tmp_path / "other")

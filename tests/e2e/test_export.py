@@ -128,6 +128,7 @@ def wrong_tflite(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_refused_format_is_left_out_and_nothing_else_is_lost(make_shapes, tmp_path, wrong_tflite):
     with pytest.raises(
         GateError, match=r"(?s)export tflite: refused: .*differs by.*1e-04.*else is whole"

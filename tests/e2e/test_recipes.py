@@ -21,8 +21,8 @@ NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 PER_CLASS = 16
 # What these do, tests of the same parts show in the default run; `make test-all` runs them too.
 ELSEWHERE = {
-    "best", "finetune_full", "finetune_top", "gradual_unfreeze", "imbalanced", "linear_probe", "multi_label",
-    "retrain", "robust", "small_data",
+    "best", "finetune_full", "finetune_top", "gradual_unfreeze", "imbalanced", "linear_probe", "mobile",
+    "multi_label", "retrain", "robust", "small_data",
 }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def scalars(folder):
     return found
 
 
+@pytest.mark.slow
 def test_a_run_tells_all_its_trackers_every_evaluation(fakes, shapes, tmp_path):
     run = transferkit.retrain(
         data=shapes,
