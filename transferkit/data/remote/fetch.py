@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from transferkit.data.remote.urls import one_line, without_query
+from transferkit.data.remote.urls import failure_text, without_query
 from transferkit.errors import UserError, fault
 
 __all__ = ["RemoteFile", "fetch_files", "file_system", "list_files"]
@@ -69,7 +69,7 @@ def list_files(system: Any, path: str, url: str) -> dict[str, RemoteFile]:
             found = {path: one} if one.get("type") == "file" else {}
     except Exception as error:  # each file system has its own kinds
         expected = "a folder or file that can be read"
-        raise UserError(fault("data", without_query(url), expected, one_line(error))) from None
+        raise UserError(fault("data", without_query(url), expected, failure_text(error))) from None
     listing = {}
     for place, about in found.items():
         place = str(place)
@@ -128,7 +128,7 @@ def _one(system: Any, one: RemoteFile, file: Path) -> str | None:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError) and (error.errno in _DISK or error.filename == str(beside)):
             raise
-        return one_line(error)
+        return failure_text(error)
     return None
 
 

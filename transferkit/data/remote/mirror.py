@@ -68,13 +68,8 @@ def fetch_folder(url: str, folder: Path) -> Fetched:
     if not listing:
         raise UserError(fault("data", without_query(url), "files below it", "there are none"))
     target = folder / f"remote-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-    try:
-        with _writing(target):
-            return _update(target, dict.fromkeys(listing, system), listing, without_query(url))
-    except OSError as error:
-        hint = "make room there, or name another folder with --set activations.cache_dir=DIR"
-        reason = f"{without_query(url)} cannot be fetched: {error.strerror or error}; {hint}"
-        raise UserError(fault("activations.cache_dir", str(folder.parent), None, reason)) from error
+    with _writing(target, without_query(url)):
+        return _update(target, dict.fromkeys(listing, system), listing, without_query(url))
 
 
 def fetch_urls(urls: Sequence[str], folder: Path) -> tuple[dict[str, Path], Fetched]:
@@ -109,27 +104,37 @@ def fetch_urls(urls: Sequence[str], folder: Path) -> tuple[dict[str, Path], Fetc
         names[url], by_name[name] = name, systems[place]
         listing[name] = RemoteFile(path, None, "")
     target = folder / "remote-files"
-    try:
-        with _writing(target):
-            found = _update(target, by_name, listing, f"{len(names)} URLs", keep=True)
-    except OSError as error:
-        reason = f"files cannot be fetched: {error.strerror or error}; make room there"
-        raise UserError(fault("activations.cache_dir", str(folder.parent), None, reason)) from error
+    of = f"{len(names)} URLs"
+    with _writing(target, of):
+        found = _update(target, by_name, listing, of, keep=True)
     return {url: found.place / name for url, name in names.items()}, found
 
 
 @contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Alone with a folder that is written; it stays this process's until that ends."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with alone(target.parent.parent / f"{target.name}.lock") as (held, _):
-            if held:
-                (target / _FILES).mkdir(parents=True, exist_ok=True)
-                hold(target)
-                yield
-                return
-        time.sleep(0.2)
+def _writing(target: Path, of: str) -> Iterator[None]:
+    """Alone with a folder that is written; it stays this process's until that ends.
+
+    Args:
+        target: the folder.
+        of: what is fetched, for people.
+
+    Raises:
+        UserError: the disk cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with alone(target.parent.parent / f"{target.name}.lock") as (held, _):
+                if held:
+                    (target / _FILES).mkdir(parents=True, exist_ok=True)
+                    hold(target)
+                    yield
+                    return
+            time.sleep(0.2)
+    except OSError as error:
+        hint = "make room there, or name another folder with --set activations.cache_dir=DIR"
+        reason = f"{of} cannot be fetched: {error.strerror or error}; {hint}"
+        raise UserError(fault("activations.cache_dir", str(target.parent.parent), None, reason)) from error
 
 
 def _update(

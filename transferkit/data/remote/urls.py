@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from transferkit.errors import UserError, fault
 from transferkit.packages import installed
 
-__all__ = ["check_remote", "is_remote", "one_line", "without_query"]
+__all__ = ["check_remote", "failure_text", "is_remote", "without_query"]
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _SECRET = re.compile(r"(?:^|[-_&])(?:sig|signature|token|password|secret|credential)s?=", re.IGNORECASE)
@@ -52,13 +52,13 @@ def check_remote(url: str, place: str = "data") -> None:
     try:
         fsspec.get_filesystem_class(parts.scheme.lower())
     except ImportError as error:
-        raise UserError(fault(place, shown, "the package of its file system", one_line(error))) from None
+        raise UserError(fault(place, shown, "the package of its file system", failure_text(error))) from None
     except ValueError:
         known = "s3, gs, hf, https, memory"
         raise UserError(fault(place, shown, f"a protocol that fsspec knows ({known}, …)")) from None
 
 
-def one_line(error: Exception) -> str:
+def failure_text(error: Exception) -> str:
     """What went wrong in one line, without a query that may hold a secret."""
     text = (str(error) or type(error).__name__).splitlines()[0]
     if isinstance(error, FileNotFoundError):
