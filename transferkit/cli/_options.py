@@ -8,11 +8,14 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from transferkit.errors import one_line, printable
+
+if TYPE_CHECKING:
+    from transferkit.runs.finished.run import Run
 
 __all__ = [
     "allow_code_option",
@@ -21,6 +24,7 @@ __all__ = [
     "data_option",
     "devices_option",
     "echo_lines",
+    "echo_run",
     "json_option",
     "json_text",
     "quiet_option",
@@ -103,6 +107,12 @@ def echo_lines(text: str, indent: int = 2, whole: tuple[str, ...] = ()) -> None:
             line, room, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
         )
         click.echo("\n".join(parts))
+
+
+def echo_run(run: Run) -> None:
+    """Prints what a run says of itself in its last lines; those to be copied stay in one piece."""
+    text = "\n".join(one_line(line) for line in run.describe().split("\n"))
+    echo_lines(text, 8, ("predict ", "run ", "export ", "report "))
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> str:

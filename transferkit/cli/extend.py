@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import allow_code_option, as_json, data_option, json_option, quiet_option
-from transferkit.errors import one_line
+from transferkit.cli._options import (
+    allow_code_option,
+    as_json,
+    data_option,
+    echo_run,
+    json_option,
+    quiet_option,
+)
 
 __all__ = ["command"]
 
@@ -48,4 +54,4 @@ def command(
     if as_json_:
         as_json(found.summary)
     else:
-        click.echo("\n".join(one_line(line) for line in found.describe().split("\n")))
+        echo_run(found)

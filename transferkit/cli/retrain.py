@@ -12,7 +12,7 @@ from transferkit.cli._options import (
     as_json,
     backbone_option,
     data_option,
-    echo_lines,
+    echo_run,
     json_option,
     quiet_option,
     recipe_option,
@@ -91,4 +91,4 @@ def command(
     if results is not None:
         header = [name for name in results.header if name != "error" or any(row[-1] for row in results.rows)]
         click.echo(table([row[: len(header)] for row in results.rows], header) + "\n")
-    echo_lines(run.describe(), 8, ("predict ", "run ", "export ", "report "))
+    echo_run(run)
