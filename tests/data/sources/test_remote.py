@@ -217,6 +217,14 @@ def test_data_root_may_be_a_url(bucket: str, read, tmp_path: Path) -> None:
     assert {item.name: item.path.read_bytes() for item in found} == PHOTOS
 
 
+def test_data_root_holds_no_secret(read, tmp_path: Path) -> None:
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("path,label\n1.png,a\n2.png,b\n")
+    with pytest.raises(UserError, match=r"data\.root.*without a secret") as raised:
+        read(manifest, manifest=ManifestOptions(root="https://me:hidden@host/photos"))
+    assert "hidden" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

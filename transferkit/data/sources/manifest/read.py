@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.data.names import class_name_faults, class_order, shown
-from transferkit.data.remote import fetch_urls, is_remote, without_query
+from transferkit.data.remote import check_remote, fetch_urls, is_remote, without_query
 from transferkit.data.source import DataSet, Item
 from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_columns import Columns, find_columns, known_columns
@@ -131,6 +131,7 @@ def _places(
     paths: list[str], manifest: Path, options: ManifestOptions, unpack_to: Path | None, base: str | None
 ) -> Places:
     if options.root is not None and is_remote(options.root):
+        check_remote(options.root, "data.root")
         base = options.root.rstrip("/")
     urls = [
         one if is_remote(one) else f"{base}/{one.lstrip('/')}{options.path_suffix or ''}" if base else None
