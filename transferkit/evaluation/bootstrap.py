@@ -7,16 +7,32 @@ samples, without touching them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "count_interval", "mean_interval", "table_interval"]
+__all__ = ["Bootstrap", "Interval", "count_interval", "mean_interval", "named_bounds", "table_interval"]
 
 Interval = tuple[float, float]
 
 # Above this many samples the mean's bootstrap distribution is normal to all digits that are shown.
 CENTRAL_LIMIT = 20_000
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn.
+
+    Attributes:
+        resamples: how many; 0 gives no intervals.
+        confidence: the intervals' coverage, 0 to 1.
+        seed: of the source of chance.
+    """
+
+    resamples: int
+    confidence: float
+    seed: int
 
 
 def count_interval(
@@ -109,6 +125,15 @@ def mean_interval(
         for start in range(0, resamples, at_once)
     ]
     return _percentiles(np.concatenate(found), confidence)
+
+
+def named_bounds(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """``NAME_low`` and ``NAME_high`` of each figure's interval."""
+    return {
+        f"{name}_{end}": bound
+        for name, interval in intervals.items()
+        for end, bound in zip(("low", "high"), interval, strict=True)
+    }
 
 
 def _percentiles(found: np.ndarray, confidence: float) -> Interval:

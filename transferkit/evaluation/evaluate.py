@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.evaluation.bootstrap import Bootstrap
 from transferkit.evaluation.evaluation import Evaluation
 from transferkit.evaluation.multi_label import evaluate_multi_label
+from transferkit.evaluation.samples import Samples
 from transferkit.evaluation.single_label import evaluate_single_label
 
 __all__ = ["evaluate"]
@@ -61,15 +63,13 @@ def evaluate(
     given = np.asarray(probabilities, dtype=np.float32)
     _check(truth, given, names, paths, complete)
     where = None if paths is None else tuple(str(path) for path in paths)
+    bootstrap = Bootstrap(resamples, confidence, seed)
     if truth.ndim == 2:
-        return evaluate_multi_label(
-            truth.astype(bool), given, names, where,
-            threshold=threshold, resamples=resamples, confidence=confidence, seed=seed, complete=complete,
-        )  # fmt: skip
+        samples = Samples(truth.astype(bool), given, names, where, complete)
+        return evaluate_multi_label(samples, threshold, bootstrap)
     return evaluate_single_label(
-        truth.astype(np.int64), given, names, where,
-        top=top, resamples=resamples, confidence=confidence, seed=seed, complete=complete,
-    )  # fmt: skip
+        Samples(truth.astype(np.int64), given, names, where, complete), top, bootstrap
+    )
 
 
 def _check(

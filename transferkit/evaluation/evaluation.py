@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ import numpy as np
 from transferkit.evaluation.curves import Curve
 from transferkit.evaluation.reliability import ReliabilityBin
 
-__all__ = ["ClassFigures", "Evaluation"]
+__all__ = ["ClassFigures", "Evaluation", "mean_of_known"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class ClassFigures:
     f1: float | None
     roc_auc: float | None
     average_precision: float | None
+
+
+def mean_of_known(figures: Iterable[float | None]) -> float | None:
+    """The mean of the figures that are defined; None where none is."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) / len(known) if known else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

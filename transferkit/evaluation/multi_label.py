@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import count_interval, mean_interval
-from transferkit.evaluation.curves import areas, one_curve
-from transferkit.evaluation.evaluation import ClassFigures, Evaluation
-from transferkit.evaluation.reliability import binned, curve_of, expected_calibration_error
-from transferkit.evaluation.row_parts import row_parts
-from transferkit.evaluation.single_label import LEAST_PROBABILITY, MOST_CURVES
+from transferkit.evaluation.bootstrap import Bootstrap, count_interval, mean_interval, named_bounds
+from transferkit.evaluation.curves import Curve, areas, one_curve
+from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
+from transferkit.evaluation.reliability import ReliabilityBin, binned, curve_of, expected_calibration_error
+from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
 
 __all__ = ["evaluate_multi_label"]
 
 
 def evaluate_multi_label(
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    classes: tuple[str, ...],
-    paths: tuple[str, ...] | None,
-    *,
-    threshold: float | Sequence[float],
-    resamples: int,
-    confidence: float,
-    seed: int,
-    complete: bool = True,
+    samples: Samples, threshold: float | Sequence[float], bootstrap: Bootstrap
 ) -> Evaluation:
     """As :func:`transferkit.evaluation.evaluate`, which checks the arguments.
 
@@ -35,90 +26,123 @@ def evaluate_multi_label(
     single decisions that are.
 
     Args:
-        labels: 0/1 ``[N, C]``.
-        probabilities: float32 ``[N, C]``.
-        classes: their names, in order.
-        paths: names of the images, or None.
+        samples: with labels bool ``[N, C]``.
         threshold: from which probability on a label counts, for all or for each.
-        resamples: of the bootstrap; 0 gives no intervals.
-        confidence: of the intervals, 0 to 1.
-        seed: of the bootstrap.
-        complete: False where only the likeliest classes have a probability: what needs the others is None.
+        bootstrap: of the intervals.
     """
-    from sklearn.metrics import multilabel_confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import multilabel_confusion_matrix
 
+    labels, probabilities, classes = samples.labels, samples.probabilities, samples.classes
     limit = np.broadcast_to(np.asarray(threshold, dtype=np.float32), (len(classes),))
     predicted = probabilities >= limit
-    confusion = multilabel_confusion_matrix(labels, predicted)
     # scikit-learn takes a single column for a binary problem and returns its two classes' tables.
-    confusion = confusion[-len(classes) :]
-    whole = (predicted == labels).all(axis=1)
+    confusion = multilabel_confusion_matrix(labels, predicted)[-len(classes) :]
+    rows = _per_class(samples, confusion)
+    decisions = _decisions(samples, predicted)
 
     metrics: dict[str, Any] = {
         "samples": len(labels),
-        "accuracy": float(whole.mean()),
+        "accuracy": float(decisions.whole.mean()),
         "hamming_accuracy": float((predicted == labels).mean()),
     }
-    rows = _per_class(confusion, labels, probabilities, classes, complete)
-    for average in ("micro", "macro", "weighted", "samples") if len(classes) > 1 else ():
-        figures = precision_recall_fscore_support(labels, predicted, average=average, zero_division=0)
-        for name, value in zip(("precision", "recall", "f1"), figures[:3], strict=True):
-            metrics[f"{name}_{average}"] = float(value)
+    metrics |= _averages(samples, predicted)
+    metrics["log_loss"] = float(decisions.losses.mean()) if samples.complete else None
+    metrics["brier"] = float(decisions.brier.mean()) if samples.complete else None
+    metrics["roc_auc_macro"] = mean_of_known(row.roc_auc for row in rows)
+    metrics["average_precision_macro"] = mean_of_known(row.average_precision for row in rows)
+    calibration = expected_calibration_error(decisions.reliability)
+    metrics["expected_calibration_error"] = calibration if samples.complete else None
+    metrics |= _bounds(decisions, samples.complete, bootstrap)
+    return Evaluation(
+        kind="multi", classes=classes, labels=labels, probabilities=probabilities, predicted=predicted,
+        paths=samples.paths, metrics=metrics, per_class=rows, confusion=confusion,
+        reliability=decisions.reliability, curves=_curves(samples),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Decisions:
+    """What the single decisions of each image come to.
+
+    Attributes:
+        whole: bool ``[N]``: whether all of an image's decisions are right.
+        right: float64 ``[N]``: the share of them that is.
+        losses: float64 ``[N]``: their mean log loss, in nats.
+        brier: float64 ``[N]``: their mean squared error.
+        reliability: of all decisions together.
+    """
+
+    whole: np.ndarray
+    right: np.ndarray
+    losses: np.ndarray
+    brier: np.ndarray
+    reliability: tuple[ReliabilityBin, ...]
+
+
+def _decisions(samples: Samples, predicted: np.ndarray) -> _Decisions:
+    labels, probabilities = samples.labels, samples.probabilities
     losses, brier, bins = np.empty(len(labels)), np.empty(len(labels)), None
-    for part in row_parts(probabilities):
+    for part in samples.parts():
         given, true, said = probabilities[part].astype(np.float64), labels[part], predicted[part]
         clipped = np.clip(given, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         losses[part] = -np.where(true, np.log(clipped), np.log1p(-clipped)).mean(axis=1)
         brier[part] = ((given - true) ** 2).mean(axis=1)
         bins = binned(np.where(said, given, 1 - given).ravel(), (said == true).ravel(), bins)
-    metrics["log_loss"] = float(losses.mean()) if complete else None
-    metrics["brier"] = float(brier.mean()) if complete else None
-    for name, column in (("roc_auc_macro", "roc_auc"), ("average_precision_macro", "average_precision")):
-        known = [getattr(row, column) for row in rows if getattr(row, column) is not None]
-        metrics[name] = sum(known) / len(known) if known else None
-    reliability = curve_of(bins)
-    metrics["expected_calibration_error"] = expected_calibration_error(reliability) if complete else None
+    right = predicted == labels
+    return _Decisions(right.all(axis=1), right.mean(axis=1), losses, brier, curve_of(bins))
 
-    if resamples:
-        rng = np.random.default_rng(seed)
-        right = np.array([whole.sum(), len(whole) - whole.sum()])
-        intervals = {
-            "accuracy": count_interval(
-                right, lambda drawn: drawn[:, 0] / drawn.sum(axis=1), resamples, confidence, rng
-            ),
-            # An image's decisions hang together, so images are resampled, not decisions.
-            "hamming_accuracy": mean_interval((predicted == labels).mean(axis=1), resamples, confidence, rng),
-            **({"log_loss": mean_interval(losses, resamples, confidence, rng)} if complete else {}),
-        }
-        for name, (low, high) in intervals.items():
-            metrics[f"{name}_low"], metrics[f"{name}_high"] = low, high
-    drawn = []
+
+def _averages(samples: Samples, predicted: np.ndarray) -> dict[str, float]:
+    """Precision, recall and F1 over classes and images; of a single class there is nothing to average."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    found = {}
+    for average in ("micro", "macro", "weighted", "samples") if len(samples.classes) > 1 else ():
+        figures = precision_recall_fscore_support(samples.labels, predicted, average=average, zero_division=0)
+        for name, value in zip(("precision", "recall", "f1"), figures[:3], strict=True):
+            found[f"{name}_{average}"] = float(value)
+    return found
+
+
+def _bounds(decisions: _Decisions, complete: bool, bootstrap: Bootstrap) -> dict[str, float]:
+    """``NAME_low`` and ``NAME_high`` of the main figures."""
+    if not bootstrap.resamples:
+        return {}
+    drawn = bootstrap.resamples, bootstrap.confidence, np.random.default_rng(bootstrap.seed)
+    right = np.array([decisions.whole.sum(), (~decisions.whole).sum()])
+    intervals = {
+        "accuracy": count_interval(right, lambda counts: counts[:, 0] / counts.sum(axis=1), *drawn),
+        # An image's decisions hang together, so images are resampled, not decisions.
+        "hamming_accuracy": mean_interval(decisions.right, *drawn),
+    }
     if complete:
-        parts = (probabilities[part] for part in row_parts(probabilities))
-        drawn.append(one_curve("micro", probabilities[labels], parts))
-    if complete and len(classes) <= MOST_CURVES:
-        drawn += [
+        intervals["log_loss"] = mean_interval(decisions.losses, *drawn)
+    return named_bounds(intervals)
+
+
+def _curves(samples: Samples) -> tuple[Curve, ...]:
+    """Those of all decisions pooled, then of each class."""
+    if not samples.complete:
+        return ()
+    labels, probabilities = samples.labels, samples.probabilities
+    parts = (probabilities[part] for part in samples.parts())
+    curves = [one_curve("micro", probabilities[labels], parts)]
+    if samples.drawn:
+        curves += [
             one_curve(name, probabilities[labels[:, i], i], [probabilities[:, i]])
-            for i, name in enumerate(classes)
+            for i, name in enumerate(samples.classes)
         ]
-    return Evaluation(
-        kind="multi", classes=classes, labels=labels, probabilities=probabilities, predicted=predicted,
-        paths=paths, metrics=metrics, per_class=rows, confusion=confusion, reliability=reliability,
-        curves=tuple(curve for curve in drawn if curve),
-    )  # fmt: skip
+    return tuple(curve for curve in curves if curve)
 
 
-def _per_class(
-    confusion: np.ndarray,
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    classes: tuple[str, ...],
-    complete: bool,
-) -> tuple[ClassFigures, ...]:
+def _per_class(samples: Samples, confusion: np.ndarray) -> tuple[ClassFigures, ...]:
     rows = []
-    for i, name in enumerate(classes):
+    for i, name in enumerate(samples.classes):
         (_, false), (missed, true) = confusion[i].tolist()
-        roc, average = (complete and areas(labels[:, i], probabilities[:, i])) or (None, None)
+        roc, average = (samples.complete and areas(samples.labels[:, i], samples.probabilities[:, i])) or (
+            None,
+            None,
+        )
         rows.append(
             ClassFigures(
                 name=name,

@@ -1,4 +1,4 @@
-"""The answers' forms: JSON, files of the page, faults as TensorFlow Serving says them (``{"error": "…"}``)."""
+"""The forms of the answers: JSON, the page's files, and faults as TensorFlow Serving says them."""
 
 from __future__ import annotations
 
