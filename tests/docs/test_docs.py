@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -189,16 +190,21 @@ def test_each_block_runs_in_the_order_of_its_page(page, material, tmp_path):
         "PATH": folder + os.pathsep + os.environ["PATH"],
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+    steps = []
     for kind, title, text in blocks(page):
         if title:
             (place / title).write_text(text)
-        lines = commands(text) if kind == "sh" else []
-        runs = [shlex.split(line) for line in lines]
-        if kind == "python" and not title:
-            runs.append([sys.executable, "-c", text])
-        for run in runs:
-            run = [sys.executable, *run[1:]] if run[0] == "python" else run
-            done = subprocess.run(
-                run, cwd=place, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, f"{shlex.join(run)}\n{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+        if kind == "sh":
+            steps += [["command", *shlex.split(line)] for line in commands(text)]
+        elif kind == "python" and not title:
+            steps.append(["program", text])
+    (tmp_path / "steps.json").write_text(json.dumps(steps))
+    runner, kept = Path(__file__).with_name("run_page.py"), material.with_name("run_on_photos")
+    run = [sys.executable, str(runner), str(tmp_path / "steps.json"), str(kept)]
+    with open(tmp_path / "said.txt", "w", encoding="utf-8") as said:
+        done = subprocess.run(
+            run, cwd=place, env=environment, stdout=said, stderr=subprocess.STDOUT, check=False
+        )
+    shown = (tmp_path / "said.txt").read_text("utf-8")
+    assert done.returncode == 0, shown[-5000:]
+    assert len(re.findall(r"^\$ ", shown, re.MULTILINE)) >= len(steps)

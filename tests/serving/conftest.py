@@ -23,12 +23,11 @@ SIDE = 16
 
 
 @pytest.fixture(scope="session")
-def version(tmp_path_factory) -> Path:
-    """Version 3 of an export that knows three colours, as SavedModel, TFLite and .keras."""
+def spec():
+    """What is exported: it knows three colours."""
     import tensorflow as tf
 
     from transferkit.export.export_spec import About, ExportSpec
-    from transferkit.export.formats import keras, saved_model, tflite
 
     kernel = np.array([[-9, 9, 9], [-9, 9, -9], [-9, 9, -9]], np.float32)
     weights, bias = tf.Variable(kernel), np.array([4, -8, 0], np.float32)
@@ -53,9 +52,16 @@ def version(tmp_path_factory) -> Path:
         input_signature=shape,
     )
     about = About(CLASSES, (SIDE, SIDE), threshold=0.9, precision=0.99, false_alarms=0.05)
+    return ExportSpec(probabilities, [weights], about, keras_model=keras_model, with_novelty=scored)
+
+
+@pytest.fixture(scope="session")
+def version(spec, tmp_path_factory) -> Path:
+    """Version 3 of its export, as SavedModel, TFLite and .keras."""
+    from transferkit.export.formats import keras, saved_model, tflite
+
     folder = tmp_path_factory.mktemp("colours") / "3"
     folder.mkdir()
-    spec = ExportSpec(probabilities, [weights], about, keras_model=keras_model, with_novelty=scored)
     saved_model.write(spec, folder)
     tflite.write(spec, folder / tflite.FILE)
     keras.write(spec, folder / keras.FILE)

@@ -98,16 +98,46 @@ def test_metadata_states_what_the_saved_model_s_signatures_are(server, version):
             assert len(told["outputs"][output]["tensor_shape"]["dim"]) == spec.shape.rank, output
 
 
+def answers_alike(server, pictures, wanted, outputs) -> None:
+    """The labels, probabilities and outputs of the SavedModel, by rows and by columns."""
+    images = [b64(one) for one in pictures]
+    for body in ({"instances": images}, {"inputs": images}):
+        status, answer, _ = server.ask(PREDICT, body)
+        assert status == 200, answer
+        rows = answer.get("predictions") or [
+            dict(zip(answer["outputs"], values, strict=True))
+            for values in zip(*answer["outputs"].values(), strict=True)
+        ]
+        assert [set(row) for row in rows] == [outputs] * 3
+        np.testing.assert_allclose([row["probabilities"] for row in rows], wanted["probabilities"], atol=1e-5)
+        assert [row["labels"][0] for row in rows] == ["light", "dark", "a red/öne"]
+        assert [row["confident"] for row in rows] == wanted["confident"].tolist()
+    _, answer, _ = server.ask("/v1/models/colours/metadata")
+    assert set(answer["metadata"]["signature_def"]["signature_def"]["serving_default"]["outputs"]) == outputs
+    status, told, _ = server.ask("/photo/labels", pictures[2])
+    assert (status, told["top"][0]["label"]) == (200, "a red/öne")
+    status, answer, _ = server.ask(PREDICT, {"instances": [images[0], b64(b"no image")]})
+    assert (status, answer["error"][:13]) == (400, "instances[1]:")
+    server.close()
+
+
 @pytest.mark.parametrize("file", ["model.tflite", "model.keras"])
 def test_other_formats_answer_in_the_same_way(start, version, pictures, wanted, file):
-    server = start(version / file)
-    status, answer, _ = server.ask(PREDICT, {"instances": [b64(one) for one in pictures]})
-    assert status == 200, answer
-    rows = answer["predictions"]
-    np.testing.assert_allclose([row["probabilities"] for row in rows], wanted["probabilities"], atol=1e-5)
-    assert [row["labels"][0] for row in rows] == ["light", "dark", "a red/öne"]
-    assert {"classes", "scores", "class_ids", "confident"} <= set(rows[0])
-    server.close()
+    answers_alike(start(version / file), pictures, wanted, OUTPUTS - {"novelty", "unknown"})
+
+
+@pytest.mark.extra
+def test_onnx_answers_in_the_same_way_and_says_what_is_unknown(start, spec, pictures, wanted, tmp_path):
+    for package in ("onnx", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(package, reason="needs transferkit[onnx]")
+    from transferkit.export.formats import onnx
+
+    onnx.write(spec, tmp_path / onnx.FILE)
+    server = start(tmp_path / onnx.FILE)
+    _, answer, _ = server.ask(PREDICT, {"inputs": [b64(one) for one in pictures]})
+    np.testing.assert_allclose(answer["outputs"]["novelty"], wanted["novelty"], atol=1e-5)
+    assert answer["outputs"]["unknown"] == wanted["unknown"].tolist()
+    answers_alike(server, pictures, wanted, OUTPUTS)
 
 
 WRONG = [
