@@ -104,3 +104,23 @@ def test_what_cannot_be_taken_is_named(photos, settings, given, said):
     }[given]
     with pytest.raises(UserError, match=said):
         TransferClassifier(**{"backbone": "embedded", **settings}).fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["a", None], r"y\[1\]"),
+        ([0.0, float("nan")], "nan"),
+        ([0.2, 0.7], "0.2"),
+        ([1, "a"], "one kind"),
+    ],
+)
+def test_what_is_no_label_makes_no_class(photos, labels, said):
+    """NumPy would make the texts "1" and "None" of them."""
+    with pytest.raises(UserError, match=said):
+        TransferClassifier("embedded").fit(photos[0][:2], labels)
+
+
+def test_a_number_is_no_file_that_is_open_under_it(photos):
+    with pytest.raises(UserError, match="image 0"):
+        TransferClassifier("embedded").fit([0, 1], ["a", "b"])

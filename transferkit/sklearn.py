@@ -78,7 +78,8 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             UserError: an image cannot be read, the head is none in closed form, or there is only one class.
         """
-        labels = np.asarray(y)
+        X = X if hasattr(X, "__len__") else list(X)
+        labels = _labels(y)
         if labels.ndim != 1 or len(labels) != len(X):
             raise UserError(fault("y", f"shape {labels.shape}", f"a label for each of {len(X)} images"))
         self.classes_, places = np.unique(labels, return_inverse=True)
@@ -153,11 +154,37 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         return features
 
 
+def _labels(y: Any) -> np.ndarray:
+    """The labels, once each of them is one: text, a whole number, or true and false.
+
+    NumPy would make texts of ``[1, "a", None]`` and a class of what is missing.
+    """
+    labels = np.asarray(y)
+    if labels.dtype.kind in "OUSf" and labels.ndim == 1:
+        given = list(y)
+        kinds = {"text" if isinstance(one, str | bytes) else "numbers" for one in given}
+        missing = [n for n, one in enumerate(given) if not _is_label(one)]
+        if missing:
+            received, expected = repr(given[missing[0]]), "a name or a whole number"
+            hint = f"{len(missing)} of {len(given)} are none"
+            raise UserError(fault(f"y[{missing[0]}]", received, expected, hint))
+        if len(kinds) > 1:
+            raise UserError(fault("y", "texts beside numbers", "labels of one kind"))
+    return labels
+
+
+def _is_label(value: Any) -> bool:
+    if isinstance(value, float | np.floating):
+        return bool(value == np.floor(value)) and bool(np.isfinite(value))
+    return isinstance(value, str | bytes | int | np.integer | np.bool_)
+
+
 def _item(image: Any, number: int, folder: Path) -> tuple[str, str | os.PathLike[str]]:
     """Content hash and file of one image; one that is no file becomes one."""
     if not is_image(image):
         try:
-            sha256 = hash_file(image)
+            # A number would be read as what is open under it.
+            sha256 = None if isinstance(image, int | np.integer) else hash_file(image)
         except (TypeError, ValueError):
             sha256 = None
         if sha256 is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -114,6 +115,13 @@ def test_hugging_face_splits_and_names(tmp_path):
         ((IMAGES[..., :2], LABELS), r"\[h, w, 3\]"),
         ((IMAGES, np.eye(6)), "for each image"),
         ((IMAGES, [0.5] * 6), "0.5"),
+        ((IMAGES, np.arange(6)[:, None]), "ravel"),
+        ((IMAGES, [b"\xff", *LABELS[1:]]), "xff"),
+        ((IMAGES, ["", *LABELS[1:]]), "a name"),
+        ((IMAGES, "bababa"), "a pair with a str"),
+        ((IMAGES, dict.fromkeys(range(6), "a")), "a pair with a dict"),
+        (([{"bytes": b"x"}], ["a"]), "received 'dict'"),
+        (Frame([{"path": "a.png", "photo": IMAGES[0]}]), "in memory go as"),
     ],
 )
 def test_what_cannot_be_taken_is_named(tmp_path, data, said):
@@ -130,3 +138,92 @@ def test_images_of_every_layout_keep_their_pixels():
     assert pixels(encode_image(Image.fromarray(IMAGES[0]).convert("CMYK"))).shape == (5, 4, 3)
     assert is_image(grey)
     assert not is_image("photo.jpg")
+
+
+class Missing:
+    """As pandas' NA: to ask whether it equals anything is an error."""
+
+    def __eq__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = None
+
+
+def test_cells_of_a_data_frame_keep_their_kind(tmp_path):
+    """A missing value is none, an integer of NumPy no text, and an array a list."""
+    rows = [
+        {"path": "caf\udce9.png", "labels": np.array(["a", "b"]), "group": Missing()},
+        {"path": Path("b.png"), "labels": {"b"}, "group": np.int64(7)},
+    ]
+    found = write_source(Frame(rows), tmp_path)
+    lines = [json.loads(line) for line in Path(found["data.path"]).read_text().splitlines()]
+    assert lines == [
+        {"path": "caf\udce9.png", "labels": ["a", "b"]},
+        {"path": "b.png", "labels": ["b"], "group": 7},
+    ]
+
+
+def test_a_data_frame_of_polars_and_one_with_a_column_twice(tmp_path):
+    class Polars(Frame):
+        def to_dict(self):  # another method than pandas' own
+            raise AssertionError
+
+        def to_dicts(self):
+            return self.rows
+
+    found = write_source(Polars([{"path": "a.png", "label": "x"}]), tmp_path)
+    assert json.loads(Path(found["data.path"]).read_text()) == {"path": "a.png", "label": "x"}
+    twice = Frame([{"path": "a.png", "label": "x"}])
+    twice.columns = ["path", "label", "label"]
+    with pytest.raises(UserError, match="label"):
+        write_source(twice, tmp_path)
+
+
+def test_paths_with_labels_are_taken_as_a_frame_of_them(tmp_path):
+    found = write_source((["a.png", Path("b.png")], ["x", "y"]), tmp_path)
+    lines = [json.loads(line) for line in Path(found["data.path"]).read_text().splitlines()]
+    assert lines == [{"path": "a.png", "label": "x"}, {"path": "b.png", "label": "y"}]
+    data = read(write_source(((one for one in IMAGES), iter(LABELS)), tmp_path), tmp_path)
+    assert [data.label_text(item) for item in data] == LABELS
+
+
+def test_no_split_of_hugging_face_is_left_out_without_a_word(tmp_path):
+    def split(*numbers):
+        return Split({"image": Image.fromarray(IMAGES[n]), "label": n % 2} for n in numbers)
+
+    data = read(write_source({"train": split(0, 1, 2, 3), "dev": split(4, 5)}, tmp_path), tmp_path)
+    assert [item.split for item in data] == ["train"] * 4 + ["val"] * 2
+    with pytest.raises(UserError, match="extra"):
+        write_source({"train": split(0, 1), "test": split(2), "extra": split(3)}, tmp_path)
+    with pytest.raises(UserError, match="without columns"):
+        write_source(type("Stream", (), {"features": None, "column_names": None})(), tmp_path)
+
+
+def test_a_dataset_of_tensors_without_end_is_refused(tmp_path):
+    import tensorflow as tf
+
+    with pytest.raises(UserError, match="repeat"):
+        write_source(tf.data.Dataset.from_tensor_slices((IMAGES, [0, 1] * 3)).repeat(), tmp_path)
+
+
+def test_an_image_of_pillow_keeps_turn_alpha_and_depth():
+    """Pillow's own conversions cut deep values off at 255, and drop alpha over hidden colours."""
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[274] = 6
+    Image.fromarray(IMAGES[0]).save(file, "TIFF", exif=exif)
+    np.testing.assert_array_equal(pixels(encode_image(Image.open(file))), np.rot90(IMAGES[0], -1))
+    deep = np.arange(256, dtype=np.int32).reshape(16, 16) * 257
+    for image in (
+        Image.fromarray(deep),
+        Image.frombytes("I;16B", (16, 16), deep.astype(">u2").tobytes()),
+        Image.fromarray(deep.astype(np.uint16)),
+    ):
+        np.testing.assert_array_equal(pixels(encode_image(image)), deep)
+    np.testing.assert_array_equal(pixels(encode_image(Image.fromarray(deep // 257))), deep // 257)
+    with pytest.raises(UserError, match="values of 0 to 255"):
+        encode_image(Image.fromarray(deep.astype(np.float32)))
+    for mode, kept in (("PA", (8, 8, 4)), ("La", (8, 8, 2))):
+        assert pixels(encode_image(Image.new("LA", (8, 8), (9, 0)).convert(mode))).shape == kept
