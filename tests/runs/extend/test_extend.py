@@ -11,7 +11,7 @@ import pytest
 import transferkit
 from transferkit.cli import main
 from transferkit.errors import UserError
-from transferkit.runs.extend.extend import LISTED
+from transferkit.runs.extend.extended_recipe import LISTED
 from transferkit.runs.folder.verify import changed_files
 
 OVERRIDES = ["evaluation.resamples=20", "export.parity=4", "evaluation.grad_cam=0"]

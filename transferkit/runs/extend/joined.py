@@ -16,7 +16,7 @@ from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.recipe import Recipe
 from transferkit.training.images import Images
 
-__all__ = ["Less", "More", "images_of", "less", "more", "named_files"]
+__all__ = ["Less", "More", "images_of", "less", "more", "named_files", "together"]
 
 _MOST = 10  # faults that are shown
 
@@ -116,6 +116,29 @@ def more(old: Images, new: Images, recipe: Recipe) -> More:
         replace(row, split=split) if split != "all" else row for row, split in zip(rows, brought, strict=True)
     )
     return More(classes, replace(fresh, rows=rows), sum(there))
+
+
+def together(old: Images, new: Images, classes: tuple[str, ...]) -> Images:
+    """A run's images with new ones behind them.
+
+    Args:
+        old: of the run.
+        new: with labels in the order of ``classes``.
+        classes: of all, the run's first.
+    """
+    labels = old.labels
+    if old.multi_label:
+        grown = np.zeros((len(old), len(classes)), np.float32)
+        grown[:, : labels.shape[1]] = labels
+        labels = grown
+    return Images(
+        classes,
+        (*old.rows, *new.rows),
+        (*old.paths, *new.paths),
+        np.concatenate([labels, new.labels.astype(labels.dtype)]),
+        new.unreadable,
+        groups=(*old.groups, *(new.groups or tuple(row.sha256 for row in new.rows))),
+    )
 
 
 def less(images: Images, classes: Sequence[str], files: Collection[int], names: Collection[str] = ()) -> Less:

@@ -64,6 +64,14 @@ class KeptFeatures:
     groups: tuple[str, ...]
     exact: bool
 
+    def joined(self, new: KeptFeatures) -> KeptFeatures:
+        """These with those of new images behind them."""
+        views = self.views
+        if views is not None and new.views is not None:
+            views = np.concatenate([views, new.views], axis=1)
+        values, groups = np.concatenate([self.values, new.values]), (*self.groups, *new.groups)
+        return KeptFeatures(values, views, groups, self.exact and new.exact)
+
 
 def write_kept(folder: Path, fitted: Fitted) -> KeptFacts:
     """Keeps the features of a run's images in its folder, where the recipe and their size allow it.
