@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 
-def transferkit(*arguments, code: int = 0, cwd=None) -> subprocess.CompletedProcess:
+def transferkit(*arguments, code: int = 0, cwd=None, env=None) -> subprocess.CompletedProcess:
     done = subprocess.run(
         [sys.executable, "-m", "transferkit", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=cwd,
+        env=env,
         timeout=300,
     )
     assert done.returncode == code, done.stderr
@@ -27,8 +29,11 @@ def transferkit(*arguments, code: int = 0, cwd=None) -> subprocess.CompletedProc
 def made(shapes, tmp_path_factory):
     """A run made by the command, and what it said."""
     run = tmp_path_factory.mktemp("command") / "run"
+    temporary = tmp_path_factory.mktemp("temporary")
     arguments = ["--backbone", "embedded", "--data", shapes, "--run", run, "--set", "epochs=4", "--json"]
-    return run, transferkit("retrain", *arguments)
+    done = transferkit("retrain", *arguments, env=os.environ | {"TMPDIR": str(temporary)})
+    assert not list(temporary.iterdir()), "a retraining leaves nothing in the temporary folder"
+    return run, done
 
 
 def test_results_go_to_stdout_and_progress_in_plain_lines_to_stderr(made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -63,11 +64,12 @@ def predict_network(
         batches: ``() -> tf.data.Dataset`` of features.
         show: is told how many images are done.
     """
-    estimator = Estimator(make_model_fn(network))
     parts: list[np.ndarray] = []
     done = 0
-    for batch in estimator.predict(batches, yield_single_examples=False):
-        parts.append(real_rows(batch, np.asarray(batch["probabilities"])))
-        done += len(parts[-1])
-        show(done)
+    with tempfile.TemporaryDirectory(prefix="transferkit-evaluate-") as folder:  # else one stays
+        estimator = Estimator(make_model_fn(network), model_dir=folder)
+        for batch in estimator.predict(batches, yield_single_examples=False):
+            parts.append(real_rows(batch, np.asarray(batch["probabilities"])))
+            done += len(parts[-1])
+            show(done)
     return np.concatenate(parts)
