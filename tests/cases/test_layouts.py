@@ -170,6 +170,8 @@ REFUSED = {
     "masks beside images": ([*pictures("images", "annotations/trimaps")], "parts of one set"),
     "masks of classes": ([*both("images", "masks")], "parts of one set"),
     "folds": (both("train_1", "test_1", "train_2", "test_2"), "one folder a split"),
+    "the same classes in two renderings": (both("color", "grey"), "give one of them as the data"),
+    "numbered folds": (both("fold1", "fold2", "fold3"), "for example fold1"),
     "flat val in a folder": ([*both("train"), *pictures("val/images")], "val/images"),
     "one class in each": (pictures("train/a", "test/a"), "at least 2 class folders"),
     "arrays for pictures": ([*pictures("a", "b"), "c/0.npy", "c/1.npy"], "2 other files"),
@@ -213,6 +215,10 @@ def test_stated_classes_settle_what_a_folder_is(tmp_path):
     data = read_class_folder(root, known=("bus", "train"))
     assert data.classes == ("bus", "train")
     assert len(data) == 12
+    root = tree(tmp_path / "views", *pictures("cup/back", "cup/front", "jar/back", "jar/front"))
+    with pytest.raises(UserError, match=r"list them in data\.classes"):
+        read_class_folder(root)
+    assert read_class_folder(root, known=("cup", "jar")).classes == ("cup", "jar")
 
 
 def test_classes_that_differ_in_case_only_are_told(tmp_path):
@@ -233,9 +239,13 @@ def test_folders_within_class_folders_are_told(tmp_path):
     data = read_class_folder(tree(tmp_path / "1", *pictures("animals/cat", "animals/dog", "plants/oak")))
     assert data.classes == ("animals", "plants")
     assert any("animals/cat" in note for note in data.notes)
-    # The same classes in two renderings: nobody means colour and grey as classes.
-    data = read_class_folder(tree(tmp_path / "2", *both("color", "grey")))
-    assert any("if these are the classes" in note for note in data.notes)
+    # Two views of each of three classes, and photos by session.
+    views = [f"{name}/{view}" for name in ("cup", "jar", "mug") for view in ("front", "back")]
+    data = read_class_folder(tree(tmp_path / "2", *pictures(*views)))
+    assert data.classes == ("cup", "jar", "mug")
+    assert any("if the latter are the classes" in note for note in data.notes)
+    sessions = pictures("cat/s1", "cat/s2", "dog/s1", "dog/s2")
+    assert read_class_folder(tree(tmp_path / "4", *sessions)).classes == ("cat", "dog")
     # Photos that are sorted by day, in some classes.
     data = read_class_folder(tree(tmp_path / "3", *pictures("cat/monday", "dog")))
     assert data.classes == ("cat", "dog")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from transferkit.data.names import shown
-from transferkit.data.sources.split_words import split_names
+from transferkit.data.sources.split_words import are_numbered, split_names
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault
 
@@ -123,6 +123,25 @@ def _check_siblings(tree: Tree, folder: str, names: Sequence[str]) -> None:
         faults.append(fault(f"data: {shown(name)}", holds, "a class folder", hint))
     if faults and len(names) > 1:
         raise UserError(*faults)
+    inside = [name for name in names if not tree.entries(os.path.join(folder, name)).pictures]
+    below = [frozenset(tree.folders(os.path.join(folder, name))) for name in inside]
+    if len(names) == len(inside) and _are_copies(names, below):
+        both = f"{', '.join(_named(names))}, each with the folders {', '.join(_named(sorted(below[0])))}"
+        hint = f"give one of them as the data, for example {shown(names[0])}; {_LISTED}"
+        raise UserError(fault("data", both, "a folder a class", hint))
+
+
+def _are_copies(names: Sequence[str], below: Sequence[frozenset[str]]) -> bool:
+    """Whether folders hold the same classes over and over: ``color`` and ``grey``, ``fold1`` to ``fold5``.
+
+    Classes whose photos lie in the same folders (sessions ``s1``, ``s2``; ``front`` and ``back``) are more in
+    number than these folders, or these are numbered.
+    """
+    if len(names) < 2 or len(set(below)) > 1 or len(below[0]) < 2:
+        return False
+    if split_names(below[0]) or are_numbered(below[0]):
+        return False
+    return len(below[0]) >= len(names) or are_numbered(names)
 
 
 def _wraps_splits(tree: Tree, folder: str, here: Sequence[str], known: Collection[str]) -> bool:
@@ -221,7 +240,8 @@ def _notes(tree: Tree, folder: str, here: Sequence[str], words: dict[str, str]) 
         if len(same) > 1:
             notes.append(
                 f"{', '.join(map(shown, here[:3]))} are the classes, though all hold the folders "
-                f"{', '.join(map(shown, sorted(same)[:3]))}; if these are the classes, give one of the former"
+                f"{', '.join(map(shown, sorted(same)[:3]))}; if the latter are the classes, give one of the "
+                "former as the data"
             )
         else:
             notes.append(f"folders within class folders ({example}) are read as part of their class")

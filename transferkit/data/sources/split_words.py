@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-__all__ = ["is_neutral", "split_in_name", "split_names", "split_word", "splits_of_files"]
+__all__ = ["are_numbered", "is_neutral", "split_in_name", "split_names", "split_word", "splits_of_files"]
 
 _WORDS = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train", "trainingset": "train",
@@ -87,6 +87,18 @@ def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str
         if "train" in splits and len(splits) > 1:
             found.update(group)
     return _settled({name: found[name] for name in names if name in found})
+
+
+def are_numbered(names: Collection[str]) -> bool:
+    """Whether names differ in their numbers alone: ``fold1``, ``fold2``; ``2023``, ``2024``.
+
+    >>> are_numbered(["fold1", "fold2"]), are_numbered(["n02085620", "n02085782"]), are_numbered(["cat", "dog"])
+    (True, False, False)
+    """
+    tokens = [_tokens(name) for name in names]
+    words = {tuple(token for token in one if not token.isdigit()) for one in tokens}
+    identifiers = any(len(token) > 4 for one in tokens for token in one if token.isdigit())
+    return len(words) == 1 and all(any(map(str.isdigit, one)) for one in tokens) and not identifiers
 
 
 def is_neutral(name: str) -> bool:
