@@ -180,6 +180,55 @@ def test_split_words_in_any_case(folder):
 
 
 @pytest.mark.parametrize(
+    ("raw", "suffix"),
+    [
+        ("img/a.jpg,cat\nimg/b.jpg,dog\nimg/c.jpg,cat\n", ".csv"),
+        ("img/a.jpg cat\nimg/b.jpg dog\nimg/c.jpg cat\n\n", ".txt"),
+        ("img/c.jpg\tcat\nimg/a.jpg\tcat\nimg/b.jpg\tdog\n", ".tsv"),
+        ("cat,img/a.jpg\ndog,img/b.jpg\ncat,img/c.jpg\n", ".csv"),
+        ("0\tcat\timg/a.jpg\n1\tdog\timg/b.jpg\n2\tcat\timg/c.jpg\n", ".tsv"),
+    ],
+)
+def test_lists_without_a_header_are_read_where_they_are_certain(folder, raw, suffix):
+    found = read(folder, raw, suffix)
+    assert pairs(found) == EXPECTED
+    assert any("no header" in note for note in found.notes)
+
+
+def test_a_list_without_a_header_may_name_splits(folder):
+    found = read(folder, "TRAIN,img/a.jpg,cat\nTEST,img/b.jpg,dog\nUNASSIGNED,img/c.jpg,cat\n")
+    assert pairs(found) == EXPECTED
+    assert [item.split for item in found] == ["train", "test", None]
+
+
+def test_a_column_that_can_only_be_one_thing_needs_no_known_name(folder):
+    found = read(folder, table(header=("whatever", "kind"), rows=[*ROWS, ("pets/x1.png", "dog")]))
+    assert pairs(found)[:3] == EXPECTED
+    assert any("path = 'whatever', label = 'kind'" in note for note in found.notes)
+
+
+def test_splits_told_by_truth_values(folder):
+    rows = [(*row, truth) for row, truth in zip(ROWS, ("False", "True", "False"), strict=True)]
+    found = read(folder, table(header=("name", "label", "is_valid"), rows=rows))
+    assert [item.split for item in found] == ["train", "val", "train"]
+    assert pairs(found) == EXPECTED
+    rows = [(*row, truth) for row, truth in zip(ROWS, "101", strict=True)]
+    found = read(folder, table(header=("path", "label", "is_train"), rows=rows))
+    assert [item.split for item in found] == ["train", "test", "train"]
+
+
+def test_columns_that_are_not_read_are_told(folder):
+    rows = [(*row, "p1", "31") for row in ROWS]
+    found = read(folder, table(header=("path", "label", "patient", "age"), rows=rows))
+    assert any("not read: patient, age" in note for note in found.notes)
+    # A class called y beside x and z is one of them; one that no image has is told.
+    rows = [(path, *marks) for (path, _), marks in zip(ROWS, ("100", "010", "110"), strict=True)]
+    found = read(folder, table(header=("path", "x", "y", "z"), rows=rows))
+    assert found.classes == ("x", "y")
+    assert any("no image has z" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
     ("raw", "suffix", "says"),
     [
         ("path,label\nimg/a.jpg,cat\n./img/a.jpg,dog\nimg/b.jpg,dog\n", ".csv", "m.csv:3: .*dog here"),
@@ -194,12 +243,17 @@ def test_split_words_in_any_case(folder):
         ("path,label\na.jpg,ca\0t\nb.jpg,dog\n", ".csv", "m.csv:2: a zero byte"),
         ("path,label,label\na.jpg,cat,dog\n", ".csv", "a name of its own"),
         ("filename,file,label\na.jpg,b,cat\n", ".csv", "say which is the path: data.columns"),
-        ("a.jpg,cat\nb.jpg,dog\n", ".csv", "no header"),
-        ("TRAIN,gs://b/a.jpg,cat\nTEST,gs://b/b.jpg,dog\n", ".csv", "no header"),
+        ("a.jpg,cat,2\nb.jpg,dog,2\n", ".csv", "no header"),
+        ("a.jpg golden retriever\nb.jpg dog\n", ".txt", "no header"),
+        ("TRAIN,gs://b/a.jpg,cat,0.1,0.2\nTEST,gs://b/b.jpg,dog,0.1,0.3\n", ".csv", "no header"),
+        ("path,weight\na.jpg,0.31\nb.jpg,1.2\nc.jpg,0.4\n", ".csv", "which column is the label"),
+        ("path,label\na.jpg,0.31\nb.jpg,1.2\nc.jpg,0.4\n", ".csv", "divide their range into classes"),
+        ("path,label,is_train,is_test\na.jpg,cat,1,1\nb.jpg,dog,1,0\n", ".csv", "m.csv:2: .*one split"),
         ("emotion,pixels,Usage\n0,1 2,Training\n", ".csv", "which column is the path: --set 'data.columns="),
         ("path\na.jpg\nb.jpg\n", ".csv", "no labels in it"),
         ("path,label\n", ".csv", "no row below the header"),
         ("", ".csv", "the file is empty"),
+        (",,\n,,\n", ".csv", "all cells are empty"),
         ("", ".jsonl", "there are none"),
         ("[]", ".json", "there are none"),
         ('{"images": [{"id": 1}], "annotations": []}', ".json", "a JSON list of objects"),

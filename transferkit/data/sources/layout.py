@@ -123,10 +123,11 @@ def _check_siblings(tree: Tree, folder: str, names: Sequence[str]) -> None:
         faults.append(fault(f"data: {shown(name)}", holds, "a class folder", hint))
     if faults and len(names) > 1:
         raise UserError(*faults)
-    inside = [name for name in names if not tree.entries(os.path.join(folder, name)).pictures]
-    below = [frozenset(tree.folders(os.path.join(folder, name))) for name in inside]
-    if len(names) == len(inside) and _are_copies(names, below):
-        both = f"{', '.join(_named(names))}, each with the folders {', '.join(_named(sorted(below[0])))}"
+    if any(tree.entries(os.path.join(folder, name)).pictures for name in names):
+        return
+    inside = [frozenset(tree.folders(os.path.join(folder, name))) for name in names]
+    if _are_copies(names, inside):
+        both = f"{', '.join(_named(names))}, each with the folders {', '.join(_named(sorted(inside[0])))}"
         hint = f"give one of them as the data, for example {shown(names[0])}; {_LISTED}"
         raise UserError(fault("data", both, "a folder a class", hint))
 

@@ -92,8 +92,8 @@ def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str
 def are_numbered(names: Collection[str]) -> bool:
     """Whether names differ in their numbers alone: ``fold1``, ``fold2``; ``2023``, ``2024``.
 
-    >>> are_numbered(["fold1", "fold2"]), are_numbered(["n02085620", "n02085782"]), are_numbered(["cat", "dog"])
-    (True, False, False)
+    >>> are_numbered(["fold1", "fold2"]), are_numbered(["n02085620", "n02085782"])
+    (True, False)
     """
     tokens = [_tokens(name) for name in names]
     words = {tuple(token for token in one if not token.isdigit()) for one in tokens}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from transferkit.data.names import shown
 from transferkit.data.sources.manifest.table import Table
+from transferkit.data.sources.manifest.truth_splits import truth_columns, truth_splits
+from transferkit.data.sources.manifest.without_header import are_pictures
 from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["ROLES", "Columns", "find_columns", "known_columns"]
@@ -60,12 +63,15 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
         if role in said_roles or (role in ("label", "labels") and {"label", "labels"} & set(found)):
             continue
         numbers = [i for i in _candidates(table.columns, role) if i not in taken]
+        if role == "label" and [_plain(table.columns[i]) for i in numbers] == ["y"]:
+            # Beside columns x and z of 0 and 1 it is one of them.
+            numbers = [] if len(_mark_columns(table, found)) > 1 else numbers
         if len(numbers) > 1:
-            shown = ", ".join(table.columns[i] for i in numbers)
+            several = ", ".join(table.columns[i] for i in numbers)
             hint = f"say which is the {role}: data.columns = {{ {role} = {table.columns[numbers[0]]!r} }}"
             if len({table.columns[i] for i in numbers}) == 1:
                 hint = "each column needs a name of its own"
-            faults.append(fault(f"{name}:1", shown, f"one column for the {role}", hint.replace("'", '"')))
+            faults.append(fault(f"{name}:1", several, f"one column for the {role}", hint.replace("'", '"')))
         if numbers:
             found[role] = numbers[0]
             taken.add(numbers[0])
@@ -75,8 +81,13 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
         raise UserError(fault(f"{name}:1", ",".join(table.columns), expected))
     if faults:
         raise UserError(*faults)
+    _complete(table, found)
+    marks: list[int] = []
     if "path" in found and not {"label", "labels"} & set(found):
-        notes += _marks(table, name, found)
+        marks = _mark_columns(table, found)
+        notes += _marks(table, name, found, marks)
+    if "path" in found and "split" not in found:
+        notes += truth_splits(table, name, found)
     if "path" not in found or not ({"label", "labels", "marks"} & set(found)):
         raise UserError(_missing(table.columns, name, found))
     inferred = [
@@ -86,7 +97,29 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
     ]
     if inferred:
         notes.insert(0, f"{name}: columns {', '.join(inferred)}; data.columns names others")
+    read = {*found.values(), *marks, *truth_columns(table)}
+    unread = [one for i, one in enumerate(table.columns) if i not in read and _is_named(one)]
+    if unread:
+        more = ", …" if len(unread) > 5 else ""
+        notes.append(f"{name}: not read: {', '.join(map(shown, unread[:5]))}{more}")
     return found, notes
+
+
+def _complete(table: Table, found: Columns) -> None:
+    """Takes the one column that can only be the path, or the label, whatever it is called.
+
+    Labels come more than once: what differs in most rows is a caption, a mask or a number.
+    """
+    free = [i for i, one in enumerate(table.columns) if i not in found.values() and _is_named(one)]
+    if "path" not in found:
+        pictures = [i for i in free if are_pictures([cells[i] for _, cells in table.rows])]
+        if len(pictures) == 1:
+            found["path"] = pictures[0]
+            free.remove(pictures[0])
+    if set(found) == {"path"} and len(free) == 1:
+        labels = [str(cells[free[0]]).strip() for _, cells in table.rows]
+        if 2 * len(set(labels)) <= len(labels):
+            found["label"] = free[0]
 
 
 def known_columns(columns: Sequence[str], said: Mapping[str, str] | None = None) -> int:
@@ -127,15 +160,23 @@ def _candidates(columns: Sequence[str], role: str) -> list[int]:
     return []
 
 
-def _marks(table: Table, name: str, found: Columns) -> list[str]:
-    """Takes a column a class, of 0 (or -1) and 1, as labels; the table then has one column of lists more."""
-    others = [
-        i
-        for i, column in enumerate(table.columns)
-        if i not in found.values() and column and not column.startswith("Unnamed:")
-    ]
+def _is_named(column: str) -> bool:
+    return bool(column) and not column.startswith("Unnamed:")
+
+
+def _mark_columns(table: Table, found: Columns) -> list[int]:
+    """The columns of 0 (or -1) and 1, one a class, where all that have no role yet are such."""
+    taken = {*found.values(), *truth_columns(table)}
+    others = [i for i, column in enumerate(table.columns) if i not in taken and _is_named(column)]
     marks = [i for i in others if table.rows and all(_mark(cells[i]) is not None for _, cells in table.rows)]
     if len(marks) < 2 or len(marks) < len(others) or len({table.columns[i] for i in marks}) < len(marks):
+        return []
+    return marks
+
+
+def _marks(table: Table, name: str, found: Columns, marks: list[int]) -> list[str]:
+    """Takes these columns as labels; the table then has one column of lists more."""
+    if not marks:
         return []
     each = [[table.columns[i] for i in marks if _mark(cells[i])] for _, cells in table.rows]
     single = all(len(names) == 1 for names in each)
@@ -143,8 +184,12 @@ def _marks(table: Table, name: str, found: Columns) -> list[str]:
         cells.append(names[0] if single else names)
     found["label" if single else "labels"] = len(table.columns)
     table.columns.append("label" if single else "labels")
-    shown = ", ".join(table.columns[i] for i in marks[:5]) + (", …" if len(marks) > 5 else "")
-    return [f"{name}: {len(marks)} columns of 0 and 1 are read as labels ({shown})"]
+    first = ", ".join(table.columns[i] for i in marks[:5]) + (", …" if len(marks) > 5 else "")
+    nobody = sorted({table.columns[i] for i in marks} - {one for names in each for one in names})
+    return [
+        f"{name}: {len(marks)} columns of 0 and 1 are read as labels ({first})",
+        *([f"{name}: no image has {', '.join(map(shown, nobody[:5]))}: no class"] if nobody else []),
+    ]
 
 
 def _mark(cell: object) -> bool | None:
@@ -156,9 +201,7 @@ def _mark(cell: object) -> bool | None:
 
 def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
     expected = "the columns path and label (or labels), optionally split and group"
-    if len(columns) > 1 and any(
-        re.search(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", one, re.I) for one in columns
-    ):
+    if any(re.search(r"\.(jpe?g|png|gif|bmp|webp|tiff?)(\s|$)", one, re.I) for one in columns):
         hint: str | None = "the first line is no header: put one above it that names the columns"
     elif "path" in found and len(columns) == 1:
         hint = "there are no labels in it; transferkit predict takes images without labels"

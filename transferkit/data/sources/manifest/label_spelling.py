@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["MOST_CHARACTERS", "divide_labels", "is_gap", "label_of", "one_spelling"]
+__all__ = ["MOST_CHARACTERS", "are_measurements", "divide_labels", "is_gap", "label_of", "one_spelling"]
 
 MOST_CHARACTERS = 1000
 # What programs write where there is no value. NA and None may be classes; these are not.
@@ -21,6 +21,20 @@ _SEPARATORS = {";": "semicolons", ",": "commas", " ": "spaces"}
 def is_gap(text: str) -> bool:
     """Whether a cell says that there is no value."""
     return text.casefold() in _GAPS
+
+
+def are_measurements(labels: Iterable[str]) -> bool:
+    """Whether labels, one a row, are numbers of which most differ and some are no whole ones.
+
+    >>> are_measurements(["0.31", "1.77", "0.4"]), are_measurements(["0.0", "0.5", "0.0", "0.5"])
+    (True, False)
+    """
+    given = list(labels)
+    try:
+        whole = [float(one).is_integer() for one in given]
+    except (ValueError, OverflowError):
+        return False
+    return not all(whole) and len(set(given)) > max(2, len(given) / 2)
 
 
 def label_of(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from transferkit.data.sources.manifest.find_columns import Columns, find_columns
 from transferkit.data.sources.manifest.find_files import Places, find_files
 from transferkit.data.sources.manifest.label_spelling import (
     MOST_CHARACTERS,
+    are_measurements,
     divide_labels,
     is_gap,
     label_of,
@@ -88,6 +89,10 @@ def read_manifest(
     classes = class_order(label for row in rows for label in row.labels)
     if wrong := class_name_faults(classes):
         raise UserError(*wrong)
+    if not several and are_measurements(row.labels[0] for row in rows):
+        hint = "they are measured: divide their range into classes, for example low and high"
+        first = ", ".join(dict.fromkeys(row.labels[0] for row in rows[:4]))
+        raise UserError(fault(f"{path.name}: label", first, "names of classes", hint))
     if len(classes) < (1 if several else minimum_classes):
         alone = None
         if not several and len(classes) == 1:

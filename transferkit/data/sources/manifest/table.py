@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from transferkit.data.sources.manifest.without_header import columns_of_list
 from transferkit.errors import UserError, fault
 
 __all__ = ["Table", "read_table"]
@@ -71,11 +72,21 @@ def _read_csv(text: str, name: str, suffix: str, known: Callable[[Sequence[str]]
         text, skipped = "".join(text.splitlines(keepends=True)[above:]), skipped + above
         delimiter = _delimiter(text, suffix, known)
         notes.append(f"{name}: {above} line(s) above the header are left out")
-    rows = _cells(text, name, delimiter, skipped)
-    header = [cell.strip() for cell in next(rows)[1]]
+    lines = [
+        (line, cells) for line, cells in _cells(text, name, delimiter, skipped) if any(map(str.strip, cells))
+    ]
+    if not lines:
+        raise UserError(fault(name, None, "a header with the columns path and label", "all cells are empty"))
+    listed = None if known(lines[0][1]) else columns_of_list([cells for _, cells in lines])
+    if listed is not None:
+        header, found = listed
+        named = ", ".join(one for one in header if one)
+        notes.append(f"{name}: no header: its columns are taken for {named}")
+        return Table(header, [(line, list(row)) for (line, _), row in zip(lines, found, strict=True)], notes)
+    header = [cell.strip() for cell in lines[0][1]]
     while header and not header[-1]:
         header.pop()
-    body = [(line, cells) for line, cells in rows if any(cell.strip() for cell in cells)]
+    body = lines[1:]
     usual = "\t" if suffix in (".tsv", ".tab") else ","
     if delimiter != usual and len(header) > 1:
         notes.append(f"{name}: divided by {_WORDS.get(delimiter, repr(delimiter))}")
