@@ -85,3 +85,16 @@ def test_a_retraining_reads_them_and_the_splits_of_an_earlier_run_still_fit(nois
     assert len(edited) == len(plain) - 1
     assert any("1 photo(s) dropped, 1 relabelled" in note for note in edited.notes)
     assert {row.split for row in edited.rows} == {row.split for row in plain.rows}
+
+
+def test_half_a_line_of_a_killed_process_makes_way_for_the_next(tmp_path):
+    """The lines after it would be lost with it: a file is read to its first fault."""
+    file = tmp_path / "edits.jsonl"
+    append_edit(file, Edit("drop", HASHES[0]))
+    with open(file, "ab") as opened:
+        opened.write(b'{"sha256": "ab')
+    append_edit(file, Edit("keep", HASHES[1]))
+    assert [one.action for one in read_edits(file)] == ["drop", "keep"]
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().rstrip(b"\n").replace(b"\n", b"\r\n"))  # an editor
+    append_edit(file, Edit("undo"))
+    assert [one.action for one in read_edits(file)] == ["drop", "keep", "undo"]

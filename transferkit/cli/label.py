@@ -57,8 +57,10 @@ def next_(
             faults.append(fault(option, place, "a file in a folder that exists"))
     if faults:
         raise UserError(*faults)
-    from transferkit.runs.features.label_next import label_next
+    from transferkit.runs.features.label_next import check_csv, label_next
 
+    if to:
+        check_csv(to)
     found = label_next(run, data, count=count, quiet=quiet, allow_code=allow_code)
     written = [found.write_csv(to)] if to else []
     written += [found.write_page(html)] if html else []

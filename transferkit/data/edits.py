@@ -46,10 +46,16 @@ class Edit:
 
 
 def append_edit(path: Path, edit: Edit) -> None:
-    """Adds a line, and has it on disk before it returns."""
-    line = json.dumps({key: value for key, value in asdict(edit).items() if value}, ensure_ascii=False)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    """Adds a line, and has it on disk before it returns. Half a line that a killed process left makes way."""
+    line = json.dumps({key: value for key, value in asdict(edit).items() if value}) + "\n"
+    with open(path, "a+b") as file:
+        file.seek(0)
+        last = file.read().rpartition(b"\n")[2]
+        if last and _is_whole(last):
+            line = "\n" + line
+        elif last:
+            file.truncate(file.tell() - len(last))
+        file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -65,7 +71,7 @@ def read_edits(path: str | os.PathLike[str]) -> list[Edit]:
             left half is passed over.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         hint = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UserError(fault("data.edits", str(path), "a file of edits", hint)) from None
@@ -152,6 +158,14 @@ def apply_to_ledger(ledger: Ledger, edits: Mapping[str, Edit]) -> Ledger:
         for row in ledger.rows
     ]
     return Ledger(tuple(rows), False)
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        _edit(json.loads(line))
+    except (ValueError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def _edit(read: Any) -> Edit:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; ``path`` is as it was.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        # A device or a pipe, such as /dev/stdout, stays what it is.
+        with tempfile.TemporaryDirectory(prefix="transferkit-") as folder:
+            beside = Path(folder) / "file"
+            yield beside
+            with open(beside, "rb") as file, open(path, "wb") as device:
+                shutil.copyfileobj(file, device)
+        return
     beside = path.with_name(f".{path.name}.writing")
     try:
         yield beside

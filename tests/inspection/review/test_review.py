@@ -7,13 +7,19 @@ import json
 import shutil
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from transferkit.data.edits import read_edits, standing
+from transferkit.data.edits import Edit, append_edit, read_edits, standing
+from transferkit.data.hashing import hash_file
+from transferkit.data.splits.ledger import Ledger, Row
+from transferkit.errors import UserError
+from transferkit.inspection.review import queue
 from transferkit.inspection.review.queue import ToReview
 from transferkit.inspection.review.server import ReviewServer
+from transferkit.recipe import Recipe
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_the_page_and_the_photos_are_served_with_nothing_else_allowed(server):
 @pytest.mark.parametrize(
     "path",
     ["/photo/3", "/photo/-1", "/photo/../../etc/passwd", "/photo/%2e%2e%2fedits.jsonl", "/photo/%C2%B2",
-     "/edits.jsonl", "//etc/passwd", "/photo/0/../1", "/photo/99999999999999999999"],
+     "/edits.jsonl", "//etc/passwd", "//[", "/photo/0/../1", "/photo/99999999999999999999"],
 )  # fmt: skip
 def test_no_path_leads_to_another_file(server, path):
     status, content, _ = ask(server, "GET", f"{path}?token={server.token}")
@@ -133,3 +139,43 @@ def test_keys_in_a_browser_decide(server, tmp_path, monkeypatch):
     # The third photo is open again and was gone back from.
     assert "2 of 3, 2 decided" in done.stdout
     assert "relabelled tulips" in done.stdout
+
+
+def test_a_body_of_brackets_is_refused_and_two_windows_see_each_other_s_decisions(server, capfd):
+    own = {"Content-Type": "application/json", "X-Review-Token": server.token}
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", "/decide", b"[" * 9_999, own)
+    assert connection.getresponse().status == 400
+    connection.close()
+    append_edit(server.edits, Edit("drop", server.photos[1].sha256))
+    status, read = decide(server, {"action": "keep", "photo": 0})
+    assert (status, set(read["decided"])) == (200, {"0", "1"})
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_another_picture_of_a_name_is_not_judged_for_the_run_s_own(tmp_path, monkeypatch):
+    """The decision would be kept under the hash of a photo that nobody looked at."""
+    names = [f"roses/{number}.png" for number in range(3)]
+    (tmp_path / "roses").mkdir()
+    for number, name in enumerate(names):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name)
+    rows = tuple(Row(hash_file(tmp_path / name), name, '["roses"]', "train") for name in names)
+    Ledger(rows, True).write(tmp_path / "split.csv")
+    (tmp_path / "predictions.csv").write_text("")
+    monkeypatch.setattr(queue, "read_predictions", lambda *_: None)
+
+    class Made:
+        path, classes = tmp_path, ("roses", "tulips")
+        recipe = Recipe.model_validate({"data": {"path": str(tmp_path)}})
+
+        def mistakes(self, most):
+            return [SimpleNamespace(name=name, predicted="tulips", probability=0.9) for name in names]
+
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / names[0])
+    (tmp_path / names[1]).unlink()
+    said = []
+    assert [one.name for one in queue.review_queue(Made(), say=said.append)] == [names[2]]
+    assert len(said) == 2
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / names[2])
+    with pytest.raises(UserError, match="other pictures"):
+        queue.review_queue(Made())

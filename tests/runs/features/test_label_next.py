@@ -13,6 +13,7 @@ from PIL import Image
 import transferkit
 from transferkit.cli import main
 from transferkit.errors import UserError
+from transferkit.runs.features.label_next import LabelNext, ToLabel
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,20 @@ def test_nothing_to_choose_from_is_said(run, photos, capsys):
         main(["label", "next", str(run.path), "--csv", "/nowhere/at/all.csv"])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_labels_that_were_filled_in_are_not_written_over(run, unlabelled, tmp_path, capsys, sign):
+    to = tmp_path / "next.csv"
+    to.write_text(sign.join(["path", "label", "guess"]) + "\n" + sign.join(["a.png", "dark", "grey"]) + "\n")
+    before = to.read_bytes()
+    with pytest.raises(SystemExit):
+        main(["label", "next", str(run.path), "--data", str(unlabelled), "--csv", str(to)])
+    assert "1 are in it" in capsys.readouterr().err
+    assert to.read_bytes() == before
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_it_is_shown(tmp_path):
+    one = ToLabel("/photos/caf\udce9.png", (("dark", 0.5),), 1.0, 1.0)
+    to = LabelNext((one,), 1).write_csv(tmp_path / "next.csv")
+    assert "caf\\xe9.png" in to.read_text("utf-8")

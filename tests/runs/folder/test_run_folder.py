@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import pytest
 
 from transferkit.errors import UserError
@@ -64,3 +67,23 @@ def test_a_file_written_whole_leaves_nothing_beside_it(tmp_path):
     write_whole(tmp_path / "a.json", "1")
     write_whole(tmp_path / "a.json", "2")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.json", "2")]
+
+
+def test_a_run_within_a_run_is_refused(tmp_path):
+    """The outer one would no longer be what was written."""
+    (finished(tmp_path / "run") / "recipe.toml").write_text("")
+    with pytest.raises(UserError, match="outside of the run"):
+        RunFolder(tmp_path / "run" / "better" / "run").check(overwrite=False, resume=False)
+
+
+def test_a_device_stays_one_when_it_is_written_to(tmp_path):
+    """`--csv /dev/stdout` would put a file in its place, for whoever may."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_whole(pipe, "hello")
+    reader.join(10)
+    assert read == ["hello"]
+    assert pipe.is_fifo()

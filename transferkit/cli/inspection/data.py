@@ -9,7 +9,7 @@ import click
 
 from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, data_option, json_option, quiet_option, set_option, table
-from transferkit.errors import GateError
+from transferkit.errors import GateError, one_line
 
 if TYPE_CHECKING:
     from transferkit.data.check import CheckResult
@@ -176,9 +176,9 @@ def review(run: str, data: str | None, edits: str, port: int, most: int) -> None
     if file.is_dir() or not file.absolute().parent.is_dir():
         raise UserError(fault("--edits", edits, "a file in a folder that exists"))
     opened = Run(run)
-    photos = review_queue(opened, data, most)
+    photos = review_queue(opened, data, most, lambda line: click.echo(one_line(line), err=True))
     try:
-        server = ReviewServer(opened.path.name, photos, opened.classes, file, port)
+        server = ReviewServer(opened.path.absolute().name, photos, opened.classes, file, port)
     except OSError as error:
         raise UserError(fault("--port", port, "a free port", error.strerror or str(error))) from None
     click.echo(f"{len(photos)} photos to review; open {server.url}\nEnd with Ctrl+C; decisions: {edits}")

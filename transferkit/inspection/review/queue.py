@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.data.check.label_errors import cross_validated_probabilities, suspects
+from transferkit.data.hashing import hash_file
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
@@ -42,13 +44,19 @@ class ToReview:
     reason: str
 
 
-def review_queue(run: Run, data: str | os.PathLike[str] | None = None, most: int = 200) -> list[ToReview]:
+def review_queue(
+    run: Run,
+    data: str | os.PathLike[str] | None = None,
+    most: int = 200,
+    say: Callable[[str], None] | None = None,
+) -> list[ToReview]:
     """Photos whose labels look wrong, then the worst mistakes, then the most doubtful, each once.
 
     Args:
         run: a finished run.
         data: where its photos lie now, if they moved.
         most: of each kind.
+        say: told what is left out.
 
     Raises:
         UserError: none of the photos is there.
@@ -58,11 +66,19 @@ def review_queue(run: Run, data: str | os.PathLike[str] | None = None, most: int
     root = photos_root(recipe)
     rows = {row.name: row for row in ledger.rows}
     found: dict[str, ToReview] = {}
+    absent: set[str] = set()
+    others: set[str] = set()
 
     def add(name: str, guess: str, reason: str) -> None:
         row = rows.get(name)
-        if row is not None and (root / name).is_file():
-            found.setdefault(row.sha256, ToReview(row.sha256, name, root / name, row.label, guess, reason))
+        if row is None or row.sha256 in found or name in absent or name in others:
+            return
+        # A decision counts for the content that the run had, whatever file has its name now.
+        content = hash_file(root / name)
+        if content == row.sha256:
+            found[row.sha256] = ToReview(row.sha256, name, root / name, row.label, guess, reason)
+        else:
+            (absent if content is None else others).add(name)
 
     for name, guess, margin in _wrong_labels(run, ledger)[:most]:
         add(name, guess, f"looks like {guess}: the other photos say so by a margin of {margin:.2f}")
@@ -75,9 +91,14 @@ def review_queue(run: Run, data: str | os.PathLike[str] | None = None, most: int
             order = np.argsort(-given.probabilities[index], kind="stable")[:2]
             first, second = (run.classes[number] for number in order)
             add(given.paths[index], "", f"the model doubts between {first} and {second}")
-    if not found and not any((root / name).is_file() for name in list(rows)[:50]):
+    if not found and (absent or others):
         hint = "name the folder where they lie now with --data DIR"
+        if others:
+            hint = f"files of their names hold other pictures, such as {min(others)}; {hint}"
         raise UserError(fault("data", str(recipe.data.path), "the run's photos", hint))
+    for names, what in ((absent, "not there"), (others, "another picture now than the run had")):
+        if names and say is not None:
+            say(f"{len(names)} of them left out, as the file is {what}: such as {min(names)}")
     return list(found.values())
 
 

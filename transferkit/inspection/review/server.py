@@ -15,7 +15,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from transferkit.data.edits import Edit, append_edit, read_edits, standing
 from transferkit.errors import UserError
@@ -96,6 +96,8 @@ class ReviewServer:
             raise ValueError("expected an object")
         action = read.get("action")
         with self._lock:
+            # Another window, or a person, may have added lines.
+            self._made = read_edits(self.edits) if self.edits.exists() else []
             if action == "undo":
                 if not any(one.action != "undo" for one in self._made) or not standing(self._made):
                     raise ValueError("nothing is left to take back")
@@ -146,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
+        parts = self._place()
         given = parse_qs(parts.query).get("token", [""])[0]
         if not self._is_ours(given):
             return
@@ -163,17 +165,25 @@ class _Handler(BaseHTTPRequestHandler):
             return
         length = self.headers.get("Content-Length", "")
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
-        if urlsplit(self.path).path != "/decide" or kind != "application/json":
+        if self._place().path != "/decide" or kind != "application/json":
             self._refuse(404, "expected JSON to /decide")
         elif not length.isdecimal() or int(length) > _MOST_BODY:
             self._refuse(413, "expected a short body")
         else:
             try:
                 answer = self.review.decide(json.loads(self.rfile.read(int(length))))
+            except RecursionError:
+                self._refuse(400, "expected an object")
             except (ValueError, UserError, OSError) as error:
                 self._refuse(400, str(error))
             else:
                 self._send(200, "application/json", json.dumps(answer).encode())
+
+    def _place(self) -> SplitResult:
+        try:
+            return urlsplit(self.path)
+        except ValueError:  # such as half an address of IPv6
+            return SplitResult("", "", "", "", "")
 
     def _is_ours(self, token: str) -> bool:
         """Whether a request is for this address, with its token; answers those that are not."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from transferkit.runs.finished.run import Run
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 
-__all__ = ["LabelNext", "ToLabel", "label_next"]
+__all__ = ["LabelNext", "ToLabel", "check_csv", "label_next"]
 
 _NAMED = 2  # likeliest classes that are named of each
 
@@ -77,7 +79,7 @@ class LabelNext:
                 (guess, sure), *others = one.guesses
                 second = others[0][0] if others else ""
                 figures = [f"{sure:.4f}", second, f"{one.doubt:.4f}", f"{one.distance:.4f}"]
-                writer.writerow([os.path.abspath(one.path), "", guess, *figures])
+                writer.writerow([shown(os.path.abspath(one.path)), "", guess, *figures])
         return place
 
     def write_page(self, path: str | os.PathLike[str]) -> Path:
@@ -85,6 +87,28 @@ class LabelNext:
         from transferkit.report.label_page import write_label_page
 
         return write_label_page(self.photos, self.asked, Path(path))
+
+
+def check_csv(path: str | os.PathLike[str]) -> None:
+    """Refuses to write over labels that a person filled in.
+
+    Raises:
+        UserError: the file is a table with a label in it.
+    """
+    try:
+        text = Path(path).read_text("utf-8-sig", errors="replace")
+        # A spreadsheet may have saved it with another sign between the cells.
+        sign = max(",;\t", key=text.partition("\n")[0].count)
+        header, *rows = csv.reader(io.StringIO(text), delimiter=sign)
+    except (OSError, ValueError, csv.Error):
+        return
+    place = header.index("label") if "label" in header else len(header)
+    filled = sum(1 for row in rows if len(row) > place and row[place].strip())
+    if filled:
+        hint = "extend the run with them first, or name another file"
+        raise UserError(
+            fault("--csv", os.fspath(path), "a file without labels", f"{filled} are in it; {hint}")
+        )
 
 
 def label_next(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENDINGS", "check_table", "write_table"]
 
+_COLUMNS = ("path", "label", "split", "sha256")
 ENDINGS = (".parquet", ".npz", ".npy", ".tsv")
 
 
@@ -40,6 +41,10 @@ def check_table(to: Path) -> None:
         faults.append(fault("--to", str(to), "a file in a folder that exists"))
     elif not os.access(to.parent, os.W_OK):
         faults.append(fault("--to", str(to), "a folder that can be written in"))
+    beside = to.with_suffix(".csv")
+    if to.suffix.lower() == ".npy" and beside.exists() and not _is_rows(beside):
+        hint = f"the rows would go to {beside.name}, which holds something else"
+        faults.append(fault("--to", str(to), "another name", hint))
     if faults:
         raise UserError(*faults)
 
@@ -72,6 +77,15 @@ def write_table(embedding: Embedding, to: Path) -> tuple[Path, ...]:
         else:
             _write_parquet(embedding, file)
     return (to,)
+
+
+def _is_rows(file: Path) -> bool:
+    """Whether a file is what :func:`write_table` wrote beside numbers."""
+    try:
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return text.readline().strip() == ",".join(_COLUMNS)
+    except OSError:
+        return False
 
 
 def _write_parquet(embedding: Embedding, file: Path) -> None:

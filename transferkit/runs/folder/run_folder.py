@@ -57,9 +57,10 @@ class RunFolder:
             try:
                 lock = self.path.parent / f".{self.path.name}.lock"
                 held, holder = stack.enter_context(alone(lock))
-            except OSError:
+            except OSError as error:
                 self._check_writable()
-                raise
+                hint = error.strerror or str(error)
+                raise UserError(fault("run", str(self.path), "a place that can be written", hint)) from None
             if not held:
                 what = f"process {holder}" if holder else "another process"
                 expected = "a place that no other process is working on"
@@ -83,6 +84,10 @@ class RunFolder:
         if shown(place) != place:
             # TensorFlow's files and the run's own name it in UTF-8.
             raise UserError(fault(f"run: {shown(place)}", None, "a path in UTF-8", "choose another --run"))
+        whole = next((one for one in Path(place).parents if _is_run(one)), None)
+        if whole is not None:
+            hint = "a run holds what was written with it and nothing else: choose another --run"
+            raise UserError(fault("run", str(self.path), f"a place outside of the run {whole}", hint))
         if self.path.exists() and not overwrite and not (resume and self.interrupted):
             hint = "choose another --run, or replace it with --overwrite"
             if self.path.is_dir() and not (self.path / "metrics.json").exists():
@@ -137,3 +142,7 @@ class RunFolder:
             raise UserError(
                 fault("run", str(self.path), "a place that can be written", f"{parent} cannot be")
             )
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "metrics.json").is_file() and (folder / "recipe.toml").is_file()
