@@ -109,6 +109,24 @@ def test_an_unknown_name_is_refused():
     assert set(STRATEGIES) == {"auto", "cpu", "gpu", "mirrored", "multi_worker", "tpu"}
 
 
+def test_central_storage_of_one_machine_trains_and_parameter_servers_are_refused(tf1_model, train_input):
+    central = tf.distribute.experimental.CentralStorageStrategy()
+    both = RunConfig(tf_random_seed=1, train_distribute=central, eval_distribute=central)
+    losses = []
+    for config in (both, RunConfig(tf_random_seed=1)):
+        estimator = Estimator(tf1_model, config=config, params={}).train(train_input, steps=2)
+        losses.append(estimator.evaluate(train_input, steps=1)["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": ["localhost:1"], "ps": ["localhost:2"]}),
+        task_type="worker",
+        task_id=0,
+    )
+    servers = tf.compat.v1.distribute.experimental.ParameterServerStrategy(resolver)
+    with pytest.raises(ValueError, match="parameter servers are not supported"):
+        strategy_of(servers)
+
+
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="this machine has a GPU")
 def test_missing_devices_are_named():
     with pytest.raises(ValueError, match="no GPU"):

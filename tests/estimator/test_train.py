@@ -54,6 +54,28 @@ def test_impossible_numbers_of_steps_are_refused(tf1_model, train_input, given):
         Estimator(tf1_model, params={}).train(train_input, **given)
 
 
+def test_variables_made_beside_the_graph_are_named_by_its_scopes(train_input, tmp_path):
+    """As the older Keras makes its rates and slots: by init_scope, some of them in a graph of its own."""
+    other = tf.__internal__.FuncGraph("other")
+
+    def model_fn(features, labels, mode):
+        with tf.name_scope("outer"), tf.name_scope("SGD"), tf.init_scope():
+            rate = tf.Variable(0.1, name="rate")
+            again = tf.Variable(0.2, name="rate")
+        with tf.name_scope("outer"), other.as_default(), tf.name_scope("layer"), tf.init_scope():
+            kernel = tf.Variable(1.0, name="kernel")
+        loss = tf.reduce_sum(features["x"]) * kernel * rate * again
+        return EstimatorSpec(mode, loss=loss, train_op=kernel.assign_add(1.0))
+
+    estimator = Estimator(model_fn, str(tmp_path)).train(train_input, steps=1)
+    assert estimator.get_variable_names() == [
+        "global_step",
+        "outer/SGD/rate",
+        "outer/SGD/rate_1",
+        "outer_1/layer/kernel",
+    ]
+
+
 def test_tf1_variables_are_named_as_in_the_model_fn(tf1_model, train_input, tmp_path):
     estimator = Estimator(tf1_model, str(tmp_path), params={})
     estimator.train(train_input, steps=1)

@@ -58,7 +58,8 @@ What has no meaning without a session:
   (asked once a call) count. A ``saver`` fills the variables that it names for an evaluation, a prediction or
   an export; in training, it says how many checkpoints stay, and these hold all variables.
 * ``SyncReplicasOptimizer`` is the optimizer inside, on one worker; for more it raises.
-* Parameter servers are not supported; ``train_and_evaluate`` refuses a ``ps`` task.
+* Parameter servers are not supported (``CentralStorageStrategy`` is, on one machine);
+  ``train_and_evaluate`` refuses a ``ps`` task.
 * The coordinator given to ``after_create_session`` coordinates no threads.
 
 Under a distribution strategy a batch of ``input_fn`` is one replica's batch, as it was; the loss that is

@@ -29,8 +29,7 @@ def strategy_of(given: Any, config: Any = None) -> tf.distribute.Strategy | None
     if given is None:
         return None
     if isinstance(given, (tf.distribute.Strategy, tf.compat.v1.distribute.Strategy)):
-        kind = type(given.extended).__name__
-        if "ParameterServer" in kind or "CentralStorage" in kind:
+        if "ParameterServer" in type(given).__name__:
             hint = "parameter servers are not supported; use MirroredStrategy or MultiWorkerMirroredStrategy"
             raise ValueError(fault("train_distribute", type(given).__name__, None, hint))
         return given

@@ -72,6 +72,27 @@ def of_optimizers(folder):
     return found
 
 
+class ByHand(tf.keras.optimizers.legacy.SGD):
+    """An optimizer whose own step is overridden."""
+
+    def get_updates(self, loss, params):
+        gradients = tf.gradients(loss, params)
+        moved = [one.assign_sub(0.2 * g) for one, g in zip(params, gradients, strict=True)]
+        return [tf.group(*moved, self.iterations.assign_add(1))]
+
+
+def of_overridden_steps(folder):
+    """The weight after two steps of rate 0.2; the names in the checkpoint of an optimizer with slots."""
+    given = tke.LinearRegressor(COLUMNS, folder + "-hand", optimizer=ByHand(0.1)).train(data, steps=2)
+    slots = tf.keras.optimizers.legacy.SGD(0.1, momentum=0.9)
+    names = tke.LinearRegressor(COLUMNS, folder + "-slots", optimizer=slots).train(data, steps=1)
+    first = [name for name in names.get_variable_names() if name.startswith("training/")]
+    own = tf.compat.v1.train.GradientDescentOptimizer(0.2)
+    plain = tke.LinearRegressor(COLUMNS, folder + "-plain", optimizer=own).train(data, steps=2)
+    weight = "linear/linear_model/x/weights"
+    return [float(one.get_variable_value(weight)[0, 0]) for one in (given, plain)], first
+
+
 class Coded(tf.keras.Model):
     """A model of code alone, built by its first call."""
 
@@ -98,4 +119,5 @@ def of_code(folder):
 
 if __name__ == "__main__":
     where = sys.argv[1]
-    print(json.dumps([of_a_model(where), of_a_file(where), of_optimizers(where), of_code(where)]))
+    parts = (of_a_model, of_a_file, of_optimizers, of_code, of_overridden_steps)
+    print(json.dumps([part(where) for part in parts]))

@@ -19,7 +19,7 @@ def test_models_and_optimizers_of_the_older_keras(tmp_path):
     command = [sys.executable, "-W", "ignore", script, str(tmp_path / "model")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    model, of_file, optimizers, of_code = json.loads(done.stdout.splitlines()[-1])
+    model, of_file, optimizers, of_code, overridden = json.loads(done.stdout.splitlines()[-1])
     for name in ("loss", "mae"):
         alone, found = model[name]
         assert found == pytest.approx(alone, rel=1e-5)
@@ -32,3 +32,12 @@ def test_models_and_optimizers_of_the_older_keras(tmp_path):
     # With the kernel of ones the loss begins at the mean of x², 0.43.
     assert 0 < of_code[0] < 0.42
     assert of_code[1] == ["output_1"]
+    given, plain = overridden[0]
+    assert given == pytest.approx(plain, rel=1e-6)
+    assert overridden[1] == [
+        "training/SGD/decay",
+        "training/SGD/learning_rate",
+        "training/SGD/linear/linear_model/bias_weights/momentum",
+        "training/SGD/linear/linear_model/x/weights/momentum",
+        "training/SGD/momentum",
+    ]

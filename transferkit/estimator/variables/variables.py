@@ -94,12 +94,14 @@ class VariableStore:
 
     def _create(self, graph: TracedGraph, taken: Any, next_creator: Any, **kwargs: Any) -> Any:
         owner, of_metric = keras_owner()
-        if owner is not None or tf.executing_eagerly():
-            name = _scoped(graph, owner.path) if owner is not None else (kwargs.get("name") or "Variable")
-            name = _free(name.rstrip("/"), taken)
+        if owner is not None:
+            name = _free(_scoped(graph, owner.path).rstrip("/"), taken)
         else:
             with tf.name_scope(kwargs.get("name") or "Variable") as scope:
                 name = scope.rstrip("/")
+            if tf.executing_eagerly():
+                # Lifted out of the graph, as the older Keras does it: scopes are kept, but not numbered.
+                name = _free(_below(graph, name), taken)
             taken.add(name)
         collections_given = kwargs.get("collections")
         local = of_metric or bool(collections_given and _KEYS.LOCAL_VARIABLES in collections_given)
@@ -272,6 +274,12 @@ def _scoped(graph: TracedGraph, path: str) -> str:
     layer, _, _ = path.rpartition("/")
     scope = graph.get_name_scope()
     return scope[: len(scope) - len(layer)] + path if layer and f"/{scope}".endswith(f"/{layer}") else path
+
+
+def _below(graph: TracedGraph, name: str) -> str:
+    """``name`` below the scope of ``graph``, also where the older Keras builds in a graph of its own."""
+    scope = graph.get_name_scope()
+    return name if not scope or name.startswith(f"{scope}/") else f"{scope}/{name}"
 
 
 def _free(name: str, taken: set[str]) -> str:
