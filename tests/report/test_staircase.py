@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.report import ReportFacts, StepRow, write_report
+from transferkit.report import ChoiceFacts, ReportFacts, StepRow, write_report
 from transferkit.report.charts import staircase_chart
 
 STEPS = [
@@ -22,10 +22,14 @@ def test_it_draws_what_was_tried():
 
 
 def test_the_page_tells_every_step(tmp_path):
-    write_report(ReportFacts(title="run", steps=STEPS), tmp_path / "report.html")
+    write_report(
+        ReportFacts(title="run", choice=ChoiceFacts("kept beside the head: mirror images", STEPS)),
+        tmp_path / "report.html",
+    )
     page = (tmp_path / "report.html").read_text()
     assert all(one.name in page for one in STEPS)
     assert "there was no time for it" in page
+    assert "In short: kept beside the head: mirror images." in page
     assert "0.1000 ± 0.0100" in page
     write_report(ReportFacts(title="run"), tmp_path / "without.html")
     assert "How the run was chosen" not in (tmp_path / "without.html").read_text()

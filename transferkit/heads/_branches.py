@@ -59,6 +59,8 @@ class Found:
         losses: float64 ``[M]``, of the same images: the log loss, the mean over ways to leave it out.
         groups: int64 ``[M]``, of the same images: one number for those that are no independent draws.
         linear: the first two of the linear head on the last features, which others are compared with.
+        places: int64 ``[M]``: which of the training images they are.
+        counted: float64 ``[M]``: how much each counts in its loss.
     """
 
     design: tuple[Branch, ...]
@@ -68,6 +70,8 @@ class Found:
     losses: np.ndarray | None = None
     groups: np.ndarray | None = None
     linear: tuple[np.ndarray, np.ndarray] | None = None
+    places: np.ndarray | None = None
+    counted: np.ndarray | None = None
 
     @property
     def levels(self) -> tuple[str, ...]:

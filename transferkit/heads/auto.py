@@ -112,7 +112,7 @@ class Auto(ClosedForm):
         linear = tried[0].held
         return Found(
             design, weights, facts, rightly(held, task), losses_of(held, task), groups,
-            (rightly(linear, task), losses_of(linear, task)),
+            (rightly(linear, task), losses_of(linear, task)), some, task.targets.weights,
         )  # fmt: skip
 
     def _sets(self, features: np.ndarray, known: Known, some: np.ndarray) -> list[Features]:

@@ -358,10 +358,11 @@ class Best(Section):
     backbones: tuple[str, ...] = Field(
         (), description="those to choose from; by default all whose weights are on this machine"
     )
-    steps: tuple[Literal["backbones", "mirror", "join"], ...] = Field(
-        ("backbones", "mirror", "join"),
+    steps: tuple[Literal["backbones", "mirror", "views", "join", "finetune"], ...] = Field(
+        ("backbones", "mirror", "views", "join", "finetune"),
         description="what is tried after the head: other backbones, features averaged with those of the "
-        "mirror image, and a second backbone's features beside",
+        "mirror image, augmented copies of the training images, a second backbone's features beside, and "
+        "fine-tuning the last stages",
     )
 
     @field_validator("budget", mode="before")

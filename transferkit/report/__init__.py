@@ -7,6 +7,7 @@ from transferkit.report.advice import next_step
 from transferkit.report.facts import (
     ChangeFacts,
     ChangeRow,
+    ChoiceFacts,
     DataFacts,
     ExportFacts,
     HeadFacts,
@@ -27,6 +28,7 @@ __all__ = [
     "CardText",
     "ChangeFacts",
     "ChangeRow",
+    "ChoiceFacts",
     "DataFacts",
     "ExportFacts",
     "HeadFacts",

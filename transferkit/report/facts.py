@@ -16,6 +16,7 @@ from transferkit.report.feature_map import MapFacts
 __all__ = [
     "ChangeFacts",
     "ChangeRow",
+    "ChoiceFacts",
     "DataFacts",
     "ExportFacts",
     "HeadFacts",
@@ -139,6 +140,14 @@ class StepRow:
 
 
 @dataclass(frozen=True)
+class ChoiceFacts:
+    """A choice before the run: what came of it in a sentence, and its steps in their order."""
+
+    sentence: str
+    steps: Sequence[StepRow]
+
+
+@dataclass(frozen=True)
 class Stage:
     """How long one stage of the run took, and how many images (or steps) it handled, where that says much."""
 
@@ -214,7 +223,7 @@ class ReportFacts:
             shown are those of :func:`transferkit.report.worst_mistakes`.
         overlays_note: why there are none, in a sentence.
         data, plan, head, export: see there.
-        steps: of a choice before the run, in their order.
+        choice: what was chosen before the run, where something was.
         history: one mapping a logged point: ``step`` or ``epoch``, figures such as ``loss``, ``val_loss``,
             ``val_accuracy``, ``learning_rate``, and optionally ``phase`` (its name).
         temperature, abstention: what calibration found.
@@ -242,7 +251,7 @@ class ReportFacts:
     data: DataFacts | None = None
     plan: PlanFacts | None = None
     head: HeadFacts | None = None
-    steps: Sequence[StepRow] = ()
+    choice: ChoiceFacts | None = None
     history: Sequence[Mapping[str, Any]] = ()
     temperature: Temperature | None = None
     abstention: Abstention | None = None

@@ -76,7 +76,7 @@ def render_report(facts: ReportFacts) -> str:
         counts=_counts(facts.data) if facts.data else [],
         samples=_samples(facts.data) if facts.data else [],
         history=history_charts(facts.history),
-        steps=staircase_chart(facts.steps),
+        steps=staircase_chart(facts.choice.steps) if facts.choice else None,
         matrix=matrix(found.confusion, found.classes) if found and found.kind == "single" else None,
         partners=_partners(found) if found else {},
         areas=area_charts(found) if found else [],

@@ -106,6 +106,19 @@ class CutFeatures:
         ]
         return [_even(one, self._of_views(indices), labels) for one in singles]
 
+    def fitted_on(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
+        """As :meth:`in_order`, for a head that is found at once: each image as it is, then its views.
+
+        Answers are given of images as they are, which are therefore among them.
+        """
+        own = [self.in_order(indices, labels)]
+        return own if self.views is None else own + self.every_view(indices, labels)
+
+    @property
+    def fit_count(self) -> int:
+        """How often :meth:`fitted_on` has each image."""
+        return 1 if self.views is None else 1 + self.view_count
+
     def shuffled(
         self, indices: np.ndarray, labels: np.ndarray, division: Division, seed: int, epoch: int
     ) -> Any:

@@ -12,7 +12,7 @@ from transferkit.training.parts import Parts, features_of
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
 
-__all__ = ["fit_features"]
+__all__ = ["by_content", "fit_features"]
 
 _SCALE_SAMPLE = 10_000
 # What choosing a head may take, where the pass over the images took less.
@@ -45,8 +45,7 @@ def fit_features(
     if parts.devices.cluster is None:
         train = cut_features.kept_of(train)
     if network.head.closed_form:
-        # By content: folds and landmarks are drawn by place, and a file's name is no part of a head.
-        train = train[np.argsort(images.groups_of(train), kind="stable")]
+        train = by_content(images, train)
     labels = images.labels[train]
     some = train
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
@@ -64,7 +63,7 @@ def fit_features(
     if not network.head.closed_form:
         return None
     standardised = network.standardise(features).numpy()
-    count = cut_features.view_count
+    count = cut_features.fit_count
     known = Known(
         np.concatenate([images.groups_of(train)] * count),
         parts.levels,
@@ -86,10 +85,23 @@ def fit_features(
     return cut_features.narrow(parts.narrow(levels))
 
 
+def by_content(images: Images, train: np.ndarray) -> np.ndarray:
+    """Training images in the order in which a head at once is fitted on them, int64 ``[N]``.
+
+    Folds and landmarks are drawn by place, and a file's name is no part of a head.
+
+    Args:
+        images: of the run.
+        train: int64 ``[N]``, in any order.
+    """
+    result: np.ndarray = train[np.argsort(images.groups_of(train), kind="stable")]
+    return result
+
+
 def _adds_up(network: Network, cut_features: CutFeatures, images: int) -> bool:
     """Whether workers find the head from sums over the images of each."""
     spec = network.head.spec
-    enough = images * cut_features.view_count >= network.head.feature_width
+    enough = images * cut_features.fit_count >= network.head.feature_width
     return isinstance(spec, ClosedForm) and spec.adds_up and enough
 
 
@@ -101,24 +113,30 @@ def _own_features(
     own = np.flatnonzero(cut_features.mine[some])
     parts = [np.zeros((0, network.head.feature_width), np.float32)]
     if len(own):
-        every = cut_features.every_view(some[own], labels[own])
+        every = cut_features.fitted_on(some[own], labels[own])
         parts += [features_of(network, batches) for batches in every]
-    places = [own + view * len(some) for view in range(cut_features.view_count)]
+    places = [own + view * len(some) for view in range(cut_features.fit_count)]
     return np.concatenate(parts), Divided(np.concatenate(places), cluster.total)
 
 
 def _features_of_views(
     network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, parts: Parts
 ) -> list[np.ndarray]:
-    """Features float32 ``[len(some), D]`` of images, once for each view; where several workers have them, of
-    all of them on each."""
+    """Features float32 ``[len(some), D]`` of images, once for each view, and for a head at once as they
+    are; where several workers have them, of all of them on each."""
     cluster, mine = parts.devices.cluster, cut_features.mine
+    closed = network.head.closed_form
+    shown, count = (
+        (cut_features.fitted_on, cut_features.fit_count)
+        if closed
+        else (cut_features.every_view, cut_features.view_count)
+    )
     if cluster is None or mine is None:
-        return [features_of(network, batches) for batches in cut_features.every_view(some, labels)]
+        return [features_of(network, batches) for batches in shown(some, labels)]
     own = mine[some]
-    every = cut_features.every_view(some[own], labels[own]) if own.any() else []
+    every = shown(some[own], labels[own]) if own.any() else []
     views = []
-    for view in range(cut_features.view_count):
+    for view in range(count):
         features = np.zeros((len(some), parts.backbone.feature_width), np.float32)
         if every:
             features[own] = features_of(network, every[view])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from transferkit.backbones.weights import pretrained
 from transferkit.errors import UserError
 from transferkit.recipe import load
+from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best import choose_steps as module
+from transferkit.runs.best.fine_tune import Tuned, tuned_recipe
 from transferkit.runs.best.judge import Judged
 from transferkit.runs.best.staircase import Staircase
 from transferkit.training.progress import Progress
 
 COUNT = 400
+NAMES = tuple(f"{number:03d}.jpg" for number in range(COUNT))
 NOISE = np.random.default_rng(0).normal(size=(6, COUNT))
 
 
@@ -26,27 +31,40 @@ def judged(level, number=0, computed=0, seconds=0.0):
     facts = {"accuracy": right.mean(), "accuracy_low": 0.0, "accuracy_high": 1.0, "log_loss": level,
              "members": ["ridge regression, all"], "candidates": [candidate]}  # fmt: skip
     linear = (right, losses + 0.1)
-    return Judged(facts, right, losses, np.arange(COUNT), linear, seconds, computed, 1.0, 1.0, None, None)
+    groups = np.arange(COUNT)
+    return Judged(facts, right, losses, groups, linear, NAMES, np.ones(COUNT), seconds, computed, 1.0, 1.0,
+                  None, None)  # fmt: skip
+
+
+def tuned(before, level, number, seconds=1.0):
+    """A fold's answers with this log loss, rightly where the others were and in three more."""
+    chosen = np.arange(number, COUNT, 5)
+    right = before.right[chosen] > 0
+    right[-3:] = True
+    losses = level + 0.2 * NOISE[number, chosen]
+    return Tuned(tuple(NAMES[place] for place in chosen), right, losses, seconds)
 
 
 @pytest.fixture
 def choose(monkeypatch):
     monkeypatch.setattr(pretrained, "at_hand", lambda: ["embedded", "other", "third"])
 
-    def run(answers, **best):
+    def run(answers, folds=None, **best):
+        best = {"steps": ["backbones", "mirror", "join"], **best}
         asked = []
 
         def judge(recipe, images, progress, seconds):
             section = recipe.backbone
             asked.append((section.name, section.mirror, section.join))
-            answer = answers(*asked[-1])
+            answer = answers(*asked[-1]) if recipe.activations.views == 1 else answers("views", False, ())
             if isinstance(answer, Exception):
                 raise answer
             return answer
 
         monkeypatch.setattr(module, "judge", judge)
+        monkeypatch.setattr(module, "fine_tune", lambda *_: iter(folds or []))
         recipe = load("best", [("backbone.name", "embedded"), *((f"best.{k}", v) for k, v in best.items())])
-        return module.choose_steps(recipe, None, Progress(quiet=True)), asked
+        return module.choose_steps(recipe, range(COUNT), Progress(quiet=True)), asked
 
     return run
 
@@ -98,6 +116,70 @@ def test_copies_count_once(choose):
     assert step.gain == pytest.approx(0.05)
     assert step.error > 0.05
     assert not step.kept
+
+
+def test_views_are_judged_on_the_images_that_both_have(choose):
+    """A choice on views looks at fewer images; those are compared."""
+
+    def answers(name, mirror, join):
+        if name != "views":
+            return judged(0.4, 1)
+        made, some = judged(0.3, 2), slice(0, 100)
+        return dataclasses.replace(
+            made, right=np.ones(100), losses=made.losses[some], groups=np.arange(100), names=NAMES[some],
+            counted=np.ones(100),
+        )  # fmt: skip
+
+    found, _ = choose(answers, steps=["views"])
+    step = found.steps[-1]
+    assert step.name == "3 augmented views"
+    assert step.gain == pytest.approx(0.1 + 0.2 * (NOISE[1, :100] - NOISE[2, :100]).mean())
+    assert step.kept
+    assert found.values["activations.views"] == 3
+    assert "kept beside the head: 3 augmented views" in found.sentence
+
+
+def test_fine_tuning_that_pays_takes_the_place_of_the_rest(choose):
+    def answers(name, mirror, join):
+        return judged(0.3 if mirror else 0.4, 2)
+
+    folds = [tuned(judged(0.3), 0.2, number) for number in range(5)]
+    found, _ = choose(answers, folds, steps=["mirror", "finetune"])
+    step = found.steps[-1]
+    assert step.name == "fine-tuning embedded"
+    assert step.kept
+    assert step.gain == pytest.approx(0.1, abs=0.02)
+    # It trains stages, which mirrored features do not let.
+    assert "backbone.mirror" not in found.values
+    made = trial_recipe(load("best", [("backbone.name", "embedded")]), list(found.values.items()))
+    assert made.resolved_phases[0].freeze == "all"
+    assert made.resolved_phases[1].freeze.fraction == 0.7
+    assert made.head.kind == "linear"
+    assert made.evaluation.calibrate
+
+
+def test_fine_tuning_that_does_not_pay_ends_after_one_fold(choose):
+    taken = []
+
+    def folds():
+        for number in range(5):
+            taken.append(number)
+            yield tuned(judged(0.4), 0.6, number)
+
+    found, _ = choose(lambda *_: judged(0.4, 1), folds(), steps=["finetune"])
+    assert taken == [0]
+    assert not found.steps[-1].kept
+    assert found.values == {}
+    assert found.sentence == (
+        "nothing that was tried after the head pays: the model is the one of --recipe auto on embedded"
+    )
+
+
+def test_several_labels_are_fine_tuned_as_such():
+    recipe = load("best", [("backbone.name", "embedded"), ("head.multi_label", True)])
+    made = tuned_recipe(recipe, "embedded")
+    assert made.head.options["multi_label"]
+    assert made.head.kind == "linear"
 
 
 def test_what_there_is_no_time_for_is_said(choose):

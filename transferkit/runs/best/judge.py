@@ -10,7 +10,7 @@ import numpy as np
 
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import extract_features
-from transferkit.training.fit_features import fit_features
+from transferkit.training.fit_features import by_content, fit_features
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
@@ -30,8 +30,10 @@ class Judged:
         losses: float64 ``[M]``, the log loss of the same.
         groups: int64 ``[M]``, of the same: one number for those that are no independent draws.
         linear: the first two of the linear head on the backbone's last features.
-        pass_seconds: that the images took through the backbone, cache and all.
-        computed: images that passed it now.
+        names: of the same images, as the ledger has them.
+        counted: float64 ``[M]``: how much each counts in its loss.
+        pass_seconds: that the images and their views took through the backbone, cache and all.
+        computed: images that passed it now, views not counted.
         gflops: of one image, in 1e9 operations; None where the inside is not visible.
         seconds: of all of it.
         network: what was fitted.
@@ -43,6 +45,8 @@ class Judged:
     losses: np.ndarray
     groups: np.ndarray
     linear: tuple[np.ndarray, np.ndarray]
+    names: tuple[str, ...]
+    counted: np.ndarray
     pass_seconds: float
     computed: int
     gflops: float | None
@@ -79,9 +83,12 @@ def judge(
     plan = parts.plan(phase)
     network = parts.network(phase, plan, images.train_counts, len(images))
     gflops = plan.gflops_below
-    images, cut_features = extract_features(network.cut, parts.backbone.input_size, images, recipe, progress)
+    images, cut_features = extract_features(
+        network.cut, parts.backbone.input_size, images, recipe, progress, augment=recipe.activations.views > 1
+    )
     stats = cut_features.activations.stats
-    allowed = max(least, share * stats.seconds)
+    pass_seconds = stats.seconds + (cut_features.views.stats.seconds if cut_features.views else 0.0)
+    allowed = max(least, share * pass_seconds)
     allowed = allowed if seconds is None else min(allowed, seconds)
     fit_features(network, cut_features, images, parts, progress, allowed)
     found = network.head.found
@@ -91,13 +98,20 @@ def judge(
     assert found.losses is not None  # noqa: S101
     assert found.groups is not None  # noqa: S101
     assert found.linear is not None  # noqa: S101
+    assert found.places is not None  # noqa: S101
+    assert found.counted is not None  # noqa: S101
+    train = by_content(images, cut_features.kept_of(images.of_split("train")))
+    # The images as they are come first; what is held out of their views is not what will be asked.
+    own = found.places < len(train)
     return Judged(
         facts=parts.chosen or {},
-        right=found.right,
-        losses=found.losses,
-        groups=found.groups,
-        linear=found.linear,
-        pass_seconds=stats.seconds,
+        right=found.right[own],
+        losses=found.losses[own],
+        groups=np.unique(found.groups[own], return_inverse=True)[1],
+        linear=(found.linear[0][own], found.linear[1][own]),
+        names=tuple(images.rows[train[place]].name for place in found.places[own]),
+        counted=found.counted[own],
+        pass_seconds=pass_seconds,
         computed=stats.computed,
         gflops=gflops,
         seconds=time.monotonic() - began,

@@ -69,6 +69,21 @@ class Staircase:
     values: dict[str, Any]
     images: int
 
+    @property
+    def sentence(self) -> str:
+        """What came of it."""
+        first, head, *more = [one for one in self.steps if one.accuracy is not None]
+        paid = [one for one in more if one.kept]
+        if paid:
+            names = ", ".join(one.name for one in paid)
+            return (
+                f"kept beside the head: {names}. Held-out accuracy {head.accuracy:.3f} with the head alone, "
+                f"{paid[-1].accuracy:.3f} with what was kept last"
+            )
+        tried = "nothing that was tried after the head pays" if more else "nothing was tried after the head"
+        linear = "" if head.kept else ", whose head is the linear one"
+        return f"{tried}: the model is the one of --recipe auto on {first.name.rpartition(' ')[2]}{linear}"
+
     def write(self, folder: Path) -> None:
         """Writes ``best.json``."""
         write_whole(folder / FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")

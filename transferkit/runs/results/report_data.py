@@ -20,6 +20,7 @@ from transferkit.recipe import Phase, Recipe
 from transferkit.report import (
     ChangeFacts,
     ChangeRow,
+    ChoiceFacts,
     DataFacts,
     ExportFacts,
     HeadFacts,
@@ -95,7 +96,7 @@ def report_data(
         data=_data_facts(recipe, images),
         plan=_plan_facts(trained),
         head=_head_facts(trained),
-        steps=_step_rows(folder),
+        choice=_choice_facts(folder),
         history=trained.history,
         training_accuracy=_training_accuracy(trained),
         seconds=seconds,
@@ -186,14 +187,17 @@ def _change_facts(trained: RunResult) -> ChangeFacts | None:
     return ChangeFacts(changes.describe(), rows)
 
 
-def _step_rows(folder: Path) -> list[StepRow]:
+def _choice_facts(folder: Path) -> ChoiceFacts | None:
     found = Staircase.read(folder)
-    return [
+    if found is None:
+        return None
+    rows = [
         StepRow(
             one.name, one.accuracy, one.low, one.high, one.log_loss, one.gain, one.error, one.kept, one.note
         )
-        for one in (found.steps if found is not None else ())
+        for one in found.steps
     ]
+    return ChoiceFacts(found.sentence, rows)
 
 
 def _head_facts(trained: RunResult) -> HeadFacts | None:
