@@ -69,6 +69,53 @@ def test_each_file_says_what_goes_in_and_which_file_names_the_classes(artefacts,
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_tensors_are_those_that_ml_kit_s_custom_classifier_takes(artefacts, name):
+    """One image of RGB bytes, one row of answers: https://developers.google.com/ml-kit/custom-models.
+
+    ML Kit itself runs on phones alone; this is what its guide asks of a model.
+    """
+    schema = tflite_schema()
+    model = schema.Model.GetRootAs((artefacts / name).read_bytes(), 0)
+    assert model.SubgraphsLength() == 1
+    graph = model.Subgraphs(0)
+    assert (graph.InputsLength(), graph.OutputsLength()) == (1, 1)
+    image, answer = graph.Tensors(graph.Inputs(0)), graph.Tensors(graph.Outputs(0))
+    batch, _, _, channels = image.ShapeAsNumpy().tolist()
+    assert (batch, channels, image.Type()) == (1, 3, schema.TensorType.UINT8)
+    assert answer.ShapeAsNumpy().tolist() == [1, len(CLASSES)]
+    assert answer.Type() == schema.TensorType.FLOAT32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_the_schema_s_own_reader_finds_what_ml_kit_reads(artefacts, small, name):
+    schema = pytest.importorskip(
+        "mediapipe.tasks.metadata.metadata_schema_py_generated",
+        reason="needs mediapipe, which has the classes made from the schema",
+        exc_type=ImportError,
+    )
+    content = tflite_schema().Model.GetRootAs((artefacts / name).read_bytes(), 0)
+    entries = [content.Metadata(number) for number in range(content.MetadataLength())]
+    (buffer,) = [one.Buffer() for one in entries if one.Name() == METADATA.encode()]
+    packed = content.Buffers(buffer).DataAsNumpy().tobytes()
+    assert schema.ModelMetadata.ModelMetadataBufferHasIdentifier(packed, 0)
+    model = schema.ModelMetadataT.InitFromObj(schema.ModelMetadata.GetRootAs(packed, 0))
+    (graph,) = model.subgraphMetadata
+    (image,), (answer,) = graph.inputTensorMetadata, graph.outputTensorMetadata
+    assert image.content.contentPropertiesType == schema.ContentProperties.ImageProperties
+    assert image.content.contentProperties.colorSpace == schema.ColorSpaceType.RGB
+    (unit,) = image.processUnits
+    assert unit.optionsType == schema.ProcessUnitOptions.NormalizationOptions
+    assert (list(unit.options.mean), list(unit.options.std)) == ([0.0], [1.0])
+    (labels,) = answer.associatedFiles
+    assert labels.type == schema.AssociatedFileType.TENSOR_AXIS_LABELS
+    assert labels.name.decode() == LABELS
+    (unit,) = answer.processUnits
+    assert unit.optionsType == schema.ProcessUnitOptions.ScoreThresholdingOptions
+    assert unit.options.globalScoreThreshold == pytest.approx(small.export_spec.about.threshold)
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_weights_lie_where_the_format_demands_it(artefacts, name):
     content = np.fromfile(artefacts / name, np.uint8)
     model = tflite_schema().Model.GetRootAs(content.tobytes(), 0)
@@ -93,7 +140,7 @@ def test_lite_rt_and_tensorflow_s_interpreter_give_the_same_answers(artefacts, s
     file = artefacts / name
     with_litert = _tflite.read(file).answer(small.images)
     assert _tflite_interpreter._names()[0].__module__.startswith("ai_edge_litert")
-    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     assert _tflite_interpreter._names()[0].__module__.startswith("tensorflow")
     np.testing.assert_allclose(_tflite.read(file).answer(small.images), with_litert, atol=2 / 256)
 

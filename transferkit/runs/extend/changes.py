@@ -109,8 +109,11 @@ class Changes:
         if self.verb == "extend":
             new = f", among them the new {_listed(self.added)}" if self.added else ""
             return f"extended from {self.source}: {photos} more{new}"
-        gone = f", all of {_listed(self.removed)}" if self.removed else ""
-        return f"made from {self.source} without {photos}{gone}"
+        if not self.removed:
+            return f"made from {self.source} without {photos}"
+        # A photo of several labels stays without the one.
+        less = f", {photos} less" if self.photos else "; its photos stay with their other labels"
+        return f"made from {self.source} without {_listed(self.removed)}{less}"
 
     def describe(self) -> list[str]:
         """Lines for a person."""
