@@ -28,10 +28,11 @@ test-all: $(VENV)/.installed
 	@$(MAKE) --no-print-directory lint; linted=$$?; \
 	$(BIN)/python -m pytest $(PARALLEL) && exit $$linted
 
-# What only an extra brings: KerasHub's families, fetched backbones, trackers, the search of sweeps. None is skipped
-# for a missing package. Without constraints: some extras hold others' packages back.
+# What only an extra brings: KerasHub's families, fetched backbones, ONNX, LiteRT, trackers, the search of sweeps. None
+# is skipped for a missing package.
 test-extras: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable ".[dev,demo,hf,kaggle,keras-hub,lite,optuna,mlflow,wandb]"
+	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
+		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,mlflow,onnx,optuna,tflite,wandb]"
 	$(BIN)/python -m pytest -m extra -rs --packages-required
 
 # The same checks with the newest version of everything that setup.cfg allows, in an environment made anew.
@@ -70,10 +71,13 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $$(ls .github/workflows/*.yml)
 
-# Writes the newest versions of what runs, tests and checks need into constraints.txt.
+# Writes the newest versions of everything, with all extras together, into constraints.txt: one environment can have
+# them all. Two need a word: KerasHub's newest asks for an older kagglesdk than kagglehub's newest, and the newest
+# backports.strenum is for Python 3.10 alone, which uv does not look at.
 lock:
 	test -x .venv-lock/bin/uv || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv)
-	.venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --extra demo --extra gpu \
+	.venv-lock/bin/uv pip compile --quiet --upgrade --upgrade-package 'keras-hub>=0.32' \
+		--upgrade-package 'backports-strenum<1.3' --universal --python-version 3.11 --all-extras \
 		--no-header --no-annotate --output-file constraints.txt setup.cfg
 	sed -i.bak '1i # Made by `make lock`; used by `make test` and `make demo`.' constraints.txt && rm constraints.txt.bak
 

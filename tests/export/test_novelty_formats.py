@@ -61,9 +61,10 @@ def test_what_is_too_coarse_for_it_says_nothing(knowing):
     assert all(one.novelty is None for one in found.predict(files))
 
 
+@pytest.mark.extra
 def test_onnx_holds_it_where_it_is_installed(knowing, tmp_path):
     for package in ("onnx", "onnxruntime", "tf2onnx"):
-        pytest.importorskip(package, reason="ONNX's packages are not installed")
+        pytest.importorskip(package, reason="needs transferkit[onnx]")
     run, files = knowing
     version = run.export(tmp_path, formats=["onnx"], parity=4)
     given = [one.novelty for one in Exported(version / "model.onnx").predict(files)]

@@ -132,6 +132,7 @@ def test_it_is_there_once_however_often_it_is_written(artefacts, small):
     assert read(metadata_of(again), 7, "text") == "1.0.0"
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("name", FILES)
 def test_lite_rt_and_tensorflow_s_interpreter_give_the_same_answers(artefacts, small, name, monkeypatch):
     pytest.importorskip("ai_edge_litert", reason="needs transferkit[tflite]")
