@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 
+import numpy as np
 import pytest
 
 import transferkit
+from transferkit.recipe import load
 from transferkit.runs.best import run_best
-from transferkit.runs.best.staircase import Staircase
+from transferkit.runs.best.fine_tune import fine_tune, tuned_recipe, tuned_values
+from transferkit.runs.best.staircase import Staircase, Step
 from transferkit.runs.folder.verify import verify_run
+from transferkit.training.images import prepare
+from transferkit.training.progress import Progress
 
 pytestmark = pytest.mark.slow
 
 SETTINGS = [
+    ("best.steps", ["backbones", "mirror", "views"]),
     ("best.backbones", ["embedded"]),
     ("best.budget", "5m"),
     ("head.budget", "5s"),
@@ -52,4 +59,42 @@ def test_an_interrupted_choice_is_taken_up_and_the_run_is_whole(shapes, tmp_path
     report = (place / "report.html").read_text()
     assert "How the run was chosen" in report
     assert all(one.name in report for one in chosen.steps)
+    assert chosen.sentence in report
     assert "best.json" in (place / "manifest.json").read_text()
+
+
+def test_what_fine_tuning_answered_is_of_images_it_never_saw(make_shapes):
+    recipe = load(
+        "best", [("backbone.input_size", 64), ("data.path", str(make_shapes(20)))], backbone="embedded"
+    )
+    images = prepare(recipe, Progress(quiet=True))
+    images = images.take(images.of_split("train"))
+    deadline = time.monotonic() + 600
+    folds = fine_tune(tuned_recipe(recipe, "embedded"), images, deadline, Progress(quiet=True))
+    first = next(folds)
+    known = {row.name for row in images.rows}
+    assert set(first.names) <= known
+    assert 0.1 < len(first.names) / len(images) < 0.3
+    assert first.right.mean() > 0.6
+    assert np.exp(-first.losses).mean() > 0.5
+    late = fine_tune(tuned_recipe(recipe, "embedded"), images, time.monotonic(), Progress(quiet=True))
+    assert list(late) == []
+
+
+def test_a_choice_that_fine_tunes_is_one_run(shapes, tmp_path, monkeypatch):
+    def choose_steps(recipe, images, progress):
+        steps = [Step("linear head on embedded", 0.8, 0.7, 0.9, 0.5, kept=True),
+                 Step("the best head", 0.8, 0.7, 0.9, 0.5, 0.0, 0.0),
+                 Step("fine-tuning embedded", 0.9, 0.8, 1.0, 0.4, 0.1, 0.01, kept=True)]  # fmt: skip
+        return Staircase(steps, {**tuned_values(recipe), "epochs": 2}, len(images))
+
+    monkeypatch.setattr(run_best, "choose_steps", choose_steps)
+    place = tmp_path / "best"
+    run = transferkit.retrain(
+        "best", data=shapes, run=place, backbone="embedded", image_size=64, quiet=True, overrides=SETTINGS
+    )
+    assert [one.name for one in run.recipe.resolved_phases] == ["head", "top"]
+    assert run.recipe.head.kind == "linear"
+    assert all(one["passed"] for one in json.loads((place / "parity.json").read_text())["artefacts"])
+    assert not verify_run(run)
+    assert "kept beside the head: fine-tuning embedded" in (place / "report.html").read_text()

@@ -156,8 +156,9 @@ class _Choice:
         """The last stages of the backbone trained with a linear head, beside what is kept of the rest."""
         assert self._kept is not None  # noqa: S101 -- begin() came first
         name = f"fine-tuning {self._backbone}"
-        if len(self._images) < FEWEST:
-            self._add(Step(name, note=f"{len(self._images)} training images, expected at least {FEWEST}"))
+        count = len(np.unique(self._kept.groups))
+        if count < FEWEST:
+            self._add(Step(name, note=f"{count} different training images, expected at least {FEWEST}"))
             return
         if not self._has_time(_TUNING_PASSES * self._seconds_of.get(self._backbone, 0.0)):
             self._add(Step(name, note=_NO_TIME))
