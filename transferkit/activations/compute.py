@@ -26,6 +26,7 @@ import numpy as np
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute_settings import ComputeSettings
+from transferkit.activations.elsewhere import Elsewhere
 from transferkit.activations.feature_request import FeatureRequest
 from transferkit.activations.index import digests_of
 from transferkit.activations.prefix_engine import CutLike
@@ -136,7 +137,22 @@ def compute(
     kept = settings.dtype
     if kept == "auto":
         kept = "float16" if 4 * width > HALF_FROM_BYTES else "float32"
+    places = [Elsewhere(place) for place in settings.sources]
+    shared = None if settings.shared is None else Elsewhere(settings.shared, "activations.cache_dir")
+    if kept == "float16" and settings.dtype == "auto" and places:
+        # Where values did not fit, those who computed them kept them as float32.
+        single = _store(cache, cut, decoding, "float32", views, settings).folder.name
+        kept = "float32" if any(single in place.stores() for place in places) else kept
     store = _store(cache, cut, decoding, kept, views, settings)
+    asked = wanted.digests.reshape(-1)
+
+    def room(count: int) -> None:
+        cache.make_room(count, store)
+
+    for place in places:
+        place.bring(store, asked, room, say)
+    if shared is not None:
+        shared.bring(store, asked, room, say, needed=False)
     done = PrefixPass(cut, cache, store, wanted, decoding, settings, progress, say)
     try:
         array = done.rows(wanted.count * width * np.dtype(kept).itemsize)
@@ -146,6 +162,8 @@ def compute(
             raise UserError(fault("activations.dtype", kept, expected, hint)) from None
         again = replace(settings, dtype="float32")
         return compute(cut, items, decoding, again, views=views, progress=progress, say=say)
+    if shared is not None:
+        shared.put(store, wanted.digests[done.good].reshape(-1), settings.label)
     stats = Stats(
         distinct=wanted.count,
         computed=done.computed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from transferkit.files.remote import is_remote
 from transferkit.recipe.sections import Activations
 
 __all__ = ["ComputeSettings"]
@@ -25,6 +26,8 @@ class ComputeSettings:
         label: what ``transferkit cache info`` shows for these activations.
         devices: names of the logical devices that compute; those that TensorFlow takes by itself if none are
             named.
+        sources: folders and URLs from which rows are brought that the cache lacks.
+        shared: the URL of a cache: rows are brought from there, and what is computed is put there.
         precision: that the prefix computes in, ``"float32"``, ``"bfloat16"`` or ``"float16"``; what is kept
             of another than float32 is kept apart.
     """
@@ -38,6 +41,8 @@ class ComputeSettings:
     label: str = ""
     devices: tuple[str, ...] = ()
     precision: str = "float32"
+    sources: tuple[str, ...] = ()
+    shared: str | None = None
 
     @classmethod
     def of(
@@ -51,6 +56,7 @@ class ComputeSettings:
             devices: see there.
             precision: see there.
         """
+        folder = section.cache_dir
         return cls(
             engine=section.engine,
             cache_dir=section.cache_dir,
@@ -59,4 +65,6 @@ class ComputeSettings:
             label=label,
             devices=devices,
             precision=precision,
+            sources=tuple(getattr(section, "from") or ()),
+            shared=folder if folder is not None and is_remote(folder) else None,
         )

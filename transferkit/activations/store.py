@@ -143,6 +143,12 @@ class Store:
         result: np.ndarray = found
         return result
 
+    def knows(self, digests: np.ndarray) -> np.ndarray:
+        """bool ``[n]``: which rows its index names, whether their segments are here or not."""
+        self._index.refresh()
+        found: np.ndarray = self._index.find(digests) != NOWHERE
+        return found
+
     def add(self, digests: np.ndarray, rows: np.ndarray, room: Callable[[int], None] | None = None) -> None:
         """Writes rows and commits them. Rows that another process has written meanwhile are passed over.
 

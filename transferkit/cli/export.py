@@ -23,7 +23,9 @@ __all__ = ["command"]
     multiple=True,
     help=f"One of {', '.join(modules('export.formats').names())}; may be repeated.  [default: the recipe's]",
 )
-@click.option("--to", metavar="DIR", help="Where the numbered versions go.  [default: RUN/export]")
+@click.option(
+    "--to", metavar="DIR_OR_URL", help="Where the numbered versions go, also a URL.  [default: RUN/export]"
+)
 @click.option("--data", metavar="DIR", help="Where the run's images lie now, if they moved.")
 @click.option(
     "--parity/--no-parity", default=None, help="Check every file against the run on held-out images."
@@ -56,13 +58,18 @@ def command(
       transferkit export runs/flowers
       transferkit export runs/flowers --format tflite_int8 --format onnx
       transferkit export runs/flowers --to /models/flowers
+      transferkit export s3://bucket/runs/flowers --to s3://bucket/models/flowers
     """
     from transferkit.errors import GateError
     from transferkit.export.versions import versions
+    from transferkit.files.checksum_manifest import NAME
+    from transferkit.files.remote import is_remote
+    from transferkit.files.remote.local_place import local_place
     from transferkit.runs.finished.run import load_run
 
     opened = load_run(run)
-    folder = opened.path / "export" if to is None else Path(to)
+    target = to if to is not None else opened.named("export")
+    folder = local_place(target) if is_remote(target) else Path(target)
     before = set(versions(folder))
     missed = None
     try:
@@ -78,18 +85,20 @@ def command(
     except GateError as error:
         missed = error
     for version in sorted(set(versions(folder)) - before):
-        _print(version, quiet, as_json_)
+        if (version / NAME).is_file():
+            shown = f"{target.rstrip('/')}/{version.name}" if is_remote(target) else str(version)
+            _print(version, shown, quiet, as_json_)
     if missed is not None:
         raise missed
 
 
-def _print(version: Path, quiet: bool, as_json_: bool) -> None:
+def _print(version: Path, shown: str, quiet: bool, as_json_: bool) -> None:
     """The files of a version, their sizes, and what the check in a fresh process found."""
     from transferkit.export.inspect import artefacts_of
 
     found = artefacts_of(version)
     if as_json_:
-        as_json({"export": str(version), "artefacts": [asdict(one) for one in found]})
+        as_json({"export": shown, "artefacts": [asdict(one) for one in found]})
         return
     rows: list[tuple[str, ...]] = [
         (one.file, one.title, f"{one.bytes / 1e6:.1f} MB", *_check(one.parity), _accuracy(one.parity))
@@ -100,7 +109,7 @@ def _print(version: Path, quiet: bool, as_json_: bool) -> None:
         rows, header = [row[:-1] for row in rows], header[:-1]
     if not quiet:
         click.echo(table(rows, header))
-    click.echo(version)
+    click.echo(shown)
 
 
 def _check(row: dict[str, Any] | None) -> tuple[str, str, str]:

@@ -44,7 +44,9 @@ def command() -> None:
 @click.option(
     "--shard", default="1/1", show_default=True, metavar="N/COUNT", help="Which share of the images."
 )
-@click.option("--to", metavar="DIR", help="The cache that all shards share.  [default: the user's cache]")
+@click.option(
+    "--to", metavar="DIR_OR_URL", help="The cache that all shards share.  [default: the user's cache]"
+)
 @quiet_option
 @allow_code_option
 @json_option
@@ -63,12 +65,13 @@ def compute(
 
     Shares are drawn by the content of the files, so they stay when files move. Each job of an array takes
     one; it needs nothing of the others, and when it is run again computes only what is missing. A retraining
-    that is given the same cache finds all rows and decodes nothing.
+    that takes its features from there decodes nothing.
 
     \b
     Examples:
       transferkit features compute --data photos/ --shard "$SLURM_ARRAY_TASK_ID/16" --to /shared/cache
-      transferkit features compute --data photos/ --recipe finetune_top --shard 1/4 --to cache/
+      transferkit features compute --data photos/ --recipe finetune_top --shard 1/4 --to s3://bucket/cache
+      transferkit retrain --data photos/ --recipe finetune_top --set activations.from=s3://bucket/cache
     """
     from transferkit.runs.features.shards import compute_features
 

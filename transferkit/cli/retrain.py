@@ -29,7 +29,9 @@ __all__ = ["command"]
 @recipe_option
 @key_options()
 @set_option
-@click.option("--run", "place", metavar="DIR", help="Where the run goes.  [default: runs/BACKBONE-DATE]")
+@click.option(
+    "--run", "place", metavar="DIR_OR_URL", help="Where the run goes.  [default: runs/BACKBONE-DATE]"
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
 @click.option(
@@ -65,6 +67,7 @@ def command(
     Examples:
       transferkit retrain --data photos/
       transferkit retrain --backbone inception_v3 --data photos/ --run runs/flowers
+      transferkit retrain --data s3://bucket/photos --run s3://bucket/runs/flowers
       transferkit retrain --data photos/ --epochs 10 --lr 1e-3 --image-size 320
       transferkit retrain --recipe runs/flowers/recipe.toml --run runs/again
       transferkit retrain --data photos/ --set 'sweep.values={"optimizer.learning_rate"=[1e-4, 1e-3]}'

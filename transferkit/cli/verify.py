@@ -31,8 +31,9 @@ def command(run: str, data: str | None, as_json_: bool, allow_code: bool) -> Non
       transferkit verify /models/flowers/3
     """
     from transferkit.runs.folder.verify import verify_export, verify_run, version_of
+    from transferkit.runs.remote.local_copy import local_copy
 
-    version = version_of(run)
+    version = version_of(local_copy(run))
     if version is not None:
         changes, unknown = verify_export(version)
         same = "unchanged: every file is as it was exported"

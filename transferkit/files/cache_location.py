@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.files.remote.urls import is_remote, without_query
 
 __all__ = [
     "cache_folder",
@@ -30,13 +31,15 @@ _log = logging.getLogger("transferkit.activations")
 def cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """The folder given, else ``$TRANSFERKIT_CACHE``, else the platform's place for caches.
 
+    Of a cache at a URL the part on this machine is the one that there is without it.
+
     That is ``$XDG_CACHE_HOME/transferkit`` or ``~/.cache/transferkit``, ``~/Library/Caches/transferkit`` on
     macOS and ``%LOCALAPPDATA%\\transferkit\\Cache`` on Windows. Nothing is made here.
 
     Raises:
         UserError: none is named, and the user has no home.
     """
-    if folder is not None:
+    if folder is not None and not is_remote(os.fspath(folder)):
         return Path(folder)
     if named := os.environ.get("TRANSFERKIT_CACHE"):
         return Path(named)
@@ -54,6 +57,7 @@ def writable_cache_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     removes when it ends, and the log says so. A folder that is named stays: what is there can be read, and
     whoever writes there says what is wrong.
     """
+    folder = None if folder is not None and is_remote(os.fspath(folder)) else folder
     if folder is not None or os.environ.get("TRANSFERKIT_CACHE"):
         return cache_folder(folder)
     try:
@@ -76,7 +80,16 @@ def check_cache_folder(folder: str | os.PathLike[str] | None = None) -> None:
         UserError: something else has its name, or lies on the way to it, or it is not there and the folder
             above it cannot be written. One that is there and cannot be written may hold all that is needed.
     """
-    named = folder if folder is not None else os.environ.get("TRANSFERKIT_CACHE")
+    here = os.environ.get("TRANSFERKIT_CACHE")
+    if here and is_remote(here):
+        hint = "a URL goes to --set activations.cache_dir=URL; this names the part of it on this machine"
+        raise UserError(fault("TRANSFERKIT_CACHE", without_query(here), "a folder", hint))
+    if folder is not None and is_remote(os.fspath(folder)):
+        from transferkit.files.remote.location import Location
+
+        Location(os.fspath(folder), "activations.cache_dir").check_writable()
+        folder = None
+    named = folder if folder is not None else here
     if not named:
         return
     place = above = Path(named)

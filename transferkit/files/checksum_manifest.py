@@ -23,7 +23,16 @@ from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.sealed import SEAL, seal_of, sealed
 from transferkit.files.whole_file import write_whole
 
-__all__ = ["NAME", "Manifest", "list_files", "read_manifest", "said_of", "write_manifest"]
+__all__ = [
+    "NAME",
+    "Manifest",
+    "is_list_of_files",
+    "list_files",
+    "parse_manifest",
+    "read_manifest",
+    "said_of",
+    "write_manifest",
+]
 
 NAME = "manifest.json"
 _GROWING = ".tfevents."
@@ -55,12 +64,20 @@ class Manifest:
             wanted: which files to compare.
         """
         lines = [] if self.intact else [f"{NAME}: changed since it was written"]
+        return lines + [f"{name}: {wrong}" for name, wrong in self.differing(wanted).items()]
+
+    def differing(self, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, str]:
+        """Name to what is wrong of each file that is missing or has other content.
+
+        Args:
+            wanted: which files to compare.
+        """
+        found = {}
         with _Sums() as sums:
             for name, known in self.files.items():
-                if wanted(name):
-                    wrong = _compare(self.folder / name, known, sums)
-                    lines += [f"{name}: {wrong}"] if wrong else []
-        return lines
+                if wanted(name) and (wrong := _compare(self.folder / name, known, sums)):
+                    found[name] = wrong
+        return found
 
     def unknown(self, skip: Callable[[str], bool] = lambda name: False) -> list[str]:
         """Files in the folder that it does not name: somebody added them."""
@@ -115,20 +132,41 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     file = folder / NAME
     try:
-        content = json.loads(file.read_text("utf-8"))
+        return parse_manifest(folder, file.read_text("utf-8"), str(file))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(fault(str(file), hint=f"it cannot be read: {error}")) from None
+
+
+def parse_manifest(folder: Path, text: str, place: str) -> Manifest:
+    """What the text of a manifest says.
+
+    Args:
+        folder: that it describes.
+        text: of the file.
+        place: the file, for messages.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UserError(fault(place, hint=f"it cannot be read: {error}")) from None
     expected = {"files", SEAL}
-    if not isinstance(content, dict) or not expected <= set(content) or not _is_list(content["files"]):
-        raise UserError(fault(str(file), hint="it is damaged: it does not list the files that were written"))
+    if (
+        not isinstance(content, dict)
+        or not expected <= set(content)
+        or not is_list_of_files(content["files"])
+    ):
+        raise UserError(fault(place, hint="it is damaged: it does not list the files that were written"))
     intact = content.pop(SEAL) == seal_of(content)
     files = content.pop("files")
     return Manifest(folder, content, files, intact)
 
 
-def _is_list(files: Any) -> bool:
+def is_list_of_files(files: Any) -> bool:
     """Whether it is a list of files as :func:`list_files` makes it, of files below the folder."""
     return (
         isinstance(files, dict)

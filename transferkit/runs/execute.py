@@ -102,6 +102,7 @@ def execute(
             )
         )
         folder = fitted.folder
+        opening.keep()
         write_weights(folder / "weights.npz", fitted.network.variables)
         write_chosen(folder, parts.chosen)
         kept_features = write_kept(folder, fitted)
@@ -135,7 +136,7 @@ def execute(
         hint = suggest_head(recipe, fitted, time.perf_counter() - context.began)
         if hint is not None:
             progress.say(hint)
-    raise_if_refused(result.calibrated, result.verdict, str(context.place.path))
+    raise_if_refused(result.calibrated, result.verdict, context.place.name)
     return evaluation
 
 
@@ -163,12 +164,20 @@ class _Opening:
         write_inputs(opened, self._recipe, decoded, place, weights)
         say = self._context.progress.say
         self.trackers = open_trackers(self._recipe, opened, place.path.name, say)
+        self.keep()
         return opened
 
     def tell(self, phase: str, step: int, row: dict[str, Any]) -> None:
         """Hands an evaluation's figures to the trackers."""
         shown = {key: value for key, value in row.items() if key not in ("step", "seconds")}
         self.trackers.log(step, shown)
+        self.keep(now=row["epoch"] == 0)
+
+    def keep(self, now: bool = True) -> None:
+        """Secures what there is of the run."""
+        trouble = self._context.place.keep(now)
+        if trouble is not None:
+            self._context.progress.say(trouble)
 
     def tell_step(self, step: int, values: dict[str, float]) -> None:
         """Hands a single step's loss and rate to the trackers."""

@@ -23,6 +23,7 @@ from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
 from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.run_folder import RunFolder
+from transferkit.runs.remote.run_at_url import run_folder
 from transferkit.runs.request import RunRequest
 from transferkit.runs.run_context import RunContext
 from transferkit.runs.together import follow, meet_all, own_places, share_images, share_recipe
@@ -67,7 +68,8 @@ def retrain(
             labels)`` with images of 0 to 255, a ``tf.data.Dataset`` of such pairs, or a data set of Hugging
             Face; images are written into the cache once, by their content.
         backbone: a card's name, ``hub:HANDLE`` and the like, or the recipe's whole table.
-        run: the folder of the run; ``runs/BACKBONE-DATE-TIME`` by default.
+        run: the folder of the run, also at a URL such as ``s3://bucket/runs/flowers``;
+            ``runs/BACKBONE-DATE-TIME`` by default.
         epochs: passes over the training images.
         learning_rate: the optimizer's.
         batch_size: images in a training step.
@@ -113,8 +115,8 @@ def _retrain(asked: RunRequest, began: float) -> Run:
         own = own_places(new) | dict(_data_path(request))
         follow(new, own, open_progress(request.quiet), "start all again with --resume")
         raise SystemExit(0)
-    place = RunFolder(request.run if request.run is not None else _default_place(new))
-    hint = resume_hint(str(place.path), lambda: place.resumable)
+    place = run_folder(request.run if request.run is not None else _default_place(new))
+    hint = resume_hint(place.name, lambda: place.resumable)
     with place.held(), resumable(hint):
         return _run(new or interrupted_recipe(place, request), place, request, began)
 
@@ -166,7 +168,7 @@ def _work(resolved: Recipe, request: RunRequest, context: RunContext, cluster: C
     evaluation = run_all(resolved, images, context)
     if cluster is not None:
         cluster.part()  # the others have waited for the run to be in its place
-    finished = Run(place.path)
+    finished = Run(place.name)
     gates.check(evaluation, context.gates)
     return finished
 
@@ -178,7 +180,7 @@ def _new_recipe(request: RunRequest) -> Recipe:
     def check_place() -> None:
         worker = read_place()
         if run is not None and (worker is None or worker.is_chief):
-            RunFolder(run).check(request.overwrite, resume=False)
+            run_folder(run).check(request.overwrite, resume=False)
 
     def more(recipe: Recipe) -> Iterator[str]:
         """What is wrong with the run beside its recipe."""

@@ -24,7 +24,7 @@ from transferkit.training.progress import Progress
 __all__ = ["follow", "meet_all", "own_places", "share_images", "share_recipe"]
 
 # What each worker may have for itself: where its images and its cache lie.
-_OWN = ("data.path", "data.root", "activations.cache_dir")
+_OWN = ("data.path", "data.root", "activations.cache_dir", "activations.from")
 
 
 def meet_all(progress: Progress) -> Cluster:

@@ -84,8 +84,10 @@ def _made(
     allow_code: bool,
 ) -> Starlette:
     from transferkit.runs.finished.run import Run
+    from transferkit.runs.remote.local_copy import local_copy
     from transferkit.serving.served_model import Served
 
+    model = local_copy(model)
     # A run explains its answers, which takes Keras; an export does without.
     run = Run(model) if (Path(model) / "metrics.json").is_file() else None
     served = Served(model, name, engine, keras=run is not None)

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transferkit.data.remote import fetch, is_remote
 from transferkit.data.sources import ManifestOptions, check_source, read_source
 from transferkit.errors import UserError
 from transferkit.files.contents import damage_of
+from transferkit.files.remote import fetch, is_remote
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -142,7 +142,7 @@ def test_what_a_killed_process_fetched_is_kept(bucket: str, read, monkeypatch: p
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("transferkit.data.remote.mirror.whole_file", killed)
+        patch.setattr("transferkit.files.remote.mirror.whole_file", killed)
         with pytest.raises(KeyboardInterrupt):
             read(bucket)
     assert any("0 file(s) fetched, 8 were here" in note for note in read(bucket).notes)

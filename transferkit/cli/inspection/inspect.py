@@ -39,8 +39,10 @@ def command(export: str, as_json_: bool) -> None:
         start_tensorflow()
     from transferkit.export.inspect import inspect_export
     from transferkit.runs.folder.verify import changed_files
+    from transferkit.runs.remote.local_copy import local_copy
 
-    found = inspect_export(export)
+    here = local_copy(export)
+    found = inspect_export(here)
     if as_json_:
         as_json([one.to_dict() for one in found])
     else:
@@ -49,7 +51,7 @@ def command(export: str, as_json_: bool) -> None:
                 click.echo()
             echo_lines(_facts(one), 16)
             click.echo(_usage(one))
-    changed = changed_files(export) or [line for one in found for line in one.changed or ()]
+    changed = changed_files(here) or [line for one in found for line in one.changed or ()]
     for line in changed:
         click.echo(one_line(f"transferkit: {line}"), err=True)
     if changed:

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from transferkit.data.remote import check_remote, fetch_folder, is_remote, without_query
 from transferkit.data.source import DataSet
 from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.manifest import is_manifest
 from transferkit.data.sources.manifest.read import read_manifest
 from transferkit.errors import UserError
+from transferkit.files.remote import check_remote, fetch_folder, is_remote, without_query
 
 __all__ = ["ORDER", "check", "read", "takes"]
 

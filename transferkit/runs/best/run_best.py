@@ -39,6 +39,8 @@ def run_best(recipe: Recipe, images: Images, context: RunContext) -> Evaluation:
         write_whole(folder / "choice.toml", recipe.to_toml())
         found = choose_steps(recipe, images.take(images.of_split("train")), context.progress)
         found.write(folder)
+        if (trouble := context.place.keep()) is not None:
+            context.progress.say(trouble)
     # What was judged is gone before the run loads its own.
     gc.collect()
     return execute(trial_recipe(recipe, list(found.values.items())), images, replace(context, resume=True))

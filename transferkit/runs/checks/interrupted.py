@@ -50,16 +50,16 @@ def interrupted_recipe(place: RunFolder, request: RunRequest) -> Recipe:
 def _kept_recipe(place: RunFolder) -> Path:
     """The file of the recipe; a sweep's own lies beside that of its best trial."""
     if not place.interrupted:
-        hint = "it is finished" if place.path.exists() else "none was started there"
-        raise UserError(fault("--resume", str(place.path), "an interrupted run", hint))
+        hint = "it is finished" if place.occupied else "none was started there"
+        raise UserError(fault("--resume", place.name, "an interrupted run", hint))
     if (place.partial / EXTENDED).exists():
         hint = "`transferkit extend` or `forget` was making it: give that command again, it begins anew"
-        raise UserError(fault("--resume", str(place.path), None, hint))
+        raise UserError(fault("--resume", place.name, None, hint))
     for name in ("sweep.toml", "choice.toml", "recipe.toml"):
         if (place.partial / name).exists():
             return place.partial / name
     hint = "it was interrupted before anything was kept; start it anew with --overwrite"
-    raise UserError(fault("--resume", str(place.path), None, hint))
+    raise UserError(fault("--resume", place.name, None, hint))
 
 
 def _check_kept(kept: Path, beginning: Path) -> None:

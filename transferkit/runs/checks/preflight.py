@@ -187,6 +187,7 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
         lambda: read_previous_split(section.ledger) if section.ledger is not None else None,
         lambda: _check_root(section.root),
         lambda: check_cache_folder(recipe.activations.cache_dir),
+        lambda: _check_sources(recipe),
         lambda: _check_engine(recipe.activations.engine),
         *(functools.partial(check_installed, name, "export.formats") for name in _optional(recipe)),
         lambda: check_tracking(recipe),
@@ -194,6 +195,14 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
         lambda: check_cluster(recipe),
         lambda: check_devices(recipe.devices),
     ]
+
+
+def _check_sources(recipe: Recipe) -> None:
+    """The places that features are taken from."""
+    if places := getattr(recipe.activations, "from"):
+        from transferkit.activations.elsewhere import check_sources
+
+        check_sources(places)
 
 
 def _optional(recipe: Recipe) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
+from transferkit.files.remote import is_remote
 from transferkit.keras_settings import prepare_import
 from transferkit.runs.extend.changes import FILE
 from transferkit.runs.extend.joined import images_of
@@ -58,6 +59,10 @@ class SourceRun:
     ) -> None:
         self.began = time.perf_counter()
         self.run = run if isinstance(run, Run) else Run(run)
+        given = os.fspath(to) if to is not None else self.run.name
+        if is_remote(given):
+            hint = "a run that is made from another one is written to this machine: say where with --run DIR"
+            raise UserError(fault("--run", given, "a folder", hint))
         self.place = RunFolder(to if to is not None else _free_place(self.run.path))
         # What a killed `extend` or `forget` left there is worth nothing: they take seconds.
         left = (self.place.partial / FILE).exists()

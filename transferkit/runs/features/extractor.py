@@ -15,6 +15,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
 from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
+from transferkit.files.remote import is_remote
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.finished.restore import restore
@@ -137,6 +138,8 @@ class Extractor:
 
 
 def is_run(place: str | os.PathLike[str]) -> bool:
-    """Whether a place is the folder of a run, rather than the name of a backbone."""
+    """Whether a place is the folder or URL of a run, rather than the name of a backbone."""
+    if is_remote(os.fspath(place)):
+        return True
     folder = Path(place)
     return (folder / "metrics.json").is_file() or (folder.is_dir() and ":" not in os.fspath(place))

@@ -1,7 +1,7 @@
 """The frozen pass over a share of the images, for schedulers that run many such jobs.
 
-All jobs write to one cache folder. A retraining that is given the same folder finds every row and decodes
-nothing. A job that is run again computes only what is missing.
+All jobs write to one cache, a folder or a URL. A retraining that is given the same one, or takes its features
+from it, finds every row and decodes nothing. A job that is run again computes only what is missing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from transferkit.data.left_out import Refused
 from transferkit.data.shard import Shard
 from transferkit.errors import UserError, fault
+from transferkit.files.remote import is_remote
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
@@ -83,7 +84,7 @@ def compute_features(
         recipe: a recipe's name or file.
         overrides: as of :func:`transferkit.retrain`.
         shard: which share, ``"NUMBER/COUNT"``, from 1.
-        to: folder of the cache that all shards share; ``activations.cache_dir`` by default.
+        to: folder or URL of the cache that all shards share; ``activations.cache_dir`` by default.
         data: the images.
         quiet: show no progress.
         allow_code: as of :func:`transferkit.retrain`.
@@ -113,6 +114,7 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
     from transferkit.training.augmented_batches import make_views
     from transferkit.training.pass_images import pass_images
 
+    place = recipe.activations.cache_dir
     cut, size = network.cut, parts.backbone.input_size
     chosen = _of_shard(images, shard, np.arange(len(images)))
     passed = [pass_images(cut, size, images, chosen, recipe, progress)]
@@ -127,7 +129,7 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
         computed=sum(one.stats.computed for one in passed),
         found=sum(one.stats.found for one in passed),
         unreadable=(*images.unreadable, *failures),
-        folder=str(writable_cache_folder(recipe.activations.cache_dir)),
+        folder=place if place is not None and is_remote(place) else str(writable_cache_folder(place)),
     )
 
 

@@ -40,7 +40,7 @@ def describe_run(run: Run) -> str:
         lines.append("fine-tuning was discarded: the backbone's weights are those it began with")
     lines += [*run.calibrated.describe(), *filter(None, [run.novelty.describe()])]
     if facts["quarantined"]:
-        lines.append(f"{facts['quarantined']} file(s) left out: {run.path / 'quarantine.csv'}")
+        lines.append(f"{facts['quarantined']} file(s) left out: {run.named('quarantine.csv')}")
     slowest = sorted(seconds["stages"].items(), key=lambda stage: -stage[1])[:_STAGES]
     stages = ", ".join(f"{name} {value:.1f}" for name, value in slowest)
     lines.append(f"{seconds['total']:.1f} s in all (the longest stages: {stages})")
@@ -52,12 +52,12 @@ def _named(run: Run) -> dict[str, str]:
     """What is to be done next, and where everything lies."""
     step = run.advice.get("next")
     named = {"next": step} if step else {}
-    named["run"] = str(run.path)
+    named["run"] = run.named()
     if "saved_model" not in run.refused:
-        named["export"] = str(run.export_folder)
-    named["report"] = str(run.path / "report.html")
+        named["export"] = run.named("export", run.export_folder.name)
+    named["report"] = run.named("report.html")
     if "saved_model" not in run.refused:
-        named["predict"] = f"transferkit predict {shlex.quote(str(run.path))} IMAGE_OR_FOLDER"
+        named["predict"] = f"transferkit predict {shlex.quote(run.named())} IMAGE_OR_FOLDER"
     return named
 
 

@@ -16,6 +16,7 @@ from transferkit.errors import UserError, fault
 from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
+from transferkit.files.remote import is_remote
 from transferkit.recipe import Recipe
 from transferkit.runs.finished.restore import restore
 from transferkit.runs.folder.located import with_value
@@ -23,6 +24,7 @@ from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
 from transferkit.runs.release.parity_gate import HeldOut
 from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
+from transferkit.runs.remote.versions_at_url import exported_to
 from transferkit.runs.results.evaluate_network import predict_network
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images, prepare
@@ -46,13 +48,16 @@ def export_run(
 
     Args:
         run: a finished Run.
-        to: folder of the versions; the run's own by default.
+        to: folder of the versions, also at a URL; the run's own by default.
         formats: beside the SavedModel; the recipe's by default.
         data: where the run's images lie now.
         parity: whether to check, or on how many images; the recipe's by default.
         agreement: least share of images, 0 to 1; the recipe's by default.
         quiet: show no progress.
     """
+    if to is not None and is_remote(os.fspath(to)):
+        with exported_to(os.fspath(to)) as folder:
+            return _export(run, folder, formats, data, parity, agreement, quiet)
     with RunFolder(run.path).held() if to is None else nullcontext():
         folder = run.path / "export" if to is None else Path(to)
         with exclusive(folder):
@@ -93,7 +98,7 @@ def _export(
         with progress.stage("parity", unit="artefact", doing=release.doing) as stage:
             version, result = release.publish(held_out, lambda new: _complete(run.path, new))
             stage.update(len(result.findings))
-    raise_if_refused(run.calibrated.without_shortfall(), result, str(run.path))
+    raise_if_refused(run.calibrated.without_shortfall(), result, run.named())
     return version if version is not None else folder
 
 

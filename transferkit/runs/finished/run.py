@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, fault
+from transferkit.files.remote import is_remote
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.finished.run_facts import check_facts, read_facts
-from transferkit.runs.folder.located import located, read_paths
+from transferkit.runs.folder.located import located, read_paths, with_value
+from transferkit.runs.remote.local_copy import local_copy
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -33,15 +35,17 @@ class Run:
     """A run's folder: its recipe, figures, export.
 
     Args:
-        path: the folder.
+        path: the folder, or its URL.
 
     Attributes:
-        path: the folder.
+        path: the folder; of a URL its copy on this machine.
+        name: the folder or URL as it was given, for messages and commands.
         metrics: every figure of the evaluation by name, as ``metrics.json`` holds them.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.name = os.fspath(path)
+        self.path = local_copy(path)
         file = self.path / "metrics.json"
         if not file.is_file():
             hint = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
@@ -50,7 +54,7 @@ class Run:
         self.metrics: dict[str, Any] = self._facts["metrics"]
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        return f"Run({self.name!r})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: how good, the curves, the surest mistakes, what to do next."""
@@ -61,7 +65,9 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe, with its paths as they lead to the run's files from the current folder."""
-        return located(load(self.path / "recipe.toml"), read_paths(self.path), self.path)
+        found = located(load(self.path / "recipe.toml"), read_paths(self.path), self.path)
+        # What it was trained from is not needed to go on: what is lacking is computed.
+        return with_value(found, "activations.from", None)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,8 +148,8 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """What the run was and gave, ready for JSON."""
-        export = None if "saved_model" in self.refused else str(self.export_folder)
-        return {"run": str(self.path), "export": export, **self._facts}
+        export = None if "saved_model" in self.refused else self.named("export", self.export_folder.name)
+        return {"run": self.named(), "export": export, **self._facts}
 
     @property
     def export_folder(self) -> Path:
@@ -151,6 +157,16 @@ class Run:
         from transferkit.runs.prediction.predict import find_export
 
         return find_export(self.path)
+
+    def named(self, *parts: str) -> str:
+        """What lies in the run's folder, as a path or URL to be used again.
+
+        Args:
+            *parts: of its name below the run.
+        """
+        if not is_remote(self.name):
+            return str(self.path.joinpath(*parts))
+        return "/".join([self.name.rstrip("/"), *parts])
 
     def describe(self) -> str:
         """A few lines for a person: how good, how long, where."""
@@ -246,7 +262,7 @@ class Run:
         """Exports the run's network anew, as the next numbered version.
 
         Args:
-            to: the folder of the versions; the run's own ``export`` by default.
+            to: the folder of the versions, also at a URL; the run's own ``export`` by default.
             formats: such as ``["tflite", "onnx"]``, beside the SavedModel; the recipe's by default.
             data: where the run's images lie now, if they moved: exports are checked on held-out ones.
             parity: False leaves the check out, a number says how many images; the recipe's by default.
@@ -264,6 +280,8 @@ class Run:
         start_tensorflow()
         from transferkit.runs.finished.export_again import export_run
 
+        if to is None and is_remote(self.name):
+            to = self.named("export")
         with allowing(allow_code):
             self.admit_code()
             return export_run(self, to, formats, data, parity, agreement, quiet)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferkit.runs.finished.run import Run
+from transferkit.runs.remote.local_copy import local_copy
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
@@ -133,7 +134,7 @@ def verify(run: Place | Run, data: Place | None = None, *, allow_code: bool = Fa
     """
     from transferkit.runs.folder.verify import changed_files, verify_run, version_of
 
-    place = run.path if isinstance(run, Run) else Path(run)
+    place = run.path if isinstance(run, Run) else local_copy(run)
     if not (place / "metrics.json").exists() and version_of(place) is not None:
         return changed_files(place)
     return verify_run(_opened(run), data, allow_code)

@@ -26,15 +26,31 @@ class RunFolder:
 
     Args:
         path: where the finished run will lie.
+
+    Attributes:
+        path: the same.
+        name: of the place, for messages.
+        partial: the folder that is worked in.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self.name = str(path)
         if not self.path.name:
             raise UserError(fault("run", str(path), "a folder's name"))
         self.partial = self.path.parent / f".{self.path.name}.partial"
         self._replaced = self.path.parent / f".{self.path.name}.replaced"
         self._check_name()
+
+    @property
+    def occupied(self) -> bool:
+        """Something is there, a run or not."""
+        return self.path.exists()
+
+    @property
+    def finished(self) -> bool:
+        """A finished run is there."""
+        return (self.path / "metrics.json").exists()
 
     @property
     def interrupted(self) -> bool:
@@ -88,17 +104,17 @@ class RunFolder:
         if whole is not None:
             hint = "a run holds what was written with it and nothing else: choose another --run"
             raise UserError(fault("run", str(self.path), f"a place outside of the run {whole}", hint))
-        if self.path.exists() and not overwrite and not (resume and self.interrupted):
+        if self.occupied and not overwrite and not (resume and self.interrupted):
             hint = "choose another --run, or replace it with --overwrite"
-            if self.path.is_dir() and not (self.path / "metrics.json").exists():
+            if self.path.is_dir() and not self.finished:
                 hint = "it holds something else than a run: choose another --run"
-            raise UserError(fault("run", str(self.path), "a place where nothing is yet", hint))
-        if overwrite and self.path.exists() and not (self.path / "metrics.json").exists():
+            raise UserError(fault("run", self.name, "a place where nothing is yet", hint))
+        if overwrite and self.occupied and not self.finished:
             hint = "it is no run, so it is not overwritten: choose another --run"
-            raise UserError(fault("run", str(self.path), "a finished run to overwrite", hint))
+            raise UserError(fault("run", self.name, "a finished run to overwrite", hint))
         if self.interrupted and not (overwrite or resume):
             hint = "continue it with --resume, or discard it with --overwrite"
-            raise UserError(fault("run", str(self.path), None, f"an interrupted run is there; {hint}"))
+            raise UserError(fault("run", self.name, None, f"an interrupted run is there; {hint}"))
         self._check_writable()
 
     def open(self, resume: bool) -> Path:
@@ -107,6 +123,17 @@ class RunFolder:
             shutil.rmtree(self.partial)
         self.partial.mkdir(parents=True, exist_ok=True)
         return self.partial
+
+    def keep(self, now: bool = True) -> str | None:
+        """Secures the partial folder against the loss of this machine, where the place is elsewhere.
+
+        Args:
+            now: False leaves it out where it was done a moment ago.
+
+        Returns:
+            What went wrong, in a line for people; always None where the place is on this machine.
+        """
+        return None
 
     def finish(self) -> Path:
         """Puts the finished run in its place; an overwritten one goes only when its successor is whole."""

@@ -18,6 +18,7 @@ from transferkit.export.export_spec import About
 from transferkit.export.formats import check_installed, format_of, load_format
 from transferkit.export.versions import check_artefact, versions
 from transferkit.recipe import Recipe
+from transferkit.runs.remote.local_copy import local_copy
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
@@ -367,8 +368,8 @@ def find_model(place: str | os.PathLike[str]) -> Path:
     Raises:
         UserError: there is none.
     """
-    place = Path(place)
-    return place if place.is_file() else find_export(place)
+    here = local_copy(place, newest=True)
+    return here if here.is_file() else find_export(here)
 
 
 def find_export(place: str | os.PathLike[str]) -> Path:

@@ -15,6 +15,7 @@ from transferkit.runs.folder.verify import changed_files
 from transferkit.runs.prediction.predict import find_export
 from transferkit.runs.push.hub_target import HubTarget, read_target
 from transferkit.runs.push.stage import check_version, files_of, stage
+from transferkit.runs.remote.local_copy import local_copy
 
 if TYPE_CHECKING:
     from transferkit.runs.finished.run import Run
@@ -66,7 +67,7 @@ def push(
             refuses.
     """
     target = read_target(to)
-    place = Path(run) if isinstance(run, str | os.PathLike) else run.path
+    place = local_copy(run) if isinstance(run, str | os.PathLike) else run.path
     version = find_export(place)
     check_version(version)
     if (place / "metrics.json").is_file() and (changes := changed_files(place)):

@@ -74,10 +74,10 @@ def run_sweep(recipe: Recipe, images: Images, context: RunContext) -> Evaluation
         else:
             values = chooser.propose(number)
             shown = progress if not done or progress.stream.isatty() else Progress(quiet=True)
-            trial = _run_trial(
-                recipe, values, number, own, shared_resources, shown, f"{place.path.name}-{number:03d}"
-            )
+            trial = _run_trial(recipe, values, number, own, shared_resources, shown, place)
             trial.write(own / "trial.json")
+            if (trouble := place.keep()) is not None:
+                progress.say(trouble)
         chooser.tell(number, trial.score)
         done.append(trial)
         results = Results(recipe.sweep.method, recipe.sweep.metric, done)
@@ -97,7 +97,7 @@ def _run_trial(
     folder: Path,
     shared_resources: SharedResources,
     progress: Progress,
-    name: str,
+    place: RunFolder,
 ) -> Trial:
     """Trains one trial, or goes on with it, and measures it on the validation images."""
     assert recipe.sweep is not None  # noqa: S101
@@ -118,10 +118,12 @@ def _run_trial(
         images = shared_resources.images(chosen, progress)
         parts = shared_resources.parts(chosen, images, progress)
         check_formats(chosen.export.formats, parts.backbone)
-        trackers = open_trackers(chosen, folder, name, progress.say)
+        trackers = open_trackers(chosen, folder, f"{place.path.name}-{number:03d}", progress.say)
 
         def tell(phase: str, step: int, row: dict[str, Any]) -> None:
             trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
+            if (trouble := place.keep(now=False)) is not None:
+                progress.say(trouble)
 
         fitted = train(TrainingJob(chosen, images, parts, open_folder, progress, tell))
     except UserError as error:

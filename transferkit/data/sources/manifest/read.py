@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.data.names import class_name_faults, class_order, shown
-from transferkit.data.remote import check_remote, fetch_urls, is_remote, without_query
 from transferkit.data.source import DataSet, Item
 from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_columns import Columns, find_columns, known_columns
@@ -24,6 +23,7 @@ from transferkit.data.sources.manifest.label_spelling import (
 from transferkit.data.sources.manifest.table import Table, read_table
 from transferkit.data.sources.manifest.text import decode_text
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.files.remote import check_remote, fetch_urls, is_remote, without_query
 
 __all__ = ["read_manifest"]
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from transferkit.data.remote.urls import failure_text, without_query
 from transferkit.errors import UserError, fault
+from transferkit.files.remote.urls import failure_text, without_query
 
-__all__ = ["RemoteFile", "fetch_files", "file_system", "list_files"]
+__all__ = ["RemoteFile", "fetch_files", "file_system", "list_files", "retried"]
 
 # What a file system says of a file that changes with its content; the first that it has.
 _TAGS = ("etag", "ETag", "md5Hash", "md5", "checksum", "sha", "blob_id", "mtime", "LastModified", "created")
@@ -43,7 +43,7 @@ def file_system(url: str) -> tuple[Any, str]:
     """The file system of a URL, and the path in it.
 
     Args:
-        url: whose package is installed, see :func:`~transferkit.data.remote.urls.check_remote`.
+        url: whose package is installed, see :func:`~transferkit.files.remote.urls.check_remote`.
     """
     import fsspec
 
@@ -63,9 +63,9 @@ def list_files(system: Any, path: str, url: str) -> dict[str, RemoteFile]:
         UserError: it cannot be listed.
     """
     try:
-        found = _retried(lambda: system.find(path, detail=True))
+        found = retried(lambda: system.find(path, detail=True))
         if not found:
-            one = _retried(lambda: system.info(path))
+            one = retried(lambda: system.info(path))
             found = {path: one} if one.get("type") == "file" else {}
     except Exception as error:  # each file system has its own kinds
         expected = "a folder or file that can be read"
@@ -122,7 +122,7 @@ def _one(system: Any, one: RemoteFile, file: Path) -> str | None:
             raise OSError(f"{there:,} of {one.size:,} bytes came")
 
     try:
-        _retried(get)
+        retried(get)
         os.replace(beside, file)
     except Exception as error:
         beside.unlink(missing_ok=True)
@@ -132,8 +132,12 @@ def _one(system: Any, one: RemoteFile, file: Path) -> str | None:
     return None
 
 
-def _retried(do: Callable[[], Any]) -> Any:
-    """Tries again, later and later, what may go better then."""
+def retried(do: Callable[[], Any]) -> Any:
+    """Tries again, later and later, what may go better then.
+
+    Args:
+        do: one operation of a file system, which may be done again.
+    """
     for count in range(_TRIES - 1):
         try:
             return do()

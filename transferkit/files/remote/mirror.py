@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from transferkit.data.remote.fetch import RemoteFile, fetch_files, file_system, list_files
-from transferkit.data.remote.urls import check_remote, without_query
 from transferkit.errors import UserError, fault
 from transferkit.files.contents import damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import alone
+from transferkit.files.remote.fetch import RemoteFile, fetch_files, file_system, list_files
+from transferkit.files.remote.urls import check_remote, without_query
 from transferkit.files.whole_file import whole_file
 
 __all__ = ["Fetched", "fetch_folder", "fetch_urls"]

@@ -7,7 +7,7 @@ it would be written into the run.
 
 from __future__ import annotations
 
-from transferkit.data.remote.mirror import Fetched, fetch_folder, fetch_urls
-from transferkit.data.remote.urls import check_remote, is_remote, without_query
+from transferkit.files.remote.mirror import Fetched, fetch_folder, fetch_urls
+from transferkit.files.remote.urls import check_remote, is_remote, without_query
 
 __all__ = ["Fetched", "check_remote", "fetch_folder", "fetch_urls", "is_remote", "without_query"]
