@@ -150,6 +150,7 @@ REFUSED = {
         [*pictures("train_images", "test_images"), "train.csv"],
         "train.csv lists their labels",
     ),
+    "one folder with a list": ([*pictures("images"), "labels.csv"], "labels.csv lists their labels"),
     "flat with more": (pictures("train", "test", "sample"), "3 pictures and no class folders"),
     "boxes": ([*pictures("images/train", "images/val"), "labels/train/0.txt"], "no class folders"),
     "test without train": ([*both("test"), *both("images")], "rename images to train"),

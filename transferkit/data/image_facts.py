@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.pixels.gif_blocks import gif_frames
 
 __all__ = ["Facts", "format_of", "orientation_in", "read_facts"]
@@ -86,7 +87,7 @@ def read_facts(file: BinaryIO) -> Facts:
     head = file.read(64)
     kind = format_of(head)
     if kind is None:
-        raise ValueError("no image format that is read")
+        raise ValueError(reason_not_read(head, "image format that is read"))
     read = _READERS.get(kind)
     if read is None:
         from transferkit.data.pixels.pillow import facts_of, open_image

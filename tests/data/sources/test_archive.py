@@ -44,6 +44,9 @@ def files(picture):
         ("p.tar.gz", tarred),
         ("P.TGZ", tarred),
         ("p.tar.xz", lambda path, files: tarred(path, files, "w:xz")),
+        ("called.zip", tarred),
+        ("plain.zip", lambda path, files: tarred(path, files, "w")),
+        ("called.tar", zipped),
     ],
 )
 def test_class_folders_come_out(tmp_path, files, name, write):
@@ -133,6 +136,33 @@ def test_broken_archives_are_refused(tmp_path, files, name):
         with pytest.raises(UserError):
             read_archive(path, tmp_path / "to")
     assert not (tmp_path / "to").exists() or list((tmp_path / "to").iterdir()) == []
+
+
+def test_archives_of_older_windows_programs_are_read(tmp_path, files):
+    path = tmp_path / "p.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ["photos\\a\\", *(name.replace("/", "\\") for name in files)]:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.writestr(info, files.get(name.replace("\\", "/"), b""))
+    found = read_archive(path, tmp_path / "to")
+    assert [item.name for item in found] == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"<!DOCTYPE html><html>404", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:a\nsize 1\n", "git lfs pull"),
+        (b"Rar!\x1a\x07", "a RAR archive"),
+        (b"", "archive by its content"),
+    ],
+)
+@pytest.mark.parametrize("name", ["p.zip", "p.tar.gz"])
+def test_what_came_in_place_of_an_archive_is_named(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        read_archive(tmp_path / name, tmp_path / "to")
 
 
 def test_an_empty_archive(tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import Any, BinaryIO
 
+from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.image_facts import Facts, format_of
 from transferkit.recipe.colour import WHITE, Colour
 
@@ -36,10 +37,11 @@ def open_image(file: BinaryIO) -> Any:
         Exception: Pillow's readers raise whatever their formats bring about; see :func:`pillow_reason`.
     """
     file.seek(0)
-    kind = format_of(file.read(64))
+    head = file.read(64)
+    kind = format_of(head)
     file.seek(0)
     if kind is None:
-        raise ValueError("no image format that is read")
+        raise ValueError(reason_not_read(head, "image format that is read"))
     module, _, name = _READERS[kind].partition(".")
     try:
         reader = getattr(importlib.import_module(f"PIL.{module}"), name)

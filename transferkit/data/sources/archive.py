@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.hashing import hash_file
 from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
@@ -147,9 +148,13 @@ def _extract(path: Path, to: Path, limits: ArchiveLimits) -> None:
     ) as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise  # no fault of the archive's
-        raise UserError(fault("data", str(path), "a whole archive", f"{error}")) from error
+        with open(path, "rb") as file:
+            head = file.read(512)
+        what = None if _kind(head) else reason_not_read(head, "archive by its content")
+        raise UserError(fault("data", str(path), "a whole archive", what or f"{error}")) from error
     except RuntimeError as error:  # what zipfile raises for encryption
-        raise UserError(fault("data", str(path), "an archive without a password", str(error))) from error
+        hint = "unpack it yourself, and give the folder"
+        raise UserError(fault("data", str(path), "an archive without a password", hint)) from error
     (to / _LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
 
 
@@ -198,15 +203,29 @@ def _zip_name(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
+def _kind(head: bytes) -> str | None:
+    """``zip`` or ``tar`` by the first 512 bytes: what a file is called is often wrong."""
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    packed = head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0"))
+    return "tar" if packed or head[257:262] == b"ustar" else None
+
+
 def _entries(path: Path) -> Iterator[_Entry]:
-    if path.name.lower().endswith(".zip"):
+    with open(path, "rb") as file:
+        head = file.read(512)
+    if (_kind(head) or ("zip" if path.name.lower().endswith(".zip") else "tar")) == "zip":
         with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if info.is_dir():
+            members = [(info, _zip_name(info)) for info in archive.infolist()]
+            # Older programs of Windows write \ between folders, and no / anywhere.
+            if not any("/" in name for _, name in members):
+                members = [(info, name.replace("\\", "/")) for info, name in members]
+            for info, name in members:
+                if name.endswith("/"):
                     continue
                 mode = info.external_attr >> 16
                 plain = not stat.S_IFMT(mode) or stat.S_ISREG(mode)
-                yield _Entry(_zip_name(info), info.file_size, archive.open(info) if plain else None)
+                yield _Entry(name, info.file_size, archive.open(info) if plain else None)
         return
     with tarfile.open(path, "r|*") as archive:
         for member in archive:

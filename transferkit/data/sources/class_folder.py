@@ -11,10 +11,11 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.names import class_order, shown
 from transferkit.data.source import DataSet, Item, left_out_notes
 from transferkit.data.source_options import ReadOptions
-from transferkit.data.sources.layout import NO_CLASS, Layout, find_layout, look_through
+from transferkit.data.sources.layout import NO_CLASS, Layout, find_layout, labels_hint, look_through
 from transferkit.data.sources.split_words import is_neutral, split_names
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, did_you_mean, fault
@@ -187,7 +188,7 @@ class _Reader:
             if data:
                 example = tree.name(data[0])
                 received = f"no images, but {len(data)} other files ({example})"
-                faults.append(fault(f"data: class '{shown(name)}'", received, "images"))
+                faults.append(fault(f"data: class '{shown(name)}'", received, "images", _what_it_is(data[0])))
             elif tree.is_empty(folder) or name in self._known:
                 faults.append(
                     fault(f"data: class '{shown(name)}'", 0, "images", "add some or remove the folder")
@@ -206,7 +207,7 @@ class _Reader:
         if names:
             hint = f"put the images that are not {shown(names[0])!r} into a folder of their own"
             if is_neutral(names[0]):
-                hint = "sort the pictures into a folder a class, or list them in a manifest (.csv)"
+                hint = labels_hint(self._tree, top)
             raise UserError(
                 fault(
                     "data", [shown(name) for name in names], f"at least {self._minimum} class folders", hint
@@ -216,7 +217,7 @@ class _Reader:
         count = len(entries.pictures)
         hint = f"there are {count} pictures and no folders in it" if count else "there are no folders in it"
         if entries.folders:
-            hint = "none of its folders holds pictures"
+            hint = "none of its folders holds pictures" + self._example(top, entries.folders)
             lists += [
                 self._tree.name(path) for path in self._tree.data_files(top) if os.path.dirname(path) != top
             ]
@@ -251,6 +252,25 @@ class _Reader:
     def _items(self, folder: str, label: int, split: str | None) -> list[Item]:
         tree = self._tree
         return [Item(Path(path), tree.name(path), label, split) for path in tree.pictures(folder)]
+
+    def _example(self, top: str, folders: Sequence[str]) -> str:
+        """What the first file in these folders is."""
+        for name in folders:
+            inside = self._tree.entries(os.path.join(top, name))
+            for file in [*inside.beside, *inside.data]:
+                path = os.path.join(top, name, file)
+                reason = _what_it_is(path)
+                return f"; {self._tree.name(path)}: {reason}" if reason else ""
+        return ""
+
+
+def _what_it_is(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            reason = reason_not_read(file.read(64), "")
+    except OSError as error:
+        return error.strerror
+    return None if reason == "no " else f"it is {reason}"
 
 
 def _composed(name: str) -> str:

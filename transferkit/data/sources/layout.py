@@ -15,7 +15,7 @@ from transferkit.data.sources.split_words import are_numbered, split_names
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault
 
-__all__ = ["NO_CLASS", "Layout", "find_layout", "look_through"]
+__all__ = ["NO_CLASS", "Layout", "find_layout", "labels_hint", "look_through"]
 
 NO_CLASS = "in no class folder, so without a label"
 _LISTS = (".csv", ".tsv", ".jsonl", ".ndjson")
@@ -262,12 +262,19 @@ def _named(names: Sequence[str]) -> list[str]:
 def _flat(tree: Tree, folder: str, name: str) -> str:
     """The fault of a split folder that holds pictures and no class folders."""
     path = os.path.join(folder, name)
-    count = len(tree.entries(path).pictures)
+    received = f"{len(tree.entries(path).pictures)} pictures and no class folders"
+    return fault(f"data: {tree.name(path)}", received, "a folder a class", labels_hint(tree, folder))
+
+
+def labels_hint(tree: Tree, folder: str) -> str:
+    """How pictures that lie in no class folders get their labels.
+
+    Args:
+        tree: the data folder.
+        folder: where a list of them may lie.
+    """
     lists = [file for file in tree.entries(folder).beside if file.lower().endswith(_LISTS)]
     if lists:
         listed = tree.name(os.path.join(folder, lists[0]))
-        hint = f"if {listed} lists their labels, give that file as the data"
-    else:
-        hint = "sort them into a folder a class, or list them in a manifest (.csv)"
-    place = f"data: {tree.name(path)}"
-    return fault(place, f"{count} pictures and no class folders", "a folder a class", hint)
+        return f"if {listed} lists their labels, give that file as the data"
+    return "sort the pictures into a folder a class, or list them in a manifest (.csv)"
