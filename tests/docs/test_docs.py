@@ -172,6 +172,8 @@ def material(tmp_path_factory, noise_photos) -> Path:
         shutil.copy(file, place / "photos" / f"{number}.jpg")
         ids.append(f"{number},{file.parent.name}\n")
     (place / "ids.csv").write_text("id,breed\n" + "".join(ids))
+    program = "import tensorflow as tf\n\nestimator = tf.estimator.Estimator(lambda features, mode: None)\n"
+    (place / "old_program.py").write_text(program)
     shutil.make_archive(str(place / "photos"), "zip", place / "photos")
     return place
 

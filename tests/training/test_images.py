@@ -10,7 +10,7 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.training.images import load_for_evaluation, prepare
+from transferkit.training.images import load_for_evaluation, load_labelled, prepare
 from transferkit.training.progress import Progress
 
 QUIET = Progress(quiet=True)
@@ -118,6 +118,10 @@ def test_images_to_evaluate_on_take_the_runs_order_of_classes(photos):
     assert found.labels.tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 1]]
     with pytest.raises(UserError, match="one of the run's classes"):
         load_for_evaluation(recipe, str(photos.parent / "tags.csv"), ("b", "z"), QUIET)
+    with pytest.raises(UserError, match=r"tags\.csv', expected one class an image, as in the run"):
+        load_labelled(load(None), str(photos.parent / "tags.csv"), ("b", "a"), QUIET)
+    with pytest.raises(UserError, match="expected lists of labels, as in the run"):
+        load_for_evaluation(recipe, str(photos), ("b", "a"), QUIET)
     single = load_for_evaluation(load(None), str(photos), ("b", "a"), QUIET)
     assert [single.classes[label] for label in single.labels] == [row.label for row in single.rows]
 

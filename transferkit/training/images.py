@@ -296,6 +296,7 @@ def load_for_evaluation(recipe: Recipe, path: str, classes: Sequence[str], progr
             an image where the run has one, or the other way round.
     """
     found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
+    _check_kind(found, recipe, path)
     _check_known(found, classes)
     check_with(recipe, classes=classes, several_labels=found.multi_label)
     return _in_classes(found, classes, recipe, progress)
@@ -315,9 +316,20 @@ def load_labelled(recipe: Recipe, path: str, classes: Sequence[str], progress: P
             other way round.
     """
     found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
-    check_labels(recipe, found.multi_label)
+    _check_kind(found, recipe, path)
     every = (*classes, *(name for name in found.classes if name not in classes))
     return _in_classes(found, every, recipe, progress)
+
+
+def _check_kind(found: DataSet, recipe: Recipe, path: str) -> None:
+    """Refuses several labels an image where a run has one, and the other way round."""
+    several = bool(recipe.head.options.get("multi_label"))
+    if found.multi_label and not several:
+        hint = "the photos here may have several; for these a run of their own with --head multi_label"
+        raise UserError(fault("data", path, "one class an image, as in the run", hint))
+    if several and not found.multi_label:
+        hint = "a manifest lists several labels; folders give one class an image"
+        raise UserError(fault("data", path, "lists of labels, as in the run", hint))
 
 
 def _check_known(found: DataSet, classes: Sequence[str]) -> None:

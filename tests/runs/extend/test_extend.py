@@ -199,3 +199,56 @@ def test_a_head_that_is_trained_goes_on_warm_and_says_so(folders, tmp_path):
     assert extended.novelty.found
     assert extended.metrics["accuracy"] > 0.5
     assert transferkit.forget(extended, classes="grey").classes == ("dark one", "light", "mid night")
+
+
+@pytest.mark.slow
+def test_photos_of_several_labels_come_and_a_label_goes(folders, tmp_path):
+    _, new, joint = folders
+
+    def listed(name, files, extra):
+        lines = [
+            f"{file.relative_to(joint.parent)},{file.parent.name}{'|' + extra if n % 2 else ''}\n"
+            for n, file in enumerate(files)
+        ]
+        place = joint.with_name(name)
+        place.write_text("path,labels\n" + "".join(lines), "utf-8")
+        return place
+
+    every = sorted(joint.rglob("*.png"))
+    known = [file for file in every if not file.name.startswith("new_") and file.parent.name != "mid night"]
+    fresh = [file for file in every if file not in known]
+    run = _retrained(listed("old.csv", known, "odd"), tmp_path / "run", "logistic", "head.multi_label=true")
+    extended = transferkit.extend(run, listed("new.csv", fresh, "odd"))
+    assert extended.changes.proof.holds
+    assert set(extended.classes) == {*run.classes, "mid night"}
+    both = joint.with_name("both.csv")
+    text = joint.with_name("new.csv").read_text("utf-8").partition("\n")[2]
+    both.write_text(joint.with_name("old.csv").read_text("utf-8") + text, "utf-8")
+    whole = _retrained(
+        both, tmp_path / "whole", "logistic", "head.multi_label=true",
+        ("data.ledger", str(run.path)), ("data.classes", list(extended.classes)),
+    )  # fmt: skip
+    assert _furthest(extended, whole, joint) <= 1e-5
+    left = transferkit.forget(extended, classes="odd")
+    assert "odd" not in left.classes
+    assert "its photos stay with their other labels" in left.describe()
+    with pytest.raises(UserError, match="expected lists of labels, as in the run") as found:
+        transferkit.extend(run, new, to=tmp_path / "none")
+    assert len(found.value.faults) == 1
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_a_tuned_backbone_stays_and_what_it_learned_is_said_however_often_it_is_extended(folders, tmp_path):
+    _, new, joint = folders
+    old = tmp_path / "old"
+    shutil.copytree(joint, old, ignore=lambda _, names: [n for n in names if n.startswith(("new_", "mid"))])
+    run = _retrained(old, tmp_path / "run", "linear", "freeze=none")
+    extended = transferkit.extend(run, new)
+    assert extended.changes.tuned
+    photo = next(old.rglob("*.png"))
+    at = [transferkit.embed(one, photo).features for one in (run, extended)]
+    np.testing.assert_array_equal(*at)
+    left = transferkit.forget(extended, classes="grey")
+    assert "keeps what it learned from photos that are gone" in left.describe()
+    assert "mid night" in left.classes

@@ -86,6 +86,7 @@ class Changes:
         accuracy: before and after, of held-out photos of both runs.
         classes: those of both runs, one line each.
         notes: what else is to be known.
+        tuned: the backbone was fine-tuned, by the earlier run or one before it.
     """
 
     source: str
@@ -98,6 +99,7 @@ class Changes:
     accuracy: tuple[float, float] | None = None
     classes: tuple[ClassChange, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    tuned: bool = False
 
     def write(self, folder: Path) -> None:
         """Writes ``extended.json``, which also marks a folder that is being made."""

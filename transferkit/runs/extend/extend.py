@@ -119,6 +119,7 @@ def _extended(source: SourceRun, data: str) -> Run:
         added=tuple(name for name in grown.classes if name not in source.run.classes),
         photos=len(new),
         known=grown.known,
+        tuned=_tuned(source.run),
     )
     content = Content(joined, source.kept.joined(features), np.arange(len(source.images)))
     return make_run(source, parts, network, content, changes)
@@ -135,17 +136,26 @@ def _without(source: SourceRun, names: list[str], lines: Sequence[str], place: s
         train = source.images.of_split("train")
         views = views[:, np.isin(train, left.kept)]
     kept = KeptFeatures(source.kept.values[left.kept], views, left.images.groups, source.kept.exact)
-    notes: tuple[str, ...] = ()
-    if any(one.trains_backbone and not one.discarded for one in source.run.kept):
-        notes = ("the backbone was trained with what is gone here, and keeps what it learned from it",)
+    tuned, notes = _tuned(source.run), ()
+    if tuned:
+        notes = ("the backbone was fine-tuned earlier, and keeps what it learned from photos that are gone",)
     changes = Changes(
         str(source.run.path),
         "forget",
         removed=tuple(names),
         photos=len(source.images) - len(left.images),
         notes=notes,
+        tuned=tuned,
     )
     return make_run(source, parts, network, Content(left.images, kept, left.kept), changes)
+
+
+def _tuned(run: Run) -> bool:
+    """The backbone learned from photos, in this run or in one that it was made from."""
+    before = run.changes
+    return (before is not None and before.tuned) or any(
+        one.trains_backbone and not one.discarded for one in run.kept
+    )
 
 
 def _lines(files: str | os.PathLike[str] | Sequence[str]) -> tuple[list[str], str]:
