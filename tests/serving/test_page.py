@@ -76,7 +76,7 @@ def test_what_the_page_is_told_of_a_photo(server):
 
 def test_an_export_has_no_heat_and_shows_no_training_photos(server):
     _, facts, _ = server.ask("/facts")
-    assert (facts["heat"], facts["neighbours"]) == (False, False)
+    assert (facts["heat"], facts["neighbours"], facts["knows_unknown"]) == (False, False, True)
     assert server.ask("/photo/heat", encoded("dark"))[1]["picture"] is None
     assert server.ask("/photo/similar", encoded("dark"))[1]["photos"] == []
     for path in ("labels", "heat", "similar"):

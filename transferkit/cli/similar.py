@@ -34,7 +34,7 @@ def command(
     allow_code: bool,
     as_json_: bool,
 ) -> None:
-    """Find the training photos that a run's network takes for the most like a photo.
+    """Find the training photos that are most like a photo, as a run's network sees them.
 
     The distance is 1 less the cosine of the features, centred on the training photos: 0 for the same photo,
     about 1 for one that has nothing to do with it. Activations that are in the cache need no training photo;
