@@ -136,7 +136,8 @@ def _without(source: SourceRun, names: list[str], lines: Sequence[str], place: s
         train = source.images.of_split("train")
         views = views[:, np.isin(train, left.kept)]
     kept = KeptFeatures(source.kept.values[left.kept], views, left.images.groups, source.kept.exact)
-    tuned, notes = _tuned(source.run), ()
+    tuned = _tuned(source.run)
+    notes: tuple[str, ...] = ()
     if tuned:
         notes = ("the backbone was fine-tuned earlier, and keeps what it learned from photos that are gone",)
     changes = Changes(
