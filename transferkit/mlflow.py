@@ -28,7 +28,8 @@ from transferkit import mlflow_loader
 from transferkit._version import __version__
 from transferkit.errors import UserError, fault
 from transferkit.packages import installed
-from transferkit.runs.prediction.predict import Exported, find_export
+from transferkit.runs.prediction.exported import Exported
+from transferkit.runs.prediction.find_export import find_export
 from transferkit.runs.push.stage import check_version, copy_version
 
 if TYPE_CHECKING:

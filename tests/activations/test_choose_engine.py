@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from transferkit.activations import choose_engine as choosing
+from transferkit.activations import make_engine as making
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose_engine import TOLERANCE, available, choose_engine
 from transferkit.activations.prefix_engine import FoldedEngine, TensorFlowEngine, folded_file, trace
@@ -61,7 +62,7 @@ def test_the_choice_is_remembered_and_compiled_once(cut, sample, tmp_path, monke
     def never(*args, **kwargs):
         raise AssertionError("traced although the compiled model is kept")
 
-    monkeypatch.setattr(choosing, "trace", never)
+    monkeypatch.setattr(making, "trace", never)
     again = choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path))
     assert again.name == first.name
     np.testing.assert_allclose(again(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)
@@ -94,7 +95,7 @@ def test_an_engine_that_does_not_agree_is_left_out(cut, sample, tmp_path, monkey
                 "shape": right[:, :-1],
             }[fault]
 
-    monkeypatch.setattr(choosing, "OpenVINOEngine", Broken)
+    monkeypatch.setattr(making, "OpenVINOEngine", Broken)
     with caplog.at_level(logging.WARNING, "transferkit.activations"):
         engine = choose_engine(cut, SIZE, sample, "auto", Cache(tmp_path))
     assert engine.name == "tensorflow"
@@ -140,7 +141,7 @@ def note_builds(monkeypatch, speeds):
     """What is built. At 31.9 against 1.6 x 20 an image saves 0.1 ms: no time of building matters here."""
     built = []
     monkeypatch.setattr(choosing, "_speed", lambda engine, images: speeds[engine.name])
-    monkeypatch.setattr(choosing, "FoldedEngine", lambda file: built.append(file) or FoldedEngine(file))
+    monkeypatch.setattr(making, "FoldedEngine", lambda file: built.append(file) or FoldedEngine(file))
     return built
 
 
@@ -185,6 +186,6 @@ def test_a_network_that_cannot_be_folded_runs_as_it_is(cut, sample, tmp_path, mo
     def never(*args, **kwargs):
         raise ValueError("larger than a protocol buffer may be")
 
-    monkeypatch.setattr(choosing, "folded_file", never)
+    monkeypatch.setattr(making, "folded_file", never)
     made = choose_engine(cut, SIZE, sample, engine, Cache(tmp_path))
     np.testing.assert_allclose(made(sample), np.asarray(cut.prefix(sample)), rtol=1e-4, atol=1e-5)

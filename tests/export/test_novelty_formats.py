@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import transferkit
-from transferkit.runs.prediction.predict import Exported
+from transferkit.runs.prediction.exported import Exported
 
 pytestmark = pytest.mark.slow
 HOLDING = ("keras", "tflite", "tflite_float16")

@@ -193,7 +193,8 @@ def answer(run) -> object:
 
 def predictions(place: Path, files: list[str]) -> object:
     """What `transferkit predict` answers."""
-    from transferkit.runs.prediction.predict import Exported, find_model
+    from transferkit.runs.prediction.exported import Exported
+    from transferkit.runs.prediction.find_export import find_model
 
     return [repr(one) for one in Exported(find_model(place)).predict(files, top=3)]
 

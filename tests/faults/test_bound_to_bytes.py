@@ -21,7 +21,8 @@ from transferkit.files import checksum_manifest as file_manifest
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.files.checksum_manifest import NAME, read_manifest, write_manifest
 from transferkit.runs.folder.run_manifest import file_changes, unknown_files
-from transferkit.runs.prediction.predict import Exported, find_export
+from transferkit.runs.prediction.exported import Exported
+from transferkit.runs.prediction.find_export import find_export
 
 
 @pytest.fixture(scope="module")

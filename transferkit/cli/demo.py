@@ -13,7 +13,7 @@ from transferkit.cli._options import quiet_option
 from transferkit.packages import distributed
 
 if TYPE_CHECKING:
-    from transferkit.runs.prediction.predict import Prediction
+    from transferkit.runs.prediction.prediction import Prediction
 
 __all__ = ["command"]
 

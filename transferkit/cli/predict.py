@@ -15,7 +15,7 @@ from transferkit.errors import one_line
 from transferkit.files import csv_files
 
 if TYPE_CHECKING:
-    from transferkit.runs.prediction.predict import Prediction
+    from transferkit.runs.prediction.prediction import Prediction
 
 __all__ = ["command"]
 
@@ -66,8 +66,9 @@ def command(
     from transferkit.data.source import LeftOut, left_out_notes
     from transferkit.errors import UserError, fault
     from transferkit.export.no_keras import without_keras
+    from transferkit.runs.prediction.exported import Exported
+    from transferkit.runs.prediction.find_export import find_model
     from transferkit.runs.prediction.image_files import image_files
-    from transferkit.runs.prediction.predict import Exported, find_model
 
     if long and form != "csv":
         raise UserError(fault("--long", hint="it is for --format csv"))

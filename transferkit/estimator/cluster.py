@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +12,9 @@ import tensorflow as tf
 from transferkit.errors import fault
 
 __all__ = ["ClusterTask", "TaskType"]
+
+# Type of a task to the addresses of those of this type.
+_Addresses = Mapping[str, Sequence[str]]
 
 
 class TaskType:
@@ -31,74 +34,54 @@ class ClusterTask:
 
     def _read_cluster(self) -> None:
         """Reads TF_CONFIG: the cluster's addresses and which task this process is."""
-        text = os.environ.get("TF_CONFIG") or "{}"
-        try:
-            content = json.loads(text)
-            if not isinstance(content, Mapping):
-                raise ValueError("not an object")
-        except ValueError as error:
-            raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
+        content = _tf_config()
         self._cluster = content.get("cluster") or {}
         self._service = content.get("service")
         if self._service is not None and not isinstance(self._service, dict):
             raise TypeError(fault("TF_CONFIG.service", self._service, "an object"))
         task = content.get("task") or {}
-        kind = task.get("type")
         self._model_dir_from_cluster(content)
         self._master = content.get("session_master", "")
         self._evaluation_master = content.get("eval_session_master", "")
         if not self._cluster:
-            self._task_type, self._task_id = kind or TaskType.WORKER, int(task.get("index") or 0)
-            if self._task_type != TaskType.WORKER:
-                raise ValueError(fault("TF_CONFIG.task.type", kind, "a cluster that has such tasks"))
-            if self._task_id != 0:
-                raise ValueError(fault("TF_CONFIG.task.index", self._task_id, "0, as there is no cluster"))
-            self._is_chief = True
-            self._num_worker_replicas, self._num_ps_replicas = 1, 0
-            self._global_id_in_cluster: int | None = 0
+            self._be_alone(task)
             return
-        if kind is None or task.get("index") is None:
-            raise ValueError(fault("TF_CONFIG.task", task, "a type and an index, as TF_CONFIG has a cluster"))
-        index = int(task["index"])
-        if index < 0:
-            raise ValueError(fault("TF_CONFIG.task.index", index, "a number that is not negative"))
-        if kind != TaskType.EVALUATOR:
-            hosts = self._cluster.get(kind)
-            if not hosts:
-                raise ValueError(
-                    fault("TF_CONFIG.task.type", kind, "one of " + ", ".join(sorted(self._cluster)))
-                )
-            if index >= len(hosts):
-                raise ValueError(fault("TF_CONFIG.task.index", index, f"less than {len(hosts)} for {kind}"))
-        self._task_type, self._task_id = kind, index
-        if TaskType.MASTER in self._cluster:
-            if TaskType.CHIEF in self._cluster:
-                raise ValueError(fault("TF_CONFIG.cluster", "chief and master", "one of the two"))
-            if kind == TaskType.EVALUATOR:
-                raise ValueError(fault("TF_CONFIG.task.type", kind, None, "a master evaluates by itself"))
-        chiefs = self._cluster.get(TaskType.CHIEF) or self._cluster.get(TaskType.MASTER)
-        if chiefs and len(chiefs) > 1:
-            raise ValueError(fault("TF_CONFIG.cluster.chief", chiefs, "one address"))
-        if chiefs:
-            self._is_chief = kind in (TaskType.CHIEF, TaskType.MASTER)
+        self._task_type, self._task_id = _task_of(task, self._cluster)
+        self._is_chief = _is_chief(self._task_type, self._task_id, self._cluster)
+        if self._task_type == TaskType.EVALUATOR:
+            self._be_evaluator()
         else:
-            self._is_chief = kind == TaskType.WORKER and index == 0
-        if kind != TaskType.EVALUATOR:
-            self._evaluation_master = ""
-        if kind == TaskType.EVALUATOR:
-            self._master, self._cluster = "", {}
-            # It works alone, whatever the cluster that it watches looks like.
-            self._num_ps_replicas = self._num_worker_replicas = 0
-            self._global_id_in_cluster = None
-            return
-        self._num_ps_replicas = len(self._cluster.get(TaskType.PS, ()))
-        self._num_worker_replicas = len(self._cluster.get(TaskType.WORKER, ())) + len(chiefs or ())
+            self._be_worker("session_master" in content)
+
+    def _be_alone(self, task: Mapping[str, Any]) -> None:
+        """The only process, which is the chief."""
+        self._task_type, self._task_id = task.get("type") or TaskType.WORKER, int(task.get("index") or 0)
+        if self._task_type != TaskType.WORKER:
+            raise ValueError(fault("TF_CONFIG.task.type", task["type"], "a cluster that has such tasks"))
+        if self._task_id != 0:
+            raise ValueError(fault("TF_CONFIG.task.index", self._task_id, "0, as there is no cluster"))
+        self._is_chief = True
+        self._num_worker_replicas, self._num_ps_replicas = 1, 0
+        self._global_id_in_cluster: int | None = 0
+
+    def _be_evaluator(self) -> None:
+        """A process that works alone, whatever the cluster that it watches looks like."""
+        self._master, self._cluster = "", {}
+        self._num_ps_replicas = self._num_worker_replicas = 0
+        self._global_id_in_cluster = None
+
+    def _be_worker(self, master_given: bool) -> None:
+        """A process among others of the cluster: their numbers, its own, its addresses."""
+        cluster, kind, index = self._cluster, self._task_type, self._task_id
+        self._evaluation_master = ""
+        self._num_ps_replicas = len(cluster.get(TaskType.PS, ()))
+        self._num_worker_replicas = len(cluster.get(TaskType.WORKER, ())) + len(_chiefs(cluster))
         apart = TaskType.CHIEF, TaskType.MASTER, TaskType.PS
-        order = [*apart[:2], *sorted(set(self._cluster) - set(apart)), TaskType.PS]
-        everyone = [(k, i) for k in order for i in range(len(self._cluster.get(k, ())))]
+        order = [*apart[:2], *sorted(set(cluster) - set(apart)), TaskType.PS]
+        everyone = [(k, i) for k in order for i in range(len(cluster.get(k, ())))]
         self._global_id_in_cluster = everyone.index((kind, index))
-        if "session_master" not in content and len(everyone) > 1:
-            self._master = f"grpc://{self._cluster[kind][index]}"
+        if not master_given and len(everyone) > 1:
+            self._master = f"grpc://{cluster[kind][index]}"
         if self._values.get("session_config") is None:
             self._values["session_config"] = _session_config(kind, index)
 
@@ -167,6 +150,62 @@ class ClusterTask:
     def service(self) -> Any:
         """The platform's own part of TF_CONFIG, or None."""
         return self._service
+
+
+def _tf_config() -> Mapping[str, Any]:
+    """The environment's TF_CONFIG, empty where there is none."""
+    text = os.environ.get("TF_CONFIG") or "{}"
+    try:
+        content = json.loads(text)
+        if not isinstance(content, Mapping):
+            raise ValueError("not an object")
+    except ValueError as error:
+        raise ValueError(fault("TF_CONFIG", text, "a JSON object", str(error))) from None
+    return content
+
+
+def _task_of(task: Mapping[str, Any], cluster: _Addresses) -> tuple[str, int]:
+    """This process's type and index, which must be of the cluster.
+
+    Raises:
+        ValueError: they are not.
+    """
+    kind = task.get("type")
+    if kind is None or task.get("index") is None:
+        raise ValueError(fault("TF_CONFIG.task", task, "a type and an index, as TF_CONFIG has a cluster"))
+    index = int(task["index"])
+    if index < 0:
+        raise ValueError(fault("TF_CONFIG.task.index", index, "a number that is not negative"))
+    if kind != TaskType.EVALUATOR:
+        hosts = cluster.get(kind)
+        if not hosts:
+            raise ValueError(fault("TF_CONFIG.task.type", kind, "one of " + ", ".join(sorted(cluster))))
+        if index >= len(hosts):
+            raise ValueError(fault("TF_CONFIG.task.index", index, f"less than {len(hosts)} for {kind}"))
+    return str(kind), index
+
+
+def _is_chief(kind: str, index: int, cluster: _Addresses) -> bool:
+    """Whether a task writes: the chief, or the first worker where there is none.
+
+    Raises:
+        ValueError: the cluster has more than one, or a master and an evaluator.
+    """
+    if TaskType.MASTER in cluster:
+        if TaskType.CHIEF in cluster:
+            raise ValueError(fault("TF_CONFIG.cluster", "chief and master", "one of the two"))
+        if kind == TaskType.EVALUATOR:
+            raise ValueError(fault("TF_CONFIG.task.type", kind, None, "a master evaluates by itself"))
+    chiefs = _chiefs(cluster)
+    if len(chiefs) > 1:
+        raise ValueError(fault("TF_CONFIG.cluster.chief", chiefs, "one address"))
+    if chiefs:
+        return kind in (TaskType.CHIEF, TaskType.MASTER)
+    return kind == TaskType.WORKER and index == 0
+
+
+def _chiefs(cluster: _Addresses) -> Sequence[str]:
+    return cluster.get(TaskType.CHIEF) or cluster.get(TaskType.MASTER) or ()
 
 
 def _session_config(kind: str, index: int) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -107,9 +108,8 @@ def stop_if_higher_hook(
     Returns:
         A SessionRunHook for ``estimator.train``.
     """
-    return _threshold(
-        operator.gt, estimator, metric_name, threshold, eval_dir, min_steps, run_every_secs, run_every_steps
-    )
+    watched = _Watched(estimator, metric_name, eval_dir, min_steps, run_every_secs, run_every_steps)
+    return _threshold(watched, operator.gt, threshold)
 
 
 def stop_if_lower_hook(
@@ -135,9 +135,8 @@ def stop_if_lower_hook(
     Returns:
         A SessionRunHook for ``estimator.train``.
     """
-    return _threshold(
-        operator.lt, estimator, metric_name, threshold, eval_dir, min_steps, run_every_secs, run_every_steps
-    )
+    watched = _Watched(estimator, metric_name, eval_dir, min_steps, run_every_secs, run_every_steps)
+    return _threshold(watched, operator.lt, threshold)
 
 
 def stop_if_no_increase_hook(
@@ -163,16 +162,8 @@ def stop_if_no_increase_hook(
     Returns:
         A SessionRunHook for ``estimator.train``.
     """
-    return _no_better(
-        operator.gt,
-        estimator,
-        metric_name,
-        max_steps_without_increase,
-        eval_dir,
-        min_steps,
-        run_every_secs,
-        run_every_steps,
-    )
+    watched = _Watched(estimator, metric_name, eval_dir, min_steps, run_every_secs, run_every_steps)
+    return _no_better(watched, operator.gt, max_steps_without_increase)
 
 
 def stop_if_no_decrease_hook(
@@ -198,68 +189,59 @@ def stop_if_no_decrease_hook(
     Returns:
         A SessionRunHook for ``estimator.train``.
     """
-    return _no_better(
-        operator.lt,
-        estimator,
-        metric_name,
-        max_steps_without_decrease,
-        eval_dir,
-        min_steps,
-        run_every_secs,
-        run_every_steps,
-    )
+    watched = _Watched(estimator, metric_name, eval_dir, min_steps, run_every_secs, run_every_steps)
+    return _no_better(watched, operator.lt, max_steps_without_decrease)
 
 
-def _threshold(
-    better: Callable[[float, float], bool],
-    estimator: Any,
-    name: str,
-    threshold: float,
-    eval_dir: str | None,
-    min_steps: int,
-    secs: float | None,
-    steps: int | None,
-) -> Any:
-    folder = eval_dir or estimator.eval_dir()
+@dataclass(frozen=True)
+class _Watched:
+    """A metric of an Estimator's evaluations, and how often it is looked at.
 
-    def stop() -> bool:
-        return any(
-            better(metrics[name], threshold)
-            for step, metrics in _with_metric(folder, name).items()
-            if step >= min_steps
-        )
+    Attributes:
+        estimator: the Estimator.
+        name: of the metric.
+        eval_dir: folder of the event files; the Estimator's own where it is None.
+        min_steps: global steps before which nothing counts.
+        secs: seconds between two looks; or
+        steps: steps between them.
+    """
 
-    return make_early_stopping_hook(estimator, stop, secs, steps)
+    estimator: Any
+    name: str
+    eval_dir: str | None
+    min_steps: int
+    secs: float | None
+    steps: int | None
+
+    def hook(self, should_stop: Callable[[list[tuple[int, float]]], bool]) -> Any:
+        """The hook that stops when ``should_stop`` says so of all (step, value) so far, in order of steps."""
+        folder = self.eval_dir or self.estimator.eval_dir()
+
+        def stop() -> bool:
+            # The whole history is read each time: after a resumption the decision is the same.
+            found = _with_metric(folder, self.name).items()
+            return should_stop([(step, row[self.name]) for step, row in found if step >= self.min_steps])
+
+        return make_early_stopping_hook(self.estimator, stop, self.secs, self.steps)
 
 
-def _no_better(
-    better: Callable[[float, float], bool],
-    estimator: Any,
-    name: str,
-    patience: int,
-    eval_dir: str | None,
-    min_steps: int,
-    secs: float | None,
-    steps: int | None,
-) -> Any:
-    folder = eval_dir or estimator.eval_dir()
+def _threshold(watched: _Watched, better: Callable[[float, float], bool], threshold: float) -> Any:
+    return watched.hook(lambda history: any(better(value, threshold) for _, value in history))
 
-    def stop() -> bool:
-        # The whole history is read each time: after a resumption the decision is the same.
+
+def _no_better(watched: _Watched, better: Callable[[float, float], bool], patience: int) -> Any:
+    def stop(history: list[tuple[int, float]]) -> bool:
         best: tuple[int, float] | None = None
-        for step, metrics in _with_metric(folder, name).items():
-            if step < min_steps:
-                continue
-            if best is None or better(metrics[name], best[1]):
-                best = step, metrics[name]
+        for step, value in history:
+            if best is None or better(value, best[1]):
+                best = step, value
             elif step - best[0] >= patience:
-                progress.info(
-                    "No better %s than %s at step %d for %d steps", name, best[1], best[0], patience
-                )
+                told = watched.name, best[1], best[0], patience
+                progress.info("No better %s than %s at step %d for %d steps", *told)
                 return True
         return False
 
-    return make_early_stopping_hook(estimator, stop, secs, steps)
+    return watched.hook(stop)
 
 
 def _with_metric(folder: str, name: str) -> dict[int, dict[str, float]]:

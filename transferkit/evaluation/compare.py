@@ -113,15 +113,7 @@ def compare(
         odd = sorted(set(first.classes) ^ set(second.classes))
         raise UserError(fault("classes", odd, "the same classes in both runs"))
     left, right = _by_key(first, first_keys, "first"), _by_key(second, second_keys, "second")
-    common = [key for key in left if key in right]
-    if not common:
-        raise UserError(
-            fault("runs", f"{len(left)} and {len(right)} images", "some image in both",
-                  "evaluate both on the same data: transferkit evaluate RUN --data DIR")
-        )  # fmt: skip
-    moved = [key for key in common if left[key][0] != right[key][0]]
-    if moved:
-        raise UserError(fault(f"image {moved[0]}", expected="the same label in both runs"))
+    common = _in_both(left, right)
     first_right = np.array([left[key][1] for key in common])
     second_right = np.array([right[key][1] for key in common])
     only_first, only_second = first_right & ~second_right, second_right & ~first_right
@@ -157,16 +149,30 @@ def compare(
     )
 
 
-def _by_key(
-    run: _Predicted, keys: Sequence[str] | None, which: str
-) -> dict[str, tuple[frozenset[str], bool]]:
+# Key of an image to the names of its labels, and whether it was predicted right.
+_Answers = dict[str, tuple[frozenset[str], bool]]
+
+
+def _in_both(left: _Answers, right: _Answers) -> list[str]:
+    """The keys of the images that both have, which must be labelled alike."""
+    common = [key for key in left if key in right]
+    if not common:
+        hint = "evaluate both on the same data: transferkit evaluate RUN --data DIR"
+        raise UserError(fault("runs", f"{len(left)} and {len(right)} images", "some image in both", hint))
+    moved = [key for key in common if left[key][0] != right[key][0]]
+    if moved:
+        raise UserError(fault(f"image {moved[0]}", expected="the same label in both runs"))
+    return common
+
+
+def _by_key(run: _Predicted, keys: Sequence[str] | None, which: str) -> _Answers:
     """Label names and whether right, by key."""
     if keys is None:
         keys = run.paths
     if keys is None:
         raise ValueError(f"the {which} has no paths: give {which}_keys")
     names = run.classes
-    table: dict[str, tuple[frozenset[str], bool]] = {}
+    table: _Answers = {}
     for key, label, said in zip(keys, run.labels, run.predicted, strict=True):
         true = (
             frozenset(names[i] for i in np.flatnonzero(label))

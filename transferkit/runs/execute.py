@@ -88,23 +88,8 @@ def execute(
                 parts = open_parts(recipe, images.classes)
         progress.say(f"devices: {parts.devices.describe()}")
         check_formats(recipe.export.formats, parts.backbone)
-        given = None if extension is None else extension.cut_features
-        fitted = train(
-            TrainingJob(
-                recipe,
-                images,
-                parts,
-                opening.open_folder,
-                progress,
-                opening.tell,
-                opening.tell_step,
-                given,
-            )
-        )
+        fitted = _train(recipe, images, parts, opening, progress)
         folder = fitted.folder
-        opening.keep()
-        write_weights(folder / "weights.npz", fitted.network.variables)
-        write_chosen(folder, parts.chosen)
         kept_features = write_kept(folder, fitted)
         calibrated = _calibrate(recipe, fitted, progress)
         novelty = _novelty(fitted, progress)
@@ -151,6 +136,8 @@ class _Opening:
 
     def __init__(self, recipe: Recipe, context: RunContext, extension: Extension | None) -> None:
         self._recipe, self._context, self._extension = recipe, context, extension
+        # The features of all images, where they are known.
+        self.cut_features = None if extension is None else extension.cut_features
 
     def open_folder(self, decoded: Images, parts: Parts) -> Path:
         """The run's folder, with what the run is made from in it."""
@@ -182,6 +169,20 @@ class _Opening:
     def tell_step(self, step: int, values: dict[str, float]) -> None:
         """Hands a single step's loss and rate to the trackers."""
         self.trackers.log_step(step, values)
+
+
+def _train(recipe: Recipe, images: Images, parts: Parts, opening: _Opening, progress: Progress) -> Fitted:
+    """Trains all phases; the run's folder keeps the weights and the head that was chosen."""
+    fitted = train(
+        TrainingJob(
+            recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step,
+            opening.cut_features,
+        )
+    )  # fmt: skip
+    opening.keep()
+    write_weights(fitted.folder / "weights.npz", fitted.network.variables)
+    write_chosen(fitted.folder, parts.chosen)
+    return fitted
 
 
 def _export(

@@ -11,7 +11,8 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.export.no_keras import without_keras
-from transferkit.runs.prediction.predict import Exported, find_model
+from transferkit.runs.prediction.exported import Exported
+from transferkit.runs.prediction.find_export import find_model
 
 __all__ = ["ENGINES", "Served", "name_of"]
 

@@ -3,7 +3,7 @@ nothing of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -14,7 +14,7 @@ from transferkit.keras3 import keras
 from transferkit.optimizers import batches_seen, clips
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.network import Network
-from transferkit.transfer.shared_step import shared_step
+from transferkit.transfer.shared_step import StepResult, shared_step
 
 __all__ = ["make_model_fn"]
 
@@ -58,38 +58,43 @@ def make_model_fn(
             logits = network.logits(features)
             loss = network.head.loss(labels, logits, weights)
             return EstimatorSpec(mode, loss=loss, eval_metric_ops=_metrics(network, labels, logits, weights))
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         variables = network.trainable_variables
         if over_workers is not None:
             step = shared_step(network, variables, features, labels, _right, over_workers)
-            if train_loss is not None:
-                train_loss.update(step.loss, step.right, step.count, batches_seen(optimizer).value)
-            train_op = optimizer.apply_gradients(zip(step.gradients, variables, strict=True))
-            return EstimatorSpec(mode, loss=step.loss, train_op=train_op)
-        features, labels = network.mixed(features, labels)
-        with tf.GradientTape() as tape, counted_rows(weights, replicas):
-            logits = network.logits(features, training=True)
-            if replicas == 1:
-                loss = network.head.loss(labels, logits, weights)
-            else:
-                loss = _share(network.head.per_sample(labels, logits), weights)
-            # Each replica brings its part of the loss, of which the penalties are the same in all.
-            penalties = [one / replicas if replicas > 1 else one for one in network.penalties()]
-            total = tf.add_n([loss, *penalties])
-        gradients = tape.gradient(total, [variable.value for variable in variables])
-        if replicas > 1:
-            total = _summed(total)
-            if clips(optimizer):
-                # What is clipped is the gradient of the whole batch; the optimizer adds up its parts.
-                gradients = [None if one is None else _summed(one) / replicas for one in gradients]
+        else:
+            step = _step(network, variables, features, labels, clips(optimizer))
         if train_loss is not None:
-            right = tf.cast(_right(network, labels, logits), tf.float32)
-            right, count = _counts(right, weights, replicas)
-            train_loss.update(total, right, count, batches_seen(optimizer).value)
-        train_op = optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return EstimatorSpec(mode, loss=total, train_op=train_op)
+            train_loss.update(step.loss, step.right, step.count, batches_seen(optimizer).value)
+        train_op = optimizer.apply_gradients(zip(step.gradients, variables, strict=True))
+        return EstimatorSpec(mode, loss=step.loss, train_op=train_op)
 
     return model_fn
+
+
+def _step(
+    network: Network, variables: Sequence[Any], features: Any, labels: Any, clipped: bool
+) -> StepResult:
+    """One training step of this replica; loss, counts and clipped gradients are those of all together."""
+    replicas, weights = tf.distribute.get_strategy().num_replicas_in_sync, features.get("weights")
+    features, labels = network.mixed(features, labels)
+    with tf.GradientTape() as tape, counted_rows(weights, replicas):
+        logits = network.logits(features, training=True)
+        if replicas == 1:
+            loss = network.head.loss(labels, logits, weights)
+        else:
+            loss = _share(network.head.per_sample(labels, logits), weights)
+        # Each replica brings its part of the loss, of which the penalties are the same in all.
+        penalties = [one / replicas if replicas > 1 else one for one in network.penalties()]
+        total = tf.add_n([loss, *penalties])
+    gradients = tape.gradient(total, [variable.value for variable in variables])
+    if replicas > 1:
+        total = _summed(total)
+        if clipped:
+            # What is clipped is the gradient of the whole batch; the optimizer adds up its parts.
+            gradients = [None if one is None else _summed(one) / replicas for one in gradients]
+    right = tf.cast(_right(network, labels, logits), tf.float32)
+    right, count = _counts(right, weights, replicas)
+    return StepResult(gradients, total, right, count)
 
 
 def _share(each: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:

@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from transferkit.transfer.network import Network
 
-__all__ = ["SharedStep", "shared_step"]
+__all__ = ["StepResult", "shared_step"]
 
 Right = Callable[[Network, Any, tf.Tensor], tf.Tensor]
 
 
 @dataclass(frozen=True)
-class SharedStep:
-    """What one step gives, the same on every worker.
+class StepResult:
+    """What one training step gives, the same on every worker.
 
     Attributes:
         gradients: of the mean loss over the whole batch and the penalties, one a variable.
@@ -43,7 +43,7 @@ def shared_step(
     labels: Any,
     right: Right,
     total: Callable[[tf.Tensor], tf.Tensor],
-) -> SharedStep:
+) -> StepResult:
     """Gradients and figures of a batch of which this worker has some images.
 
     Args:
@@ -76,7 +76,7 @@ def shared_step(
         tf.cast(tf.reshape(piece, part.shape) / count, part.dtype) + tf.cast(more, part.dtype)
         for piece, part, more in zip(pieces, parts, penalties, strict=True)
     ]
-    return SharedStep(gradients, tail[0] / count + penalty, tail[1], count)
+    return StepResult(gradients, tail[0] / count + penalty, tail[1], count)
 
 
 def _logits(network: Network, shown: dict[str, Any], place: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.cli import main
-from transferkit.runs.prediction.predict import Exported
+from transferkit.runs.prediction.exported import Exported
 
 # Three retrainings; the score itself has quick tests in tests/evaluation/test_novelty.py.
 pytestmark = pytest.mark.slow

@@ -15,8 +15,10 @@ from PIL import Image
 
 from transferkit.cli.predict import command
 from transferkit.errors import UserError
-from transferkit.runs.prediction import predict as module
-from transferkit.runs.prediction.predict import Exported, find_export
+from transferkit.runs.prediction import exported as exported_module
+from transferkit.runs.prediction import stream as stream_module
+from transferkit.runs.prediction.exported import Exported
+from transferkit.runs.prediction.find_export import find_export
 
 CLASSES = ("dark", "light", "red")
 
@@ -80,8 +82,8 @@ BAD = set(REASONS)
 
 @pytest.mark.parametrize("engine", ["saved_model", "tensorflow", "auto"])
 def test_every_file_is_answered_once_in_order_whatever_lies_between(engine, exported, folder, monkeypatch):
-    monkeypatch.setattr(module, "MANY", 8)
-    monkeypatch.setattr(module, "_AT_ONCE", 8)
+    monkeypatch.setattr(exported_module, "MANY", 8)
+    monkeypatch.setattr(stream_module, "_AT_ONCE", 8)
     files = sorted(map(str, folder.iterdir()))
     found = list(exported.predict(files, top=2, engine=engine))
     assert exported.engine != "saved_model" or engine == "saved_model"

@@ -79,17 +79,9 @@ def split_dataset(
             test images; validation images are wanted and no class has an image to spare; or the earlier
             ledger is of other data.
     """
-    brought = dataset.splits
     keys = split_keys(dataset, hashes)
     fixed = {} if earlier is None else fixed_splits(dataset, hashes, keys, earlier)
-    if brought:
-        # What the user separated stays separated; only a missing validation split is drawn, from train.
-        test = 0.0
-        validation = 0.0 if "val" in brought else validation
-    if earlier is not None:
-        there = {row.split for row in earlier.rows}
-        validation = validation if "val" in there else 0.0
-        test = test if "test" in there else 0.0
+    validation, test = _shares_to_draw(dataset, earlier, validation, test)
     readable = [
         (item, sha256) for item, sha256 in zip(dataset.items, hashes, strict=True) if sha256 is not None
     ]
@@ -118,6 +110,21 @@ def split_dataset(
     if fill:
         _check(dataset, rows, [dataset.names_of(item) for item, _ in readable], validation)
     return Ledger(rows, dataset.multi_label)
+
+
+def _shares_to_draw(
+    dataset: DataSet, earlier: Ledger | None, validation: float, test: float
+) -> tuple[float, float]:
+    """The shares of validation and test images that are drawn, where the data or a ledger brings splits."""
+    if brought := dataset.splits:
+        # What the user separated stays separated; only a missing validation split is drawn, from train.
+        test = 0.0
+        validation = 0.0 if "val" in brought else validation
+    if earlier is not None:
+        there = {row.split for row in earlier.rows}
+        validation = validation if "val" in there else 0.0
+        test = test if "test" in there else 0.0
+    return validation, test
 
 
 def _check(

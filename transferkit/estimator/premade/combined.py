@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -14,7 +15,13 @@ from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.columns import checked_features
 from transferkit.estimator.premade.heads import classifier_head
-from transferkit.estimator.premade.logits import Logits, activation_summary, dnn_logits, linear_logits
+from transferkit.estimator.premade.logits import (
+    DeepPart,
+    Logits,
+    activation_summary,
+    dnn_logits,
+    linear_logits,
+)
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
 from transferkit.estimator.spec import ModeKeys
 
@@ -32,21 +39,18 @@ def _single_optimizer(given: Any, rate: float) -> Any:
     return made
 
 
-def _model_fn(
-    head: Head,
-    linear_feature_columns: Any,
-    linear_optimizer: Any,
-    dnn_feature_columns: Any,
-    dnn_optimizer: Any,
-    dnn_hidden_units: Any,
-    dnn_activation_fn: Any,
-    dnn_dropout: float | None,
-    batch_norm: bool,
-    combiner: str,
-) -> Callable[..., Any]:
-    wide, deep = tuple(linear_feature_columns or ()), tuple(dnn_feature_columns or ())
-    hidden = tuple(dnn_hidden_units or ())
-    if not wide and not deep:
+@dataclass(frozen=True)
+class _Wide:
+    """The wide part: its columns, their combiner, its optimizer."""
+
+    columns: Iterable[Any] | None
+    optimizer: Any
+    combiner: str
+
+
+def _model_fn(head: Head, wide: _Wide, deep: DeepPart, deep_optimizer: Any) -> Callable[..., Any]:
+    columns = tuple(wide.columns or ())
+    if not columns and not deep.columns:
         raise ValueError(
             fault("DNNLinearCombined", None, None, "give linear_feature_columns or dnn_feature_columns")
         )
@@ -56,16 +60,16 @@ def _model_fn(
         # A part's logits, and the optimizer that trains it.
         parts: list[tuple[Logits, Any]] = []
         training = mode == ModeKeys.TRAIN
-        if deep:
-            if not hidden:
+        if deep.columns:
+            if not deep.hidden_units:
                 raise ValueError(fault("dnn_hidden_units", None, None, "needed with dnn_feature_columns"))
-            optimizer = _single_optimizer(dnn_optimizer, _DNN_RATE) if training else None
-            made = dnn_logits(features, mode, units, hidden, deep, dnn_activation_fn, dnn_dropout, batch_norm)
+            optimizer = _single_optimizer(deep_optimizer, _DNN_RATE) if training else None
+            made = dnn_logits(deep, features, mode, units)
             parts.append((made, optimizer))
-        if wide:
-            rate = min(_LINEAR_RATE, 1 / math.sqrt(len(wide)))
-            optimizer = _single_optimizer(linear_optimizer, rate) if training else None
-            made = linear_logits(features, units, wide, combiner)
+        if columns:
+            rate = min(_LINEAR_RATE, 1 / math.sqrt(len(columns)))
+            optimizer = _single_optimizer(wide.optimizer, rate) if training else None
+            made = linear_logits(features, units, columns, wide.combiner)
             activation_summary(made.tensor, "linear")
             parts.append((made, optimizer))
 
@@ -82,6 +86,16 @@ def _model_fn(
         )
 
     return model_fn
+
+
+def _deep(
+    hidden_units: Iterable[int] | None,
+    columns: Iterable[Any] | None,
+    activation_fn: Any,
+    dropout: float | None,
+    batch_norm: bool,
+) -> DeepPart:
+    return DeepPart(tuple(hidden_units or ()), tuple(columns or ()), activation_fn, dropout, batch_norm)
 
 
 class DNNLinearCombinedEstimator(Estimator):
@@ -123,15 +137,9 @@ class DNNLinearCombinedEstimator(Estimator):
     ) -> None:
         model_fn = _model_fn(
             head,
-            linear_feature_columns,
-            linear_optimizer,
-            dnn_feature_columns,
+            _Wide(linear_feature_columns, linear_optimizer, linear_sparse_combiner),
+            _deep(dnn_hidden_units, dnn_feature_columns, dnn_activation_fn, dnn_dropout, batch_norm),
             dnn_optimizer,
-            dnn_hidden_units,
-            dnn_activation_fn,
-            dnn_dropout,
-            batch_norm,
-            linear_sparse_combiner,
         )
         super().__init__(model_fn, model_dir, config)
 
@@ -179,15 +187,9 @@ class DNNLinearCombinedClassifier(Estimator):
     ) -> None:
         model_fn = _model_fn(
             classifier_head(n_classes, weight_column, label_vocabulary, loss_reduction),
-            linear_feature_columns,
-            linear_optimizer,
-            dnn_feature_columns,
+            _Wide(linear_feature_columns, linear_optimizer, linear_sparse_combiner),
+            _deep(dnn_hidden_units, dnn_feature_columns, dnn_activation_fn, dnn_dropout, batch_norm),
             dnn_optimizer,
-            dnn_hidden_units,
-            dnn_activation_fn,
-            dnn_dropout,
-            batch_norm,
-            linear_sparse_combiner,
         )
         super().__init__(model_fn, model_dir, config, warm_start_from=warm_start_from)
 
@@ -233,14 +235,8 @@ class DNNLinearCombinedRegressor(Estimator):
     ) -> None:
         model_fn = _model_fn(
             RegressionHead(label_dimension, weight_column, loss_reduction),
-            linear_feature_columns,
-            linear_optimizer,
-            dnn_feature_columns,
+            _Wide(linear_feature_columns, linear_optimizer, linear_sparse_combiner),
+            _deep(dnn_hidden_units, dnn_feature_columns, dnn_activation_fn, dnn_dropout, batch_norm),
             dnn_optimizer,
-            dnn_hidden_units,
-            dnn_activation_fn,
-            dnn_dropout,
-            batch_norm,
-            linear_sparse_combiner,
         )
         super().__init__(model_fn, model_dir, config, warm_start_from=warm_start_from)

@@ -11,7 +11,7 @@ from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.heads.base import Head
 from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.heads import classifier_head
-from transferkit.estimator.premade.logits import dnn_logits
+from transferkit.estimator.premade.logits import DeepPart, dnn_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, spec_of
 
 __all__ = ["DNNClassifier", "DNNEstimator", "DNNRegressor"]
@@ -26,12 +26,10 @@ def _model_fn(
     dropout: float | None,
     batch_norm: bool,
 ) -> Callable[..., Any]:
-    hidden, columns = tuple(hidden_units), tuple(feature_columns or ())
+    deep = DeepPart(tuple(hidden_units), tuple(feature_columns or ()), activation_fn, dropout, batch_norm)
 
     def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
-        logits = dnn_logits(
-            features, mode, head.logits_dimension, hidden, columns, activation_fn, dropout, batch_norm
-        )
+        logits = dnn_logits(deep, features, mode, head.logits_dimension)
         return spec_of(head, features, labels, mode, logits, lambda: optimizer_of(optimizer))
 
     return model_fn

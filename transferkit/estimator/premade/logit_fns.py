@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.premade.logits import dnn_layers, linear_sums
+from transferkit.estimator.premade.logits import DeepPart, dnn_layers, linear_sums
 
 __all__ = ["dnn_logit_fn_builder", "dnn_logit_fn_builder_v2", "linear_logit_fn_builder"]
 
@@ -80,12 +80,12 @@ def _deep(
 ) -> Callable[..., Any]:
     if not isinstance(units, int):
         raise ValueError(fault("dnn_logit_fn_builder.units", units, "a whole number"))
-    hidden, columns = tuple(hidden_units), tuple(feature_columns)
+    deep = DeepPart(tuple(hidden_units), tuple(feature_columns), activation_fn, dropout, batch_norm)
 
     def dnn_logit_fn(features: Any, mode: str) -> Any:
         with v1.variable_scope(scope or v1.get_variable_scope()) as opened:
             tag = opened.name + "/" if opened.name else ""
-            made = dnn_layers(features, mode, units, hidden, columns, activation_fn, dropout, batch_norm, tag)
+            made = dnn_layers(deep, features, mode, units, tag)
         for update in made.updates:
             v1.add_to_collection(v1.GraphKeys.UPDATE_OPS, update)
         return made.tensor

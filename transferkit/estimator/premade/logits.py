@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 
 __all__ = [
+    "DeepPart",
     "Logits",
     "activation_summary",
     "baseline_logits",
@@ -42,68 +44,58 @@ class Logits(NamedTuple):
     updates: list[Any]
 
 
-def dnn_logits(
-    features: Any,
-    mode: str,
-    units: int,
-    hidden_units: Sequence[int],
-    columns: Iterable[Any],
-    activation_fn: Any,
-    dropout: float | None,
-    batch_norm: bool,
-) -> Logits:
+@dataclass(frozen=True)
+class DeepPart:
+    """Dense layers over dense columns.
+
+    Attributes:
+        hidden_units: width of each hidden layer, the first next to the input.
+        columns: feature columns that give a dense input.
+        activation_fn: of hidden layers: a function, Keras's name of one, or None.
+        dropout: share of a hidden layer's values that training leaves out, 0 to 1; None for none.
+        batch_norm: whether hidden layers are normalized, after dropout.
+    """
+
+    hidden_units: tuple[int, ...]
+    columns: tuple[Any, ...]
+    activation_fn: Any
+    dropout: float | None
+    batch_norm: bool
+
+
+def dnn_logits(deep: DeepPart, features: Any, mode: str, units: int) -> Logits:
     """Dense layers over dense columns; names as ``dnn/hiddenlayer_0/kernel``.
 
     Args:
+        deep: the layers.
         features: the batch's features by name.
         mode: one of ModeKeys.
         units: the last dimension of the logits.
-        hidden_units: of each hidden layer.
-        columns: the input.
-        activation_fn: of hidden layers: a function, Keras's name of one, or None.
-        dropout: the share of a hidden layer's values that training leaves out, or None.
-        batch_norm: whether hidden layers are normalized, after dropout.
     """
     with v1.variable_scope("dnn"):
-        return dnn_layers(
-            features, mode, units, hidden_units, columns, activation_fn, dropout, batch_norm, "dnn/"
-        )
+        return dnn_layers(deep, features, mode, units, "dnn/")
 
 
-def dnn_layers(
-    features: Any,
-    mode: str,
-    units: int,
-    hidden_units: Sequence[int],
-    columns: Iterable[Any],
-    activation_fn: Any,
-    dropout: float | None,
-    batch_norm: bool,
-    tag: str = "",
-) -> Logits:
+def dnn_layers(deep: DeepPart, features: Any, mode: str, units: int, tag: str = "") -> Logits:
     """As :func:`dnn_logits`, in the variable scope that is open; names of summaries begin with ``tag``.
 
     Args:
+        deep: the layers.
         features: tensors by names.
         mode: a value of ModeKeys.
         units: width of the logits.
-        hidden_units: width of each hidden layer.
-        columns: feature columns that give a dense input.
-        activation_fn: of the hidden layers.
-        dropout: share of values to drop while training, 0 to 1; None for none.
-        batch_norm: normalise after each hidden layer.
         tag: see above.
     """
     features, training = checked_features(features), mode == ModeKeys.TRAIN
     updates: list[Any] = []
     with v1.variable_scope("input_from_feature_columns"), v1.variable_scope("input_layer"):
-        net, variables = dense_input(features, columns, training)
-    for number, width in enumerate(hidden_units):
+        net, variables = dense_input(features, deep.columns, training)
+    for number, width in enumerate(deep.hidden_units):
         with v1.variable_scope(f"hiddenlayer_{number}"):
-            net = keras.activations.get(activation_fn)(_dense(net, width, variables))
-            if dropout is not None and training:
-                net = tf.nn.dropout(net, rate=dropout)
-            if batch_norm:
+            net = keras.activations.get(deep.activation_fn)(_dense(net, width, variables))
+            if deep.dropout is not None and training:
+                net = tf.nn.dropout(net, rate=deep.dropout)
+            if deep.batch_norm:
                 with v1.variable_scope(f"batchnorm_{number}"):
                     net = _normalized(net, training, variables, updates)
         activation_summary(net, f"{tag}hiddenlayer_{number}")

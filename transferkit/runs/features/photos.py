@@ -18,7 +18,7 @@ from transferkit.data.sources.tree import Tree, picture_by_name
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.runs.prediction.image_files import image_files
-from transferkit.runs.prediction.predict import refused
+from transferkit.runs.prediction.photo_files import refused
 
 __all__ = ["Photo", "find_photos", "read_photos", "readable_of"]
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from transferkit.runs.extend.changes import Changes
     from transferkit.runs.finished.explain import Explanation
     from transferkit.runs.finished.run_reader import Mistake
-    from transferkit.runs.prediction.predict import Exported, Prediction
+    from transferkit.runs.prediction.exported import Exported
+    from transferkit.runs.prediction.prediction import Prediction
     from transferkit.runs.results.independence import Independence
     from transferkit.training.phases.kept_state import Kept
 
@@ -154,7 +155,7 @@ class Run:
     @property
     def export_folder(self) -> Path:
         """The newest SavedModel of the run."""
-        from transferkit.runs.prediction.predict import find_export
+        from transferkit.runs.prediction.find_export import find_export
 
         return find_export(self.path)
 
@@ -350,7 +351,7 @@ class Run:
 
     @cached_property
     def _exported(self) -> Exported:
-        from transferkit.runs.prediction.predict import Exported
+        from transferkit.runs.prediction.exported import Exported
 
         return Exported(self.export_folder)
 

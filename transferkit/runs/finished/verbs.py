@@ -16,7 +16,7 @@ from transferkit.runs.remote.local_copy import local_copy
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
-    from transferkit.runs.prediction.predict import Prediction
+    from transferkit.runs.prediction.prediction import Prediction
 
 __all__ = ["evaluate", "export_run", "predict", "verify"]
 
@@ -110,8 +110,9 @@ def predict(model: Place | Run, images: Place | Iterable[Place], *, top: int = 3
     Raises:
         UserError: there is no such model or image, or the export was changed since it was written.
     """
+    from transferkit.runs.prediction.exported import Exported
+    from transferkit.runs.prediction.find_export import find_model
     from transferkit.runs.prediction.image_files import image_files
-    from transferkit.runs.prediction.predict import Exported, find_model
 
     paths = [images] if isinstance(images, str | os.PathLike) else images
     exported = Exported(find_model(model.path if isinstance(model, Run) else model))

@@ -72,19 +72,7 @@ def report_data(
     seconds = time.perf_counter() - context.began
     return ReportFacts(
         title=context.place.path.name,
-        summary={
-            "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
-            "Images": ", ".join(
-                f"{len(images.of_split(split))} {split}"
-                for split in ("train", "val", "test")
-                if len(images.of_split(split))
-            ),
-            "Head": recipe.head.kind,
-            **_threshold_facts(trained),
-            **({"None of these": words.partition(": ")[2]} if (words := trained.novelty.describe()) else {}),
-            "Frozen weights": trained.frozen.removeprefix("frozen: "),
-            "Time": f"{seconds:.1f} s on {_machine()}",
-        },
+        summary=_summary(trained, seconds),
         evaluation=evaluation,
         split={"val": "validation"}.get(images.held_out, images.held_out),
         gates=context.gates,
@@ -111,6 +99,23 @@ def report_data(
         license=card.weights.licence if card is not None and card.weights is not None else None,
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def _summary(trained: RunResult, seconds: float) -> dict[str, str]:
+    """The lines on top of the report."""
+    images, recipe = trained.images, trained.recipe
+    counts = {split: len(images.of_split(split)) for split in ("train", "val", "test")}
+    lines = {
+        "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
+        "Images": ", ".join(f"{count} {split}" for split, count in counts.items() if count),
+        "Head": recipe.head.kind,
+        **_threshold_facts(trained),
+    }
+    if words := trained.novelty.describe():
+        lines["None of these"] = words.partition(": ")[2]
+    lines["Frozen weights"] = trained.frozen.removeprefix("frozen: ")
+    lines["Time"] = f"{seconds:.1f} s on {_machine()}"
+    return lines
 
 
 def _training_accuracy(trained: RunResult) -> float | None:

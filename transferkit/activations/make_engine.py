@@ -1,0 +1,82 @@
+"""How each engine is made for one cut and size of images."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from transferkit.activations.device_engine import DeviceEngine
+from transferkit.activations.engine_memory import list_compiled
+from transferkit.activations.openvino_engine import OpenVINOEngine
+from transferkit.activations.prefix_engine import CutLike, Engine, FoldedEngine, folded_file, trace
+from transferkit.files.contents import LOCK
+from transferkit.files.lock import locked
+
+__all__ = ["EngineMaker", "accelerators"]
+
+
+@dataclass(frozen=True)
+class EngineMaker:
+    """Makes engines; the trace is shared and made at most once.
+
+    Attributes:
+        cut: the frozen prefix.
+        size: height and width of the images.
+        folder: where compiled forms are kept; None keeps them nowhere.
+        devices: names of the logical devices that compute; empty: those that TensorFlow takes.
+        precision: that TensorFlow's engines compute in.
+    """
+
+    cut: CutLike
+    size: tuple[int, int]
+    folder: Path | None
+    devices: tuple[str, ...] = ()
+    precision: str = "float32"
+
+    @functools.cached_property
+    def traced(self) -> Any:
+        """The prefix as a concrete function, in float32."""
+        return trace(self.cut, self.size)
+
+    @functools.cached_property
+    def run(self) -> Any:
+        """What engines are made of: the trace in the precision that is wanted."""
+        if self.precision == "float32":
+            return self.traced
+        return trace(self.cut, self.size, precision=self.precision)
+
+    def make(self, name: str) -> Engine:
+        """One of :data:`transferkit.activations.choose_engine.ENGINES`, by its name."""
+        if name == "tensorflow-xla" or (name == "tensorflow" and _spread(self.devices)):
+            return DeviceEngine(self.run, self.devices or accelerators(), jit=name == "tensorflow-xla")
+        with contextlib.ExitStack() as stack:
+            folder = self.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            if self.folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)  # removed by hand meanwhile
+                stack.enter_context(locked(folder / LOCK, shared=True))
+            file = folded_file(lambda: self.run, folder / "folded.pb")
+            made: Engine
+            if name == "openvino":
+                made = OpenVINOEngine(file, self.folder, self.size, self.cut.shape)
+            else:
+                made = FoldedEngine(file)
+            if self.folder is not None:
+                list_compiled(folder)
+            return made
+
+
+def accelerators() -> tuple[str, ...]:
+    """Names of the logical GPUs and TPUs."""
+    return tuple(one.name for kind in ("GPU", "TPU") for one in tf.config.list_logical_devices(kind))
+
+
+def _spread(devices: Sequence[str]) -> bool:
+    """Whether TensorFlow has to be told where it computes: on an accelerator, or on several devices."""
+    return len(devices) > 1 or bool(accelerators())
