@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -117,66 +118,50 @@ class FunctionalBackbone(Backbone):
     def cut(
         self, at: str | None = None, frozen: Collection[str] = (), batch_norm: BatchNorm = "frozen"
     ) -> Cut:
-        if at is None:
-            tensor, layer = self.model.output, None
-        else:
-            layer = self.resolve(at)
-            self._require_cuttable(layer, at)
-            tensor = self._outputs[layer]
-        if layer == self._steps[-1].name:
-            layer, tensor = None, self.model.output
+        layer, tensor = self._place(at)
         lower = keras.Model(self.model.input, tensor, name="prefix")
         lower.trainable = False
         prefix_variables = tuple(lower.weights)
-        shape = tuple(int(size) for size in tensor.shape[1:])
-        layers = tuple(one for one in lower.layers if not isinstance(one, keras.layers.InputLayer))
-
-        def prefix(images: Any) -> Any:
-            return keras.ops.cast(lower(images, training=False), "float32")
-
-        def identify() -> str:
-            config = keras.saving.serialize_keras_object(lower)
-            return of_parts(config, layer or "", of_variables(prefix_variables))
-
-        if layer is None:
-            return Cut(
-                at=None,
-                prefix=prefix,
-                suffix=_identity,
-                shape=shape,
-                prefix_variables=prefix_variables,
-                suffix_variables=(),
-                trainable_variables=(),
-                frozen_variables=prefix_variables,
-                batch_norm=batch_norm,
-                _identify=identify,
-                prefix_layers=layers,
-            )
-
-        upper = hold_still(keras.Model(tensor, self.model.output, name="suffix"), frozen, batch_norm)
-
-        trainable = tuple(upper.trainable_variables)
-
-        def suffix(x: Any, training: bool = False) -> Any:
-            return keras.ops.cast(upper(x, training=training), "float32")
-
-        return Cut(
+        below = Cut(
             at=layer,
-            prefix=prefix,
-            suffix=suffix,
-            shape=shape,
+            prefix=lambda images: keras.ops.cast(lower(images, training=False), "float32"),
+            suffix=_identity,
+            shape=tuple(int(size) for size in tensor.shape[1:]),
             prefix_variables=prefix_variables,
+            suffix_variables=(),
+            trainable_variables=(),
+            frozen_variables=prefix_variables,
+            batch_norm=batch_norm,
+            _identify=lambda: of_parts(
+                keras.saving.serialize_keras_object(lower), layer or "", of_variables(prefix_variables)
+            ),
+            prefix_layers=tuple(one for one in lower.layers if not isinstance(one, keras.layers.InputLayer)),
+        )
+        if layer is None:
+            return below
+        upper = hold_still(keras.Model(tensor, self.model.output, name="suffix"), frozen, batch_norm)
+        trainable = tuple(upper.trainable_variables)
+        return replace(
+            below,
+            suffix=lambda x, training=False: keras.ops.cast(upper(x, training=training), "float32"),
             suffix_variables=tuple(upper.variables),
             trainable_variables=trainable,
             frozen_variables=(*prefix_variables, *_unmoved(upper, trainable, frozen, batch_norm)),
-            batch_norm=batch_norm,
-            _identify=identify,
             regularisation_losses=tuple(
                 partial(variable.regularizer, variable) for variable in trainable if variable.regularizer
             ),
-            prefix_layers=layers,
             by_rows=batch_norm == "frozen" or all(map(_by_rows, upper.layers)),
         )
+
+    def _place(self, at: str | None) -> tuple[str | None, Any]:
+        """The layer below which a cut is, None for the last one, and its symbolic output."""
+        layer = None
+        if at is not None:
+            layer = self.resolve(at)
+            self._require_cuttable(layer, at)
+        if layer is None or layer == self._steps[-1].name:
+            return None, self.model.output
+        return layer, self._outputs[layer]
 
     def _require_cuttable(self, layer: str, at: str) -> None:
         order = [step.name for step in self._steps]

@@ -51,45 +51,16 @@ def line_chart(
         marks: (x, name) of vertical lines, such as where a phase begins.
     """
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _finite(x, y)]
-    x_low, x_high = x_range or _covered([*(x for x, _ in points), *(x for x, _ in marks)])
-    y_low, y_high = y_range or _covered([y for _, y in points])
-
-    def across(x: float) -> float:
-        return _LEFT + (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
-
-    def down(y: float) -> float:
-        return _HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
-
+    axes = _Axes(
+        *(x_range or _covered([*(x for x, _ in points), *(x for x, _ in marks)])),
+        *(y_range or _covered([y for _, y in points])),
+    )
     parts = [f'<svg class="chart" role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}">']
-    for value in ticks(y_low, y_high):
-        at = down(value)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(_text("tick", f'x="{_LEFT - 5}" y="{at + 4:.1f}"', "end", f"{value:g}"))
-    for value in ticks(x_low, x_high):
-        at = across(value)
-        parts.append(_text("tick", f'x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 15}"', "middle", f"{value:g}"))
-    names = []
-    for i, (value, name) in enumerate(marks):
-        at = across(value)
-        parts.append(f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-        # Names of phases that begin close together stand below each other; near the right edge, to the left.
-        side = "end" if at > 0.7 * _WIDTH else "start"
-        shift = -3 if side == "end" else 3
-        names.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
+    parts += axes.grid()
+    strokes, names = _marks(axes, marks)
+    parts += strokes
     for line in lines:
-        style = (
-            f"line c{line.colour % 8}" + (" dashed" if line.dashed else "") + (" faint" if line.faint else "")
-        )
-        dot = f"dot c{line.colour % 8}"
-        for piece in _pieces(line):
-            shape = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y, _ in piece)
-            if len(piece) > 1:
-                parts.append(f'<polyline class="{style}" points="{shape}"/>')
-            if line.dots or len(piece) == 1:
-                parts += [
-                    f'<circle class="{dot}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="{radius:.3g}"/>'
-                    for x, y, radius in piece
-                ]
+        parts += _drawn(axes, line)
     # Names come last: what they lie over is held off by their halo.
     parts += names
     centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
@@ -97,6 +68,70 @@ def line_chart(
     parts.append(_text("axis", f'transform="translate(11 {middle}) rotate(-90)"', "middle", y_label))
     parts.append("</svg>")
     return Markup("".join(parts))
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """From values to pixels."""
+
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+
+    def across(self, x: float) -> float:
+        return _LEFT + (x - self.x_low) / (self.x_high - self.x_low) * (_WIDTH - _LEFT - _RIGHT)
+
+    def down(self, y: float) -> float:
+        height = _HEIGHT - _TOP - _BOTTOM
+        return _HEIGHT - _BOTTOM - (y - self.y_low) / (self.y_high - self.y_low) * height
+
+    def grid(self) -> list[str]:
+        """Lines across, with the numbers of both axes."""
+        parts = []
+        for value in ticks(self.y_low, self.y_high):
+            at = self.down(value)
+            parts.append(
+                f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            )
+            parts.append(_text("tick", f'x="{_LEFT - 5}" y="{at + 4:.1f}"', "end", f"{value:g}"))
+        for value in ticks(self.x_low, self.x_high):
+            at = self.across(value)
+            parts.append(_text("tick", f'x="{at:.1f}" y="{_HEIGHT - _BOTTOM + 15}"', "middle", f"{value:g}"))
+        return parts
+
+
+def _marks(axes: _Axes, marks: Sequence[tuple[float, str]]) -> tuple[list[str], list[str]]:
+    """Vertical lines, and their names."""
+    strokes, names = [], []
+    for i, (value, name) in enumerate(marks):
+        at = axes.across(value)
+        strokes.append(
+            f'<line class="mark" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
+        )
+        # Names of phases that begin close together stand below each other; near the right edge, to the left.
+        side = "end" if at > 0.7 * _WIDTH else "start"
+        shift = -3 if side == "end" else 3
+        names.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
+    return strokes, names
+
+
+def _drawn(axes: _Axes, line: Line) -> list[str]:
+    """One line, piece by piece, and its dots."""
+    colour = f"c{line.colour % 8}"
+    style = f"line {colour}" + (" dashed" if line.dashed else "") + (" faint" if line.faint else "")
+    parts = []
+    for piece in _pieces(line):
+        shape = " ".join(f"{axes.across(x):.1f},{axes.down(y):.1f}" for x, y, _ in piece)
+        if len(piece) > 1:
+            parts.append(f'<polyline class="{style}" points="{shape}"/>')
+        if line.dots or len(piece) == 1:
+            parts += [
+                f'<circle class="dot {colour}" cx="{axes.across(x):.1f}" cy="{axes.down(y):.1f}" '
+                f'r="{radius:.3g}"/>'
+                for x, y, radius in piece
+            ]
+    return parts
 
 
 def _text(style: str, place: str, anchor: str, words: str) -> str:

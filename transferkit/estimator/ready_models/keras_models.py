@@ -61,9 +61,6 @@ def model_to_estimator(
         ValueError: where not exactly one of model and path is given, the model has no weights yet, or a
             format or metric name is unknown.
     """
-    if (keras_model is None) == (keras_model_path is None):
-        hint = "give one of `keras_model` and `keras_model_path`"
-        raise ValueError(fault("model_to_estimator", None, None, hint))
     if checkpoint_format not in _FORMATS:
         place = "model_to_estimator.checkpoint_format"
         raise ValueError(fault(place, checkpoint_format, '"checkpoint" or "saver"'))
@@ -73,15 +70,8 @@ def model_to_estimator(
     older = older_keras()
     older_scope = older.utils.custom_object_scope(objects) if older is not None else contextlib.nullcontext()
     with keras.saving.custom_object_scope(objects), older_scope:
-        if keras_model_path is not None:
-            keras_model = _loaded(os.fspath(keras_model_path))
-        if not isinstance(keras_model, keras.Model) and not is_older_model(keras_model):
-            expected = "a Keras 3 model, or one of tf_keras"
-            raise ValueError(fault("model_to_estimator.keras_model", keras_model, expected))
-        if isinstance(keras_model, keras.Model) and not keras_model.built:
-            hint = "build it, or call it once, so that it has weights"
-            raise ValueError(fault("model_to_estimator.keras_model", keras_model.name, None, hint))
-        kind = OlderServedModel if is_older_model(keras_model) else _Served
+        model = _given_model(keras_model, keras_model_path)
+        kind = OlderServedModel if is_older_model(model) else _Served
         served: ServedModel = kind(metric_names_map, export_outputs)
         estimator = Estimator(served.model_fn, model_dir, config)
         # Weights live in the strategy that trains them.
@@ -89,8 +79,28 @@ def model_to_estimator(
         scope = strategy.scope() if strategy is not None else contextlib.nullcontext()
         # Names that Keras numbers over the whole process begin anew: checkpoints are found by them.
         with scope, tracing_keras(None):
-            served.take(keras_model)
+            served.take(model)
     return estimator
+
+
+def _given_model(model: Any, path: str | os.PathLike[str] | None) -> Any:
+    """The model, or that of a file, if it can be trained or used.
+
+    Raises:
+        ValueError: not exactly one of the two is given, it is no model of Keras, or has no weights yet.
+    """
+    if (model is None) == (path is None):
+        hint = "give one of `keras_model` and `keras_model_path`"
+        raise ValueError(fault("model_to_estimator", None, None, hint))
+    if path is not None:
+        model = _loaded(os.fspath(path))
+    if not isinstance(model, keras.Model) and not is_older_model(model):
+        expected = "a Keras 3 model, or one of tf_keras"
+        raise ValueError(fault("model_to_estimator.keras_model", model, expected))
+    if isinstance(model, keras.Model) and not model.built:
+        hint = "build it, or call it once, so that it has weights"
+        raise ValueError(fault("model_to_estimator.keras_model", model.name, None, hint))
+    return model
 
 
 def _loaded(path: str) -> Any:
