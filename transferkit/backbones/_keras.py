@@ -44,7 +44,7 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(before)
 
 
-def outputs_of(model: Any) -> dict[str, Any]:
+def outputs_of(model: keras.Model) -> dict[str, Any]:
     """The output tensor of each operation in the graph of this very model.
 
     ``layer.output`` is that of the layer's first call anywhere, and a layer may serve several models.
@@ -52,7 +52,7 @@ def outputs_of(model: Any) -> dict[str, Any]:
     return {node.operation.name: node.outputs[0] for node in nodes_of(model)}
 
 
-def apply(model: Any, x: Any, call: Callable[..., Any]) -> Any:
+def apply(model: keras.Model, x: Any, call: Callable[..., Any]) -> Any:
     """Applies a functional model to a tensor, each of its operations through ``call``.
 
     Args:

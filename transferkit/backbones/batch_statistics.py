@@ -42,7 +42,7 @@ class BatchStatistics(keras.layers.Layer):
     The layer and its weights are shared, not copied.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: keras.Layer) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
         self.built = True

@@ -61,7 +61,7 @@ def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], see
         return keras.Model(images, model.output, name=card.name)
 
 
-def finish(model: Any, card: Card) -> Any:
+def finish(model: keras.Model, card: Card) -> Any:
     """The model on the same weights, once they are loaded, with normalisation that follows its weights.
 
     It also gets the scaling that Keras builds into a network only together with its ImageNet weights.

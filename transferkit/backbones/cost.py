@@ -8,12 +8,15 @@ dense layers, normalisation, pooling, and one operation an element for the rest.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["forward_operations"]
 
 
-def forward_operations(layer: Any, output: tuple[int | None, ...]) -> int:
+def forward_operations(layer: keras.Layer, output: tuple[int | None, ...]) -> int:
     """Operations for one image.
 
     Args:

@@ -13,7 +13,7 @@ from transferkit.private.keras_names import connected_by_graph
 __all__ = ["flat", "flat_operations", "free_name"]
 
 
-def flat(model: Any, x: Any, open_layer: Callable[..., Any] | None = None) -> Any:
+def flat(model: keras.Model, x: Any, open_layer: Callable[..., Any] | None = None) -> Any:
     """Applies a model to a tensor layer by layer, models inside it too; gives its output.
 
     Layers are shared, not copied, and normalisation follows its weights. A model inside whose names clash
@@ -27,7 +27,7 @@ def flat(model: Any, x: Any, open_layer: Callable[..., Any] | None = None) -> An
     """
     taken = set(_names(model))
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         if isinstance(layer, keras.Sequential) or _is_functional(layer):
             inner = _names(layer)
             if len(args) == 1 and not taken & set(inner):
@@ -47,24 +47,24 @@ def flat(model: Any, x: Any, open_layer: Callable[..., Any] | None = None) -> An
     return apply(model, x, call)
 
 
-def _is_functional(model: Any) -> bool:
+def _is_functional(model: keras.Model) -> bool:
     return connected_by_graph(model) and not isinstance(model, keras.Sequential)
 
 
-def _names(model: Any) -> list[str]:
+def _names(model: keras.Model) -> list[str]:
     return [
         layer.name for layer in getattr(model, "layers", ()) if not isinstance(layer, keras.layers.InputLayer)
     ]
 
 
-def free_name(wanted: str, model: Any) -> str:
+def free_name(wanted: str, model: keras.Model) -> str:
     """A name for a layer beside those of a model: the wanted one, with a number where it is taken."""
     taken = {operation.name for operation in flat_operations(model)}
     names = (f"{wanted}_{number}" if number else wanted for number in itertools.count())
     return next(name for name in names if name not in taken)
 
 
-def flat_operations(model: Any) -> list[Any]:
+def flat_operations(model: keras.Model) -> list[Any]:
     """All operations of a model and of the models inside it, inputs first."""
     found = []
     for operation in getattr(model, "operations", None) or getattr(model, "layers", None) or ():

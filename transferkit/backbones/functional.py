@@ -43,7 +43,7 @@ class FunctionalBackbone(Backbone):
 
     def __init__(
         self,
-        model: Any,
+        model: keras.Model,
         *,
         name: str,
         reference: str,
@@ -180,7 +180,7 @@ class FunctionalBackbone(Backbone):
         )
 
 
-def _by_rows(layer: Any) -> bool:
+def _by_rows(layer: keras.Layer) -> bool:
     """Whether what a layer of a suffix does to a row in training follows from the rows that count."""
     if isinstance(layer, (BatchStatistics, Still)):
         return True

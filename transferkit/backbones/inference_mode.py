@@ -20,7 +20,7 @@ class Still(keras.layers.Layer):
     layer and its weights are shared, not copied.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: keras.Layer) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
         self.built = True
@@ -34,12 +34,12 @@ class Still(keras.layers.Layer):
         return self.layer.compute_output_spec(*args, **kwargs)
 
 
-def is_batch_norm(layer: Any) -> bool:
+def is_batch_norm(layer: keras.Layer) -> bool:
     """Whether the layer keeps moving statistics of what passes through it."""
     return hasattr(layer, "moving_mean") and hasattr(layer, "moving_variance")
 
 
-def hold_still(model: Any, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
+def hold_still(model: keras.Model, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
     """The same model on the same weights, with frozen layers held still.
 
     Layers in ``frozen`` become untrainable and run in inference mode. With ``batch_norm="frozen"`` every
@@ -51,14 +51,14 @@ def hold_still(model: Any, frozen: Collection[str], batch_norm: BatchNorm) -> An
         batch_norm: what becomes of batch normalisation in the other layers.
     """
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         return _held(layer, frozen, batch_norm)(*args, **kwargs)
 
     x = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="cut")
     return keras.Model(x, apply(model, x, call), name=model.name)
 
 
-def _held(layer: Any, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
+def _held(layer: keras.Layer, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
     if not isinstance(layer, keras.layers.Layer):
         return layer
     layer.trainable = layer.name not in frozen
@@ -70,12 +70,12 @@ def _held(layer: Any, frozen: Collection[str], batch_norm: BatchNorm) -> Any:
     return BatchStatistics(layer) if follows_rows(layer) else layer
 
 
-def follows_rows(layer: Any) -> bool:
+def follows_rows(layer: keras.Layer) -> bool:
     """Whether :class:`BatchStatistics` can compute for the layer: it is Keras's own, without what is rare."""
     return type(layer) is keras.layers.BatchNormalization and not getattr(layer, "renorm", False)
 
 
-def takes_mode(layer: Any) -> bool:
+def takes_mode(layer: keras.Layer) -> bool:
     """Whether the layer acts differently in training: it takes a ``training`` argument.
 
     Nested models hand the mode on to their layers, and take it too.

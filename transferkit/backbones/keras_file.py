@@ -113,7 +113,7 @@ def _read(file: Path, reference: str) -> Any:
         raise UserError(fault("backbone", reference, "a whole model file", hint)) from error
 
 
-def _check_input(model: Any, reference: str) -> None:
+def _check_input(model: keras.Model, reference: str) -> None:
     shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or ()]
     if len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][-1] in (3, None):
         return
@@ -127,12 +127,12 @@ def _check_input(model: Any, reference: str) -> None:
     )
 
 
-def _sizes(model: Any, wanted: tuple[int, int] | None) -> list[tuple[int | None, int | None, int]]:
+def _sizes(model: keras.Model, wanted: tuple[int, int] | None) -> list[tuple[int | None, int | None, int]]:
     own = tuple(model.inputs[0].shape[1:3])
     return list(zip(wanted or (None, None), own, _USUAL_SIZE, strict=True))
 
 
-def _normalisation(model: Any, given: str | None, card: Card | None, reference: str) -> str:
+def _normalisation(model: keras.Model, given: str | None, card: Card | None, reference: str) -> str:
     known = ", ".join(NORMALISATIONS)
     if given is not None:
         if given not in NORMALISATIONS:
@@ -153,7 +153,7 @@ def _normalisation(model: Any, given: str | None, card: Card | None, reference: 
     )
 
 
-def _prepares(model: Any) -> bool:
+def _prepares(model: keras.Model) -> bool:
     """Whether something in the model works on the pixels before its first weights do."""
     operations = flat_operations(model)
     for operation in operations:
@@ -166,7 +166,7 @@ def _prepares(model: Any) -> bool:
     return False
 
 
-def _recognised(model: Any) -> Card | None:
+def _recognised(model: keras.Model) -> Card | None:
     """The card of the same network: it has all its stages, and as many weights up to the last of them."""
     operations = flat_operations(model)
     names = [operation.name for operation in operations]
@@ -180,7 +180,7 @@ def _recognised(model: Any) -> Card | None:
     return None
 
 
-def _features(model: Any, wanted: str | None, reference: str) -> Any:
+def _features(model: keras.Model, wanted: str | None, reference: str) -> Any:
     outputs = outputs_of(model)
     order = steps(model)
     if wanted is not None:
@@ -210,7 +210,7 @@ def _features(model: Any, wanted: str | None, reference: str) -> Any:
     return outputs[tail[-1].name]
 
 
-def _classifies(layer: Any, last: bool, kinds: dict[str, str], order: list[Any]) -> bool:
+def _classifies(layer: keras.Layer, last: bool, kinds: dict[str, str], order: list[Any]) -> bool:
     """A dense layer is a classification top if it ends in class probabilities."""
     name = getattr(layer.activation, "__name__", "")
     return name in ("softmax", "sigmoid") or (not last and kinds[order[-1].name] in ("Softmax", "Activation"))

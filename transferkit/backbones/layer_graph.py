@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["Step", "steps"]
 
@@ -28,7 +31,7 @@ class Step:
     cuttable: bool
 
 
-def steps(model: Any) -> list[Step]:
+def steps(model: keras.Model) -> list[Step]:
     """The steps of a functional model with one input and one output, inputs first.
 
     A step is cuttable when no tensor made before it is read after it: as each step lies on a way from

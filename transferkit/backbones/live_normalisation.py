@@ -16,7 +16,7 @@ class LiveNormalization(keras.layers.Layer):
     later changes the weights and not what the layer does. The layer and its weights are shared, not copied.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: keras.Layer) -> None:
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         self.layer = layer
         self.built = True
@@ -33,7 +33,7 @@ class LiveNormalization(keras.layers.Layer):
         return {"name": self.name, "layer": keras.saving.serialize_keras_object(self.layer)}
 
 
-def live(layer: Any) -> Any:
+def live(layer: keras.Layer) -> Any:
     """The layer itself, or in a ``Normalization`` layer's place one that follows its weights."""
     if not isinstance(layer, keras.layers.Normalization) or layer.invert:
         return layer

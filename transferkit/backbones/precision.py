@@ -12,7 +12,7 @@ from transferkit.private.keras_names import with_inner_layers
 __all__ = ["computing_in", "computing_layers"]
 
 
-def computing_layers(layer: Any) -> list[Any]:
+def computing_layers(layer: keras.Layer) -> list[Any]:
     """A layer and those inside it, but for what brings pixels to their range: that wants float32."""
     kinds = keras.layers.Rescaling, keras.layers.Normalization
     return [one for one in with_inner_layers(layer) if not isinstance(one, kinds)]

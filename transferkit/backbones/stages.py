@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING
 
 from transferkit.backbones._keras import outputs_of
 from transferkit.backbones.backbone import Stage
 from transferkit.backbones.layer_graph import steps
 from transferkit.card import Card
 
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
+
 __all__ = ["stages_of"]
 
 
-def stages_of(model: Any, card: Card | None) -> tuple[Stage, ...]:
+def stages_of(model: keras.Model, card: Card | None) -> tuple[Stage, ...]:
     """Those of the card; without one, a stage ends wherever the map gets smaller, and at the top.
 
     Args:

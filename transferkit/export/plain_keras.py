@@ -7,7 +7,7 @@ a file they would ask everybody who opens it for transferkit, so Keras's own tak
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +17,14 @@ from transferkit.backbones.live_normalisation import LiveNormalization
 from transferkit.backbones.normalise_pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
 
+if TYPE_CHECKING:
+    from transferkit.backbones.functional import FunctionalBackbone
+    from transferkit.transfer.network import Network
+
 __all__ = ["plain_model", "unrestorable"]
 
 
-def plain_model(backbone: Any, network: Any, scores: bool = False) -> Any:
+def plain_model(backbone: FunctionalBackbone, network: Network, scores: bool = False) -> Any:
     """Builds the model; it shares the network's weights.
 
     Args:
@@ -49,6 +53,7 @@ def plain_model(backbone: Any, network: Any, scores: bool = False) -> Any:
     answer = keras.layers.Activation(activation, name="probabilities", dtype="float32")(logits)
     if not scores:
         return keras.Model(images, answer, name="transferkit")
+    assert network.novelty is not None  # noqa: S101 -- for the type checker: where scores are wanted
     novelty = _novelty(network.novelty.flat, standardised)
     return keras.Model(images, {"probabilities": answer, "novelty": novelty}, name="transferkit")
 
@@ -70,7 +75,7 @@ def _novelty(flat: dict[str, np.ndarray], features: Any) -> Any:
     return keras.ops.add(keras.ops.squeeze(common, axis=1), nearest)
 
 
-def unrestorable(backbone: Any) -> list[str]:
+def unrestorable(backbone: FunctionalBackbone) -> list[str]:
     """The kinds of layers that Keras writes into a file and cannot read from it.
 
     Some of KerasHub's state a configuration that their own constructor does not take, and layers of a user's
@@ -92,7 +97,7 @@ def unrestorable(backbone: Any) -> list[str]:
     )
 
 
-def _restores(layer: Any) -> bool:
+def _restores(layer: keras.Layer) -> bool:
     try:
         stated = keras.saving.serialize_keras_object(layer)
         stated.pop("build_config", None)  # its weights need not be made
@@ -102,7 +107,7 @@ def _restores(layer: Any) -> bool:
     return True
 
 
-def _call(taken: Any, made: dict[Any, Any], layer: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(taken: Any, made: dict[Any, Any], layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
     if isinstance(layer, keras.Model):  # one of several networks, which may be called more than once
         if layer not in made:
             own = keras.Input(layer.input.shape[1:], dtype="float32")

@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.freezing.patterns import matches
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Backbone
 
 __all__ = ["Choice", "choose"]
 
@@ -31,7 +34,7 @@ _FROZEN = Choice(False)
 _TRAINS = Choice(True)
 
 
-def choose(freeze: Any, backbone: Any) -> list[Choice]:
+def choose(freeze: Any, backbone: Backbone) -> list[Choice]:
     """One choice for each of ``backbone.layers``, in their order.
 
     Args:
@@ -80,7 +83,7 @@ def _above(layers: Sequence[Any], boundary: int) -> list[Choice]:
     return [_TRAINS if here > boundary else _FROZEN for here in range(len(layers))]
 
 
-def _until(name: str, backbone: Any) -> int:
+def _until(name: str, backbone: Backbone) -> int:
     layer = backbone.resolve(name, "freeze.until")
     layers = backbone.layers
     here = next(position for position, one in enumerate(layers) if one.name == layer)

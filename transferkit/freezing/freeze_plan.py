@@ -7,10 +7,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from transferkit.backbones.backbone import LayerFacts
 from transferkit.freezing.choice import Choice, choose
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Backbone
 
 __all__ = ["FreezePlan", "LayerPlan", "StagePlan", "plan_freeze"]
 
@@ -85,7 +88,7 @@ class FreezePlan:
         batch_norm: of unfrozen layers.
     """
 
-    backbone: Any = field(repr=False)
+    backbone: Backbone = field(repr=False)
     layers: tuple[LayerPlan, ...]
     at: str | None
     batch_norm: Literal["frozen", "train"]
@@ -165,7 +168,7 @@ class FreezePlan:
 
 def plan_freeze(
     freeze: Any,
-    backbone: Any,
+    backbone: Backbone,
     batch_norm: Literal["frozen", "train"] = "frozen",
     layer_decay: float = 1.0,
 ) -> FreezePlan:

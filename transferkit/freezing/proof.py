@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
 
 __all__ = ["FrozenMovedError", "Proof"]
 
@@ -26,7 +29,7 @@ class Proof:
         self._before: dict[int, tuple[Any, str]] = {}
         self._always: set[int] | None = None
 
-    def watch(self, cut: Any) -> None:
+    def watch(self, cut: Cut) -> None:
         """Begins a phase.
 
         Args:

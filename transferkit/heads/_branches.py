@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = [
     "Branch",
@@ -172,7 +175,9 @@ _HIDDEN: dict[str, tuple[tuple[str, int], ...]] = {
 }
 
 
-def set_branch_weights(layer: Any, design: Sequence[Branch], weights: Sequence[Sequence[np.ndarray]]) -> None:
+def set_branch_weights(
+    layer: keras.Layer, design: Sequence[Branch], weights: Sequence[Sequence[np.ndarray]]
+) -> None:
     """Puts the weights of each branch into the layer that :func:`branch_layer` built.
 
     By the names of the layers: Keras orders weights by their depth, and not by branches.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress, Stage
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
 
 __all__ = ["check_data"]
 
@@ -106,7 +109,7 @@ def _features_by(
     from transferkit.backbones.load_backbone import load_backbone
 
     backbone = load_backbone(reference, weights)
-    cut: Any = backbone.cut(None)
+    cut: Cut = backbone.cut(None)
 
     def features(rows: np.ndarray) -> np.ndarray:
         from transferkit.activations.compute import compute

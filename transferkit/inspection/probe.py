@@ -9,7 +9,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from transferkit.runs.checks.supported import check_supported
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress
+
+if TYPE_CHECKING:
+    from transferkit.transfer.network import Network
 
 __all__ = ["Probe", "ProbeRow", "probe"]
 
@@ -208,7 +211,7 @@ def _known(name: str) -> bool:
     return any(card.name == name and card.handle is None for card in list_cards())
 
 
-def _speed(network: Any, size: tuple[int, int], recipe: Recipe) -> float:
+def _speed(network: Network, size: tuple[int, int], recipe: Recipe) -> float:
     """Images/s through the frozen backbone by the engine that is chosen for it, without reading files."""
     from transferkit.activations.cache import Cache
     from transferkit.activations.choose_engine import choose_engine

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.optimizers.variable_groups import grouped
 from transferkit.registry import import_dotted
 
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
+
 __all__ = ["batches_seen", "clips", "make_optimizer"]
 
 
-def batches_seen(optimizer: Any) -> Any:
+def batches_seen(optimizer: keras.Optimizer) -> Any:
     """The Keras variable that counts the batches that an optimizer was given.
 
     Keras's public ``iterations`` counts updates: no variable, and fewer, where gradients are accumulated.
@@ -22,7 +25,7 @@ def batches_seen(optimizer: Any) -> Any:
     return updates_given(optimizer)
 
 
-def clips(optimizer: Any) -> bool:
+def clips(optimizer: keras.Optimizer) -> bool:
     """Whether a Keras optimizer bounds the gradients that it is given."""
     return any(getattr(optimizer, name, None) for name in ("global_clipnorm", "clipnorm", "clipvalue"))
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.optimizers.make import batches_seen
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["Slots"]
 
@@ -31,7 +34,7 @@ class Slots:
             cannot be told apart by variables.
     """
 
-    def __init__(self, optimizer: Any, variables: Sequence[Any]) -> None:
+    def __init__(self, optimizer: keras.Optimizer, variables: Sequence[Any]) -> None:
         self.optimizer = optimizer
         self.variables = list(variables)
         self._slots: dict[tuple[int, str], Any] = {}

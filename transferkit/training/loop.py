@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from transferkit.training.trained import Trained
 from transferkit.training.training_job import Tell, TrainingJob
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["Fitted", "PhaseStart", "check_parts", "train"]
 
@@ -63,7 +66,7 @@ class PhaseStart:
     phase: Phase
     network: Network
     data: PhaseData
-    optimizer: Any
+    optimizer: keras.Optimizer
 
 
 def train(job: TrainingJob, instead: Callable[[PhaseStart], None] | None = None) -> Fitted:
@@ -232,7 +235,7 @@ def _begin_chance(network: Network, seed: int, number: int) -> None:
 
 
 def _slots(
-    optimizer: Any,
+    optimizer: keras.Optimizer,
     network: Network,
     plans: list[tuple[Phase, FreezePlan]],
     before: tuple[Path, list[Any]] | None,

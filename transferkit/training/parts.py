@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,9 @@ from transferkit.registry import is_admitted, is_dotted
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["Parts", "open_parts", "with_features"]
 
@@ -49,7 +52,7 @@ class Parts:
     backbone: Backbone
     classes: tuple[str, ...]
     standardise: Standardise
-    layer: Any
+    layer: keras.Layer
     chosen: dict[str, Any] | None = None
     devices: ChosenDevices = field(default_factory=lambda: choose_devices(Devices()))
 

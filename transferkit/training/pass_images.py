@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,14 @@ from transferkit.recipe import Recipe
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
+
 __all__ = ["cut_rows", "keep_rows", "kept_rows", "pass_images"]
 
 
 def pass_images(
-    cut: Any,
+    cut: Cut,
     size: tuple[int, int],
     images: Images,
     chosen: np.ndarray,
@@ -48,7 +51,7 @@ def pass_images(
 
 
 def _side_by_side(
-    cut: Any,
+    cut: Cut,
     size: tuple[int, int],
     images: Images,
     chosen: np.ndarray,
@@ -88,7 +91,7 @@ def _side_by_side(
 
 
 def kept_rows(
-    cut: Any,
+    cut: Cut,
     size: tuple[int, int],
     images: Images,
     chosen: np.ndarray,
@@ -118,7 +121,7 @@ def kept_rows(
 
 
 def keep_rows(
-    cut: Any,
+    cut: Cut,
     size: tuple[int, int],
     images: Images,
     chosen: np.ndarray,
@@ -144,7 +147,7 @@ def keep_rows(
     )
 
 
-def cut_rows(cut: Any, activations: Activations, progress: Progress) -> Activations:
+def cut_rows(cut: Cut, activations: Activations, progress: Progress) -> Activations:
     """What a cut takes of the rows that are kept.
 
     Args:
@@ -162,7 +165,7 @@ def cut_rows(cut: Any, activations: Activations, progress: Progress) -> Activati
     return replace(activations, array=Columns(activations.array, cut.columns))
 
 
-def _settings(cut: Any, recipe: Recipe) -> ComputeSettings:
+def _settings(cut: Cut, recipe: Recipe) -> ComputeSettings:
     """How the outputs are computed, and what the cache says that they are."""
     place = "levels" if cut.kept_as is not None else str(cut.at or "features")
     devices = choose_devices(recipe.devices)

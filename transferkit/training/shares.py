@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from transferkit.recipe import Recipe
 from transferkit.training.images import Images
 from transferkit.training.pass_images import cut_rows, keep_rows, kept_rows
 from transferkit.training.progress import Progress
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
 
 __all__ = ["Shares"]
 
@@ -53,7 +56,7 @@ class Shares:
 
     def pass_images(
         self,
-        cut: Any,
+        cut: Cut,
         size: tuple[int, int],
         images: Images,
         chosen: np.ndarray,
@@ -135,7 +138,7 @@ class Shares:
 
     def _send(
         self,
-        cut: Any,
+        cut: Cut,
         size: tuple[int, int],
         images: Images,
         chosen: np.ndarray,

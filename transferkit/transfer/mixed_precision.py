@@ -9,12 +9,16 @@ float32. bfloat16 has float32's range, so no loss scaling is needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from transferkit.backbones.precision import computing_in, computing_layers
 from transferkit.transfer.network import Network
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
+    from transferkit.keras_import import keras
 
 __all__ = ["MixedNetwork"]
 
@@ -33,7 +37,9 @@ class MixedNetwork(Network):
             then the head alone computes in bfloat16.
     """
 
-    def __init__(self, cut: Any, head: Any, layer: Any, standardise: Any, layers: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, cut: Cut, head: Any, layer: keras.Layer, standardise: Any, layers: Sequence[Any] = ()
+    ) -> None:
         super().__init__(cut, head, layer, standardise)
         self._mixed = [inner for one in (*layers, layer) for inner in computing_layers(one)]
 

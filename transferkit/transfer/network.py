@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from transferkit.private.keras_names import with_inner_layers
 from transferkit.transfer.novelty_score import Novelty
 from transferkit.transfer.standardise import Standardise
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
+    from transferkit.keras_import import keras
 
 __all__ = ["Network"]
 
@@ -31,7 +35,7 @@ class Network:
             are, above 1 for none of the classes; None where it was not wanted.
     """
 
-    def __init__(self, cut: Any, head: Any, layer: Any, standardise: Standardise) -> None:
+    def __init__(self, cut: Cut, head: Any, layer: keras.Layer, standardise: Standardise) -> None:
         self.cut = cut
         self.standardise = standardise
         self.head = head

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["MAPS", "POOLINGS", "Family", "family_of", "known_families"]
 
@@ -36,7 +39,7 @@ class Family:
     norm: str | None = None
 
 
-def _registers(network: Any) -> int:
+def _registers(network: keras.Model) -> int:
     return 1 + int(network.num_register_tokens)
 
 
@@ -98,7 +101,7 @@ def known_families() -> frozenset[str]:
     return frozenset(_FAMILIES)
 
 
-def family_of(network: Any) -> Family:
+def family_of(network: keras.Model) -> Family:
     """The family of a network, by the class that made it or one that this extends; else a network of maps."""
     for one in type(network).__mro__:
         if one.__name__ in _FAMILIES:

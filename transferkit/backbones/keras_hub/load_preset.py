@@ -127,7 +127,7 @@ def _laid_open(tower: Tower, size: tuple[int, int], pooling: str | None, referen
     return keras.Model(images, features, name="preset")
 
 
-def _stages(model: Any, tower: Tower, card: Card | None) -> tuple[Stage, ...]:
+def _stages(model: keras.Model, tower: Tower, card: Card | None) -> tuple[Stage, ...]:
     """Those of the card; else the blocks, where the family has such; else wherever the map gets smaller."""
     blocks = [
         step.name
@@ -142,7 +142,7 @@ def _stages(model: Any, tower: Tower, card: Card | None) -> tuple[Stage, ...]:
     )
 
 
-def _kind(layer: Any) -> str:
+def _kind(layer: keras.Layer) -> str:
     for held in ("block", "part"):
         layer = getattr(layer, held, layer)
     return type(layer).__name__

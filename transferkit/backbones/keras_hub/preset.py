@@ -49,7 +49,7 @@ class Tower:
         size: height and width of the images that it was made for; None where it takes any.
     """
 
-    def __init__(self, network: Any, norm: Any, converter: Any, size: tuple[int, int] | None) -> None:
+    def __init__(self, network: keras.Model, norm: Any, converter: Any, size: tuple[int, int] | None) -> None:
         self.network = network
         self.family: Family = family_of(network)
         self.norm = norm
@@ -99,7 +99,7 @@ def open_preset(preset: str, weights: bool, size: tuple[int, int] | None) -> Tow
     config["config"]["dtype"] = "float32"
     if size is not None and not weights:
         config["config"]["image_shape"] = (*size, 3)
-    network: Any = keras.saving.deserialize_keras_object(config)
+    network: keras.Model = keras.saving.deserialize_keras_object(config)
     name = family_of(network).norm
     norm = None if name is None else keras.layers.LayerNormalization(epsilon=1e-5, name=name)
     if norm is not None:
@@ -121,7 +121,7 @@ def _norm(whole: Any) -> Any:
     return None if name is None else getattr(whole, name)
 
 
-def _load(preset: str, network: Any, norm: Any) -> None:
+def _load(preset: str, network: keras.Model, norm: Any) -> None:
     """Loads the vision tower's part of a file of weights, and leaves the text tower's unread."""
     import h5py
 

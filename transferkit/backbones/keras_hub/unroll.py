@@ -154,7 +154,7 @@ class CountedPatches(Wrapper):
         return {"name": self.name, "patches": keras.saving.serialize_keras_object(self.patches)}
 
 
-def unrolled(network: Any, layer: Any, size: tuple[int, int], x: Any) -> Any:
+def unrolled(network: keras.Model, layer: keras.Layer, size: tuple[int, int], x: Any) -> Any:
     """What an encoder gives, its blocks called one by one; None where the layer is no such encoder.
 
     Args:

@@ -105,7 +105,7 @@ def efficientnet_lite(
     return keras.Model(images, x, name=name)
 
 
-def tensors_of_layer(layer: Any, tensors: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+def tensors_of_layer(layer: keras.Layer, tensors: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """The weights of one layer, in the layer's order and layout, from tensors of ``efficientnet_pytorch``.
 
     Args:

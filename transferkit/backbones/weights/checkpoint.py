@@ -11,11 +11,14 @@ from __future__ import annotations
 import glob
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferkit.backbones.weights.fit import Entry, shown
 from transferkit.errors import UserError, fault
 from transferkit.files.plain_path import plain_path
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["checkpoint_files", "find_checkpoint", "load_checkpoint"]
 
@@ -51,7 +54,7 @@ def checkpoint_files(checkpoint: Path) -> list[Path]:
     return [checkpoint.with_name(f"{checkpoint.name}.index"), *sorted(data)]
 
 
-def load_checkpoint(model: Any, checkpoint: Path) -> None:
+def load_checkpoint(model: keras.Model, checkpoint: Path) -> None:
     """Loads a checkpoint into the model.
 
     Args:
@@ -79,13 +82,13 @@ def load_checkpoint(model: Any, checkpoint: Path) -> None:
         variable.assign(reader.get_tensor(name))
 
 
-def _by_path(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
+def _by_path(model: keras.Model, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
     pairs = [(variable, str(variable.path)) for variable in model.weights]
     fits = len(pairs) == len(held) and all(held.get(path) == tuple(one.shape) for one, path in pairs)
     return pairs if fits else None
 
 
-def _by_holder(model: Any, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
+def _by_holder(model: keras.Model, held: dict[str, tuple[int, ...]]) -> list[tuple[Any, str]] | None:
     theirs: dict[str, dict[str, str]] = {}
     for name, _ in _listed(held):
         holder, _, leaf = name.removesuffix(_VALUE).rpartition("/")

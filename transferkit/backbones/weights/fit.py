@@ -7,11 +7,14 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from transferkit.errors import UserError, fault
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["difference", "shown"]
 
@@ -21,7 +24,7 @@ _MOST = 24
 Entry = tuple[str, tuple[int, ...]]
 
 
-def difference(model: Any, path: Path) -> str | None:
+def difference(model: keras.Model, path: Path) -> str | None:
     """Lines that tell a file's weights and the model's apart; None where they agree.
 
     A file in the older format (weights grouped by layer, in the layers' order) is compared in order. One
@@ -103,7 +106,7 @@ def _by_name(root: Any) -> Iterator[Entry]:
     yield from found
 
 
-def _wanted(model: Any) -> list[Entry]:
+def _wanted(model: keras.Model) -> list[Entry]:
     """The model's weights in the order of the older format: by layer, those that train first."""
     layers = ((*layer.trainable_weights, *layer.non_trainable_weights) for layer in model.layers)
     return [(one.path, tuple(one.shape)) for one in itertools.chain.from_iterable(layers)]

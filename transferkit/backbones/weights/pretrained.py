@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from transferkit.backbones._keras import keras
 from transferkit.backbones.weights.checkpoint import checkpoint_files, load_checkpoint
@@ -46,7 +45,7 @@ def find_weights(weights: str, card: Card, fixed: bool = True) -> Path | None:
     return pretrained_file(card)
 
 
-def load_weights(model: Any, path: Path | None, card: Card) -> str:
+def load_weights(model: keras.Model, path: Path | None, card: Card) -> str:
     """Loads weights into a model built with random ones, and gives the SHA-256 of what it loaded.
 
     Args:
@@ -150,7 +149,7 @@ def _reason(error: Exception) -> str:
     return (found.group(1) if found else text)[:120].strip(" :")
 
 
-def _load(model: Any, path: Path) -> None:
+def _load(model: keras.Model, path: Path) -> None:
     if not is_hdf5(path):
         load_checkpoint(model, path)
         return

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from transferkit.backbones.weights.torch_file import read_tensors
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
+
 __all__ = ["load_torch_weights"]
 
 
-def load_torch_weights(model: Any, path: Path, card: Card) -> None:
+def load_torch_weights(model: keras.Model, path: Path, card: Card) -> None:
     """Gives every layer its weights from the file; the file's classifier is left out.
 
     Args:

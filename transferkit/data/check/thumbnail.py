@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transferkit.data.pixels.deep import eight_bits, is_deep
 from transferkit.data.pixels.pillow import ORIENTATION, as_rgb, open_image, orientation_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["data_uri", "heated", "small_image", "thumbnail"]
 
@@ -71,14 +74,14 @@ def _upright(opened: Any, size: int) -> Any:
     return image
 
 
-def data_uri(image: Any, format: str = "JPEG") -> str:
+def data_uri(image: Image, format: str = "JPEG") -> str:
     """A Pillow image as ``data:image/…;base64,…``."""
     file = io.BytesIO()
     image.save(file, format, quality=80)
     return f"data:image/{format.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def heated(image: Any, heat: np.ndarray) -> Any:
+def heated(image: Image, heat: np.ndarray) -> Any:
     """The image in grey with heat from transparent over orange to yellow."""
     from PIL import Image
 

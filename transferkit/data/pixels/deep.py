@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from transferkit.data.pixels.decoding import DEPTHS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["eight_bits", "is_deep", "refuse_shortened"]
 
@@ -17,13 +20,13 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _MASK = "say it with data.depth, or convert the image to 8 or 16 bits"
 
 
-def is_deep(image: Any) -> bool:
+def is_deep(image: Image) -> bool:
     """Whether Pillow holds more than 8 bits of each sample."""
     result: bool = image.mode.startswith(("I", "F"))
     return result
 
 
-def eight_bits(image: Any, depth: str | int) -> np.ndarray:
+def eight_bits(image: Image, depth: str | int) -> np.ndarray:
     """uint8 ``[h, w]`` of an image for which :func:`is_deep` holds.
 
     Integers keep their upper 8 bits: of the format's, of ``depth``, or (``"auto"``) of the least of 8, 10,
@@ -51,7 +54,7 @@ def eight_bits(image: Any, depth: str | int) -> np.ndarray:
     return 255 - levels if tags.get(_PHOTOMETRIC) == 0 else levels
 
 
-def refuse_shortened(image: Any, depth: str | int) -> None:
+def refuse_shortened(image: Image, depth: str | int) -> None:
     """Refuses colour with 16 bits a sample of which Pillow kept the upper 8, where they hold too little.
 
     Raises:
@@ -60,7 +63,7 @@ def refuse_shortened(image: Any, depth: str | int) -> None:
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
     if not isinstance(bits, tuple) or max(bits) <= 8 or is_deep(image) or depth == "format":
         return
-    largest = max(high for _, high in image.convert("RGB").getextrema())
+    largest = int(np.asarray(image.convert("RGB")).max())
     if depth not in ("auto", max(bits)) or largest < 1 << 6:
         raise ValueError(
             f"colour of {max(bits)} bits a sample that uses the lower ones: only the upper 8 bits "

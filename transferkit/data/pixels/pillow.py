@@ -9,11 +9,14 @@ which belongs to the whole process; here the size is compared before any pixel, 
 from __future__ import annotations
 
 import importlib
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.image_facts import Facts, format_of
 from transferkit.recipe.colour import WHITE, Colour
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["ORIENTATION", "as_rgb", "facts_of", "open_image", "orientation_of", "pillow_reason"]
 
@@ -50,13 +53,13 @@ def open_image(file: BinaryIO) -> Any:
     return reader(file)
 
 
-def facts_of(image: Any, kind: str) -> Facts:
+def facts_of(image: Image, kind: str) -> Facts:
     """What an opened image states of itself."""
     bits = 8
     if image.mode.startswith(("I", "F")):
         bits = 16 if image.mode.startswith("I;16") else 32
     if kind == "tiff":
-        stated = image.tag_v2.get(_BITS_PER_SAMPLE, (bits,))
+        stated = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (bits,))
         bits = max(stated) if isinstance(stated, tuple) else stated
     alpha = image.mode in _ALPHA or "transparency" in image.info
     frames = int(getattr(image, "n_frames", 1))
@@ -64,7 +67,7 @@ def facts_of(image: Any, kind: str) -> Facts:
     return Facts(kind, width, height, image.mode, bits, alpha, orientation_of(image), frames)
 
 
-def orientation_of(image: Any) -> int:
+def orientation_of(image: Image) -> int:
     """EXIF orientation 1 to 8 of an opened image; broken EXIF says nothing of the picture."""
     try:
         value = image.getexif().get(ORIENTATION, 1)
@@ -73,7 +76,7 @@ def orientation_of(image: Any) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def as_rgb(image: Any, background: Colour | None = WHITE) -> Any:
+def as_rgb(image: Image, background: Colour | None = WHITE) -> Any:
     """An RGB image with nothing of its source left, transparent pixels laid over ``background``.
 
     Args:

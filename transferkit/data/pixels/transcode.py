@@ -9,7 +9,7 @@ PNG, so that the graph applies the one rule there is.
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferkit.data.image_facts import format_of
 from transferkit.data.pixels.bmp import BITS, HEADER, LEAST_INFO
@@ -18,6 +18,9 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.pixels.deep import eight_bits, is_deep, refuse_shortened
 from transferkit.data.pixels.gif_blocks import first_frame
 from transferkit.data.pixels.pillow import ORIENTATION, open_image, orientation_of, pillow_reason
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["read_by_graph", "readable_in_graph"]
 
@@ -63,7 +66,7 @@ def _is_plain_bmp(encoded: bytes) -> bool:
     return len(encoded) > HEADER and info >= LEAST_INFO and compression in BITS.get(bits, ())
 
 
-def _as_png(image: Any, decoding: Decoding) -> bytes:
+def _as_png(image: Image, decoding: Decoding) -> bytes:
     from PIL import Image  # seldom needed, and slow to import
 
     # Pillow's limit is the host program's to set. It is compared here, before it would warn.

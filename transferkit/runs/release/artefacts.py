@@ -45,7 +45,11 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
             expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
             faults.append(fault("export.formats", name, expected, hint))
-        elif load_format(name).FUNCTIONAL and (kinds := _unrestorable(backbone)):
+        elif (
+            isinstance(backbone, FunctionalBackbone)
+            and load_format(name).FUNCTIONAL
+            and (kinds := _unrestorable(backbone))
+        ):
             expected = f"a backbone that Keras can read from a file; it fails for {', '.join(kinds)}"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
             faults.append(fault("export.formats", name, expected, hint))
@@ -53,7 +57,7 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
         raise UserError(*faults)
 
 
-def _unrestorable(backbone: Backbone) -> list[str]:
+def _unrestorable(backbone: FunctionalBackbone) -> list[str]:
     from transferkit.export.plain_keras import unrestorable
 
     return unrestorable(backbone)
@@ -98,6 +102,7 @@ def make_export_spec(
     def keras_model() -> Any:
         from transferkit.export.plain_keras import plain_model
 
+        assert isinstance(backbone, FunctionalBackbone)  # noqa: S101 -- for the type checker
         return plain_model(backbone, network, every_format and network.novelty is not None)
 
     shape = tf.TensorSpec([None, *about.input_size, 3], tf.uint8, name="images")

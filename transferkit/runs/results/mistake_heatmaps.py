@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from transferkit.data.reader import read_images
 from transferkit.evaluation import Evaluation
 from transferkit.report import doubtful_classes, worst_mistakes
 from transferkit.report.grad_cam import heat_of
+
+if TYPE_CHECKING:
+    from transferkit.training.parts import Parts
 
 __all__ = ["MistakeHeatmaps", "heat_function", "heatmaps", "mistake_heatmaps"]
 
@@ -34,7 +37,7 @@ class MistakeHeatmaps:
 
 
 def mistake_heatmaps(
-    parts: Any, evaluation: Evaluation, paths: Sequence[str | Path], decoding: Decoding, most: int = 8
+    parts: Parts, evaluation: Evaluation, paths: Sequence[str | Path], decoding: Decoding, most: int = 8
 ) -> MistakeHeatmaps:
     """Explains the worst mistakes, all in one pass through one graph.
 
@@ -68,7 +71,7 @@ def mistake_heatmaps(
     return MistakeHeatmaps(dict(zip(here, heat, strict=True)))
 
 
-def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+def heatmaps(parts: Parts, images: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """Grad-CAM of one class of each image: float32 ``[N, h, w]``, 0 to 1; None where no one map is all
     that an answer rests on.
 
@@ -81,7 +84,7 @@ def heatmaps(parts: Any, images: np.ndarray, classes: np.ndarray) -> np.ndarray 
     return None if heat is None else heat(images, classes)
 
 
-def heat_function(parts: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+def heat_function(parts: Parts) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """What :func:`heatmaps` gives, as a function that keeps its graph; None where there is none."""
     # A head that reads several levels rests on more than the last map.
     place = None if isinstance(parts.backbone, Leveled) else _last_maps(parts.backbone)

@@ -64,6 +64,6 @@ def _data_key(recipe: Recipe) -> str:
     return f"{recipe.data.model_dump_json(exclude=_OF_PIXELS)} {several}"
 
 
-def _variables(backbone: Any) -> list[Any]:
+def _variables(backbone: Backbone) -> list[Any]:
     """All that training can move, the states of random generators included."""
     return list(getattr(backbone, "model", backbone).variables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,16 +12,19 @@ from transferkit.optimizers import batches_seen
 from transferkit.recipe import Phase
 from transferkit.transfer.network import Network
 
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
+
 __all__ = ["averaged", "steps_done"]
 
 
-def steps_done(optimizer: Any) -> int:
+def steps_done(optimizer: keras.Optimizer) -> int:
     """Batches that an optimizer has learned from."""
     return int(batches_seen(optimizer).numpy())
 
 
 @contextmanager
-def averaged(phase: Phase, optimizer: Any, network: Network) -> Iterator[None]:
+def averaged(phase: Phase, optimizer: keras.Optimizer, network: Network) -> Iterator[None]:
     """With ``ema``, the running averages stand in the weights' place while they are evaluated and kept.
 
     Statistics of normalisation are running averages already: they are kept as they were evaluated.

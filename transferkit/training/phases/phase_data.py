@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transferkit.devices import ChosenDevices
 from transferkit.optimizers import Slots
 from transferkit.training.optimizer import Rate
 from transferkit.training.progress import Progress
 from transferkit.training.validation import Measure
+
+if TYPE_CHECKING:
+    from transferkit.keras_import import keras
 
 __all__ = ["MOMENTS", "PhaseData", "PhaseSetup"]
 
@@ -60,7 +63,7 @@ class PhaseSetup:
         tell_step: is given loss and rate of single steps, one in ``summary_every``.
     """
 
-    optimizer: Any
+    optimizer: keras.Optimizer
     rate: Rate
     folder: Path
     seed: int
