@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,9 +19,12 @@ from transferkit.recipe import Recipe
 from transferkit.training.augmented_batches import make_direct, make_mixer, make_views, trains_through
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
-from transferkit.training.pass_images import pass_images
+from transferkit.training.pass_images import PassRequest, pass_images
 from transferkit.training.progress import Progress
 from transferkit.training.shares import Shares
+
+if TYPE_CHECKING:
+    from transferkit.backbones.backbone import Cut
 
 __all__ = ["CutFeatures", "evaluation_batch", "extract_features"]
 
@@ -201,7 +204,7 @@ def _with_place(
 
 
 def extract_features(
-    cut: Any,
+    cut: Cut,
     size: tuple[int, int],
     images: Images,
     recipe: Recipe,
@@ -230,15 +233,12 @@ def extract_features(
     Raises:
         UserError: too many images cannot be decoded.
     """
-
     chosen = np.arange(len(images))
     through = augment and trains_through(recipe)
     if through:
         chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)
-    if shares is None:
-        activations = pass_images(cut, size, images, chosen, recipe, progress)
-    else:
-        activations = shares.pass_images(cut, size, images, chosen, progress)
+    passed = pass_images if shares is None else shares.pass_images
+    activations = passed(PassRequest(cut, size, images, chosen, recipe), progress)
     kept = np.full(len(images), -1)
     kept[chosen] = np.arange(len(chosen))
     if shares is not None:
@@ -250,24 +250,17 @@ def extract_features(
     if failed:
         kept = np.delete(kept, sorted(index for index, _ in failed))
         images = images.without(sorted(failed), recipe.data)
-    cut_features = CutFeatures(activations, kept, mine=None if shares is None else shares.mine(images))
-    if through:
-        return images, replace(
-            cut_features,
-            direct=make_direct(recipe, images, size),
-            mix=make_mixer(recipe, len(images.classes)),
-        )
+    found = CutFeatures(activations, kept, mine=None if shares is None else shares.mine(images))
     if augment:
-        cut_features = replace(cut_features, mix=make_mixer(recipe, len(images.classes)))
-        views = make_views(recipe)
-        if views is not None:
-            train = images.of_split("train")
-            if shares is None:
-                kept_views = pass_images(cut, size, images, train, recipe, progress, views)
-            else:
-                kept_views = shares.pass_images(cut, size, images, train, progress, views)
-            cut_features = replace(cut_features, views=kept_views, viewed=train)
-    return images, cut_features
+        found = replace(found, mix=make_mixer(recipe, len(images.classes)))
+    if through:
+        return images, replace(found, direct=make_direct(recipe, images, size))
+    views = make_views(recipe) if augment else None
+    if views is not None:
+        train = images.of_split("train")
+        kept_views = passed(PassRequest(cut, size, images, train, recipe, views), progress)
+        found = replace(found, views=kept_views, viewed=train)
+    return images, found
 
 
 def _needed(images: Images, seed: int, sample: int) -> np.ndarray:

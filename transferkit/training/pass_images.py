@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,55 +21,69 @@ from transferkit.training.progress import Progress
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut
 
-__all__ = ["cut_rows", "keep_rows", "kept_rows", "pass_images"]
+__all__ = ["PassRequest", "cut_rows", "keep_rows", "kept_rows", "pass_images"]
 
 
-def pass_images(
-    cut: Cut,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    recipe: Recipe,
-    progress: Progress,
-    views: Views | None = None,
-) -> Activations:
-    """What the frozen prefix gives for some of the images, found in the cache or computed.
+@dataclass(frozen=True, eq=False)
+class PassRequest:
+    """Which images are to pass the frozen prefix of a cut.
 
-    Args:
-        cut: the frozen prefix.
+    Attributes:
+        cut: the cut.
         size: height and width in pixels.
         images: of the run.
         chosen: int64 ``[M]``: which of them.
         recipe: says which engine, which cache.
-        progress: shows them.
         views: augmented views to pass instead of the images themselves.
     """
-    if cut.kept_parts:
-        return _side_by_side(cut, size, images, chosen, recipe, progress, views)
-    dtype = recipe.activations.dtype
-    return cut_rows(cut, kept_rows(cut, size, images, chosen, recipe, progress, dtype, views), progress)
+
+    cut: Cut
+    size: tuple[int, int]
+    images: Images
+    chosen: np.ndarray
+    recipe: Recipe
+    views: Views | None = None
+
+    @property
+    def kept_cut(self) -> Cut:
+        """The cut whose outputs the cache keeps: this one, or one whose outputs include this one's."""
+        return self.cut if self.cut.kept_as is None else self.cut.kept_as
+
+    @property
+    def settings(self) -> ComputeSettings:
+        """How the outputs are computed, and what the cache says that they are."""
+        recipe, cut = self.recipe, self.cut
+        place = "levels" if cut.kept_as is not None else str(cut.at or "features")
+        devices = choose_devices(recipe.devices)
+        label = f"{recipe.backbone.name} at {place}"
+        return ComputeSettings.of(recipe.activations, label, devices.names_here, devices.precision)
 
 
-def _side_by_side(
-    cut: Cut,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    recipe: Recipe,
-    progress: Progress,
-    views: Views | None,
-) -> Activations:
+def pass_images(request: PassRequest, progress: Progress) -> Activations:
+    """What the frozen prefix gives for some of the images, found in the cache or computed.
+
+    Args:
+        request: which images, through which prefix.
+        progress: shows them.
+    """
+    if request.cut.kept_parts:
+        return _side_by_side(request, progress)
+    found = kept_rows(request, progress, request.recipe.activations.dtype)
+    return cut_rows(request.cut, found, progress)
+
+
+def _side_by_side(request: PassRequest, progress: Progress) -> Activations:
     """As of :func:`pass_images`, for several networks: each passes, and is kept, by itself."""
     sources: list[list[tuple[Any, np.ndarray]]] = []
     passed: list[Activations] = []
-    for part in cut.kept_parts:
-        section = recipe.backbone.model_copy(update={"name": part.name})
-        named = recipe.model_copy(update={"backbone": section})
+    for part in request.cut.kept_parts:
+        section = request.recipe.backbone.model_copy(update={"name": part.name})
+        named = request.recipe.model_copy(update={"backbone": section})
         own = []
         for one in (part.cut, part.mirrored):
             if one is None:
                 continue
-            found = pass_images(one, size, images, chosen, named, progress, views)
+            found = pass_images(replace(request, cut=one, recipe=named), progress)
             array = found.array if part.columns is None else Columns(found.array, part.columns)
             own.append((array, found.rows.reshape(-1)))
             passed.append(found)
@@ -90,60 +104,41 @@ def _side_by_side(
     return Activations(rows, joined, tuple(failures[index] for index in sorted(failures)), total)
 
 
-def kept_rows(
-    cut: Cut,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    recipe: Recipe,
-    progress: Progress,
-    dtype: str,
-    views: Views | None = None,
-) -> Activations:
+def kept_rows(request: PassRequest, progress: Progress, dtype: str) -> Activations:
     """As :func:`pass_images`, with rows as the cache keeps them, which may be those of several cuts.
 
     Args:
-        cut, size, images, chosen, recipe, progress, views: as there.
+        request, progress: as there.
         dtype: ``"float32"``, ``"float16"`` or ``"auto"``.
     """
-    items = [(images.rows[index].sha256, images.paths[index]) for index in chosen]
-    name = "images" if views is None else "views"
+    images = request.images
+    items = [(images.rows[index].sha256, images.paths[index]) for index in request.chosen]
+    name = "images" if request.views is None else "views"
     with progress.stage(name, total=len({sha256 for sha256, _ in items})) as stage:
         return compute(
-            cut if cut.kept_as is None else cut.kept_as,
+            request.kept_cut,
             items,
-            Decoding.of(recipe.data, size),
-            replace(_settings(cut, recipe), dtype=dtype),
-            views=views,
+            Decoding.of(request.recipe.data, request.size),
+            replace(request.settings, dtype=dtype),
+            views=request.views,
             progress=lambda done, total: stage.update(done),
             say=progress.say,
         )
 
 
-def keep_rows(
-    cut: Cut,
-    size: tuple[int, int],
-    images: Images,
-    chosen: np.ndarray,
-    rows: np.ndarray,
-    recipe: Recipe,
-) -> None:
+def keep_rows(request: PassRequest, rows: np.ndarray) -> None:
     """Puts rows into the cache that another worker has computed.
 
     Args:
-        cut: the frozen prefix.
-        size: height and width in pixels.
-        images: of the run.
-        chosen: int64 ``[M]``: which of them.
+        request: the images that they are of.
         rows: ``[M, ...]`` of the type that they are kept in.
-        recipe: says which cache.
     """
     keep(
-        cut if cut.kept_as is None else cut.kept_as,
-        [images.rows[index].sha256 for index in chosen],
+        request.kept_cut,
+        [request.images.rows[index].sha256 for index in request.chosen],
         rows,
-        Decoding.of(recipe.data, size),
-        _settings(cut, recipe),
+        Decoding.of(request.recipe.data, request.size),
+        request.settings,
     )
 
 
@@ -163,11 +158,3 @@ def cut_rows(cut: Cut, activations: Activations, progress: Progress) -> Activati
             "stages, which are kept: another choice of levels needs no pass"
         )
     return replace(activations, array=Columns(activations.array, cut.columns))
-
-
-def _settings(cut: Cut, recipe: Recipe) -> ComputeSettings:
-    """How the outputs are computed, and what the cache says that they are."""
-    place = "levels" if cut.kept_as is not None else str(cut.at or "features")
-    devices = choose_devices(recipe.devices)
-    label = f"{recipe.backbone.name} at {place}"
-    return ComputeSettings.of(recipe.activations, label, devices.names_here, devices.precision)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.activations.compute import Activations
-from transferkit.activations.views import Views
 from transferkit.cluster.cluster import Cluster
 from transferkit.data.reader import Unreadable
 from transferkit.data.shard import Shard
@@ -25,11 +24,11 @@ from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.recipe import Recipe
 from transferkit.training.images import Images
-from transferkit.training.pass_images import cut_rows, keep_rows, kept_rows
+from transferkit.training.pass_images import PassRequest, cut_rows, keep_rows, kept_rows
 from transferkit.training.progress import Progress
 
 if TYPE_CHECKING:
-    from transferkit.backbones.backbone import Cut
+    pass
 
 __all__ = ["Shares"]
 
@@ -54,26 +53,15 @@ class Shares:
         shard = Shard(self.cluster.place.number + 1, self.cluster.count)
         return np.fromiter((shard.has(row.sha256) for row in images.rows), bool, len(images))
 
-    def pass_images(
-        self,
-        cut: Cut,
-        size: tuple[int, int],
-        images: Images,
-        chosen: np.ndarray,
-        progress: Progress,
-        views: Views | None = None,
-    ) -> Activations:
+    def pass_images(self, request: PassRequest, progress: Progress) -> Activations:
         """What the prefix gives for some of the images: of this worker's share, and for the chief of all, but
         for views. The others have no row.
 
         Args:
-            cut: the frozen prefix.
-            size: height and width in pixels.
-            images: of the run.
-            chosen: int64 ``[M]``: which of them; the same on every worker.
+            request: which images; the same on every worker.
             progress: shows them.
-            views: augmented views to pass instead of the images themselves.
         """
+        cut, images, chosen = request.cut, request.images, request.chosen
         if cut.kept_parts:
             hint = "run it on one machine, or pass the images first with `transferkit features compute`"
             raise UserError(
@@ -82,23 +70,24 @@ class Shares:
         owners = self._owners(images)[chosen]
         places = np.flatnonzero(owners == self.cluster.place.number)
         dtype: str = self.recipe.activations.dtype
-        own = kept_rows(cut, size, images, chosen[places], self.recipe, progress, dtype, views)
+        mine = replace(request, chosen=chosen[places])
+        own = kept_rows(mine, progress, dtype)
         with progress.stage("shares", doing="waiting for those of the other workers"):
             dtypes = self.cluster.gather(own.stats.dtype)
         if len(set(dtypes)) > 1:
             # What one worker could not keep as float16 decides for all.
             dtype = "float32"
-            own = kept_rows(cut, size, images, chosen[places], self.recipe, progress, dtype, views)
+            own = kept_rows(mine, progress, dtype)
         told = self.cluster.gather([[int(places[one.index]), one.reason] for one in own.failures])
         reasons = {place: reason for part in told for place, reason in part}
         dtype = own.stats.dtype
         found, wanted = own, places
-        rest = _of_others(owners, reasons) if views is None else places[:0]
+        rest = _of_others(owners, reasons) if request.views is None else places[:0]
         if len(rest) and not self.shares_folder():
-            self._send(cut, size, images, chosen, owners, rest, own, progress)
+            self._send(request, owners, rest, own, progress)
         if len(rest) and self.cluster.is_chief:
             wanted = np.union1d(places, rest)
-            found = kept_rows(cut, size, images, chosen[wanted], self.recipe, progress, dtype, views)
+            found = kept_rows(replace(request, chosen=chosen[wanted]), progress, dtype)
         rows = np.full((len(chosen), *found.rows.shape[1:]), -1)
         rows[wanted] = found.rows
         failures = tuple(
@@ -138,10 +127,7 @@ class Shares:
 
     def _send(
         self,
-        cut: Cut,
-        size: tuple[int, int],
-        images: Images,
-        chosen: np.ndarray,
+        request: PassRequest,
         owners: np.ndarray,
         rest: np.ndarray,
         own: Activations,
@@ -158,7 +144,7 @@ class Shares:
                 data = self.cluster.bytes_of(owner, told)
                 if self.cluster.is_chief:
                     rows = np.frombuffer(data, own.array.dtype).reshape(len(part), *own.array.shape[1:])
-                    keep_rows(cut, size, images, chosen[part], rows, self.recipe)
+                    keep_rows(replace(request, chosen=request.chosen[part]), rows)
                 stage.update(stage.done + len(part))
 
     def _blocks(self, owners: np.ndarray, rest: np.ndarray, rows: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -112,16 +112,16 @@ def _compute(recipe: Recipe, shard: Shard, progress: Progress) -> ShardResult:
     parts, network = open_first_phase(recipe, images, progress)
     from transferkit.files.cache_location import writable_cache_folder
     from transferkit.training.augmented_batches import make_views
-    from transferkit.training.pass_images import pass_images
+    from transferkit.training.pass_images import PassRequest, pass_images
 
     place = recipe.activations.cache_dir
     cut, size = network.cut, parts.backbone.input_size
     chosen = _of_shard(images, shard, np.arange(len(images)))
-    passed = [pass_images(cut, size, images, chosen, recipe, progress)]
+    passed = [pass_images(PassRequest(cut, size, images, chosen, recipe), progress)]
     views = make_views(recipe)
     if views is not None:
         train = _of_shard(images, shard, images.of_split("train"))
-        passed.append(pass_images(cut, size, images, train, recipe, progress, views))
+        passed.append(pass_images(PassRequest(cut, size, images, train, recipe, views), progress))
     failures = [Refused(images.rows[chosen[one.index]].name, one.reason) for one in passed[0].failures]
     return ShardResult(
         images=len(images),
