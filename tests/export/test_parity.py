@@ -19,10 +19,12 @@ from PIL import Image
 from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.export import variants
+from transferkit.export.answers_file import save_answers
+from transferkit.export.check_process import Checker
 from transferkit.export.export_spec import About
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import EXACT, Tolerance
-from transferkit.export.parity import Checker, Reference, judge, save_answers
+from transferkit.export.parity import Reference, judge
 from transferkit.export.variants import VARIANTS, Variant, write_variants
 
 CLASSES = ("a", "b")
@@ -212,7 +214,7 @@ def test_figures_of_another_network_than_the_exported_one_are_refused(
 
 PARENT = """
 import sys, time
-from transferkit.export.parity import Checker
+from transferkit.export.check_process import Checker
 checker = Checker(["saved_model"])
 print(checker.pid, flush=True)
 time.sleep(60)

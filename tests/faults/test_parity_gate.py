@@ -13,10 +13,10 @@ import tensorflow as tf
 from PIL import Image
 
 from transferkit.data.reader import decoder
+from transferkit.export.check_process import Checker
 from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import load_format, saved_model
 from transferkit.export.outputs import check_outputs, order_of, output_names
-from transferkit.export.parity import Checker
 from transferkit.runs.release.parity_gate import HeldOut, ParityGate
 
 CLASSES = ("red", "grün", "blue things", "dark")

@@ -93,8 +93,8 @@ def _listen(source: TextIO, orders: queue.SimpleQueue[str]) -> None:
 
 def _check(order: dict[str, Any]) -> dict[str, Any]:
     from transferkit.data.pixels.transcode import readable_in_graph
+    from transferkit.export.answers_file import save_answers
     from transferkit.export.formats import load_format
-    from transferkit.export.parity import save_answers
 
     opened = load_format(order["format"]).read(Path(order["path"]))
     about = opened.about

@@ -4,172 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from transferkit.backbones.backbone import Cut
-from transferkit.cpu import available_cores
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
+from transferkit.inspection.phase_forecast import STAGE_HEADER, PhaseForecast
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 
-__all__ = ["PhaseForecast", "Plan", "make_plan"]
-
-STAGE_HEADER = ("stage", "state", "batch norm", "rate", "parameters", "output", "side")
+__all__ = ["Plan", "make_plan"]
 
 _MEASURED = 16  # images in the batches that are timed
 _REPEATS = 2
 _DECODED = 64  # images that are decoded to time it
-
-
-@dataclass(frozen=True)
-class PhaseForecast:
-    """One phase, before it runs.
-
-    Attributes:
-        name: of the phase.
-        freeze: the recipe's words.
-        plan: what trains, layer by layer.
-        epochs: passes over the training images, at most.
-        batch_size: images a step.
-        images: training images and all images, or None without data.
-        kept: bytes that the cache keeps of each image.
-        below_seconds: seconds an image through the frozen prefix, measured, or None.
-        whole_seconds: seconds an image through the whole backbone, where hardly anything lies below the cut
-            and the prefix's speed, that of moving pixels, says nothing of the layers above.
-        through: training passes the whole network in every epoch: images change, and no views are kept.
-        decode_seconds: seconds to decode an image, by all threads together, measured, or None without data.
-        views: changed views of each training image that pass the frozen prefix once; 0 without augmentation.
-        above_seconds: seconds an image of one training step above the cut, estimated from that, or None.
-    """
-
-    name: str
-    freeze: str
-    plan: FreezePlan
-    epochs: float | None
-    batch_size: int
-    images: tuple[int, int] | None
-    kept: int
-    below_seconds: float | None
-    whole_seconds: float | None = None
-    through: bool = False
-    views: int = 0
-    decode_seconds: float | None = None
-
-    @property
-    def above_seconds(self) -> float | None:
-        """Estimated by the ratio of the costs, since steps are as fast as what was measured, more or less."""
-        below, above, backward = self.plan.gflops_below, self.plan.gflops_above, self.plan.backward_gflops
-        if self.below_seconds is None or below is None or above is None or backward is None:
-            return None
-        if self.whole_seconds is not None:
-            return self.whole_seconds * (above + backward) / (below + above)
-        return self.below_seconds * (above + backward) / below
-
-    def rows(self, layers: bool) -> list[tuple[Any, ...]]:
-        """A row a stage, or a layer."""
-        sides = {True: "above", False: "below", None: "both"}
-        if layers:
-            return [
-                (
-                    one.name,
-                    "trainable" if one.trainable else "frozen",
-                    one.batch_norm,
-                    one.lr_multiplier,
-                    one.parameters,
-                    _shape(one.shape),
-                    sides[one.above_cut],
-                )
-                for one in self.plan.layers
-            ]
-        return [
-            (
-                one.name or "(outside)",
-                one.state,
-                one.batch_norm,
-                _span(one.lr_multiplier),
-                one.parameters,
-                _shape(one.shape),
-                sides[one.above_cut],
-            )
-            for one in self.plan.stages
-        ]
-
-    def lines(self) -> list[str]:
-        """The cut and the costs, a line each."""
-        plan = self.plan
-        kept = self.kept
-        lines = [
-            f"cut: {f'after {plan.at}' if plan.at else 'above the features: nothing of the backbone trains'}",
-            f"kept per image: {_shape(plan.cut_shape)}, {_bytes(kept)}",
-        ]
-        if self.images is not None:
-            train, total = self.images
-            count = total - train if self.through else total + self.views * train
-            kinds = "held-out images" if self.through else "images and views" if self.views else "images"
-            lines[-1] += f"; {_bytes(kept * count)} for {count} {kinds}"
-        if self.through:
-            lines.append(
-                "augmentation without views: every training image is decoded, changed and passes the whole "
-                "network in every epoch; activations.views = 8 would pass eight views once and keep them"
-            )
-        when = "every epoch for each training image" if self.through else "once per image"
-        lines.append(
-            f"below the cut, {when}: {_gflops(plan.gflops_below)}; above it, per image and step: "
-            f"{_gflops(plan.gflops_above)} forward, {_gflops(plan.backward_gflops)} backward"
-        )
-        lines.append(
-            f"memory of a step of {self.batch_size}: about {_bytes(plan.training_bytes(self.batch_size))}"
-        )
-        if self.below_seconds is not None:
-            lines.append(f"measured here: {1 / self.below_seconds:.3g} images/s below the cut")
-            if self.decode_seconds is not None:
-                slower = "decoding" if self.decode_seconds > self.below_seconds else "the frozen pass"
-                lines.append(
-                    f"decoding: {1 / self.decode_seconds:.3g} images/s in {available_cores()} threads; "
-                    f"{slower} is the bottleneck of the first pass"
-                )
-            if self.images is not None:
-                train, total = self.images
-                once = total - train if self.through else total + self.views * train
-                parts = [f"{self.below_seconds * once:.3g} s once"]
-                each = self.above_seconds
-                if each is not None and self.through:
-                    whole = (self.below_seconds + each) * train
-                    parts.append(f"{whole:.3g} s an epoch through the whole network, decoding apart")
-                elif each is not None:
-                    parts.append(f"{each * train:.3g} s an epoch above the cut")
-                lines.append(f"estimated: {', '.join(parts)}")
-        return lines
-
-    def to_dict(self, layers: bool) -> dict[str, Any]:
-        """Ready for JSON."""
-        plan = self.plan
-        return {
-            "phase": self.name,
-            "freeze": self.freeze,
-            "cut": plan.at,
-            "bytes_per_image": self.kept,
-            "gflops_below": plan.gflops_below,
-            "gflops_above": plan.gflops_above,
-            "backward_gflops": plan.backward_gflops,
-            "training_bytes": plan.training_bytes(self.batch_size),
-            "seconds_per_image_below": self.below_seconds,
-            "seconds_per_image_above": self.above_seconds,
-            "seconds_per_image_decoding": self.decode_seconds,
-            "images": self.images,
-            "whole_network_every_epoch": self.through,
-            "views": self.views,
-            "layers" if layers else "stages": [
-                asdict(one) for one in (plan.layers if layers else plan.stages)
-            ],
-        }
 
 
 class Plan(list[PhaseForecast]):
@@ -354,24 +207,3 @@ def _words(phase: Phase) -> str:
     if isinstance(freeze, tuple):
         return f"freeze by {len(freeze)} rule(s)"
     return "freeze " + ", ".join(f"{key} {value}" for key, value in freeze.model_dump().items())
-
-
-def _shape(shape: Sequence[int | None]) -> str:
-    return "x".join("?" if size is None else str(size) for size in shape)
-
-
-def _span(ends: tuple[float, float]) -> str:
-    low, high = ends
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} TB"
-
-
-def _gflops(count: float | None) -> str:
-    return "unknown" if count is None else f"{count:.3g} GFLOPs"

@@ -54,7 +54,8 @@ def command(
       transferkit plan --recipe finetune_top --data photos/
       transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' --layers
     """
-    from transferkit.inspection.plan import STAGE_HEADER, make_plan
+    from transferkit.inspection.phase_forecast import STAGE_HEADER
+    from transferkit.inspection.plan import make_plan
 
     values: dict[str, Any] = {"backbone": backbone}
     plans = make_plan(

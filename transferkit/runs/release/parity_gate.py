@@ -15,10 +15,11 @@ import tensorflow as tf
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, fault
+from transferkit.export.check_process import Checker
 from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.parity import Checker, Finding, Reference, judge
+from transferkit.export.parity import Finding, Reference, judge
 from transferkit.export.variants import VARIANTS, write_colours, write_variants
 
 __all__ = ["HeldOut", "ParityGate", "ParityResult"]

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.errors import GateError, fault
+from transferkit.export.check_process import Checker
 from transferkit.export.export_spec import ExportSpec
 from transferkit.export.formats import load_format
 from transferkit.export.formats._base import Tolerance
-from transferkit.export.parity import Checker, Finding
+from transferkit.export.parity import Finding
 from transferkit.export.versions import NewVersion
 from transferkit.recipe import Recipe
 from transferkit.runs.calibration.calibrate import Calibrated
