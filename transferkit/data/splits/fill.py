@@ -38,45 +38,68 @@ def fill_splits(
     Returns:
         The units that are moved, with their splits.
     """
-    count = Counter((name, split) for unit, split in drawn.items() for name in classes[unit])
-    standing = Counter(held)
     units: dict[str, list[str]] = defaultdict(list)
     for unit in drawn:
         for name in classes[unit]:
             units[name].append(unit)
+    standing = Counter(held)
     order = [split for split in _FIRST if split in wanted]
     needed = {name: set(_needed(order, len(of), name, standing)) for name, of in units.items()}
-    moved: dict[str, str] = {}
-
-    def spare(unit: str) -> bool:
-        """Whether no class of the unit misses it where it is."""
-        split = moved.get(unit, drawn[unit])
-        return all(
-            split not in needed[name] or count[name, split] + standing[name, split] > 1
-            for name in classes[unit]
-        )
-
-    def put(unit: str, split: str) -> None:
-        for name in classes[unit]:
-            count[name, moved.get(unit, drawn[unit])] -= 1
-            count[name, split] += 1
-        moved[unit] = split
+    moves = _Moves(drawn, classes, needed, standing)
 
     rarest_first = sorted(units, key=lambda name: (len(units[name]), name))
     # Train first and at any price: what it takes from another class's split is filled again afterwards.
     for name in rarest_first if "train" in wanted else ():
-        if not count[name, "train"] + standing[name, "train"]:
-            there = sorted(units[name], key=lambda unit: (spare(unit), places[unit], unit))
-            put(there[-1], "train")
+        if not moves.images(name, "train"):
+            there = sorted(units[name], key=lambda unit: (moves.spare(unit), places[unit], unit))
+            moves.put(there[-1], "train")
     for name in rarest_first:
         for split in ("test", "val"):
-            if split not in needed[name] or count[name, split] + standing[name, split]:
+            if split not in needed[name] or moves.images(name, split):
                 continue
             there = sorted(units[name], key=lambda unit: (places[unit], unit))
-            chosen = next((unit for unit in there if spare(unit)), None)
+            chosen = next((unit for unit in there if moves.spare(unit)), None)
             if chosen is not None:
-                put(chosen, split)
-    return moved
+                moves.put(chosen, split)
+    return moves.moved
+
+
+class _Moves:
+    """Units on their way to other splits, and how many each class has where.
+
+    Attributes:
+        moved: unit to its split, of those that are elsewhere than where hashing put them.
+    """
+
+    def __init__(
+        self,
+        drawn: Mapping[str, str],
+        classes: Mapping[str, Collection[str]],
+        needed: Mapping[str, Collection[str]],
+        standing: Mapping[tuple[str, str], int],
+    ) -> None:
+        self._drawn, self._classes, self._needed = drawn, classes, needed
+        self._count = Counter((name, split) for unit, split in drawn.items() for name in classes[unit])
+        self._standing = Counter(standing)
+        self.moved: dict[str, str] = {}
+
+    def images(self, name: str, split: str) -> int:
+        """How many units of a class are in a split, those that stand there included."""
+        return self._count[name, split] + self._standing[name, split]
+
+    def spare(self, unit: str) -> bool:
+        """Whether no class of the unit misses it where it is."""
+        split = self.moved.get(unit, self._drawn[unit])
+        return all(
+            split not in self._needed[name] or self.images(name, split) > 1 for name in self._classes[unit]
+        )
+
+    def put(self, unit: str, split: str) -> None:
+        """Moves a unit."""
+        for name in self._classes[unit]:
+            self._count[name, self.moved.get(unit, self._drawn[unit])] -= 1
+            self._count[name, split] += 1
+        self.moved[unit] = split
 
 
 def _needed(

@@ -1,0 +1,34 @@
+"""What is chosen on folds of the training images before the run."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from transferkit.durations import seconds_of
+from transferkit.recipe._model import Section
+
+__all__ = ["Best"]
+
+
+class Best(Section):
+    """What is chosen on folds of the training images before the run, each step only where it pays."""
+
+    budget: float = Field(
+        1200.0, gt=0, description='seconds that choosing may take, or text like "20m"; the run comes on top'
+    )
+    backbones: tuple[str, ...] = Field(
+        (), description="those to choose from; by default all whose weights are on this machine"
+    )
+    steps: tuple[Literal["backbones", "mirror", "views", "join", "finetune"], ...] = Field(
+        ("backbones", "mirror", "views", "join", "finetune"),
+        description="what is tried after the head: other backbones, features averaged with those of the "
+        "mirror image, augmented copies of the training images, a second backbone's features beside, and "
+        "fine-tuning the last stages",
+    )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any) -> Any:
+        return seconds_of(value)

@@ -1,0 +1,41 @@
+"""What a run computes on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from transferkit.recipe._model import Section
+from transferkit.recipe.device_names import read_strategy
+
+__all__ = ["Devices"]
+
+
+class Devices(Section):
+    """What a run computes on. Short form: the strategy."""
+
+    strategy: str = Field(
+        "auto",
+        min_length=1,
+        description='"auto", "cpu", "gpu" (one), "gpu:0,2" (these), "mirrored" (all GPUs, or all logical '
+        'CPUs where there is none), "multi_worker" (the cluster of TF_CONFIG) or "tpu"',
+    )
+    memory_growth: bool = Field(
+        True, description="take a GPU's memory as it is needed; false takes all of it at once"
+    )
+    xla: Literal["auto"] | bool = Field(
+        "auto",
+        description='compile training and evaluation steps with XLA; "auto": on one GPU, and without it '
+        "where that fails",
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="of the frozen pass; another than float32 is used where its result agrees with float32's",
+    )
+
+    @field_validator("strategy")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        read_strategy(value)
+        return value

@@ -1,0 +1,54 @@
+"""What is measured after training, and what it must reach."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from transferkit.recipe._model import Section
+
+__all__ = ["Evaluation"]
+
+
+class Evaluation(Section):
+    """What is measured after training, and what it must reach."""
+
+    fail_under: dict[str, float] = Field(
+        default_factory=dict, description="metric = least value; short form: the least accuracy"
+    )
+    calibrate: bool | Literal["temperature"] = Field(
+        False, description='"temperature" fits one on the validation images; true means the same'
+    )
+    precision: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="wanted precision: below some confidence the model abstains; with several labels, the "
+        "precision that each label's threshold gives",
+    )
+    false_alarms: Annotated[float, Field(gt=0, lt=1)] | Literal["auto", "off"] = Field(
+        "auto",
+        description="share of photos of the classes that may be called none of them: the model then says "
+        'which photos are unlike all that it was trained on, in every format that can; "auto": 0.05 where '
+        "there are enough validation photos, in the SavedModel and ONNX",
+    )
+    top_k: int = Field(5, ge=1)
+    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
+    resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
+    predictions: str = Field(
+        "auto",
+        pattern=r"^(auto|all|top:[1-9][0-9]{0,5})$",
+        description='classes that predictions.csv lists for each image: "all", or the likeliest, "top:20"; '
+        '"auto": all of up to 200, else "top:20"',
+    )
+    grad_cam: int = Field(
+        8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
+    )
+
+    @property
+    def wanted_false_alarms(self) -> float | None:
+        """The share that :attr:`false_alarms` stands for; None where it is off."""
+        if self.false_alarms == "auto":
+            return 0.05
+        return None if self.false_alarms == "off" else self.false_alarms

@@ -1,0 +1,52 @@
+"""What the run hands over."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from transferkit.errors import did_you_mean
+from transferkit.found import modules
+from transferkit.recipe._model import Section
+
+__all__ = ["Export"]
+
+
+def _known_format(name: str) -> str:
+    known = modules("export.formats").names()
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise ValueError(
+            f"received {name!r}, expected one of {', '.join(known)}" + (f"; {hint}" if hint else "")
+        )
+    return name
+
+
+def _formats(schema: dict[str, Any]) -> None:
+    schema["enum"] = modules("export.formats").names()
+
+
+# Whatever lies among the formats, or is offered by an installed package.
+Format = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra=_formats)]
+
+
+class Export(Section):
+    """What the run hands over."""
+
+    formats: tuple[Format, ...] = Field(("saved_model",), description="the SavedModel is always made")
+    parity: bool | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        True, description="run every export on held-out images (so many) and compare it with the model"
+    )
+    agreement: float = Field(
+        0.98, gt=0, le=1, description="least share of them that a quantised format answers as the model does"
+    )
+    temperature: bool = Field(
+        True, description="carry the fitted temperature, where evaluation.calibrate is on"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Export:
+        if len(set(self.formats)) < len(self.formats):
+            raise ValueError("formats: expected each format once")
+        return self

@@ -1,0 +1,61 @@
+"""Many trials over one data pass."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from transferkit.bounds import MOST_TRIALS
+from transferkit.recipe._model import Section
+
+__all__ = ["Range", "Sweep"]
+
+
+def _choices(value: Any) -> str:
+    return "range" if isinstance(value, (dict, Range)) else "list"
+
+
+class Range(Section):
+    """An interval that a sweep draws from."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = Field(False, description="draw whole numbers")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"received low = {self.low} and high = {self.high}, expected low below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"received low = {self.low} with log = true, expected low above 0")
+        return self
+
+
+Choices = Annotated[
+    Annotated[Annotated[list[Any], Field(min_length=1)], Tag("list")] | Annotated[Range, Tag("range")],
+    Discriminator(_choices),
+]
+
+
+class Sweep(Section):
+    """Many trials over one data pass: values for any keys, on a grid, at random, or as Optuna chooses."""
+
+    method: Literal["grid", "random", "optuna"] = "grid"
+    trials: int = Field(20, ge=1, le=MOST_TRIALS, description="how many to draw (random, optuna)")
+    metric: str = Field(
+        "accuracy", min_length=1, description="of the validation images: what orders the trials"
+    )
+    backbones: tuple[str, ...] = Field(
+        (), description='short for values = { "backbone.name" = [...] }: those whose weights are at hand'
+    )
+    values: dict[str, Choices] = Field(
+        default_factory=dict, description='"optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, log}'
+    )
+
+    @property
+    def all_values(self) -> dict[str, Any]:
+        """The values of each key, those of the backbone first."""
+        backbones = {"backbone.name": list(self.backbones)} if self.backbones else {}
+        return {**backbones, **self.values}

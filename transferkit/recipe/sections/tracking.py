@@ -1,0 +1,22 @@
+"""Where the curves go."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from transferkit.recipe._model import Section
+
+__all__ = ["Tracking"]
+
+
+class Tracking(Section):
+    """Where the curves go. TensorBoard's event files are always written."""
+
+    mlflow: bool = Field(False, description="needs transferkit[mlflow]")
+    wandb: bool = Field(
+        False, description="needs transferkit[wandb]; offline unless WANDB_MODE says otherwise"
+    )
+    project: str = Field("transferkit", min_length=1)
+    every: int = Field(
+        10, ge=1, description="steps between two points of TensorBoard's curves of a phase's training"
+    )
