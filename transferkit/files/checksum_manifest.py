@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from transferkit.errors import UserError, fault
 from transferkit.files.file_hash import sha256_of_file
@@ -41,6 +41,13 @@ _MOST_KEPT = 4000
 _SETTLED = 2.0  # seconds: a file written just now may change again within one tick of its times
 
 
+class FileFacts(TypedDict):
+    """A file's size in bytes and the SHA-256 of its content, in hex."""
+
+    bytes: int
+    sha256: str
+
+
 @dataclass(frozen=True)
 class Manifest:
     """What a manifest says.
@@ -54,7 +61,7 @@ class Manifest:
 
     folder: Path
     facts: dict[str, Any]
-    files: dict[str, dict[str, Any]]
+    files: dict[str, FileFacts]
     intact: bool
 
     def changes(self, wanted: Callable[[str], bool] = lambda name: True) -> list[str]:
@@ -79,6 +86,10 @@ class Manifest:
                     found[name] = wrong
         return found
 
+    def sha256_of(self, name: str) -> str | None:
+        """What a file's content was when it was written; None for a file that is not listed."""
+        return self.files[name]["sha256"] if name in self.files else None
+
     def unknown(self, skip: Callable[[str], bool] = lambda name: False) -> list[str]:
         """Files in the folder that it does not name: somebody added them."""
         return [name for name in _walk(self.folder) if name not in self.files and not skip(name)]
@@ -96,7 +107,7 @@ def said_of(place: Path, changes: Sequence[str], hint: str) -> str:
     return fault(str(place), hint=f"it is not as it was written: {shown}; {hint}")
 
 
-def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> dict[str, dict[str, Any]]:
+def list_files(folder: Path, skip: Callable[[str], bool] = lambda name: False) -> dict[str, FileFacts]:
     """Size and SHA-256 of every file below a folder but its manifest.
 
     Args:
@@ -192,7 +203,7 @@ def _walk(folder: Path) -> Iterator[str]:
                 yield path
 
 
-def _compare(path: Path, known: Mapping[str, Any], sums: _Sums) -> str | None:
+def _compare(path: Path, known: FileFacts, sums: _Sums) -> str | None:
     try:
         status = os.stat(path)
         if _GROWING in path.name and status.st_size > known["bytes"]:

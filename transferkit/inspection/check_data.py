@@ -16,7 +16,8 @@ from transferkit.data.source import DataSet
 from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.tensorflow_startup import start_tensorflow
-from transferkit.training.progress import Progress, Stage
+from transferkit.training.progress import Progress
+from transferkit.training.stage import Stage
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut

@@ -13,8 +13,9 @@ from markupsafe import Markup
 from transferkit.drawing.html_pieces import block
 from transferkit.report.charts import curves
 from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
-from transferkit.training.progress import Bar, Progress
+from transferkit.training.progress import Progress
 from transferkit.training.progress_event import ProgressEvent
+from transferkit.training.stage import Bar
 
 __all__ = ["NotebookProgress", "open_progress"]
 

@@ -12,8 +12,8 @@ from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.runs.finished.run_facts import check_facts, read_facts
 from transferkit.runs.folder.located import located, read_paths, with_value
+from transferkit.runs.folder.run_facts import RunFacts, check_facts, read_facts
 from transferkit.runs.remote.local_copy import local_copy
 from transferkit.tensorflow_startup import start_tensorflow
 
@@ -137,7 +137,7 @@ class Run:
         return read_mistakes(self, most)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> RunFacts:
         """All that ``metrics.json`` holds, once it is known to be as a run writes it.
 
         Raises:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 from transferkit._version import __version__
 from transferkit.data.splits.ledger import Ledger
@@ -21,8 +21,10 @@ from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files.checksum_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
 from transferkit.recipe import Recipe
+from transferkit.runs.folder.located import Paths
 
 __all__ = [
+    "MadeFrom",
     "check_weights",
     "differences",
     "facts_of_run",
@@ -36,9 +38,40 @@ _FACTS = ("recipe_sha256", "weights_sha256", "data_sha256", "split_sha256", "cla
 _PACKAGES = ("keras", "numpy", "openvino", "pillow", "scikit-learn", "tensorflow", "tensorflow-hub")
 
 
-def facts_of_run(
-    recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sha256: str
-) -> dict[str, Any]:
+class MadeFrom(TypedDict):
+    """What determines a run; hashes are SHA-256, in hex.
+
+    Attributes:
+        recipe_sha256: of the resolved recipe.
+        weights_sha256: of the backbone's weights.
+        data_sha256: of images and labels, whatever their names and splits.
+        split_sha256: of the split ledger.
+        classes: in label order.
+        images: how many.
+        seed, split_seed: of the recipe.
+        versions: package to version.
+        devices: of this machine.
+        computed_on: those that computed.
+        ledger_sha256: of the earlier ledger, where the recipe names one; None where that is gone.
+        paths: those of the recipe, as they lead from the run's folder.
+    """
+
+    recipe_sha256: str
+    weights_sha256: str
+    data_sha256: str
+    split_sha256: str
+    classes: list[str]
+    images: int
+    seed: int
+    split_seed: int
+    versions: dict[str, str | None]
+    devices: list[str]
+    computed_on: dict[str, Any]
+    ledger_sha256: NotRequired[str | None]
+    paths: NotRequired[Paths]
+
+
+def facts_of_run(recipe: Recipe, ledger: Ledger, classes: Sequence[str], weights_sha256: str) -> MadeFrom:
     """What determines a run.
 
     Args:
@@ -48,11 +81,9 @@ def facts_of_run(
         weights_sha256: of the backbone's weights.
 
     Returns:
-        Ready for JSON: hashes of recipe, weights, data (content alone) and split, classes, versions, seeds,
-        the devices of this machine and those that computed; the hash of the earlier ledger, where the
-        recipe names one (None where that is gone).
+        Ready for JSON, without the paths.
     """
-    made = {
+    made: MadeFrom = {
         "recipe_sha256": recipe.sha256(),
         "weights_sha256": weights_sha256,
         "data_sha256": _content(ledger),
@@ -71,7 +102,7 @@ def facts_of_run(
     return made
 
 
-def write_run_manifest(folder: Path, facts: dict[str, Any]) -> None:
+def write_run_manifest(folder: Path, facts: MadeFrom) -> None:
     """Writes the manifest of a run whose files are all there.
 
     Args:
@@ -81,7 +112,7 @@ def write_run_manifest(folder: Path, facts: dict[str, Any]) -> None:
     write_manifest(folder, facts, _in_export)
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
+def read_facts(folder: Path) -> MadeFrom:
     """What a run was made from.
 
     Raises:
@@ -93,7 +124,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
         raise UserError(
             fault(str(folder / NAME), hint=f"it is damaged: it does not say {', '.join(missing)}")
         )
-    return facts
+    return cast(MadeFrom, facts)
 
 
 def file_changes(folder: Path) -> list[str]:
@@ -103,7 +134,7 @@ def file_changes(folder: Path) -> list[str]:
         UserError: the run's manifest is missing or damaged.
     """
     manifest = _manifest(folder)
-    lines, weights = manifest.changes(), manifest.files.get("weights.npz", {}).get("sha256")
+    lines, weights = manifest.changes(), manifest.sha256_of("weights.npz")
     for version in versions(folder / "export"):
         place = version.relative_to(folder).as_posix()
         try:
@@ -150,7 +181,7 @@ def _in_export(name: str) -> bool:
     return name.startswith("export/") and not name.endswith(f"/{NAME}")
 
 
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """One line for each fact that is not what it was."""
     lines = []
     for key in then:

@@ -14,7 +14,7 @@ from transferkit.files.checksum_manifest import NAME, read_manifest
 from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
 from transferkit.runs.folder.located import with_value
-from transferkit.runs.folder.run_manifest import differences, facts_of_run, file_changes, read_facts
+from transferkit.runs.folder.run_manifest import MadeFrom, differences, facts_of_run, file_changes, read_facts
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import prepare
 from transferkit.training.progress import Progress
@@ -44,7 +44,7 @@ def verify_run(run: Any, data: str | os.PathLike[str] | None = None, allow_code:
         raise UserError(*(fault(str(run.path), hint=line) for line in changed), *error.faults) from None
 
 
-def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) -> dict[str, Any]:
+def _facts_now(run: Any, data: str | os.PathLike[str] | None, allow_code: bool) -> MadeFrom:
     recipe = run.recipe
     moved = recipe if data is None else with_value(recipe, "data.path", os.fspath(data))
     if recipe.data.ledger is not None and not earlier_file(recipe.data.ledger).is_file():

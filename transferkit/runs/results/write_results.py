@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
@@ -18,6 +17,7 @@ from transferkit.files.whole_file import whole_file, write_whole
 from transferkit.recipe import Recipe
 from transferkit.report import next_step, worst_mistakes, write_model_card, write_report
 from transferkit.runs.folder.located import BEGUN, record_paths
+from transferkit.runs.folder.run_facts import RunFacts, TimeFacts
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.folder.run_manifest import facts_of_run, write_run_manifest
 from transferkit.runs.release.parity_gate import ParityResult
@@ -96,9 +96,9 @@ def write_outcome(
             write_model_card(facts, version / "README.md")
             write_export_manifest(version, folder / "weights.npz")
     advice = {"weakest": weakest(evaluation), "next": next_step(facts)}
-    outcome = _figures(folder, trained, evaluation, advice)
     stages = {name: round(value, 3) for name, value in context.progress.seconds.items()}
-    outcome["seconds"] = {"total": round(facts.seconds or 0.0, 3), "stages": stages}
+    seconds: TimeFacts = {"total": round(facts.seconds or 0.0, 3), "stages": stages}
+    outcome = _figures(folder, trained, evaluation, advice, seconds)
     write_whole(folder / "metrics.json", json.dumps(outcome, indent=2, ensure_ascii=False) + "\n")
     # The manifest says it all from here on.
     (folder / BEGUN).unlink(missing_ok=True)
@@ -120,9 +120,13 @@ def _heatmaps(trained: RunResult, evaluation: Evaluation, progress: Progress) ->
 
 
 def _figures(
-    folder: Path, trained: RunResult, evaluation: Evaluation, advice: dict[str, Any]
-) -> dict[str, Any]:
-    """What ``metrics.json`` has before the times, ready for JSON."""
+    folder: Path,
+    trained: RunResult,
+    evaluation: Evaluation,
+    advice: dict[str, str | None],
+    seconds: TimeFacts,
+) -> RunFacts:
+    """What ``metrics.json`` holds, ready for JSON."""
     recipe, images, backbone = trained.recipe, trained.images, trained.parts.backbone
     return {
         "metrics": evaluation.metrics,
@@ -144,5 +148,6 @@ def _figures(
         "advice": advice,
         "novelty": trained.novelty.to_dict(),
         "kept_features": trained.kept_features.to_dict(),
-        "refused": {one.format: one.reason for one in trained.verdict.refused},
+        "refused": {one.format: str(one.reason) for one in trained.verdict.refused},
+        "seconds": seconds,
     }
