@@ -247,7 +247,7 @@ def test_a_tuned_backbone_stays_and_what_it_learned_is_said_however_often_it_is_
     extended = transferkit.extend(run, new)
     assert extended.changes.tuned
     photo = next(old.rglob("*.png"))
-    at = [transferkit.embed(one, photo).features for one in (run, extended)]
+    at = [transferkit.embed(one.path, [photo]).features for one in (run, extended)]
     np.testing.assert_array_equal(*at)
     left = transferkit.forget(extended, classes="grey")
     assert "keeps what it learned from photos that are gone" in left.describe()
