@@ -248,7 +248,8 @@ def test_a_tuned_backbone_stays_and_what_it_learned_is_said_however_often_it_is_
     assert extended.changes.tuned
     photo = next(old.rglob("*.png"))
     at = [transferkit.embed(one.path, [photo]).features for one in (run, extended)]
-    np.testing.assert_array_equal(*at)
+    # The cut has moved above what was tuned, and another engine may run what is below it.
+    np.testing.assert_allclose(*at, atol=1e-4)
     left = transferkit.forget(extended, classes="grey")
     assert "keeps what it learned from photos that are gone" in left.describe()
     assert "mid night" in left.classes
