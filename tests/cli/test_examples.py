@@ -39,6 +39,12 @@ def helps() -> list[str]:
     return sorted(set(found))
 
 
+@pytest.mark.parametrize("command", walk(cli, click.Context(cli)), ids=lambda one: one.name)
+def test_each_page_of_help_fits_80_columns(command):
+    text = command.get_help(click.Context(command, info_name=command.name, terminal_width=80))
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
 def documents() -> list[str]:
     blocks = []
     for name in DOCUMENTS:

@@ -43,7 +43,8 @@ def command(
     Examples:
       transferkit embed runs/flowers photos/ --to features.parquet
       transferkit embed mobilenet_v2 a.jpg b.jpg --to features.npz
-      transferkit embed embedded photos/ --to features.npy --set backbone.input_size=96
+      transferkit embed embedded photos/ --to features.npy \\
+          --set backbone.input_size=96
     """
     from transferkit.runs.features.embed import embed
     from transferkit.runs.features.table_files import check_table

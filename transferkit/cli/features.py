@@ -69,9 +69,12 @@ def compute(
 
     \b
     Examples:
-      transferkit features compute --data photos/ --shard "$SLURM_ARRAY_TASK_ID/16" --to /shared/cache
-      transferkit features compute --data photos/ --recipe finetune_top --shard 1/4 --to s3://bucket/cache
-      transferkit retrain --data photos/ --recipe finetune_top --set activations.from=s3://bucket/cache
+      transferkit features compute --data photos/ \\
+          --shard "$SLURM_ARRAY_TASK_ID/16" --to /shared/cache
+      transferkit features compute --data photos/ --recipe finetune_top \\
+          --shard 1/4 --to s3://bucket/cache
+      transferkit retrain --data photos/ --recipe finetune_top \\
+          --set activations.from=s3://bucket/cache
     """
     from transferkit.runs.features.shards import compute_features
 
@@ -125,7 +128,8 @@ def export(
     \b
     Examples:
       transferkit features export --data photos/ --to features.npz
-      transferkit features export --data photos/ --set activations.cache_dir=/shared/cache --to all.parquet
+      transferkit features export --data photos/ \\
+          --set activations.cache_dir=/shared/cache --to all.parquet
     """
     from pathlib import Path
 

@@ -37,7 +37,8 @@ def command(
     \b
     Examples:
       transferkit forget runs/flowers --class tulips
-      transferkit forget runs/flowers --files withdrawn.txt --run runs/flowers_clean
+      transferkit forget runs/flowers --files withdrawn.txt \\
+          --run runs/flowers_clean
     """
     from transferkit.runs.extend.extend import forget
 

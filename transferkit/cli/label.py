@@ -46,7 +46,8 @@ def next_(
 
     \b
     Examples:
-      transferkit label next runs/flowers --data unlabelled/ -n 50 --csv next.csv --html next.html
+      transferkit label next runs/flowers --data unlabelled/ -n 50 \\
+          --csv next.csv --html next.html
       transferkit extend runs/flowers --data next.csv
     """
     from pathlib import Path

@@ -66,11 +66,13 @@ def command(
     \b
     Examples:
       transferkit retrain --data photos/
-      transferkit retrain --backbone inception_v3 --data photos/ --run runs/flowers
+      transferkit retrain --backbone inception_v3 --data photos/ \\
+          --run runs/flowers
       transferkit retrain --data s3://bucket/photos --run s3://bucket/runs/flowers
       transferkit retrain --data photos/ --epochs 10 --lr 1e-3 --image-size 320
       transferkit retrain --recipe runs/flowers/recipe.toml --run runs/again
-      transferkit retrain --data photos/ --set 'sweep.values={"optimizer.learning_rate"=[1e-4, 1e-3]}'
+      transferkit retrain --data photos/ \\
+          --set 'sweep.values={"optimizer.learning_rate"=[1e-4, 1e-3]}'
     """
     from transferkit.runs.retrain import retrain
     from transferkit.runs.sweep import read_results

@@ -83,7 +83,8 @@ def command(
     Examples:
       transferkit serve runs/flowers
       transferkit serve runs/flowers/export/1/model.tflite --port 0
-      transferkit serve runs/flowers --host 0.0.0.0 --allowed-host flowers.example.org
+      transferkit serve runs/flowers --host 0.0.0.0 \\
+          --allowed-host flowers.example.org
     """
     from transferkit.serving.request_limits import Limits
     from transferkit.serving.serve import serve

@@ -56,7 +56,8 @@ def preview(
     \b
     Examples:
       transferkit augment preview --recipe robust --data photos/
-      transferkit augment preview --data photos/ --set 'augmentation={flip=true, rotation=30}'
+      transferkit augment preview --data photos/ \\
+          --set 'augmentation={flip=true, rotation=30}'
     """
     from transferkit.inspection.augmentation_preview import preview_augmentation
 

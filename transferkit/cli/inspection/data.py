@@ -76,7 +76,8 @@ def check(
       transferkit data check photos/
       transferkit data check photos/ --backbone mobilenet_v2 --html check.html
       transferkit data check photos/ --json --fail-on error
-      transferkit data check list.csv --set 'data.columns={path="id", label="breed"}' --set data.root=photos
+      transferkit data check list.csv \\
+          --set 'data.columns={path="id", label="breed"}' --set data.root=photos
     """
     from transferkit.data.check import Limits
     from transferkit.data.sources import ManifestOptions
@@ -163,7 +164,8 @@ def review(run: str, data: str | None, edits: str, port: int, most: int) -> None
     \b
     Examples:
       transferkit data review runs/flowers
-      transferkit retrain --data photos/ --set data.edits=edits.jsonl --set data.ledger=runs/flowers
+      transferkit retrain --data photos/ --set data.edits=edits.jsonl \\
+          --set data.ledger=runs/flowers
     """
     from pathlib import Path
 

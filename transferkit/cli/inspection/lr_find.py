@@ -59,7 +59,8 @@ def command(
     \b
     Examples:
       transferkit lr-find --data photos/
-      transferkit lr-find --recipe finetune_top --phase top --data photos/ --low 1e-8 --high 1e-2
+      transferkit lr-find --recipe finetune_top --phase top --data photos/ \\
+          --low 1e-8 --high 1e-2
     """
     from transferkit.inspection.lr_find import RULE, find_rate
 

@@ -52,7 +52,8 @@ def command(
     Examples:
       transferkit plan --backbone mobilenet_v2
       transferkit plan --recipe finetune_top --data photos/
-      transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' --layers
+      transferkit plan --backbone inception_v3 --set 'freeze={until="mixed7"}' \\
+          --layers
     """
     from transferkit.inspection.phase_forecast import STAGE_HEADER
     from transferkit.inspection.plan import make_plan

@@ -48,7 +48,8 @@ def plot(
     Examples:
       transferkit schedule plot --recipe gradual_unfreeze --images 1200
       transferkit schedule plot --recipe mine.toml --data photos/ --to rates.png
-      transferkit schedule plot --images 500 --set 'schedule={kind="cosine", warmup=20}'
+      transferkit schedule plot --images 500 \\
+          --set 'schedule={kind="cosine", warmup=20}'
     """
     from transferkit.errors import UserError, fault
     from transferkit.inspection.schedule import schedule_rates, write_rates
