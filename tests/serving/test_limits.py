@@ -88,6 +88,7 @@ def test_a_compressed_body_is_refused(small):
         ({"Host": "localhost."}, 200),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "https://good.example"}, 200),
     ],
 )

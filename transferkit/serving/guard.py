@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -82,8 +83,9 @@ class Guard:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or origin in self._origins:
             return None
-        if urlsplit(origin).netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower():
-            return None
+        with contextlib.suppress(ValueError):  # half an address of IPv6 is no site of ours
+            if urlsplit(origin).netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower():
+                return None
         return 403, f"received a request of the web site {origin[:200]!r}, which may not ask (--cors)"
 
 

@@ -229,6 +229,10 @@ def test_data_root_holds_no_secret(read, tmp_path: Path) -> None:
     ("url", "words"),
     [
         ("https://me:secret@host/photos", "without a secret"),
+        ("https://hf_secret@host/photos", "without a secret"),
+        ("https://host/photos.zip?api_key=secret", "without a secret"),
+        ("https://host/photos.zip#access_token=secret", "without a secret"),
+        ("https://[host/photos.zip?sig=secret", "a URL"),
         ("https://host/photos.zip?X-Amz-Signature=abc", "without a secret"),
         ("nosuch://bucket/photos", "fsspec knows"),
     ],

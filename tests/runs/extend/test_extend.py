@@ -151,6 +151,27 @@ def test_features_that_are_damaged_or_missing_are_one_line(runs, folders, tmp_pa
     assert len(found.value.faults) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [("metrics.json", '"classes": [', '"classes": ["zebra", '), ("recipe.toml", "[head]", "[head]\n")],
+)
+def test_nothing_is_made_of_a_run_whose_files_were_edited(runs, folders, tmp_path, name, before, after):
+    """With the classes in another order, or another resizing, its weights would give other answers."""
+    copied = tmp_path / "copied"
+    shutil.copytree(runs[0].path, copied)
+    text = (copied / name).read_text("utf-8")
+    assert before in text
+    (copied / name).write_text(text.replace(before, after, 1) + "\n", "utf-8")
+    photo = next(folders[1].rglob("*.png"))
+    for ask in (
+        lambda: transferkit.extend(copied, folders[1]),
+        lambda: transferkit.embed(copied, photo),
+        lambda: transferkit.Run(copied).model,
+    ):
+        with pytest.raises(UserError, match=rf"{name}: changed since"):
+            ask()
+
+
 def test_both_verbs_say_what_is_missing(runs, capsys):
     for words in (["extend", str(runs[0].path)], ["forget", str(runs[0].path)]):
         with pytest.raises(SystemExit) as ended:

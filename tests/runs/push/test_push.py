@@ -202,3 +202,9 @@ def test_a_missing_package_is_named_before_anything_is_done(export, monkeypatch)
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(UserError, match=r"transferkit\[hf\]"):
         push(export, "hf://me/flowers")
+
+
+def test_a_secret_in_what_is_no_target_is_not_printed():
+    with pytest.raises(UserError, match="hf://") as raised:
+        read_target("https://me:hf_secret@huggingface.co/me/flowers")
+    assert "hf_secret" not in str(raised.value)

@@ -11,7 +11,11 @@ from transferkit.packages import installed
 __all__ = ["check_remote", "failure_text", "is_remote", "without_query"]
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_SECRET = re.compile(r"(?:^|[-_&])(?:sig|signature|token|password|secret|credential)s?=", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?:^|[-_&])(?:sig|signature|token|password|passwd|pwd|secret|credential|auth|jwt|(?:api|access)[-_]?key)s?=",
+    re.IGNORECASE,
+)
+_USER = re.compile(r"(?<=://)([^/?#@]*)@")
 
 
 def is_remote(reference: str) -> bool:
@@ -25,8 +29,19 @@ def is_remote(reference: str) -> bool:
 
 
 def without_query(url: str) -> str:
-    """A URL as messages show it: a query may let whoever has it read the file."""
-    return url.split("?", 1)[0].split("#", 1)[0]
+    """A URL as messages show it: a query, a password or a token may let whoever has it read the file.
+
+    >>> without_query("https://me:word@host/a.csv?sig=1"), without_query("sftp://me@host/a.csv")
+    ('https://…@host/a.csv', 'sftp://me@host/a.csv')
+    """
+    plain = url.split("?", 1)[0].split("#", 1)[0]
+    return _USER.sub("…@", plain) if _has_secret_user(plain) else plain
+
+
+def _has_secret_user(url: str) -> bool:
+    """Whether what stands before the host is more than a name: a password, or a token of a web site."""
+    found = _USER.search(url)
+    return found is not None and (":" in found[1] or url.lower().startswith(("http:", "https:")))
 
 
 def check_remote(url: str, place: str = "data") -> None:
@@ -39,9 +54,12 @@ def check_remote(url: str, place: str = "data") -> None:
     Raises:
         UserError: says what to install, or where credentials belong.
     """
-    parts = urlsplit(url)
-    shown = without_query(url).replace(f":{parts.password}@", ":…@")
-    if parts.password or _SECRET.search(parts.query):
+    shown = without_query(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UserError(fault(place, shown, "a URL", str(error))) from None
+    if _has_secret_user(url) or _SECRET.search(parts.query) or _SECRET.search(parts.fragment):
         hint = "recipes and logs keep it: put credentials into the configuration of your storage"
         raise UserError(fault(place, shown, "a URL without a secret", hint))
     if not installed("fsspec"):

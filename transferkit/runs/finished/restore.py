@@ -18,7 +18,7 @@ from transferkit.export.plain_keras import plain_model
 from transferkit.runs.calibration.settle_novelty import take_novelty
 from transferkit.runs.calibration.settle_thresholds import take_thresholds
 from transferkit.runs.folder.chosen_head import read_chosen
-from transferkit.runs.folder.run_manifest import check_weights
+from transferkit.runs.folder.run_manifest import check_answers
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
@@ -39,7 +39,7 @@ def restore(run: Any) -> tuple[Parts, Network]:
     Raises:
         UserError: weights, data or code are unavailable, or the weights are no numbers.
     """
-    check_weights(run.path)
+    check_answers(run.path)
     parts = open_parts(run.recipe, run.classes, overwritten=True, chosen=read_chosen(run.path))
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))

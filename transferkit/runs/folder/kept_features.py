@@ -15,8 +15,8 @@ import numpy as np
 
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
-from transferkit.files.checksum_manifest import read_manifest, said_of
 from transferkit.files.whole_file import whole_file
+from transferkit.runs.folder.run_manifest import check_answers
 
 if TYPE_CHECKING:
     from transferkit.training.loop import Fitted
@@ -127,11 +127,8 @@ def read_kept(run: Any, ledger: Ledger) -> KeptFeatures:
     if facts is None or not facts["kept"]:
         reason = facts["reason"] if facts is not None else "an older version of transferkit made it"
         hint = f"{reason}; retrain it from its photos"
-        raise UserError(fault(str(run.path), None, f"the run keeps no features: {hint}"))
-    manifest = read_manifest(run.path)
-    changes = manifest.changes(lambda name: name in (FILE, "split.csv")) if manifest is not None else []
-    if changes:
-        raise UserError(said_of(run.path, changes, "bring back the run's own files, or retrain it"))
+        raise UserError(fault(str(run.path), hint=f"the run keeps no features: {hint}"))
+    check_answers(run.path, FILE, "split.csv")
     try:
         with np.load(file, allow_pickle=False) as read:
             arrays = {name: read[name] for name in read.files}

@@ -25,7 +25,7 @@ from transferkit.runs.folder.located import Paths
 
 __all__ = [
     "MadeFrom",
-    "check_weights",
+    "check_answers",
     "differences",
     "facts_of_run",
     "file_changes",
@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _FACTS = ("recipe_sha256", "weights_sha256", "data_sha256", "split_sha256", "classes", "images", "versions")
+# What a run's network, and what is said of its answers, is made again from.
+_ANSWERS = ("weights.npz", "metrics.json", "recipe.toml", "head.json", "novelty.npz")
 _PACKAGES = ("keras", "numpy", "openvino", "pillow", "scikit-learn", "tensorflow", "tensorflow-hub")
 
 
@@ -156,14 +158,22 @@ def unknown_files(folder: Path) -> list[str]:
     return names
 
 
-def check_weights(folder: Path) -> None:
-    """Refuses weights that are not those that the run wrote; a run without a manifest is not compared.
+def check_answers(folder: Path, *more: str) -> None:
+    """Refuses files that are not those that the run wrote; a run without a manifest is not compared.
+
+    Weights alone are no answer: with the classes in another order, another resizing or another head they
+    give another one.
+
+    Args:
+        folder: of the run.
+        *more: files to compare beside those that its network is made again from.
 
     Raises:
         UserError: they have changed.
     """
     manifest = read_manifest(folder)
-    changes = manifest.changes(lambda name: name == "weights.npz") if manifest is not None else []
+    wanted = {*_ANSWERS, *more}
+    changes = manifest.changes(lambda name: name in wanted) if manifest is not None else []
     if changes:
         raise UserError(said_of(folder, changes, "bring back the run's own files"))
 

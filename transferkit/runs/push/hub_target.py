@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from transferkit.data.remote import without_query
 from transferkit.errors import UserError, fault
 
 __all__ = ["HubTarget", "read_target"]
@@ -62,4 +63,4 @@ def read_target(text: str) -> HubTarget:
     if found := _KAGGLE.fullmatch(text):
         framework, variation = found["framework"] or "tensorFlow2", found["variation"] or "default"
         return HubTarget("kaggle", f"{found['model']}/{framework}/{variation}")
-    raise UserError(fault("push", text, _EXPECTED))
+    raise UserError(fault("push", without_query(text), _EXPECTED))
