@@ -6,6 +6,7 @@ import click
 
 from transferkit.cli._options import allow_code_option, as_json, json_option, quiet_option, table
 from transferkit.errors import UserError, fault, one_line
+from transferkit.files.output_place import output_faults
 
 __all__ = ["command"]
 
@@ -50,12 +51,9 @@ def next_(
           --csv next.csv --html next.html
       transferkit extend runs/flowers --data next.csv
     """
-    from pathlib import Path
-
     faults = [] if data else [fault("--data", None, "photos without labels: files and folders")]
     for option, place in (("--csv", to), ("--html", html)):
-        if place is not None and (Path(place).is_dir() or not Path(place).absolute().parent.is_dir()):
-            faults.append(fault(option, place, "a file in a folder that exists"))
+        faults += [] if place is None else output_faults(option, place)
     if faults:
         raise UserError(*faults)
     from transferkit.runs.features.label_next import check_csv, label_next

@@ -108,3 +108,19 @@ def test_the_same_row_twice_is_one_image(tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_manifest(tmp_path / "m.csv")
+
+
+def test_a_column_that_is_no_split_after_all_is_not_said_to_be_one(tmp_path):
+    text = "path,label,fold\n1.jpg,a,0\n2.jpg,b,1\n"
+    found = read_manifest(written(tmp_path, "m.csv", text))
+    assert [item.split for item in found] == [None, None]
+    assert not any("split = 'fold'" in note for note in found.notes)
+
+
+def test_numbers_that_a_spreadsheet_wrote_in_two_ways_are_named(tmp_path):
+    """With 01 among them they are names, and 1 and 1.0 are two."""
+    text = "path,label\n" + "".join(f"{n}.jpg,{one}\n" for n, one in enumerate(["1", "1.0", "01", "10", "2"]))
+    found = read_manifest(written(tmp_path, "m.csv", text))
+    assert [note for note in found.notes if "misspelling" in note] == [
+        "m.csv: '01' and '1' and '1.0' are two classes: is one a misspelling?"
+    ]

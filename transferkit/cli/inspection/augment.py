@@ -9,6 +9,7 @@ import click
 from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
+from transferkit.files.output_place import check_output
 
 __all__ = ["command"]
 
@@ -61,6 +62,7 @@ def preview(
     """
     from transferkit.inspection.augmentation_preview import preview_augmentation
 
+    check_output("--to", to)
     given = {"data.path": data, "backbone.name": backbone}
     overrides: list[str | tuple[str, Any]] = [(key, one) for key, one in given.items() if one is not None]
     path = preview_augmentation(

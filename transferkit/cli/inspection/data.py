@@ -10,6 +10,7 @@ import click
 from transferkit.cli._groups import Verbs
 from transferkit.cli._options import as_json, data_option, json_option, quiet_option, set_option, table
 from transferkit.errors import GateError, one_line
+from transferkit.files.output_place import check_output
 
 if TYPE_CHECKING:
     from transferkit.data.check import CheckResult
@@ -85,6 +86,7 @@ def check(
     from transferkit.recipe import load
     from transferkit.training.progress import Progress
 
+    check_output("--html", html)
     data = load(None, settings).data
     asked = {"bytes": max_bytes, "pixels": max_pixels, "side": max_side}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}

@@ -17,6 +17,7 @@ from transferkit.cli._options import (
     recipe_option,
     set_option,
 )
+from transferkit.files.output_place import check_output
 
 __all__ = ["command"]
 
@@ -64,6 +65,7 @@ def command(
     """
     from transferkit.inspection.lr_find import RULE, find_rate
 
+    check_output("--to", to, folder=True)
     values: dict[str, Any] = {"backbone": backbone}
     found = find_rate(
         recipe,

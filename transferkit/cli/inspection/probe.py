@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,10 @@ from transferkit.cli._options import (
 )
 from transferkit.durations import seconds_of
 from transferkit.errors import UserError, fault
+from transferkit.files.output_place import check_output
+
+if TYPE_CHECKING:
+    from transferkit.inspection.probe import Probe
 
 __all__ = ["command"]
 
@@ -65,6 +69,7 @@ def command(
 
     if data is None:
         raise UserError(fault("--data", hint="name the photos to probe with"))
+    check_output("--out", out)
     names = [name.strip() for name in backbones.split(",") if name.strip()]
     found = probe(
         data,
@@ -74,12 +79,9 @@ def command(
         quiet=quiet,
         allow_code=allow_code,
     )
-    if out is not None:
-        from transferkit.report.probe_page import write_probe_page
-
-        write_probe_page(found, out)
     if as_json_:
         as_json(dataclasses.asdict(found))
+        _write(found, out)
         return
     rows: list[tuple[Any, ...]] = [
         (
@@ -98,8 +100,16 @@ def command(
         click.echo(f"skipped {name}: {reason}")
     click.echo(f"\n{found.sentence}")
     click.echo(f"\n  {found.command}")
+    _write(found, out)
     if out is not None:
         click.echo(f"\npage  {out}")
+
+
+def _write(found: Probe, out: Path | None) -> None:
+    if out is not None:
+        from transferkit.report.probe_page import write_probe_page
+
+        write_probe_page(found, out)
 
 
 def _seconds(budget: str | None) -> float | None:

@@ -15,6 +15,7 @@ from transferkit.cli._options import (
     set_option,
     table,
 )
+from transferkit.files.output_place import check_output
 
 __all__ = ["command"]
 
@@ -56,6 +57,7 @@ def plot(
 
     if not to.lower().endswith(".png"):
         raise UserError(fault("--to", to, "a file that ends in .png"))
+    check_output("--to", to)
     phases = schedule_rates(recipe, settings, data=data, images=images, allow_code=allow_code)
     picture, numbers = write_rates(phases, to, f"learning rate of {recipe or 'retrain'}")
     if as_json_:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
+from transferkit.files.output_place import output_faults
 from transferkit.files.whole_file import whole_file
 from transferkit.packages import installed
 from transferkit.runs.features.projector import write_projector
@@ -35,12 +35,7 @@ def check_table(to: Path) -> None:
     elif to.suffix.lower() == ".parquet" and not installed("pyarrow"):
         expected = "the package pyarrow, which is not installed"
         faults.append(fault("--to", str(to), expected, "pip install 'transferkit[parquet]'"))
-    if to.is_dir():
-        faults.append(fault("--to", str(to), "a file", "there is a folder of that name"))
-    elif not to.parent.is_dir():
-        faults.append(fault("--to", str(to), "a file in a folder that exists"))
-    elif not os.access(to.parent, os.W_OK):
-        faults.append(fault("--to", str(to), "a folder that can be written in"))
+    faults += output_faults("--to", to)
     beside = to.with_suffix(".csv")
     if to.suffix.lower() == ".npy" and beside.exists() and not _is_rows(beside):
         hint = f"the rows would go to {beside.name}, which holds something else"

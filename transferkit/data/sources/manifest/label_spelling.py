@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ MOST_CHARACTERS = 1000
 # What programs write where there is no value. NA and None may be classes; these are not.
 _GAPS = {"nan", "#n/a", "<na>"}
 _MAYBE_GAPS = {"na", "n/a", "none", "null", "nil", "-", "?"}
+# A whole number with what a spreadsheet adds or takes away: 1, 1.0 and 01.
+_NUMBER = re.compile(r"0*([0-9]+?)(?:\.0+)?")
 _SEPARATORS = {";": "semicolons", ",": "commas", " ": "spaces"}
 
 
@@ -142,9 +145,11 @@ def one_spelling(
 
 
 def _folded(text: str) -> str:
-    """What is alike to the eye: without case, spaces, signs of no width and forms of one sign."""
+    """What is alike to the eye: without case, spaces, signs of no width, forms of one sign or of a number."""
     seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
-    return "".join(unicodedata.normalize("NFKC", seen).casefold().split())
+    plain = "".join(unicodedata.normalize("NFKC", seen).casefold().split())
+    found = _NUMBER.fullmatch(plain)
+    return found[1] if found else plain
 
 
 def _whole(text: str) -> int | None:

@@ -192,7 +192,11 @@ def _rows(table: Table, columns: Columns, name: str, notes: list[str]) -> list[_
             # A column that only may be a split, and is something else.
             del cells["split"]
             note = f"split = {table.columns[columns['split']]!r}"
-            notes[:] = [line.replace(f", {note}", "").replace(f"{note}, ", "") for line in notes]
+            notes[:] = [
+                line.replace(f", {note}", "").replace(f"{note}, ", "")
+                for line in notes
+                if f"columns {note};" not in line
+            ]
     rows = []
     for i, (line, _) in enumerate(table.rows):
         before = len(faults)
