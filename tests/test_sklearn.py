@@ -124,3 +124,9 @@ def test_what_is_no_label_makes_no_class(photos, labels, said):
 def test_a_number_is_no_file_that_is_open_under_it(photos):
     with pytest.raises(UserError, match="image 0"):
         TransferClassifier("embedded").fit([0, 1], ["a", "b"])
+
+
+def test_one_image_is_not_taken_for_a_batch_of_its_rows(fitted, photos):
+    with pytest.raises(UserError, match="newaxis"):
+        fitted.predict(photos[0][0])
+    assert fitted.predict(photos[0][:1]).shape == (1,)

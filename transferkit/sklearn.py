@@ -145,6 +145,10 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
 
     def _features(self, images: Any) -> np.ndarray:
         """float32 ``[N, D]``, computed once per distinct image and kept in the cache."""
+        if len(getattr(images, "shape", ())) == 3 and images.shape[2] in (3, 4):
+            # Its rows would pass for grey images.
+            hint = "give several images: images[np.newaxis] makes one a batch"
+            raise UserError(fault("X", f"shape {tuple(images.shape)}", "[N, h, w, 3], or a list", hint))
         extractor = _extractor(self.backbone, self.input_size)
         with tempfile.TemporaryDirectory(prefix="transferkit-") as folder:
             items = [_item(image, number, Path(folder)) for number, image in enumerate(images)]

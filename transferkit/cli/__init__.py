@@ -31,7 +31,7 @@ _ORDER = ("retrain", "evaluate", "export", "predict", "plan", "backbones", "reci
 _VERBS = modules("cli", ("command",), rooms=("inspection",))
 
 # What a machine refuses for reasons that are no fault of the program's, nor of what it was given.
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG)
 
 
 class _Interrupted(Exception):

@@ -13,7 +13,7 @@ from PIL import Image
 import transferkit
 from transferkit.cli import main
 from transferkit.errors import UserError
-from transferkit.runs.features.label_next import LabelNext, ToLabel
+from transferkit.runs.features.label_next import LabelNext, ToLabel, check_csv
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,7 @@ def test_labels_that_were_filled_in_are_not_written_over(run, unlabelled, tmp_pa
         main(["label", "next", str(run.path), "--data", str(unlabelled), "--csv", str(to)])
     assert "1 are in it" in capsys.readouterr().err
     assert to.read_bytes() == before
+    check_csv("/dev/zero")  # reads nothing of what has no end
 
 
 def test_a_name_that_is_no_utf_8_is_written_as_it_is_shown(tmp_path):

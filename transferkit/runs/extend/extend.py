@@ -53,6 +53,9 @@ def extend(
         UserError: the run keeps no features, or the photos do not fit it; nothing was written.
         GateError: the new run is in its place, but an export of it was refused.
     """
+    if not isinstance(data, str | os.PathLike):
+        hint = "write the photos into a folder a class, or list them in a manifest"
+        raise UserError(fault("data", type(data).__name__, "a folder, manifest or archive", hint))
     opened = SourceRun(run, to, overwrite, open_progress(quiet))
     with allowing(allow_code), opened.place.held():
         return _extended(opened, os.fspath(data))

@@ -14,6 +14,7 @@ from transferkit.data.left_out import Refused
 from transferkit.data.names import shown
 from transferkit.permission import allowing
 from transferkit.runs.features.photos import Photo, find_photos, read_photos, readable_of
+from transferkit.runs.prediction.arguments import places_of
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 
@@ -82,7 +83,7 @@ def embed(
     Raises:
         UserError: there is no such run, backbone or photo.
     """
-    places = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+    places = places_of(photos)
     progress = Progress(quiet)
     with allowing(allow_code):
         found = find_photos(places)

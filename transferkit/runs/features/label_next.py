@@ -22,6 +22,7 @@ from transferkit.files.whole_file import whole_file
 from transferkit.permission import allowing
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
 from transferkit.runs.finished.run import Run
+from transferkit.runs.prediction.arguments import check_count, places_of
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 
@@ -95,6 +96,8 @@ def check_csv(path: str | os.PathLike[str]) -> None:
     Raises:
         UserError: the file is a table with a label in it.
     """
+    if not os.path.isfile(path):  # a device may have no end
+        return
     try:
         text = Path(path).read_text("utf-8-sig", errors="replace")
         # A spreadsheet may have saved it with another sign between the cells.
@@ -133,7 +136,8 @@ def label_next(
     """
     opened = run if isinstance(run, Run) else Run(run)
     progress = Progress(quiet)
-    places = [data] if isinstance(data, str | os.PathLike) else list(data)
+    places = places_of(data, "data")
+    check_count("count", count)
     with allowing(allow_code):
         read, bad = read_photos(find_photos(places))
         ledger = Ledger.read(opened.path / "split.csv")

@@ -13,6 +13,7 @@ from transferkit.errors import UserError, fault
 from transferkit.permission import allowing
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
 from transferkit.runs.finished.run import Run
+from transferkit.runs.prediction.arguments import check_count, places_of
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
 
@@ -66,7 +67,8 @@ def similar(
         UserError: there is no such run or photo, one cannot be read, or the training photos are gone.
     """
     opened = run if isinstance(run, Run) else Run(run)
-    places = [photos] if isinstance(photos, str | os.PathLike) else list(photos)
+    places = places_of(photos)
+    check_count("count", count)
     progress = Progress(quiet)
     with allowing(allow_code):
         read, bad = read_photos(find_photos(places))
@@ -83,9 +85,9 @@ def similar(
     bad += [Refused(os.fspath(one.path), one.reason) for one in failures]
     if bad:
         raise UserError(*(fault(one.name, hint=one.reason) for one in bad))
-    distances, places_of = nearest(asked, trained.values, count)
+    distances, nearest_of = nearest(asked, trained.values, count)
     found = []
-    for photo, row, there in zip(readable_of(read, readable), distances, places_of, strict=True):
+    for photo, row, there in zip(readable_of(read, readable), distances, nearest_of, strict=True):
         near = (
             Neighbour(trained.paths[place], trained.rows[place].label, float(distance))
             for distance, place in zip(row, there, strict=True)

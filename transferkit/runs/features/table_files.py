@@ -37,7 +37,7 @@ def check_table(to: Path) -> None:
         faults.append(fault("--to", str(to), expected, "pip install 'transferkit[parquet]'"))
     faults += output_faults("--to", to)
     beside = to.with_suffix(".csv")
-    if to.suffix.lower() == ".npy" and beside.exists() and not _is_rows(beside):
+    if to.suffix.lower() == ".npy" and beside.is_file() and not _is_rows(beside):
         hint = f"the rows would go to {beside.name}, which holds something else"
         faults.append(fault("--to", str(to), "another name", hint))
     if faults:

@@ -299,14 +299,14 @@ class Run:
             One prediction a file; its ``error`` says where one could not be read.
         """
         from transferkit.data.in_memory import images_in
+        from transferkit.runs.prediction.arguments import check_count, places_of
         from transferkit.runs.prediction.image_files import image_files
 
-        if isinstance(paths, str | os.PathLike):
-            paths = [paths]
+        check_count("top", top)
         images = images_in(paths)
         if images is not None:
             return list(self._exported.predict_images(images, top=top))
-        return list(self._exported.predict(image_files(paths), top=top))
+        return list(self._exported.predict(image_files(places_of(paths)), top=top))
 
     def explain(
         self,
@@ -330,10 +330,11 @@ class Run:
         """
         start_tensorflow()
         from transferkit.runs.finished.explain import explain
+        from transferkit.runs.prediction.arguments import places_of
 
         with allowing(allow_code):
             self.admit_code()
-            return explain(self, [paths] if isinstance(paths, str | os.PathLike) else paths, label)
+            return explain(self, places_of(paths), label)
 
     @cached_property
     def model(self) -> Any:
