@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -48,6 +49,17 @@ def test_names_devices_and_folders(tmp_path):
     for place, said in ((tmp_path, "a folder of that name"), (tmp_path / ("x" * 250), "a shorter name")):
         with pytest.raises(UserError, match=said):
             check_output("--to", place)
+
+
+def test_a_file_beyond_the_system_s_limit_is_said_in_a_line(tmp_path, monkeypatch, capsys):
+    def too_large(*_, **__):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(tmp_path / "x.npz"))
+
+    monkeypatch.setattr("transferkit.runs.features.embed.embed", too_large)
+    with pytest.raises(SystemExit) as ended:
+        main(["embed", "embedded", "a.png", "--to", str(tmp_path / "x.npz")])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"transferkit: {tmp_path / 'x.npz'}: File too large\n"
 
 
 def test_the_rows_beside_numbers_write_over_no_table_of_another(tmp_path, capsys):

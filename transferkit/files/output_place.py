@@ -42,7 +42,12 @@ _LONGEST = 255 - len("..writing")
 
 
 def check_output(option: str, place: str | os.PathLike[str] | None, folder: bool = False) -> None:
-    """Refuses a place that cannot be written; see :func:`output_faults`. None is none.
+    """Refuses a place that cannot be written.
+
+    Args:
+        option: as of :func:`output_faults`.
+        place: the same; None is none.
+        folder: the same.
 
     Raises:
         UserError: says what is wrong with it.
