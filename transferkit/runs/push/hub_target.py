@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from transferkit.data.remote import without_query
 from transferkit.errors import UserError, fault
+from transferkit.files.remote import without_query
 
 __all__ = ["HubTarget", "read_target"]
 
