@@ -183,6 +183,8 @@ def measure(
         "log loss": run.metrics["log_loss"],
         "seconds": seconds,
     }
+    if recipe in ("auto", "best"):
+        figures["budget"] = options.budget if recipe == "auto" else options.best_budget
     return figures, np.array([right for _, right in answers])
 
 

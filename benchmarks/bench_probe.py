@@ -1,9 +1,8 @@
-"""What ``transferkit probe`` takes beside the passes of the images through each backbone.
+"""What ``transferkit probe`` takes beside the passes of the images through its backbones.
 
-Both sides are measured in one process, backbone by backbone and in turn, with caches that are empty: first
-the pass alone (the images of the training split through the frozen backbone, all levels kept), then the probe
-of this backbone, which passes them again, chooses the head and measures the speed. What loading a backbone
-takes is on both sides, and said by itself.
+Both sides are measured in one process, with caches that are empty: first each backbone is loaded and passes
+the images of the training split, all levels kept; then the whole probe, which does the same and chooses the
+heads. Beside the seconds stands the work of the processors, which other work on the machine changes less.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder of class folders")
     parser.add_argument("--backbones", nargs="*", help="default: all whose weights are on this machine")
     options = parser.parse_args()
-    report = Report("probe", ["backbone", "images", "load", "pass", "probe", "ratio", "ratio with load"])
+    report = Report("probe", ["side", "images", "load", "seconds", "work"])
 
     from transferkit.inspection.probe import probe
     from transferkit.recipe import load
@@ -33,45 +32,40 @@ def main() -> None:
 
     start_tensorflow()
     from transferkit.backbones.weights.pretrained import at_hand
-    from transferkit.training.cut_features import extract_features
-    from transferkit.training.parts import open_parts
+    from transferkit.runs.best.judge import pass_backbone
 
     quiet = Progress(quiet=True)
     images = prepare(load("auto", [("data.path", options.data)]), quiet)
     images = images.take(images.of_split("train"))
     names = options.backbones or at_hand()
-    total = {"load": 0.0, "pass": 0.0, "probe": 0.0}
     with tempfile.TemporaryDirectory() as folder:
-        # What is loaded but once, and compiled once, is no backbone's.
-        warm = [("data.path", options.data), ("activations.cache_dir", str(Path(folder) / "warm"))]
-        probe(options.data, ["embedded"], overrides=warm[1:], quiet=True)
+        # What is imported but once is no backbone's.
+        probe(options.data, names[:1], overrides=cache(folder, "warm"), quiet=True)
+        whole = {"load": 0.0, "seconds": 0.0, "work": 0.0}
         for name in names:
-            settings = [
-                ("data.path", options.data),
-                ("activations.cache_dir", str(Path(folder) / f"p{name}")),
-            ]
-            recipe = load("auto", settings, backbone=name)
-            began = time.perf_counter()
-            parts = open_parts(recipe, images.classes)
-            phase = recipe.resolved_phases[0]
-            network = parts.network(phase, parts.plan(phase), images.train_counts, len(images))
-            loaded = time.perf_counter()
-            extract_features(network.cut, parts.backbone.input_size, images, recipe, quiet)
-            passed = time.perf_counter()
-            cold = [("activations.cache_dir", str(Path(folder) / f"probe {name}"))]
-            found = probe(options.data, [name], overrides=cold, quiet=True)
-            row = {"load": loaded - began, "pass": passed - loaded, "probe": found.rows[0].seconds}
-            for key, seconds in row.items():
-                total[key] += seconds
-            report.add(backbone=name, images=len(images), **row, **ratios(row))
-    report.add(backbone="all", images=len(images), **total, **ratios(total))
+            settings = [("data.path", options.data), *cache(folder, f"pass {name}")]
+            began, work = time.perf_counter(), time.process_time()
+            passed = pass_backbone(load("auto", settings, backbone=name), images, quiet)
+            row = {"load": time.perf_counter() - began - passed.pass_seconds,
+                   "seconds": passed.pass_seconds, "work": time.process_time() - work}  # fmt: skip
+            whole = {key: value + row[key] for key, value in whole.items()}
+            report.add(side=name, images=len(images), **row)
+        report.add(side="all passes", images=len(images), **whole)
+        began, work = time.perf_counter(), time.process_time()
+        probe(options.data, names, overrides=cache(folder, "probe"), quiet=True)
+        seconds, work = time.perf_counter() - began, time.process_time() - work
+        report.add(side="probe", images=len(images), seconds=seconds, work=work)
+        report.note(
+            to_passes=seconds / whole["seconds"],
+            to_passes_and_loading=seconds / (whole["seconds"] + whole["load"]),
+            work_to_passes_and_loading=work / whole["work"],
+        )
     report.write(options.json)
 
 
-def ratios(row: dict[str, float]) -> dict[str, float]:
-    """The probe over the pass alone, and over loading and pass."""
-    whole = row["load"] + row["pass"]
-    return {"ratio": row["probe"] / row["pass"], "ratio with load": row["probe"] / whole}
+def cache(folder: str, name: str) -> list[tuple[str, str]]:
+    """An empty cache of its own."""
+    return [("activations.cache_dir", str(Path(folder) / name))]
 
 
 if __name__ == "__main__":

@@ -23,14 +23,15 @@ from transferkit.training.images import Images, prepare
 from transferkit.training.progress import Progress
 
 if TYPE_CHECKING:
+    from transferkit.runs.best.judge import Passed
     from transferkit.transfer.network import Network
 
 __all__ = ["Probe", "ProbeRow", "probe"]
 
 # Images that speed is measured on, once the engine is warm.
 _TIMED = 32
-# What choosing a head may take, as a share of the pass over the images, and in seconds at least.
-_SHARE, _LEAST_SECONDS = 0.25, 8.0
+# What choosing the heads may take, as a share of all passes over the images, and in seconds for each.
+_SHARE, _LEAST_SECONDS = 0.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -140,22 +141,18 @@ def _probe(
     names = list(dict.fromkeys(backbones if backbones is not None else kept))
     if not names:
         raise UserError(fault("--backbones", hint="no weights are on this machine; name some backbones"))
+    passed, skipped = _pass_all(names, kept, data, overrides, images, progress, budget, began)
+    # The same time for each head, whatever its backbone: a head that is sought longer looks better.
+    allowed = _SHARE * sum(one.pass_seconds for one in passed.values()) / max(len(passed), 1)
     rows: list[ProbeRow] = []
     right: dict[str, np.ndarray] = {}
-    skipped: dict[str, str] = {}
-    for number, name in enumerate(names):
-        if _known(name) and name not in kept:
-            skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
-            progress.say(f"{name}: skipped: {skipped[name]}")
-            continue
-        left = None if budget is None else budget - (time.monotonic() - began)
-        slowest = max((row.seconds for row in rows), default=0.0)
-        if left is not None and rows and left < min(slowest, budget or 0.0) / 2:
-            skipped[name] = "there was no time for it; raise --budget"
-            continue
-        share = None if left is None else max(1.0, left / (len(names) - number) / 2)
+    for number, (name, features) in enumerate(passed.items()):
+        seconds = max(_LEAST_SECONDS, allowed)
+        if budget is not None:
+            left = budget - (time.monotonic() - began)
+            seconds = min(seconds, max(1.0, left / (len(passed) - number) / 2))
         try:
-            row, answers = _judge(name, data, overrides, share, images, progress)
+            row, answers = _judge(name, features, seconds, progress)
         except UserError as error:
             skipped[name] = error.faults[0]
             progress.say(f"{name}: skipped: {error.faults[0]}")
@@ -175,33 +172,62 @@ def _probe(
     return Probe(tuple(rows), skipped, len(images), recommended.backbone, sentence, command)
 
 
-def _judge(
-    name: str,
+def _pass_all(
+    names: Sequence[str],
+    kept: Sequence[str],
     data: str,
     overrides: Sequence[str | tuple[str, Any]],
-    seconds: float | None,
     images: Images,
     progress: Progress,
-) -> tuple[ProbeRow, np.ndarray]:
+    budget: float | None,
+    began: float,
+) -> tuple[dict[str, Passed], dict[str, str]]:
+    """The images at the end of each backbone that there is time for, and why there are none of others."""
+    from transferkit.runs.best.judge import pass_backbone
+
+    passed: dict[str, Passed] = {}
+    skipped: dict[str, str] = {}
+    for name in names:
+        slowest = max((one.seconds for one in passed.values()), default=0.0)
+        left = None if budget is None else budget - (time.monotonic() - began)
+        if _known(name) and name not in kept:
+            skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
+        elif left is not None and passed and left < min(slowest, budget or 0.0) / 2:
+            skipped[name] = "there was no time for it; raise --budget"
+        else:
+            try:
+                recipe = admit_code(load("auto", [("data.path", data), *overrides], backbone=name))
+                passed[name] = pass_backbone(recipe, images, progress)
+            except UserError as error:
+                skipped[name] = error.faults[0]
+        if name in skipped:
+            progress.say(f"{name}: skipped: {skipped[name]}")
+    return passed, skipped
+
+
+def _judge(name: str, passed: Passed, seconds: float, progress: Progress) -> tuple[ProbeRow, np.ndarray]:
     """One backbone's row, and which images it answered rightly when they were held out."""
-    from transferkit.runs.best.judge import judge
+    from transferkit.runs.best.judge import choose_head
 
     began = time.monotonic()
-    recipe: Recipe = admit_code(load("auto", [("data.path", data), *overrides], backbone=name))
-    judged = judge(recipe, images, progress, seconds, _SHARE, _LEAST_SECONDS)
-    network, parts, chosen = judged.network, judged.parts, judged.facts
-    count = sum(math.prod(one.shape) for one in (*parts.backbone.variables, *parts.layer.weights))
+    # Before the head leaves out levels: a pass is one of all of them.
+    speed = _speed(passed.network, passed.parts.backbone.input_size, passed.parts.recipe)
+    judged = choose_head(passed, progress, seconds)
+    chosen = judged.facts
+    count = sum(
+        math.prod(one.shape) for one in (*judged.parts.backbone.variables, *judged.parts.layer.weights)
+    )
     row = ProbeRow(
         backbone=name,
         accuracy=chosen["accuracy"],
         low=chosen["accuracy_low"],
         high=chosen["accuracy_high"],
         log_loss=chosen["log_loss"],
-        images_per_s=_speed(network, parts.backbone.input_size, recipe),
+        images_per_s=speed,
         gflops=judged.gflops,
         megabytes=4 * count / 1e6,
         head=" + ".join(chosen["members"]),
-        seconds=time.monotonic() - began,
+        seconds=passed.seconds + time.monotonic() - began,
     )
     return row, judged.right
 

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from transferkit.recipe import Recipe
-from transferkit.training.cut_features import extract_features
+from transferkit.training.cut_features import CutFeatures, extract_features
 from transferkit.training.fit_features import by_content, fit_features
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
 
-__all__ = ["Judged", "judge"]
+__all__ = ["Judged", "Passed", "choose_head", "judge", "pass_backbone"]
+
+# What choosing a head may take, where the pass over the images took less.
+_LEAST_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,23 +58,56 @@ class Judged:
     parts: Parts
 
 
-def judge(
-    recipe: Recipe,
-    images: Images,
-    progress: Progress,
-    seconds: float | None = None,
-    share: float = 1.0,
-    least: float = 60.0,
-) -> Judged:
+@dataclass(frozen=True)
+class Passed:
+    """Images at the end of a frozen backbone, before a head is chosen.
+
+    Attributes:
+        network: with a head that is yet to be fitted.
+        parts: what it is made of.
+        images: those that could be decoded.
+        cut_features: theirs.
+        gflops: of one image, in 1e9 operations; None where the inside is not visible.
+        seconds: that loading and passing took.
+    """
+
+    network: Network
+    parts: Parts
+    images: Images
+    cut_features: CutFeatures
+    gflops: float | None
+    seconds: float
+
+    @property
+    def pass_seconds(self) -> float:
+        """What the images and their views took through the backbone, cache and all."""
+        views = self.cut_features.views
+        return self.cut_features.activations.stats.seconds + (views.stats.seconds if views else 0.0)
+
+
+def judge(recipe: Recipe, images: Images, progress: Progress, seconds: float) -> Judged:
     """Passes the images through the recipe's backbone and chooses a head.
 
     Args:
         recipe: with the head ``auto``, everything frozen.
         images: the training images, and no others.
         progress: shows both.
-        seconds: that choosing the head may take at most; None for any.
-        share: what it takes of the time that the pass took.
-        least: seconds that it takes where that is less.
+        seconds: that choosing the head may take at most; it takes no more than the pass or a minute.
+
+    Raises:
+        UserError: the backbone or the images cannot be used.
+    """
+    passed = pass_backbone(recipe, images, progress)
+    return choose_head(passed, progress, min(max(_LEAST_SECONDS, passed.pass_seconds), seconds))
+
+
+def pass_backbone(recipe: Recipe, images: Images, progress: Progress) -> Passed:
+    """Passes the images through the recipe's backbone.
+
+    Args:
+        recipe: with the head ``auto``, everything frozen.
+        images: the training images, and no others.
+        progress: shows them.
 
     Raises:
         UserError: the backbone or the images cannot be used.
@@ -84,13 +120,28 @@ def judge(
     network = parts.network(phase, plan, images.train_counts, len(images))
     gflops = plan.gflops_below
     images, cut_features = extract_features(
-        network.cut, parts.backbone.input_size, images, recipe, progress, augment=recipe.activations.views > 1
+        network.cut,
+        parts.backbone.input_size,
+        images,
+        recipe,
+        progress,
+        augment=recipe.activations.views > 1,
     )
-    stats = cut_features.activations.stats
-    pass_seconds = stats.seconds + (cut_features.views.stats.seconds if cut_features.views else 0.0)
-    allowed = max(least, share * pass_seconds)
-    allowed = allowed if seconds is None else min(allowed, seconds)
-    fit_features(network, cut_features, images, parts, progress, allowed)
+    return Passed(network, parts, images, cut_features, gflops, time.monotonic() - began)
+
+
+def choose_head(passed: Passed, progress: Progress, seconds: float) -> Judged:
+    """Chooses the head, and says what held-out images are answered with it.
+
+    Args:
+        passed: the images at the end of a backbone.
+        progress: shows the choice.
+        seconds: that it may take.
+    """
+    began = time.monotonic()
+    network, parts, images = passed.network, passed.parts, passed.images
+    cut_features = passed.cut_features
+    fit_features(network, cut_features, images, parts, progress, seconds)
     found = network.head.found
     # For the type checker: auto has found something, and says how.
     assert found is not None  # noqa: S101
@@ -111,10 +162,10 @@ def judge(
         linear=(found.linear[0][own], found.linear[1][own]),
         names=tuple(images.rows[train[place]].name for place in found.places[own]),
         counted=found.counted[own],
-        pass_seconds=pass_seconds,
-        computed=stats.computed,
-        gflops=gflops,
-        seconds=time.monotonic() - began,
+        pass_seconds=passed.pass_seconds,
+        computed=cut_features.activations.stats.computed,
+        gflops=passed.gflops,
+        seconds=passed.seconds + time.monotonic() - began,
         network=network,
         parts=parts,
     )
