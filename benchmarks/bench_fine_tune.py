@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     from transferkit.recipe import load
-    from transferkit.training.images import prepare
+    from transferkit.training.prepare_images import prepare
     from transferkit.training.progress import Progress
 
     with tempfile.TemporaryDirectory() as folder:

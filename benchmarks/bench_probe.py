@@ -27,7 +27,7 @@ def main() -> None:
     from transferkit.inspection.probe import probe
     from transferkit.recipe import load
     from transferkit.tensorflow_startup import start_tensorflow
-    from transferkit.training.images import prepare
+    from transferkit.training.prepare_images import prepare
     from transferkit.training.progress import Progress
 
     start_tensorflow()

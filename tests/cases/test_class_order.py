@@ -12,7 +12,7 @@ from PIL import Image
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 

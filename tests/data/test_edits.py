@@ -68,7 +68,7 @@ def test_what_is_no_decision_is_refused_with_its_line(tmp_path, line):
 
 def test_a_retraining_reads_them_and_the_splits_of_an_earlier_run_still_fit(noise_photos, tmp_path):
     from transferkit.recipe import load
-    from transferkit.training.images import prepare
+    from transferkit.training.prepare_images import prepare
     from transferkit.training.progress import Progress
 
     photos, file, ledger = noise_photos({"dark": 40, "light": 200}, 10, 20), tmp_path / "e.jsonl", tmp_path

@@ -14,7 +14,7 @@ from transferkit.runs.best import run_best
 from transferkit.runs.best.fine_tune import fine_tune, tuned_recipe, tuned_values
 from transferkit.runs.best.staircase import Staircase, Step
 from transferkit.runs.folder.verify import verify_run
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 pytestmark = pytest.mark.slow

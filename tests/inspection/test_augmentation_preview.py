@@ -13,7 +13,7 @@ from transferkit.errors import UserError
 from transferkit.inspection.contact_sheet import Tile, draw_sheet
 from transferkit.recipe import load
 from transferkit.training.augmented_batches import make_views
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 # At the size of a tile, pixels go into the sheet as they are.

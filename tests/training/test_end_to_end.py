@@ -11,9 +11,10 @@ from PIL import Image
 from transferkit.activations.division import Division, real_rows
 from transferkit.augmentation import make_augmentation
 from transferkit.data.reader import read_image
+from transferkit.data.splits.ledger import Row
 from transferkit.recipe import load
 from transferkit.training.augmented_batches import make_direct, make_views
-from transferkit.training.images import Images, Row
+from transferkit.training.images import Images
 
 FLIP_AND_COLOUR = ["augmentation.flip=true", "augmentation.color=0.4"]
 COUNT = 11

@@ -10,7 +10,7 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.training.images import load_for_evaluation, load_labelled, prepare
+from transferkit.training.prepare_images import load_for_evaluation, load_labelled, prepare
 from transferkit.training.progress import Progress
 
 QUIET = Progress(quiet=True)

@@ -14,7 +14,8 @@ from transferkit.files.whole_file import whole_file
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.tensorflow_startup import start_tensorflow
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 if TYPE_CHECKING:

@@ -148,7 +148,7 @@ def _find(resolved: Recipe, phase: str | None, low: float, high: float, steps: i
 
     check_devices(resolved.devices)
 
-    from transferkit.training.images import prepare
+    from transferkit.training.prepare_images import prepare
 
     progress = Progress(quiet)
     images = prepare(resolved, progress)

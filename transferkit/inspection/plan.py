@@ -106,7 +106,7 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     images: tuple[int, int] | None = None
     paths: tuple[str, ...] = ()
     if resolved.data.path is not None:
-        from transferkit.training.images import prepare
+        from transferkit.training.prepare_images import prepare
 
         found = prepare(resolved, Progress(quiet=True))
         images, paths = (len(found.of_split("train")), len(found)), found.paths[:_DECODED]

@@ -19,7 +19,8 @@ from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.checks.supported import check_supported
 from transferkit.tensorflow_startup import loading, start_tensorflow
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def schedule_rates(
     with allowing(allow_code):
         resolved = admit_code(load(recipe, overrides, **values))
     if images is None and resolved.data.path is not None:
-        from transferkit.training.images import prepare
+        from transferkit.training.prepare_images import prepare
         from transferkit.training.progress import Progress
 
         images = len(prepare(resolved, Progress(quiet=True)).of_split("train"))

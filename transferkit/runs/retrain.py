@@ -28,7 +28,7 @@ from transferkit.runs.request import RunRequest
 from transferkit.runs.run_context import RunContext
 from transferkit.runs.together import follow, meet_all, own_places, share_images, share_recipe
 from transferkit.tensorflow_startup import loading, start_tensorflow
-from transferkit.training.images import missing_data, prepare
+from transferkit.training.prepare_images import missing_data, prepare
 from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["retrain"]

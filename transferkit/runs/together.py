@@ -18,7 +18,8 @@ from transferkit.recipe.origins import diff
 from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.folder.located import with_value
 from transferkit.tensorflow_startup import loading, start_tensorflow
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["follow", "meet_all", "own_places", "share_images", "share_recipe"]

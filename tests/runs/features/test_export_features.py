@@ -9,7 +9,7 @@ from transferkit.cli import main
 from transferkit.data.splits.split import Ledger
 from transferkit.recipe import load
 from transferkit.runs.features.shards import compute_features
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 

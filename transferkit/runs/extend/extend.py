@@ -17,7 +17,7 @@ from transferkit.runs.extend.make_run import Content, make_run
 from transferkit.runs.extend.source_run import SourceRun
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import KeptFeatures
-from transferkit.training.images import load_labelled
+from transferkit.training.prepare_images import load_labelled
 
 __all__ = ["extend", "forget"]
 

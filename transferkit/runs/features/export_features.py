@@ -14,7 +14,7 @@ from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.features.embed import Embedding
 from transferkit.runs.features.photos import Photo
 from transferkit.runs.features.shards import open_first_phase
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["export_features"]

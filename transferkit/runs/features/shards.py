@@ -22,7 +22,8 @@ from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from transferkit.runs.features.extractor import Extractor
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import FILE, read_kept
 from transferkit.runs.folder.located import photos_root, with_value
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["RunFeatures", "features_of_run"]

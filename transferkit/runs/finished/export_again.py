@@ -27,8 +27,9 @@ from transferkit.runs.release.publish import Release, raise_if_refused, start_ch
 from transferkit.runs.remote.versions_at_url import exported_to
 from transferkit.runs.results.evaluate_network import predict_network
 from transferkit.training.cut_features import extract_features
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
 from transferkit.training.parts import Parts
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
 

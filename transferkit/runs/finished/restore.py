@@ -22,8 +22,9 @@ from transferkit.runs.folder.run_manifest import check_answers
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
-from transferkit.training.images import Images, load_for_evaluation, prepare
+from transferkit.training.images import Images
 from transferkit.training.parts import Parts, open_parts
+from transferkit.training.prepare_images import load_for_evaluation, prepare
 from transferkit.training.progress import Progress
 from transferkit.training.weight_files import read_weights
 from transferkit.transfer.network import Network

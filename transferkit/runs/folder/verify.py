@@ -16,7 +16,7 @@ from transferkit.recipe import admit_code, load
 from transferkit.runs.folder.located import with_value
 from transferkit.runs.folder.run_manifest import MadeFrom, differences, facts_of_run, file_changes, read_facts
 from transferkit.tensorflow_startup import start_tensorflow
-from transferkit.training.images import prepare
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["changed_files", "verify_export", "verify_run", "version_of"]

@@ -8,8 +8,9 @@ import numpy as np
 
 from transferkit.backbones import Backbone
 from transferkit.recipe import Recipe
-from transferkit.training.images import Images, prepare
+from transferkit.training.images import Images
 from transferkit.training.parts import Parts, open_parts
+from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["SharedResources"]
