@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["TransferClassifier"]
 
 
-class TransferClassifier(ClassifierMixin, BaseEstimator):
+class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A frozen backbone and a head that is found at once.
 
     Samples are images ``[h, w, 3]`` of 0 to 255, in one array or a list, images of Pillow, or image files.

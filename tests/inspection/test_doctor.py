@@ -10,7 +10,8 @@ import pytest
 
 from transferkit.cli import main
 from transferkit.inspection import doctor, doctor_gpu, doctor_probe
-from transferkit.inspection.doctor import Finding, examine
+from transferkit.inspection.doctor import examine
+from transferkit.inspection.doctor_finding import Finding
 
 SECTIONS = ["machine", "tensorflow", "gpu", "packages", "folders", "a run here"]
 

@@ -99,7 +99,7 @@ def dataset(
     last = np.iinfo(np.int64).max if epochs is None else (start_epoch + epochs) * steps
     signature = reader.signature(drop_remainder)
 
-    @tf.autograph.experimental.do_not_convert
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def batch(number: tf.Tensor) -> Any:
         # Only which batch it is comes from the graph: a call a batch, whatever its size.
         read = tf.numpy_function(

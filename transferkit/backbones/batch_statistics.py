@@ -36,7 +36,7 @@ def counted_rows(weights: tf.Tensor | None, replicas: int = 1) -> Iterator[None]
         _tracing.rows = None
 
 
-class BatchStatistics(keras.layers.Layer):
+class BatchStatistics(keras.layers.Layer):  # type: ignore[misc]
     """Calls a ``BatchNormalization`` layer; in a step whose rows do not all count, computes for it.
 
     The layer and its weights are shared, not copied.

@@ -13,7 +13,7 @@ from transferkit.private.keras_names import takes_training
 __all__ = ["Still", "hold_still", "is_batch_norm"]
 
 
-class Still(keras.layers.Layer):
+class Still(keras.layers.Layer):  # type: ignore[misc]
     """Calls a layer in inference mode, whatever the mode of the model.
 
     Batch normalisation uses and keeps its statistics, dropout and stochastic depth pass everything. The

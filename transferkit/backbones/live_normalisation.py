@@ -9,7 +9,7 @@ from transferkit.backbones._keras import keras
 __all__ = ["LiveNormalization", "live"]
 
 
-class LiveNormalization(keras.layers.Layer):
+class LiveNormalization(keras.layers.Layer):  # type: ignore[misc]
     """A ``Normalization`` layer that reads its mean and variance whenever it is called.
 
     Keras's own copies them out of its weights once, when it adapts or loads, so that a checkpoint restored

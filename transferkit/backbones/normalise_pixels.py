@@ -15,7 +15,7 @@ CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 @keras.saving.register_keras_serializable(package="transferkit")
-class Pixels(keras.layers.Layer):
+class Pixels(keras.layers.Layer):  # type: ignore[misc]
     """Turns RGB pixels of 0..255 into the values a network expects; keeps the shape ``[N, h, w, 3]``.
 
     The arithmetic is that of ``keras.applications.imagenet_utils.preprocess_input``, step for step, so

@@ -30,7 +30,7 @@ __all__ = [
 v1 = tf.compat.v1
 
 
-class _StopOnPredicate(tf.compat.v1.train.SessionRunHook):
+class _StopOnPredicate(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Asks training to stop once a predicate without arguments holds."""
 
     def __init__(self, should_stop: Callable[[], bool], secs: float | None, steps: int | None) -> None:

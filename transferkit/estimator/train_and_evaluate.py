@@ -218,7 +218,7 @@ class _Evaluation:
             self.exports.append(exporter.export(estimator, path, prefix, self.metrics, self.final))
 
 
-class _Evaluating(tf.compat.v1.train.CheckpointSaverListener):
+class _Evaluating(tf.compat.v1.train.CheckpointSaverListener):  # type: ignore[misc]
     """Evaluates after a checkpoint, unless the last evaluation is too recent.
 
     The checkpoint with which training begins and the last one are not its business.

@@ -47,7 +47,7 @@ def stack(width: int, dropout: float, hidden: Sequence[Any], top: Any, seed: int
 
 
 @keras.saving.register_keras_serializable("transferkit")
-class Cosines(keras.layers.Layer):
+class Cosines(keras.layers.Layer):  # type: ignore[misc]
     """``scale * cos(angle between the features and each class's direction)``, the scale learned too.
 
     Features ``[N, D]`` to logits ``[N, units]``, within ``-scale .. scale``.

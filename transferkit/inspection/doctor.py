@@ -14,36 +14,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from transferkit._version import __version__
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, one_line
+from transferkit.inspection.doctor_finding import Finding
 from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
 
-__all__ = ["Examination", "Finding", "examine"]
+__all__ = ["Examination", "examine"]
 
 # Free bytes below which a first run may end early: a cache of some thousand images, checkpoints and exports.
 _LITTLE_DISK, _LITTLE_MEMORY = 2 * 1024**3, 2 * 1024**3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        section: what it belongs to, such as ``"tensorflow"``.
-        name: what was looked at.
-        value: what was found, for people.
-        level: ``"ok"``, ``"note"`` (a run works, though less well) or ``"fault"`` (no run works).
-        hint: what to do about it.
-    """
-
-    section: str
-    name: str
-    value: str
-    level: Literal["ok", "note", "fault"] = "ok"
-    hint: str | None = None
 
 
 @dataclass(frozen=True)

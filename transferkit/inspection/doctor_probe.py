@@ -6,10 +6,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from transferkit.inspection.doctor import Finding
+from transferkit.inspection.doctor_finding import Finding
 
 __all__ = ["measure"]
 
@@ -20,7 +18,6 @@ _SECONDS = 2.0  # that each is measured for, after a first time
 
 def measure() -> Iterator[Finding]:
     """What each takes here, in images or steps a second, and which of the two first is the slower one."""
-    from transferkit.inspection.doctor import Finding
     from transferkit.tensorflow_startup import start_tensorflow
 
     start_tensorflow()
@@ -85,7 +82,7 @@ def _training(width: int) -> float:
     features = tf.random.stateless_normal([_BATCH, width], seed=(0, 1))
     labels = tf.range(_BATCH) % _CLASSES
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = tf.matmul(features, kernel)

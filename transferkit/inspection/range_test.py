@@ -108,7 +108,7 @@ def _with_hook(model_fn: Callable[..., EstimatorSpec], losses: list[float]) -> C
     return noted
 
 
-class _Losses(tf.compat.v1.train.SessionRunHook):
+class _Losses(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Notes the loss of every step, and ends the test when it has left for good."""
 
     def __init__(self, loss: Any, losses: list[float]) -> None:

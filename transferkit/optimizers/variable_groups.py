@@ -27,7 +27,7 @@ def grouped(optimizer: type) -> type:
 
     from transferkit.private.keras_names import variable_updated
 
-    class Grouped(optimizer):
+    class Grouped(optimizer):  # type: ignore[misc]
         multipliers: Mapping[str, float] = {}
         earlier_updates: Mapping[str, int] = {}
         _ahead = 0

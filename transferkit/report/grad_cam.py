@@ -29,7 +29,7 @@ def heat_of(
     import tensorflow as tf
 
     # One graph: called one by one, the ops of a deep network take twice as long to start as a graph.
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def in_graph(images: Any, classes: Any) -> Any:
         maps = tf.convert_to_tensor(maps_of(images))
         if maps.shape.rank != 4:

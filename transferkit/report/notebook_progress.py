@@ -152,4 +152,4 @@ class NotebookProgress(Progress):
 def _handle() -> Any:
     from IPython.display import display
 
-    return display({"text/plain": ""}, raw=True, display_id=True)
+    return display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call]

@@ -55,7 +55,7 @@ def _keras_class() -> Any:
 
     from transferkit.keras3 import keras
 
-    class Table(keras.optimizers.schedules.LearningRateSchedule):
+    class Table(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         """Rates by step; before the first and after the last step the nearest one holds."""
 
         def __init__(self, table: Any, first_step: int = 0) -> None:

@@ -124,7 +124,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 def _run(app: Starlette, bound: socket.socket, limits: Limits, url: str, say: Callable[[str], None]) -> None:
     import uvicorn
 
-    class Server(uvicorn.Server):
+    class Server(uvicorn.Server):  # type: ignore[misc]
         """Ends in order when it is asked to, and then as any command that did its work."""
 
         @contextlib.contextmanager

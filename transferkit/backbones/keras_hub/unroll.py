@@ -17,7 +17,7 @@ _SWIN = ("dim", "depth", "window_size", "num_heads", "mlp_ratio", "input_resolut
          "embed_dim", "_qkv_bias", "_dropout_rate", "_attention_dropout", "_drop_path")  # fmt: skip
 
 
-class Wrapper(keras.layers.Layer):
+class Wrapper(keras.layers.Layer):  # type: ignore[misc]
     """Stands around one layer of KerasHub's, which it shares; a file for Keras takes that one alone."""
 
     @property
@@ -66,7 +66,7 @@ class PlacedBlock(Wrapper):
         return self.block
 
     def plain(self, x: Any, images: Any) -> Any:
-        return self.block(x, position_embeddings=self._positions_of()(images), num_prefix_tokens=self.before)
+        return self.block(x, position_embeddings=self._positions_of()(images), num_prefix_tokens=self.before)  # type: ignore[no-untyped-call]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape

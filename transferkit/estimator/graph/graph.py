@@ -42,7 +42,7 @@ def _called_by_keras() -> bool:
     return False
 
 
-class TracedGraph(FuncGraph):
+class TracedGraph(FuncGraph):  # type: ignore[misc]
     """A function's graph with collections of its own, that knows what Keras assigned in it."""
 
     def __init__(self, name: str) -> None:

@@ -37,7 +37,7 @@ def _graph_here() -> TracedGraph | None:
     return graph if isinstance(graph, TracedGraph) else None
 
 
-class _GraphStyleVariable(ResourceVariable):
+class _GraphStyleVariable(ResourceVariable):  # type: ignore[misc]
     """A variable without a graph with what TensorFlow-1 code asks of one in a graph.
 
     ``op.name`` is its name; ``initializer`` is an operation of the model_fn's graph; ``load`` and ``eval``

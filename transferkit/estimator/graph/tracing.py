@@ -60,55 +60,22 @@ def trace(
     graph.seed = config.tf_random_seed
     traced = Traced(mode, graph, signature)
     replicas = strategy.num_replicas_in_sync // workers_of(strategy) if strategy else 1
-    outer_creator = store.scope(graph)
+    store_scope = store.scope(graph)
     store.scan()
     graph.on_watch = lambda variable: store.watched(graph, variable)
-    scope = strategy.scope() if strategy else contextlib.nullcontext()
-    # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
-    scaling = losses_scaled(strategy) if strategy else contextlib.nullcontext()
-    tracker = _resource_tracker()
     worker = getattr(config, "task_id", 0) or 0
-    with (
-        scope,
-        scaling,
-        tf.variable_creator_scope(outer_creator),
-        graph.as_default(),
-        tf.variable_creator_scope(outer_creator),
-        tracing_keras(config.tf_random_seed, config.mixed_precision),
-        replicas_in_step(),
-        keeping_writers(traced.writers),
-        tracker as resources,
-        warnings.catch_warnings(),
-        contextlib.ExitStack() as stack,
-    ):
-        # They are merged and written by the training loop, without TF 2's default writer.
-        warnings.filterwarnings("ignore", "Cannot activate TF2 compatibility support for TF1 summary ops")
+    with _scopes(traced, store_scope, config, strategy) as resources, contextlib.ExitStack() as stack:
         traced.position = v1.placeholder(tf.int64, [], "position")
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
         traced.global_step = v1.train.create_global_step(graph)
         stack.enter_context(naming_full_precision(graph, config.mixed_precision))
         stack.enter_context(stateless_inside(graph, traced.position, worker))
-        specs: list[EstimatorSpec] = []
 
-        @tf.autograph.experimental.do_not_convert
-        def call(batch: Any) -> Any:
-            features, labels = without_placeholder(batch[0]), batch[1]
-            specs.append(call_model_fn(model_fn, features, labels, mode, params, config))
-            return specs[-1].loss
+        def call(features: Any, labels: Any) -> EstimatorSpec:
+            return call_model_fn(model_fn, features, labels, mode, params, config)
 
-        if strategy is None:
-            loss = call(batches[0][1])
-        else:
-            # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
-            several = tuple(batch for _, batch in batches)
-            each = regrouped(several) if replicas > 1 else several[0]
-            loss = strategy.extended.call_for_each_replica(call, args=(each,))
-        traced.specs = specs
-        traced.spec = specs[0]
-        if loss is not None:
-            traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
-            traced.loss = strategy.reduce(_loss_reduction(), loss, axis=None) if strategy else loss
+        _call_replicas(traced, call, tuple(batch for _, batch in batches), strategy)
         collect_step_ops(traced, store)
     warn_of_tables(graph)
     graph.on_watch = None
@@ -116,6 +83,56 @@ def trace(
     traced.kept.append(resources)
     make_stateless(graph, traced.position, worker)
     return traced
+
+
+@contextlib.contextmanager
+def _scopes(
+    traced: Traced, store_scope: Any, config: Any, strategy: tf.distribute.Strategy | None
+) -> Iterator[ResourceTracker]:
+    """All that holds while ``model_fn`` is called: strategy, variables, graph, Keras, writers, resources."""
+    with (
+        strategy.scope() if strategy else contextlib.nullcontext(),
+        # TensorFlow-1 optimizers then average gradients over replicas, as they did under tf.estimator.
+        losses_scaled(strategy) if strategy else contextlib.nullcontext(),
+        tf.variable_creator_scope(store_scope),
+        traced.graph.as_default(),
+        tf.variable_creator_scope(store_scope),
+        tracing_keras(config.tf_random_seed, config.mixed_precision),
+        replicas_in_step(),
+        keeping_writers(traced.writers),
+        _resource_tracker() as resources,
+        warnings.catch_warnings(),
+    ):
+        # They are merged and written by the training loop, without TF 2's default writer.
+        warnings.filterwarnings("ignore", "Cannot activate TF2 compatibility support for TF1 summary ops")
+        yield resources
+
+
+def _call_replicas(
+    traced: Traced,
+    call: Callable[[Any, Any], EstimatorSpec],
+    batches: tuple[Any, ...],
+    strategy: tf.distribute.Strategy | None,
+) -> None:
+    """Calls ``model_fn`` once a replica, and keeps the specs and the loss of all of them together."""
+    specs: list[EstimatorSpec] = []
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def call_one(batch: Any) -> Any:
+        specs.append(call(without_placeholder(batch[0]), batch[1]))
+        return specs[-1].loss
+
+    if strategy is None:
+        loss = call_one(batches[0])
+    else:
+        # Replicas are traced one after the other, in their order; on TPUs one trace stands for all.
+        each = regrouped(batches) if len(batches) > 1 else batches[0]
+        loss = strategy.extended.call_for_each_replica(call_one, args=(each,))
+    traced.specs = specs
+    traced.spec = specs[0]
+    if loss is not None:
+        traced.losses = list(strategy.experimental_local_results(loss)) if strategy else [loss]
+        traced.loss = strategy.reduce(loss_reduction(), loss, axis=None) if strategy else loss
 
 
 def _placeholders(signature: Any, number: int) -> tuple[list[Any], Any]:
@@ -128,18 +145,9 @@ def _placeholders(signature: Any, number: int) -> tuple[list[Any], Any]:
     return [leaf for leaf in leaves if leaf is not None], packed
 
 
-def _loss_reduction() -> tf.distribute.ReduceOp:
-    """How replicas' losses make up one: summed where the loss was summed over examples, else the mean."""
-    return loss_reduction()
-
-
-def _resource_tracker() -> Any:
+@contextlib.contextmanager
+def _resource_tracker() -> Iterator[ResourceTracker]:
     """Keeps tables and other resources that model_fn makes alive as long as their graph."""
-
-    @contextlib.contextmanager
-    def track() -> Iterator[Any]:
-        tracker = ResourceTracker()
-        with tracking_resources(tracker):
-            yield tracker
-
-    return track()
+    tracker = ResourceTracker()
+    with tracking_resources(tracker):
+        yield tracker

@@ -100,7 +100,7 @@ class BinaryClassHead(SingleHead):
                 PredictionKeys.ALL_CLASS_IDS: lambda: all_class_ids(logits, 2),
                 PredictionKeys.ALL_CLASSES: lambda: all_classes(logits, 2, self._label_vocabulary),
             }
-            return {key: make() for key, make in made.items() if key in keys}
+            return {key: make() for key, make in made.items() if key in keys}  # type: ignore[no-untyped-call]
 
     def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
         scores = predictions[PredictionKeys.PROBABILITIES]

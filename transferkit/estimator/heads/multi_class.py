@@ -107,7 +107,7 @@ class MultiClassHead(SingleHead):
                     logits, self._logits_dimension, self._label_vocabulary
                 ),
             }
-            return {key: make() for key, make in made.items() if key in keys}
+            return {key: make() for key, make in made.items() if key in keys}  # type: ignore[no-untyped-call]
 
     def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
         scores = predictions[PredictionKeys.PROBABILITIES]

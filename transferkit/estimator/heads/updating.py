@@ -11,7 +11,7 @@ from transferkit.keras_import import keras
 __all__ = ["MajorityShare", "update_mean", "update_pair"]
 
 
-class MajorityShare(keras.metrics.Mean):
+class MajorityShare(keras.metrics.Mean):  # type: ignore[misc]
     """The accuracy of always predicting the commoner of two classes, from labels of 0 and 1."""
 
     def result(self) -> Any:

@@ -23,7 +23,7 @@ __all__ = ["checked_features", "dense_input", "weighted_sums"]
 v1 = tf.compat.v1
 
 
-class _Variables(StateManager):
+class _Variables(StateManager):  # type: ignore[misc]
     """Makes the variables that columns ask for in the variable scope that is open."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ _EPSILON = 1e-7
 _RMSPropBase: Any = v1.train.RMSPropOptimizer
 
 
-class _RMSProp(_RMSPropBase):
+class _RMSProp(_RMSPropBase):  # type: ignore[misc]
     """Starts from zero, and lets the averages of all rows decay, as Keras's older one did."""
 
     def __init__(self, rate: float, decay: float = 0.9) -> None:

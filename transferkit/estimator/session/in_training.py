@@ -19,7 +19,7 @@ __all__ = ["InMemoryEvaluatorHook", "make_stop_at_checkpoint_step_hook"]
 v1 = tf.compat.v1
 
 
-class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
+class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Evaluates the weights of a training as they are, without a checkpoint: at its begin, often, at its end.
 
     Args:
@@ -78,7 +78,7 @@ class InMemoryEvaluatorHook(tf.compat.v1.train.SessionRunHook):
         self._timer.update_last_triggered_step(self._count)
 
 
-class _StopAtCheckpointStepHook(tf.compat.v1.train.SessionRunHook):
+class _StopAtCheckpointStepHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Ends a worker's training once the chief has written a checkpoint of the last step."""
 
     def __init__(self, model_dir: str, last_step: int, wait: float) -> None:

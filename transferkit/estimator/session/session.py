@@ -92,7 +92,7 @@ def to_numpy(tensor: Any) -> Any:
     return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 
-class GraphSession(SessionInterface):
+class GraphSession(SessionInterface):  # type: ignore[misc]
     """Stands where TensorFlow-1 code expects a session: hooks, savers, ``eval`` and ``load``.
 
     It runs what depends on variables, fed placeholders and constants, and what an input_fn has made in a

@@ -106,7 +106,7 @@ class TPUEstimatorSpec(_Fields):
         )
 
 
-class _HostCallHook(tf.compat.v1.train.SessionRunHook):
+class _HostCallHook(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Runs with each step what a host call returned."""
 
     def __init__(self, fetches: Any) -> None:

@@ -11,7 +11,7 @@ from transferkit.export.export_spec import ExportSpec
 __all__ = ["Answering"]
 
 
-class Answering(tf.Module):
+class Answering(tf.Module):  # type: ignore[misc]
     """The function with names for its input and output, which the file's signature then has."""
 
     def __init__(self, export_spec: ExportSpec, dtype: Any, scores: bool) -> None:

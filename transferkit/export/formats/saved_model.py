@@ -72,7 +72,7 @@ def _traced_once(step: Callable[..., tf.Tensor], decoding: Decoding) -> Callable
     return made
 
 
-class _Serving(tf.Module):
+class _Serving(tf.Module):  # type: ignore[misc]
     """The graph of an export: decode, resize, backbone, head, labels."""
 
     def __init__(self, export_spec: ExportSpec, assets: Path) -> None:
@@ -85,12 +85,12 @@ class _Serving(tf.Module):
         self.labels = tf.constant(list(about.classes), tf.string)
 
     # Without AutoGraph: nothing here is written in Python's control flow, and converting it takes a second.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")], autograph=False)
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="bytes")], autograph=False)  # type: ignore[untyped-decorator]
     def from_bytes(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         result: dict[str, tf.Tensor] = self.answer(self._each(decode, encoded))
         return result
 
-    @tf.function(
+    @tf.function(  # type: ignore[untyped-decorator]
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")], autograph=False
     )
     def from_images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -103,7 +103,7 @@ class _Serving(tf.Module):
         image = tf.TensorSpec([*about.input_size, 3], tf.uint8)
         return tf.map_fn(_traced_once(step, about.decoding), batch, fn_output_signature=image)
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def answer(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         about = self._subject.about
         novelty = None

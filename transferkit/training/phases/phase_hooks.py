@@ -13,7 +13,7 @@ from transferkit.training.optimizer import Rate
 __all__ = ["CountImages", "FollowHistory"]
 
 
-class CountImages(tf.compat.v1.train.SessionRunHook):
+class CountImages(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Tells a bar how many images of an evaluation are done."""
 
     def __init__(self, count: Callable[[int], None], batch: int) -> None:
@@ -24,7 +24,7 @@ class CountImages(tf.compat.v1.train.SessionRunHook):
         self._count(self._done)
 
 
-class FollowHistory(tf.compat.v1.train.SessionRunHook):
+class FollowHistory(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Sets a listening schedule's rate once a checkpoint has been read, which may hold an earlier one.
 
     Only the history says what the rate is: a process may have been killed after a checkpoint and before the
