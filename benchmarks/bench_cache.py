@@ -30,8 +30,9 @@ def measure(count: int, evicting: bool) -> dict[str, float]:
     import numpy as np
     import tensorflow as tf
 
-    from transferkit.activations.activation_batches import dataset, epoch_steps
+    from transferkit.activations.activation_batches import dataset
     from transferkit.activations.cache import Cache
+    from transferkit.activations.epoch_order import epoch_steps
     from transferkit.activations.index import digests_of
 
     rng = np.random.default_rng(0)

@@ -120,7 +120,7 @@ def through_all(network: Any, size: Any, recipe: Any, images: Any, phase: Any, p
     """Pixels in memory, in the very order of :func:`from_cut`."""
     import tensorflow as tf
 
-    from transferkit.activations.activation_batches import epoch_order
+    from transferkit.activations.epoch_order import epoch_order
     from transferkit.data.pixels.decoding import Decoding
     from transferkit.data.reader import read_images
     from transferkit.training.phases.phase_data import PhaseData

@@ -320,8 +320,8 @@ def _one_device(name: str) -> Any:
 @functools.lru_cache(maxsize=2)
 def _named(kind: str) -> Any:
     """The strategy of a cluster or a TPU, of which a process can have one."""
-    from transferkit.estimator import RunConfig
     from transferkit.estimator.distribution import strategy_of
+    from transferkit.estimator.run_config import RunConfig
 
     try:
         return strategy_of(kind, RunConfig())

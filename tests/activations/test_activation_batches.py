@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.activations.activation_batches import dataset, epoch_order, epoch_steps
+from transferkit.activations.activation_batches import dataset
+from transferkit.activations.epoch_order import epoch_order, epoch_steps
 from transferkit.activations.index import digests_of
 from transferkit.activations.store import Store
 

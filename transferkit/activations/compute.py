@@ -134,16 +134,14 @@ def compute(
     cache = Cache(writable_cache_folder(settings.cache_dir), settings.max_bytes)
     wanted = FeatureRequest(items, views)
     width = int(np.prod(cut.shape, dtype=np.int64))
-    kept = settings.dtype
-    if kept == "auto":
-        kept = "float16" if 4 * width > HALF_FROM_BYTES else "float32"
     places = [Elsewhere(place) for place in settings.sources]
     shared = None if settings.shared is None else Elsewhere(settings.shared, "activations.cache_dir")
-    if kept == "float16" and settings.dtype == "auto" and places:
-        # Where values did not fit, those who computed them kept them as float32.
-        single = _store(cache, cut, decoding, "float32", views, settings).folder.name
-        kept = "float32" if any(single in place.stores() for place in places) else kept
-    store = _store(cache, cut, decoding, kept, views, settings)
+
+    def store_of(dtype: str) -> Store:
+        return _store(cache, cut, decoding, dtype, views, settings)
+
+    kept = _kept_dtype(settings, 4 * width, places, store_of)
+    store = store_of(kept)
     asked = wanted.digests.reshape(-1)
 
     def room(count: int) -> None:
@@ -175,6 +173,19 @@ def compute(
         bytes=array.nbytes,
     )
     return Activations(wanted.rows(done.good), array, wanted.failures(done.reasons), stats)
+
+
+def _kept_dtype(
+    settings: ComputeSettings, row_bytes: int, places: Sequence[Elsewhere], store_of: Callable[[str], Store]
+) -> str:
+    """What the activations are kept in; ``row_bytes``: of one image's as float32."""
+    if settings.dtype != "auto":
+        return settings.dtype
+    if row_bytes <= HALF_FROM_BYTES:
+        return "float32"
+    # Where values did not fit, those who computed them kept them as float32.
+    single = store_of("float32").folder.name if places else None
+    return "float32" if any(single in place.stores() for place in places) else "float16"
 
 
 def keep(

@@ -11,18 +11,20 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.openvino_engine import openvino_version
-from transferkit.activations.prefix_engine import CutLike
 from transferkit.cpu import available_cores
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.files.lock import locked
 from transferkit.files.sealed import read_sealed, sealed
 from transferkit.files.whole_file import write_whole_shared
+
+if TYPE_CHECKING:
+    from transferkit.activations.prefix_engine import CutLike
 
 __all__ = ["compiled_folder", "engine_key", "list_compiled", "machine", "recall", "remember", "touch"]
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
+from transferkit.estimator.estimator import Estimator
+from transferkit.estimator.loops.training import NanLossDuringTrainingError
+from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.recipe import Recipe
 from transferkit.schedules import Schedule, Span, as_keras

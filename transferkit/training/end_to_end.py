@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.activations.activation_batches import epoch_order, epoch_steps
 from transferkit.activations.division import Division
+from transferkit.activations.epoch_order import epoch_order, epoch_steps
 from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline
 from transferkit.cpu import available_cores

@@ -17,7 +17,9 @@ import tensorflow as tf
 
 from transferkit.devices import uncompiled
 from transferkit.errors import UserError, fault
-from transferkit.estimator import Estimator, NanLossDuringTrainingError, RunConfig
+from transferkit.estimator.estimator import Estimator
+from transferkit.estimator.loops.training import NanLossDuringTrainingError
+from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator

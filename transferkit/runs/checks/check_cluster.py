@@ -35,7 +35,7 @@ def check_cluster(recipe: Recipe) -> None:
     from transferkit.tensorflow_startup import start_tensorflow
 
     start_tensorflow()
-    from transferkit.estimator import RunConfig
+    from transferkit.estimator.run_config import RunConfig
 
     hint = "correct it, or unset it: a run needs none"
     try:

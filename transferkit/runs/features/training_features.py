@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
-from transferkit.runs.features.extractor import Extractor
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import FILE, read_kept
 from transferkit.runs.folder.located import photos_root, with_value
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+
+if TYPE_CHECKING:
+    from transferkit.runs.features.extractor import Extractor
 
 __all__ = ["RunFeatures", "features_of_run"]
 

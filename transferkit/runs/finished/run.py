@@ -208,7 +208,7 @@ class Run:
         """
         start_tensorflow()
         from transferkit.devices import named_devices
-        from transferkit.runs.finished.restore import evaluate_run
+        from transferkit.runs.finished.evaluate_again import evaluate_run
 
         own = self.recipe
         with allowing(allow_code):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.activations.division import real_rows
-from transferkit.estimator import Estimator
+from transferkit.estimator.estimator import Estimator
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.recipe import Recipe
 from transferkit.transfer.model_fn import make_model_fn

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transferkit.estimator import Estimator, RunConfig
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
+from transferkit.estimator.estimator import Estimator
+from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
 from transferkit.training.history import History
 from transferkit.training.phases.phase_data import PhaseData, PhaseSetup
