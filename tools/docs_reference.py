@@ -7,13 +7,17 @@ cards, recipes from their files, and the Python pages from docstrings. Nothing h
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-__all__ = ["PAGES", "on_files"]
+__all__ = ["PAGES", "on_files", "on_page_content"]
 
+
+# References of docstrings, in Sphinx's way: `~` stands before a name of which the last part is shown.
+_ROLE = re.compile(r":(?:func|class|meth|attr|mod|data|exc|obj):(<code[^>]*>)(?:~(?:\w+\.)*)?([^<]*</code>)")
 
 _Verb = tuple[str, click.Command, click.Context]
 
@@ -218,3 +222,8 @@ def on_files(files: Any, config: Any) -> Any:
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
     return files
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Shows what docstrings refer to as code, without the role before it."""
+    return _ROLE.sub(r"\1\2", html)

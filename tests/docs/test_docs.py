@@ -148,6 +148,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "evaluation.calibrate" in (tmp_path / "reference" / "recipe_keys.html").read_text("utf-8")
+    python = (tmp_path / "reference" / "python.html").read_text("utf-8")
+    assert "<code>transferkit.retrain</code>" in python
+    assert not re.findall(r":(?:func|class|meth|attr|data):<code", python)
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,7 @@ class Cache:
     """The cache below one folder.
 
     Args:
-        folder: None takes :func:`transferkit.files.cache_location.cache_folder`.
+        folder: None takes :func:`~transferkit.files.cache_location.cache_folder`.
         max_bytes: bound on everything in it; None takes a tenth of the disk, 50 GiB at most.
     """
 
