@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 
 from transferkit.cli.inspection.probe import command
 from transferkit.errors import UserError
+from transferkit.inspection import probe as module
 from transferkit.inspection.probe import ProbeRow, _recommended, _with_front, probe
+from transferkit.runs.best import judge
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,47 @@ def test_noise_does_not_look_good(tmp_path, copies):
 def test_no_backbone_is_an_error(colours):
     with pytest.raises(UserError, match="nowhere"):
         probe(str(colours), ["nowhere"], quiet=True)
+
+
+def test_each_head_is_sought_for_the_same_share_of_all_passes(colours, monkeypatch):
+    """Else the backbone that passes slowest would have the head that is sought longest."""
+    passes, asked = {"embedded": 10.0, "embedded_2": 90.0}, {}
+
+    def pass_backbone(recipe, images, progress):
+        seconds = passes[recipe.backbone.name]
+        return SimpleNamespace(pass_seconds=seconds, seconds=seconds)
+
+    def judged(name, passed, seconds, progress):
+        asked[name] = seconds
+        return row(name, 0.9, passed.seconds), np.ones(8)
+
+    monkeypatch.setattr(judge, "pass_backbone", pass_backbone)
+    monkeypatch.setattr(module, "_judge", judged)
+    monkeypatch.setattr(module, "_known", lambda name: False)
+    monkeypatch.setattr(module, "admit_code", lambda recipe: recipe)
+    named = lambda *_, backbone="": SimpleNamespace(backbone=SimpleNamespace(name=backbone))  # noqa: E731
+    monkeypatch.setattr(module, "load", named)
+    monkeypatch.setattr(module, "check_supported", lambda recipe: None)
+    monkeypatch.setattr(module, "prepare", lambda recipe, progress: Photos())
+    found = probe(str(colours), list(passes), quiet=True)
+    assert asked == {"embedded": 10.0, "embedded_2": 10.0}
+    assert sum(asked.values()) < 0.3 * sum(passes.values())
+    assert found.recommended == "embedded"
+    passes["embedded"] = passes["embedded_2"] = 1.0
+    probe(str(colours), list(passes), quiet=True)
+    assert asked == {"embedded": 2.0, "embedded_2": 2.0}
+
+
+class Photos:
+    """As many images as are asked about."""
+
+    notes = ()
+
+    def of_split(self, name):
+        return np.arange(8)
+
+    def take(self, indices):
+        return self
+
+    def __len__(self):
+        return 8
