@@ -73,6 +73,18 @@ def test_an_untrained_model_is_not_exported(tf1_model, tmp_path):
         tke.Estimator(tf1_model, str(tmp_path), params={}).export_saved_model(tmp_path / "export", receiver())
 
 
+def test_before_training_the_weights_that_it_begins_from_are_exported(tf1_model, train_input, tmp_path):
+    first = tke.Estimator(tf1_model, str(tmp_path / "model"), params={}).train(train_input, steps=3)
+    second = tke.Estimator(tf1_model, params={}, warm_start_from=first.model_dir)
+    loaded = [
+        tf.saved_model.load(exported(one, tmp_path / name, receiver()))
+        for name, one in (("first", first), ("second", second))
+    ]
+    given = {"x": tf.ones([2, 1])}
+    answers = [one.signatures["serving_default"](**given)["value"].numpy() for one in loaded]
+    np.testing.assert_array_equal(*answers)
+
+
 def test_examples_are_parsed_and_classified(tmp_path):
     def model_fn(features, labels, mode):
         weight = tf.Variable([[1.0, -1.0]], name="weight")

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, RunConfig
+from transferkit.estimator.inputs.call import call_input_fn
 
 v1 = tf.compat.v1
 
@@ -93,6 +94,16 @@ def test_elements_that_are_no_plain_tensors_are_seen_once_too(input_fn):
 def test_features_and_labels_as_they_are_go_on_for_ever():
     estimator = Estimator(counting).train(lambda: ({"x": tf.ones([2])}, tf.ones([2])), steps=5)
     assert estimator.get_variable_value("global_step") == 5
+
+
+def test_features_in_a_list_are_several_tensors():
+    first, second = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
+    dataset, labelled = call_input_fn(lambda: ([first, second], [first[:, :1], second]), "train", None, None)
+    assert labelled
+    features, labels = next(iter(dataset))
+    assert [part.shape for part in (*features, *labels)] == [(4, 2), (4, 2), (4, 1), (4, 2)]
+    numbers, _ = call_input_fn(lambda: ({"x": [[1.0], [2.0]]}, [0.0, 1.0]), "train", None, None)
+    assert next(iter(numbers))[0]["x"].shape == (2, 1)
 
 
 def test_arguments_are_found_by_name():

@@ -35,7 +35,7 @@ def test_steps_add_up_and_max_steps_is_a_total(tf1_model, train_input, tmp_path)
     estimator = Estimator(tf1_model, str(tmp_path), params={})
     assert estimator.train(train_input, steps=3) is estimator
     estimator.train(train_input, steps=4)
-    assert estimator.get_variable_value("global_step") == 7
+    assert estimator.get_variable_value("global_step") == estimator.get_variable_value("global_step:0") == 7
     estimator.train(train_input, max_steps=9)
     assert estimator.get_variable_value("global_step") == 9
     estimator.train(train_input, max_steps=9)

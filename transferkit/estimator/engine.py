@@ -43,6 +43,7 @@ class Engine:
         keep: how many checkpoints stay and the hours between those kept for good, as a scaffold's saver says.
         failed: whether the last training ended by a fault, so that the next one's data begin anew.
         training: the graph that is trained; None before the first training.
+        ready: whether the model came with weights worth exporting, as a Keras model's.
     """
 
     def __init__(self, model_fn: Any, model_dir: str, params: Any, config: Any, start: Any = None) -> None:
@@ -52,7 +53,7 @@ class Engine:
         self.config = config
         self.trace_counts: collections.Counter[str] = collections.Counter()
         self.summary_log: Callable[[str, bool], SummaryLog] = SummaryLog
-        self.live = False
+        self.live = self.ready = False
         self.warm_start = settings_of(start)
         self.source: str | None = None
         # Draws of this process where no seed is given: "None" means chance.

@@ -232,7 +232,8 @@ class Estimator:
     @runs_eagerly
     def get_variable_value(self, name: str) -> Any:
         """A variable's value in the newest checkpoint."""
-        return checkpoints.read(self._newest()).get_tensor(name)
+        # A tensor's name finds its variable too, as in tf.train.load_variable.
+        return checkpoints.read(self._newest()).get_tensor(name.removesuffix(":0"))
 
     def eval_dir(self, name: str | None = None) -> str:
         """The folder of evaluation's event files."""

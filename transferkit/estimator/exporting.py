@@ -14,13 +14,14 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.estimator.checkpoints.warm_start import prefix_of
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.tables import captured_resources, check_tables
 from transferkit.estimator.spec import ModeKeys
 
-__all__ = ["check_graph", "export_saved_model", "write_whole"]
+__all__ = ["check_graph", "export_saved_model", "trained", "write_whole"]
 
 _METHODS = {
     "predict": "tensorflow/serving/predict",
@@ -57,18 +58,26 @@ def export_saved_model(
     def write(temporary: str) -> None:
         module = tf.train.Checkpoint()
         signatures, methods, traced = _signatures(engine, receiver_fn, module)
-        check_trained(engine, checkpoint_path)
-        with engine.weights_of(checkpoint_path, traced):
+        with engine.weights_of(trained(engine, checkpoint_path), traced):
             tf.saved_model.save(module, temporary, signatures=signatures)
         _set_methods(temporary, methods)
 
     return write_whole(base, write, assets_extra, as_text)
 
 
-def check_trained(engine: Engine, checkpoint_path: str | None) -> None:
-    """Raises ValueError where there are no weights to export."""
-    if checkpoint_path is None and engine.load_latest() is None and not engine.live:
+def trained(engine: Engine, checkpoint_path: str | None) -> str | None:
+    """The checkpoint whose weights are exported; None for the present ones.
+
+    Before any training these are the checkpoint that it would begin from, or those of a ready Keras model.
+
+    Raises:
+        ValueError: where there are no weights to export.
+    """
+    if checkpoint_path is not None or engine.load_latest() is not None or engine.live or engine.ready:
+        return checkpoint_path
+    if engine.warm_start is None:
         raise ValueError(fault("model_dir", engine.model_dir, "a trained model", "train before exporting"))
+    return prefix_of(engine.warm_start.ckpt_to_initialize_from)
 
 
 def write_whole(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.export_output import EvalOutput, TrainOutput
-from transferkit.estimator.exporting import check_graph, check_trained, write_whole
+from transferkit.estimator.exporting import check_graph, trained, write_whole
 from transferkit.estimator.graph.session_graph import SessionGraph, initial_locals, session_graph
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 
@@ -60,8 +60,7 @@ def export_all_saved_models(
 
     def write(temporary: str) -> None:
         made = {mode: _Exported(engine, mode, receiver_fns[mode]) for mode in modes}
-        check_trained(engine, checkpoint_path)
-        with engine.weights_of(checkpoint_path, made[modes[-1]].traced):
+        with engine.weights_of(trained(engine, checkpoint_path), made[modes[-1]].traced):
             values = {name: value.numpy() for name, value in engine.values().items()}
         builder = v1.saved_model.Builder(temporary)
         for number, mode in enumerate(modes):

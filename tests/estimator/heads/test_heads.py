@@ -220,6 +220,24 @@ def test_a_keras_optimizer_trains_what_it_is_given(tmp_path):
     assert estimator.get_variable_value("count") == estimator.get_variable_value("global_step") == 3
 
 
+def test_an_optimizer_that_says_its_own_step_takes_it(tmp_path):
+    class ByHand(tf.keras.optimizers.SGD):
+        def get_updates(self, loss, params):
+            (gradient,) = tf.gradients(loss, params)
+            return [params[0].assign_sub(0.5 * gradient)]
+
+    def model_fn(features, labels, mode):
+        weights = v1.get_variable("weights", [3, 1], initializer=v1.zeros_initializer())
+        given = {"optimizer": ByHand(0.1), "trainable_variables": [weights]}
+        logits = tf.matmul(features["x"], weights)
+        return tke.RegressionHead().create_estimator_spec(features, mode, logits, labels, **given)
+
+    estimator = tke.Estimator(model_fn, str(tmp_path))
+    estimator.train(lambda: tf.data.Dataset.from_tensor_slices((FEATURES, ONE[:, 0])).batch(4), steps=1)
+    expected = LOGITS.T @ ONE / 4
+    np.testing.assert_allclose(estimator.get_variable_value("weights"), expected, rtol=1e-5)
+
+
 def test_a_head_of_ones_own_needs_the_members_alone(tmp_path):
     class Distance(tke.Head):
         """The absolute difference of one number."""

@@ -72,6 +72,30 @@ def of_optimizers(folder):
     return found
 
 
+def of_two_outputs(folder):
+    """The accuracy and the loss of a model of two outputs, each trained alone and behind an Estimator."""
+    labels = np.eye(2, dtype=np.float32)[(X[:, 0] > 0).astype(int)]
+
+    def model():
+        inputs = tf.keras.Input([1], name="x")
+        named = tf.keras.layers.Dense(2, "softmax", kernel_initializer="zeros", name="class")(inputs)
+        number = tf.keras.layers.Dense(1, kernel_initializer="zeros", name="number")(inputs)
+        made = tf.keras.Model(inputs, [named, number])
+        made.compile("sgd", ["categorical_crossentropy", "mse"], metrics={"class": "acc"})
+        return made
+
+    def both():
+        pair = ({"x": X}, {"class": labels, "number": X})
+        return tf.data.Dataset.from_tensor_slices(pair).repeat().batch(8)
+
+    estimator = tke.model_to_estimator(model(), model_dir=folder + "-two").train(both, steps=2)
+    found = estimator.evaluate(both, steps=1)
+    alone = model()
+    alone.fit(both(), steps_per_epoch=2, verbose=0)
+    expected = alone.evaluate(both(), steps=1, verbose=0, return_dict=True)
+    return [[float(found[name]), expected[name]] for name in ("class_acc", "loss")]
+
+
 class ByHand(tf.keras.optimizers.legacy.SGD):
     """An optimizer whose own step is overridden."""
 
@@ -119,5 +143,5 @@ def of_code(folder):
 
 if __name__ == "__main__":
     where = sys.argv[1]
-    parts = (of_a_model, of_a_file, of_optimizers, of_code, of_overridden_steps)
+    parts = (of_a_model, of_a_file, of_optimizers, of_code, of_overridden_steps, of_two_outputs)
     print(json.dumps([part(where) for part in parts]))

@@ -100,6 +100,16 @@ def test_several_inputs_and_outputs_by_name():
         estimator.evaluate(lambda: batches({"one": X, "tow": X}, labels), steps=1)
 
 
+def test_a_model_that_keras_trained_is_exported_at_once(model, tmp_path):
+    def receiver():
+        features = v1.placeholder(tf.float32, [None, 4])
+        return tke.export.TensorServingInputReceiver(features, {"x": features})
+
+    folder = tke.model_to_estimator(model).export_saved_model(str(tmp_path), receiver)
+    answer = tf.saved_model.load(folder.decode()).signatures["serving_default"](x=tf.constant(X[:3]))
+    np.testing.assert_allclose(answer["out"], model(X[:3], training=False), rtol=1e-5, atol=1e-6)
+
+
 def test_without_compile_it_predicts_and_says_what_is_missing():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, name="out")])
     estimator = tke.model_to_estimator(model)

@@ -19,7 +19,7 @@ def test_models_and_optimizers_of_the_older_keras(tmp_path):
     command = [sys.executable, "-W", "ignore", script, str(tmp_path / "model")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    model, of_file, optimizers, of_code, overridden = json.loads(done.stdout.splitlines()[-1])
+    model, of_file, optimizers, of_code, overridden, two_outputs = json.loads(done.stdout.splitlines()[-1])
     for name in ("loss", "mae"):
         alone, found = model[name]
         assert found == pytest.approx(alone, rel=1e-5)
@@ -41,3 +41,5 @@ def test_models_and_optimizers_of_the_older_keras(tmp_path):
         "training/SGD/linear/linear_model/x/weights/momentum",
         "training/SGD/momentum",
     ]
+    for found, alone in two_outputs:
+        assert found == pytest.approx(alone, rel=1e-5)

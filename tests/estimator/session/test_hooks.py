@@ -97,6 +97,20 @@ def test_a_steps_data_are_taken_between_the_hooks(call, tf1_model, arrays, tmp_p
     assert diary.calls == ["before", "read", "after"] * 2 + ["before", "end"]
 
 
+def test_a_hook_that_makes_a_variable_begins_in_each_call(tf1_model, train_input):
+    class Making(v1.train.SessionRunHook):
+        def begin(self):
+            self.own = v1.get_variable("own", [1], initializer=v1.ones_initializer())
+
+    estimator = Estimator(tf1_model, params={})
+    for _ in range(2):
+        estimator.train(train_input, hooks=[Making()], steps=1)
+    assert estimator.get_variable_value("global_step") == 2
+    # A name of the model's is taken, as ever.
+    with pytest.raises(ValueError, match="own already exists"):
+        Estimator(tf1_model, params={}).train(train_input, hooks=[Making(), Making()], steps=1)
+
+
 def test_what_depends_on_a_batch_is_refused_between_steps(tf1_model, train_input):
     class Curious(v1.train.SessionRunHook):
         def after_run(self, run_context, run_values):

@@ -13,7 +13,7 @@ from transferkit.estimator.checkpoints import checkpoints
 from transferkit.estimator.checkpoints.vocabularies import remapped
 from transferkit.estimator.variables import slices
 
-__all__ = ["WarmStartSettings", "warm_start"]
+__all__ = ["WarmStartSettings", "prefix_of", "warm_start"]
 
 _log = logging.getLogger("transferkit")
 
@@ -104,7 +104,7 @@ def warm_start(
         ValueError: for a variable that is not in the checkpoint or has another shape there, a vocabulary
             that does not fit, or names that are not among those chosen.
     """
-    prefix = _prefix(settings.ckpt_to_initialize_from)
+    prefix = prefix_of(settings.ckpt_to_initialize_from)
     reader = checkpoints.read(prefix)
     shapes = reader.get_variable_to_shape_map()
     names = _chosen(settings.vars_to_warm_start, saved, trainable)
@@ -151,7 +151,15 @@ def _all_used(settings: WarmStartSettings, chosen: set[str]) -> None:
             raise ValueError(fault(f"WarmStartSettings.{place}", unknown, expected, hint))
 
 
-def _prefix(path: str) -> str:
+def prefix_of(path: str) -> str:
+    """The checkpoint that ``path`` means.
+
+    Args:
+        path: a checkpoint, a folder with checkpoints (the newest counts), or a SavedModel's folder.
+
+    Raises:
+        ValueError: for a folder without a checkpoint.
+    """
     inside = os.path.join(path, "variables", "variables")
     if os.path.exists(inside + ".index"):
         return inside

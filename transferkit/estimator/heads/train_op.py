@@ -71,12 +71,15 @@ def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     """One step of a Keras optimizer over ``variables``, Keras's or TensorFlow's.
 
     What Keras assigns runs in each step, whatever is fetched: the operation that is returned does nothing.
+    Where a program's optimizer has ``get_updates``, as those for tf.estimator had, that is the step.
 
     Args:
         optimizer: of Keras.
         loss: scalar.
         variables: what it changes.
     """
+    if hasattr(optimizer, "get_updates"):
+        return optimizer.get_updates(loss, list(variables))[0]
     values = [one.value if isinstance(one, keras.Variable) else one for one in variables]
     gradients = [_summed(gradient) for gradient in tf.gradients(loss, values)]
     optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))

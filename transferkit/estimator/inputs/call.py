@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
@@ -81,7 +82,18 @@ def _endless(batch: Any) -> tf.data.Dataset:
         # No tensor at all, for a model that draws its own data: a dataset needs one, which nobody asks for.
         pair = isinstance(batch, tuple) and len(batch) == 2
         batch = ({_NOTHING: 0}, batch[1]) if pair else {_NOTHING: 0}
-    return tf.data.Dataset.from_tensors(batch).repeat()
+    return tf.data.Dataset.from_tensors(_listed(batch)).repeat()
+
+
+def _listed(batch: Any) -> Any:
+    """``batch`` with its lists of arrays as tuples: a dataset would stack them into one tensor."""
+    if isinstance(batch, dict):
+        return {name: _listed(value) for name, value in batch.items()}
+    if type(batch) is tuple:
+        return tuple(map(_listed, batch))
+    if isinstance(batch, list) and any(tf.is_tensor(one) or isinstance(one, np.ndarray) for one in batch):
+        return tuple(map(_listed, batch))
+    return batch
 
 
 def _result(call: Callable[[], Any], config: Any) -> Any:

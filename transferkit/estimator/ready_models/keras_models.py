@@ -80,6 +80,7 @@ def model_to_estimator(
         # Names that Keras numbers over the whole process begin anew: checkpoints are found by them.
         with scope, tracing_keras(None):
             served.take(model)
+    estimator._engine.ready = True
     return estimator
 
 

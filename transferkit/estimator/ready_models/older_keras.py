@@ -49,8 +49,8 @@ def older_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     with contextlib.suppress(RuntimeError):
         # Raised where it has counted before, by itself or in an earlier graph.
         optimizer.iterations = v1.train.get_or_create_global_step()
-    if isinstance(optimizer, older_keras().optimizers.legacy.Optimizer):
-        # Programs override this, or the gradients that it asks for.
+    if hasattr(optimizer, "get_updates"):
+        # Every legacy optimizer has it; programs override it, or the gradients that it asks for.
         return optimizer.get_updates(loss, list(variables))[0]
     gradients = tf.gradients(loss, list(variables))
     return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))

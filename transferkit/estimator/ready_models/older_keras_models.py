@@ -74,6 +74,9 @@ class OlderServedModel(ServedModel):
         predicted = model(inputs, training=True)
         labels = self.labelled(labels, predicted)
         loss = self.loss(inputs, labels, predicted, weights, True)
+        if not model.compiled_metrics.built:
+            # With those of the loss: made in another mode, theirs would be taken for these by their names.
+            model.compiled_metrics.build(predicted, labels)
         operation = older_train_op(model.optimizer, loss / replicas(), model.trainable_variables)
         return predicted, loss, operation
 

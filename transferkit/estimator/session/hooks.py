@@ -102,6 +102,15 @@ class AskedStep:
             )
 
 
+# Graph collection: whether hooks have begun in it before.
+_EARLIER = "transferkit/hooks_have_begun"
+
+
+def _same_scope(reuse: Any) -> Any:
+    """The variable scope that is open, in which ``reuse`` says what a name means that is taken."""
+    return v1.variable_scope(v1.get_variable_scope(), reuse=reuse, auxiliary_name_scope=False)
+
+
 class HookRunner:
     """Calls hooks around steps, with the model's graph as default.
 
@@ -118,7 +127,12 @@ class HookRunner:
 
     def begin(self) -> None:
         """Calls ``begin`` of every hook, before the graph is finished."""
-        with self._traced.graph.as_default():
+        graph = self._traced.graph
+        earlier = graph.get_collection_ref(_EARLIER)
+        # The graph serves every call: what a hook made in an earlier one is there already.
+        reuse = v1.AUTO_REUSE if earlier else None
+        earlier[:] = [True]
+        with graph.as_default(), _same_scope(reuse):
             for hook in self.hooks:
                 hook.begin()
 

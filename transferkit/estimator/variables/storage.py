@@ -23,10 +23,12 @@ def container_of(variable: Any) -> Any:
 def keras_owner() -> tuple[Any, bool]:
     """The Keras variable whose storage is being made, or None; and whether it is a metric's.
 
-    Keras hands TensorFlow the last part of a variable's name only; the rest stands a few frames above.
+    Keras hands TensorFlow the last part of a variable's name only; the rest stands a few frames above. The
+    older Keras (``tf_keras``) has no such variables, but its metrics make theirs in the same way.
     """
     frame, owner = sys._getframe(2), None
-    for _ in range(20):
+    older = sys.modules.get("tf_keras")
+    for _ in range(24):
         if frame is None:
             break
         name = frame.f_code.co_name
@@ -34,6 +36,8 @@ def keras_owner() -> tuple[Any, bool]:
             owner = frame.f_locals["self"]
         elif name in ("add_variable", "add_weight") and owner is not None:
             return owner, isinstance(frame.f_locals.get("self"), keras.metrics.Metric)
+        elif older and name == "add_weight" and isinstance(frame.f_locals.get("self"), older.metrics.Metric):
+            return None, True
         frame = frame.f_back  # type: ignore[assignment]
     return owner, False
 
