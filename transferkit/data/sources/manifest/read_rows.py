@@ -1,0 +1,155 @@
+"""The rows of a manifest: path, labels, split and group of each image, or what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from transferkit.data.sources.manifest.find_columns import Columns
+from transferkit.data.sources.manifest.label_spelling import (
+    MOST_CHARACTERS,
+    divide_labels,
+    is_gap,
+    label_of,
+    one_spelling,
+)
+from transferkit.data.sources.manifest.table import Table
+from transferkit.errors import UserError, did_you_mean, fault
+
+__all__ = ["MOST_FAULTS", "ManifestRow", "read_rows"]
+
+_SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test", "holdout": "test", "eval": "test", "": None,
+}  # fmt: skip
+# A manifest that is wrong in every line is told so by its first ones.
+MOST_FAULTS = 20
+
+
+@dataclass(slots=True)
+class ManifestRow:
+    """One image of a manifest.
+
+    Attributes:
+        line: that it stands in, from 1.
+        path: of the file, as it is written.
+        labels: names of its classes.
+        split: train, val or test; None where the manifest does not say.
+        group: what must not be divided; None for the image alone.
+    """
+
+    line: int
+    path: str
+    labels: list[str]
+    split: str | None
+    group: str | None
+
+
+def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> list[ManifestRow]:
+    """The rows with their values in order.
+
+    Args:
+        table: the manifest.
+        columns: role to the number of its column.
+        name: of the manifest, for messages.
+        notes: takes what is worth a note.
+
+    Raises:
+        UserError: faults by line, all at once.
+    """
+    faults: list[str] = []
+    cells = {role: [row[number] for _, row in table.rows] for role, number in columns.items()}
+    several = "labels" in columns
+    if several:
+        cells["labels"], said = divide_labels(cells["labels"], name)
+        notes += said
+    if "split" in columns and table.columns[columns["split"]].casefold() != "split":
+        words = {str(cell if cell is not None else "").strip().casefold() for cell in cells["split"]}
+        if not words <= set(_SPLITS):
+            # A column that only may be a split, and is something else.
+            del cells["split"]
+            note = f"split = {table.columns[columns['split']]!r}"
+            notes[:] = [
+                line.replace(f", {note}", "").replace(f"{note}, ", "")
+                for line in notes
+                if f"columns {note};" not in line
+            ]
+    rows = []
+    for i, (line, _) in enumerate(table.rows):
+        before = len(faults)
+        place = f"{name}:{line}"
+        path = _path(cells["path"][i], place, faults)
+        labels = _labels(cells["labels" if several else "label"][i], several, place, faults)
+        split = _split(cells["split"][i] if "split" in cells else None, place, faults)
+        group = cells["group"][i] if "group" in cells else None
+        group = None if group in (None, "") else str(group).strip() or None
+        if len(faults) == before:
+            rows.append(ManifestRow(line, path, labels, split, group))
+        elif len(faults) >= MOST_FAULTS:
+            break
+    if faults:
+        raise UserError(*faults)
+    raw = [one for cell in cells["labels" if several else "label"] for one in (cell if several else [cell])]
+    meant, said = one_spelling([label for row in rows for label in row.labels], raw, name, several)
+    notes += said
+    for row in rows:
+        row.labels = sorted({meant[label] for label in row.labels})
+    return rows
+
+
+def _path(value: Any, place: str, faults: list[str]) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # images that are numbered, without an ending
+    if not isinstance(value, str) or not value.strip():
+        faults.append(fault(f"{place}: path", value, "the path of an image"))
+        return ""
+    path = value.strip()
+    if path.casefold().startswith("file://"):
+        path = path[7:]
+    if any(sign in path for sign in "\r\n\0") or len(path) > 4096:
+        hint = "a quote may be missing at its end"
+        faults.append(fault(f"{place}: path", path[:80], "a path on one line", hint))
+    return path
+
+
+def _labels(value: Any, several: bool, place: str, faults: list[str]) -> list[str]:
+    if several:
+        given = [] if value is None else value
+        names: list[str | None] = [None]
+        if isinstance(given, list):
+            names = [label_of(one) if isinstance(one, str) else None for one in given]
+        if None in names:
+            faults.append(fault(f"{place}: labels", _brief(value), "a list of class names"))
+            return []
+        return sorted({label for label in names if label is not None})
+    label = label_of(value)
+    if label is None:
+        faults.append(fault(f"{place}: label", _brief(value), "the name of a class", _no_label(value)))
+        return []
+    return [label]
+
+
+def _no_label(value: Any) -> str | None:
+    if value is None:
+        return "there is none in this row"
+    if isinstance(value, bool | float):
+        return "write it as a whole number or as text"
+    if isinstance(value, str) and is_gap(value.strip()):
+        return "it says that there is no value: remove the row"
+    if isinstance(value, str) and value.strip():
+        return f"it is one line of at most {MOST_CHARACTERS:,} characters; a quote may be missing at its end"
+    return None
+
+
+def _split(value: Any, place: str, faults: list[str]) -> str | None:
+    text = "" if value is None else value
+    if not isinstance(text, str) or text.strip().casefold() not in _SPLITS:
+        faults.append(
+            fault(f"{place}: split", text, "train, val or test", did_you_mean(str(text).strip(), _SPLITS))
+        )
+        return None
+    return _SPLITS[text.strip().casefold()]
+
+
+def _brief(value: Any) -> Any:
+    return value[:60] + "…" if isinstance(value, str) and len(value) > 60 else value
