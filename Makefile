@@ -56,7 +56,7 @@ campaign: $(VENV)/.installed
 site: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-# The site, and each block of code of its pages in order; some minutes.
+# The site, and each block of code of its pages in order; tens of minutes.
 docs: site
 	$(BIN)/python -m pytest -m "slow or not slow" $(PARALLEL) tests/docs
 
