@@ -117,14 +117,8 @@ def compare(
     first_right = np.array([left[key][1] for key in common])
     second_right = np.array([right[key][1] for key in common])
     only_first, only_second = first_right & ~second_right, second_right & ~first_right
-    counts = np.array(
-        [
-            (first_right & second_right).sum(),
-            only_first.sum(),
-            only_second.sum(),
-            (~first_right & ~second_right).sum(),
-        ]
-    )
+    both_right, both_wrong = first_right & second_right, ~first_right & ~second_right
+    counts = np.array([one.sum() for one in (both_right, only_first, only_second, both_wrong)])
 
     def difference(drawn: np.ndarray) -> np.ndarray:
         result: np.ndarray = (drawn[:, 2] - drawn[:, 1]) / drawn.sum(axis=1)

@@ -82,9 +82,8 @@ def split_dataset(
     keys = split_keys(dataset, hashes)
     fixed = {} if earlier is None else fixed_splits(dataset, hashes, keys, earlier)
     validation, test = _shares_to_draw(dataset, earlier, validation, test)
-    readable = [
-        (item, sha256) for item, sha256 in zip(dataset.items, hashes, strict=True) if sha256 is not None
-    ]
+    pairs = zip(dataset.items, hashes, strict=True)
+    readable = [(item, sha256) for item, sha256 in pairs if sha256 is not None]
     # Either a row's split stands, or its unit (hash or group) is drawn.
     stands = [
         fixed.get(keys[sha256]) or (item.split if item.split not in (None, "train") else None)
@@ -93,11 +92,10 @@ def split_dataset(
     classes: dict[str, set[str]] = defaultdict(set)
     held = []
     for (item, sha256), split in zip(readable, stands, strict=True):
-        names = dataset.names_of(item)
         if split is None:
-            classes[keys[sha256]].update(names)
+            classes[keys[sha256]].update(dataset.names_of(item))
         else:
-            held += [(name, split) for name in names]
+            held += [(name, split) for name in dataset.names_of(item)]
     places = {key: _place(key, seed) for key in classes}
     drawn = {key: _split_at(place, validation, test) for key, place in places.items()}
     if fill:

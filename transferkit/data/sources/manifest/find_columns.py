@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from transferkit.data.names import shown
 from transferkit.data.sources.manifest.table import Table
@@ -52,13 +52,35 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
         UserError: a column that is named is not there, or a path or label cannot be found.
     """
     found = _said(table.columns, said or {})
+    faults = _take_by_name(table, name, found)
+    plain = [_plain(one) for one in table.columns]
+    if not said and "label" in plain and "labels" in plain:
+        expected = "the columns path and label (or labels), not both label and labels"
+        raise UserError(fault(f"{name}:1", ",".join(table.columns), expected))
+    if faults:
+        raise UserError(*faults)
+    _complete(table, found)
+    marks: list[int] = []
+    notes: list[str] = []
+    if "path" in found and not {"label", "labels"} & set(found):
+        marks = _mark_columns(table, found)
+        notes += _marks(table, name, found, marks)
+    if "path" in found and "split" not in found:
+        notes += truth_splits(table, name, found)
+    if "path" not in found or not ({"label", "labels", "marks"} & set(found)):
+        raise UserError(_missing(table.columns, name, found))
+    read = {*found.values(), *marks, *truth_columns(table)}
+    return found, [*_inferred(table, name, found, said or {}), *notes, *_unread(table, name, read)]
+
+
+def _take_by_name(table: Table, name: str, found: Columns) -> list[str]:
+    """Takes the columns whose names say their role, beside those that the user named; gives the faults."""
     if found and "label" not in found and "labels" not in found and "path" not in found:
         said_roles: set[str] = set()
     else:
         said_roles = set(found)
     taken = set(found.values())
     faults: list[str] = []
-    notes = []
     for role in ROLES:
         if role in said_roles or (role in ("label", "labels") and {"label", "labels"} & set(found)):
             continue
@@ -75,34 +97,24 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
         if numbers:
             found[role] = numbers[0]
             taken.add(numbers[0])
-    plain = [_plain(one) for one in table.columns]
-    if not said and "label" in plain and "labels" in plain:
-        expected = "the columns path and label (or labels), not both label and labels"
-        raise UserError(fault(f"{name}:1", ",".join(table.columns), expected))
-    if faults:
-        raise UserError(*faults)
-    _complete(table, found)
-    marks: list[int] = []
-    if "path" in found and not {"label", "labels"} & set(found):
-        marks = _mark_columns(table, found)
-        notes += _marks(table, name, found, marks)
-    if "path" in found and "split" not in found:
-        notes += truth_splits(table, name, found)
-    if "path" not in found or not ({"label", "labels", "marks"} & set(found)):
-        raise UserError(_missing(table.columns, name, found))
+    return faults
+
+
+def _inferred(table: Table, name: str, found: Columns, said: Mapping[str, str]) -> list[str]:
+    """A note on the roles that the user did not say."""
     inferred = [
         f"{role} = {table.columns[number]!r}"
         for role, number in found.items()
-        if role not in (said or {}) and role != "marks" and _plain(table.columns[number]) != role
+        if role not in said and role != "marks" and _plain(table.columns[number]) != role
     ]
-    if inferred:
-        notes.insert(0, f"{name}: columns {', '.join(inferred)}; data.columns names others")
-    read = {*found.values(), *marks, *truth_columns(table)}
+    return [f"{name}: columns {', '.join(inferred)}; data.columns names others"] if inferred else []
+
+
+def _unread(table: Table, name: str, read: Collection[int]) -> list[str]:
+    """A note on the columns that nobody reads."""
     unread = [one for i, one in enumerate(table.columns) if i not in read and _is_named(one)]
-    if unread:
-        more = ", …" if len(unread) > 5 else ""
-        notes.append(f"{name}: not read: {', '.join(map(shown, unread[:5]))}{more}")
-    return found, notes
+    more = ", …" if len(unread) > 5 else ""
+    return [f"{name}: not read: {', '.join(map(shown, unread[:5]))}{more}"] if unread else []
 
 
 def _complete(table: Table, found: Columns) -> None:
