@@ -35,7 +35,7 @@ class Entry:
     """One store, compiled model or unpacked source, for ``transferkit cache info``.
 
     Attributes:
-        kind: ``"activations"``, ``"compiled"`` or ``"source"``.
+        kind: ``"activations"``, ``"compiled"``, ``"source"`` or ``"remote"``, what is at a URL.
         key: its name in the cache folder.
         bytes: its size on disk.
         rows: rows of a store, files of a source, else 0.
@@ -96,6 +96,7 @@ class Cache:
         self.stores = self.folder / "activations"
         self.compiled = self.folder / "compiled"
         self.sources = self.folder / "sources"
+        self.remote = self.folder / "remote"
         self.choices = self.folder / "engines"
 
     def store(self, identity: dict[str, Any], shape: tuple[int, ...], dtype: str, label: str = "") -> Store:
@@ -139,6 +140,12 @@ class Cache:
                 files = facts["files"] if facts else sum(1 for _ in files_of(folder))
                 about = {"label": facts.get("label", folder.name)}
                 entries.append(Entry("source", folder.name, _size(folder), files, used, about))
+        for folder in _folders(self.remote):
+            with _still_there():
+                names = sorted(one.name for one in folder.iterdir() if one.is_dir())
+                label = next((name for name in names if not name.startswith(".")), "".join(names[:1]))
+                used = folder.stat().st_mtime
+                entries.append(Entry("remote", folder.name, _size(folder), 0, used, {"label": label}))
         return sorted(entries, key=lambda entry: -entry.used)
 
     def bytes(self) -> int:
@@ -198,10 +205,10 @@ class Cache:
         freed = self._remove_leftovers()
         for folder in _folders(self.stores):
             freed += _remove_unused(folder, wait=True)
-        for folder in (*_folders(self.compiled), *_folders(self.sources)):
+        for folder in (*_folders(self.compiled), *_folders(self.sources), *_folders(self.remote)):
             freed += _remove_unused(folder)
         freed += _remove(self.choices)
-        for parent in (self.stores, self.compiled, self.sources):
+        for parent in (self.stores, self.compiled, self.sources, self.remote):
             with contextlib.suppress(OSError):  # some of it is used, or was made meanwhile
                 parent.rmdir()
         return freed
@@ -241,14 +248,14 @@ class Cache:
         for folder in _folders(self.stores):
             for number, status in segments_of(folder).items():
                 yield _Unit(folder, number, status.st_size, status.st_mtime)
-        for folder in (*_folders(self.compiled), *_folders(self.sources)):
+        for folder in (*_folders(self.compiled), *_folders(self.sources), *_folders(self.remote)):
             with _still_there():
                 yield _Unit(folder, None, _size(folder), folder.stat().st_mtime)
 
     def _remove_leftovers(self) -> int:
         """Removes what processes left that were killed while they unpacked or removed."""
         freed = 0
-        for parent in (self.stores, self.compiled, self.sources):
+        for parent in (self.stores, self.compiled, self.sources, self.remote):
             for folder in parent.glob(".*") if parent.is_dir() else ():
                 freed += _remove(folder) if folder.name.startswith(_REMOVING) else _remove_unused(folder)
         return freed

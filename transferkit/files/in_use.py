@@ -21,7 +21,7 @@ def hold(folder: Path) -> bool:
         folder: of the cache; ``transferkit cache prune`` and ``clear`` leave it.
     """
     if folder in _in_use:
-        if folder.is_dir():
+        if (folder / LOCK).exists():
             return True
         _in_use.pop(folder).close()  # removed by hand
     stack = contextlib.ExitStack()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import transferkit
+from transferkit.activations.cache import Cache
 from transferkit.errors import UserError
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.files.remote import fetch
@@ -106,6 +107,18 @@ def test_it_is_read_on_a_machine_that_has_nothing_of_it(here, there, photos):
     before = file.stat().st_mtime_ns
     assert transferkit.load_run(URL).path == opened.path
     assert file.stat().st_mtime_ns == before
+
+
+def test_the_copy_here_is_part_of_the_cache_and_stays_while_it_is_used(there):
+    opened = transferkit.load_run(URL)
+    cache = Cache()
+    assert ("remote", "flowers") in {(one.kind, one.about.get("label")) for one in cache.entries()}
+    unused = cache.remote / "unused" / "other"
+    unused.mkdir(parents=True)
+    (unused / "file").write_bytes(b"x" * 100)
+    cache.prune(0)
+    assert not unused.exists()
+    assert (opened.path / "weights.npz").is_file()
 
 
 def test_what_is_missing_or_changed_there_is_named(there, store, tmp_path, monkeypatch):

@@ -26,6 +26,8 @@ _THREADS = 16
 _TRIES = 5
 # Nothing is gained by asking again.
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+# The same of storages' own kinds, whose packages may not be here: without credentials none come by waiting.
+_FINAL_NAMES = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
 # What ails the disk here, not the network.
 _DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
 
@@ -143,6 +145,8 @@ def retried(do: Callable[[], Any]) -> Any:
             return do()
         except _FINAL:
             raise
-        except Exception:  # each file system has its own kinds
+        except Exception as error:  # each file system has its own kinds
+            if type(error).__name__ in _FINAL_NAMES:
+                raise
             time.sleep(0.2 * 2**count * (0.5 + random.random()))
     return do()

@@ -2,7 +2,7 @@
 
 Stores have no locks. The claim is a file that says who writes and when he last did; it is renewed while he
 works, and counts no longer once it is some minutes old. Where the store can refuse to write a file that is
-there (S3, Google Cloud Storage), of two that begin in the same moment one is refused; elsewhere the later one
+there, as S3 can, of two that begin in the same moment one is refused; elsewhere the later one
 stays, and the other finds that at its next renewal. Clocks are taken to agree within a minute or two.
 """
 

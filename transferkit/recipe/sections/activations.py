@@ -43,4 +43,4 @@ class Activations(Section):
     @field_validator("from", mode="before")
     @classmethod
     def _takes_one(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value

@@ -13,7 +13,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.checksum_manifest import NAME
 from transferkit.files.lock import alone
 from transferkit.files.remote import is_remote
-from transferkit.files.remote.local_place import local_place
+from transferkit.files.remote.local_place import use_place
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published import fetch_described
 
@@ -33,13 +33,13 @@ def local_copy(place: str | os.PathLike[str], newest: bool = False) -> Path:
     if not is_remote(os.fspath(place)):
         return Path(place)
     location = Location(os.fspath(place))
-    folder = local_place(location.url)
+    folder = use_place(location.url)
     with _alone(folder):
         if _fetch(location, folder, newest):
             return folder
     if "." in location.name:
         above = location.beside("")
-        within = local_place(above.url)
+        within = use_place(above.url)
         with _alone(within):
             found = fetch_described(above, within, lambda name: name == location.name)
             if found is not None and location.name in found.files:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from transferkit.errors import UserError
 from transferkit.files.remote import is_remote
-from transferkit.files.remote.local_place import local_place
+from transferkit.files.remote.local_place import local_place, use_place
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published import publish, withdraw
 from transferkit.files.remote.snapshots import Snapshots
@@ -84,6 +84,7 @@ class RunAtUrl(RunFolder):
         """
         above = self._location.beside("")
         name = f".{self._location.name}.lock"
+        use_place(self.name)
         with super().held(), WriterLock(above, name, self.name, str(self.path)) as self._lock:
             if not self._snapshots.bring():
                 shutil.rmtree(self.partial, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transferkit.export.versions import exclusive, versions
 from transferkit.files.checksum_manifest import NAME
-from transferkit.files.remote.local_place import local_place
+from transferkit.files.remote.local_place import use_place
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published import publish
 from transferkit.files.remote.writer_lock import WriterLock
@@ -32,7 +32,7 @@ def exported_to(url: str) -> Iterator[Path]:
     """
     location = Location(url, "export")
     location.beside("").check_writable()
-    folder = local_place(location.url)
+    folder = use_place(location.url)
     with exclusive(folder), WriterLock(location, ".lock", location.url, str(folder)) as lock:
         there = numbered(location)
         for number in there:  # it counts, whether its files are here or not
