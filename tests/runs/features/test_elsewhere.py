@@ -17,6 +17,7 @@ from transferkit.activations.elsewhere import Elsewhere, check_sources
 from transferkit.activations.index import digests_of
 from transferkit.errors import UserError
 from transferkit.files.remote import fetch
+from transferkit.recipe import load
 from transferkit.runs.features.shards import compute_features
 
 fsspec = pytest.importorskip("fsspec")
@@ -124,6 +125,14 @@ def test_places_are_checked_before_work(place, said, noise_photos):
     with pytest.raises(UserError, match=said) as caught:
         transferkit.retrain(data="no such folder", overrides=[f"activations.from={place}"], quiet=True)
     assert "word@" not in str(caught.value)
+
+
+def test_the_recipe_takes_one_place_or_several_and_keeps_them(tmp_path):
+    for given, places in (("a", ("a",)), ('["a", "s3://b/c"]', ("a", "s3://b/c"))):
+        recipe = load("retrain", [f"activations.from={given}"])
+        (tmp_path / "kept.toml").write_text(recipe.to_toml())
+        for one in (recipe, load(tmp_path / "kept.toml")):
+            assert getattr(one.activations, "from") == places
 
 
 @pytest.fixture(scope="module")
