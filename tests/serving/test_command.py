@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from transferkit.cli import main
 from transferkit.cli.serve import command
 from transferkit.errors import UserError
+from transferkit.serving.serve import serve
 from transferkit.serving.served_model import name_of
 
 from .conftest import encoded
@@ -82,3 +84,26 @@ def test_a_port_that_is_taken_and_a_model_that_is_missing_are_said_at_once(tmp_p
 )
 def test_a_model_is_called_what_its_folder_is_called(place, name):
     assert name_of(Path(place)) == name
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", ""], "--host"),
+        (["--allowed-host", "https://flowers.example.org"], "--allowed-host"),
+        (["--allowed-host", "flowers.example.org:8501"], "--allowed-host"),
+        (["--cors", "*"], "--cors"),
+        (["--cors", "https://example.org/"], "--cors"),
+        (["--cors", "example.org"], "--cors"),
+    ],
+)
+def test_names_that_let_in_everybody_or_nobody_are_refused(words, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", str(tmp_path), "--port", "0", *words])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"transferkit: {said}: ")
+
+
+def test_names_of_sites_and_servers_are_taken(tmp_path):
+    with pytest.raises(UserError, match="a run or an export"):
+        serve(tmp_path, port=0, hosts=["Flowers.example.org", "::1"], origins=["http://localhost:3000"])

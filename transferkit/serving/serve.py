@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import threading
@@ -25,6 +26,8 @@ __all__ = ["serve"]
 
 _NEEDS = ("uvicorn", "starlette", "prometheus_client")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"[^\s/:*@?#]+|[0-9a-fA-F:.]+")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/*@?#]+")
 _GRACE = 20  # seconds that requests under way have when the server ends
 
 
@@ -65,6 +68,7 @@ def serve(
     if missing:
         expected = f"the packages {', '.join(missing)}, which are not installed"
         raise UserError(fault("serve", None, expected, "pip install 'transferkit[serve]'"))
+    _check_names(host, hosts, origins)
     local = host in _LOOPBACK
     with _bound(host, port) as bound:
         app = _made(model, name, engine, local if neighbours is None else neighbours,
@@ -97,6 +101,29 @@ def _made(
 
     insight = Insight(run, allow_code) if run is not None else None
     return make_app(Service(served, limits, insight, neighbours), hosts, origins)
+
+
+def _check_names(host: str, hosts: Sequence[str], origins: Sequence[str]) -> None:
+    """Refuses names that would let in everybody or nobody without a word.
+
+    Raises:
+        UserError: says which.
+    """
+    faults = []
+    if not host.strip():
+        # The system would listen on every address.
+        hint = "127.0.0.1 for this machine alone, 0.0.0.0 to let other machines in"
+        faults.append(fault("--host", host, "an address to listen on", hint))
+    for name in hosts:
+        if not _HOST.fullmatch(name):
+            expected = "a name as in flowers.example.org, without scheme, port or path"
+            faults.append(fault("--allowed-host", name, expected))
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            expected = "a web site as browsers name it, such as https://example.org, without a path"
+            faults.append(fault("--cors", origin, expected))
+    if faults:
+        raise UserError(*faults)
 
 
 def _known_hosts(host: str, hosts: Sequence[str]) -> list[str] | None:
