@@ -54,6 +54,14 @@ def test_a_class_that_there_is_not_is_named():
         apply_edits(_data(), HASHES, {HASHES[0]: Edit("relabel", HASHES[0], label="b d")})
 
 
+def test_a_photo_with_several_labels_is_not_relabelled_without_a_word():
+    items = tuple(Item(Path(f"{n}.jpg"), f"{n}.jpg", 0, labels=(0, 1)) for n in range(2))
+    data = DataSet(Path("."), ("a", "b"), items)
+    with pytest.raises(UserError, match=r"0\.jpg.*several labels"):
+        apply_edits(data, HASHES[:2], {HASHES[0]: Edit("relabel", HASHES[0], label="b")})
+    assert apply_edits(data, HASHES[:2], {HASHES[0]: Edit("drop", HASHES[0])})[2] == [1]
+
+
 @pytest.mark.parametrize(
     "line",
     ["no JSON", "[]", '{"action": "shred"}', '{"action": "drop", "sha256": "abc"}',
@@ -77,13 +85,15 @@ def test_a_retraining_reads_them_and_the_splits_of_an_earlier_run_still_fit(nois
     first, second, *_ = (row for row in plain.rows if row.label == "dark" and row.split == "train")
     append_edit(file, Edit("drop", first.sha256, first.name))
     append_edit(file, Edit("relabel", second.sha256, second.name, "light"))
+    append_edit(file, Edit("relabel", HASHES[0], "of other data", "light"))
     pairs = [("data.path", str(photos)), ("data.edits", str(file)), ("data.ledger", str(ledger))]
     edited = prepare(load(overrides=pairs), Progress(quiet=True))
     labels = {row.sha256: (row.label, row.split) for row in edited.rows}
     assert first.sha256 not in labels
     assert labels[second.sha256] == ("light", second.split)
     assert len(edited) == len(plain) - 1
-    assert any("1 photo(s) dropped, 1 relabelled" in note for note in edited.notes)
+    said = "1 photo(s) dropped, 1 relabelled; 1 decision(s) are on photos that are not here"
+    assert any(said in note for note in edited.notes)
     assert {row.split for row in edited.rows} == {row.split for row in plain.rows}
 
 

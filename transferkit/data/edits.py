@@ -118,7 +118,7 @@ def apply_edits(
         The data set, its hashes, and the numbers of the items that stay.
 
     Raises:
-        UserError: a photo is to have a class that the data lacks.
+        UserError: a photo is to have a class that the data lacks, or one class of several that it has.
     """
     place = {name: number for number, name in enumerate(dataset.classes)}
     unknown = {one.label for one in edits.values() if one.action == "relabel"} - set(place)
@@ -130,12 +130,21 @@ def apply_edits(
                 for name in sorted(unknown)
             )
         )
+    named = {one.sha256 for one in edits.values() if one.action == "relabel"}
+    several = [
+        item.name
+        for item, sha256 in zip(dataset.items, hashes, strict=True)
+        if item.labels is not None and sha256 in named
+    ]
+    if several:
+        expected = "keep or drop for photos that have several labels"
+        raise UserError(fault(f"data.edits: {several[0]}", "relabel", expected, "correct its labels"))
     items, kept = [], []
     for number, (item, sha256) in enumerate(zip(dataset.items, hashes, strict=True)):
         edit = edits.get(sha256 or "")
         if edit is not None and edit.action == "drop":
             continue
-        if edit is not None and edit.action == "relabel" and item.labels is None:
+        if edit is not None and edit.action == "relabel":
             item = replace(item, label=place[edit.label])
         items.append(item)
         kept.append(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,9 +51,7 @@ def prepare(recipe: Recipe, progress: Progress) -> Images:
         read = _edited(read, edits)
         found = read.found
         earlier = None if earlier is None else apply_to_ledger(earlier, edits)
-        changed = sum(one.action == "relabel" for one in edits.values())
-        dropped = len(before.hashes) - len(read.hashes)
-        edited = f"{data.edits}: {dropped} photo(s) dropped, {changed} relabelled"
+        edited = f"{data.edits}: {_said_of_edits(edits, before.hashes, read.hashes)}"
     ledger = split_dataset(
         found,
         read.hashes,
@@ -81,6 +80,17 @@ def _edited(read: _Read, edits: Mapping[str, Edit]) -> _Read:
     """What was read, once decisions on single photos are applied."""
     found, hashes, kept = apply_edits(read.found, read.hashes, edits)
     return replace(read, found=found, headers=[read.headers[number] for number in kept], hashes=hashes)
+
+
+def _said_of_edits(
+    edits: Mapping[str, Edit], before: Sequence[str | None], after: Sequence[str | None]
+) -> str:
+    """What decisions did to the photos that are here, and how many are on others."""
+    there = Counter(before)
+    relabelled = sum(there[sha256] for sha256, one in edits.items() if one.action == "relabel")
+    line = f"{len(before) - len(after)} photo(s) dropped, {relabelled} relabelled"
+    absent = sum(one.action != "keep" and not there[sha256] for sha256, one in edits.items())
+    return line + (f"; {absent} decision(s) are on photos that are not here" if absent else "")
 
 
 def missing_data() -> str:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -62,6 +63,12 @@ def test_decisions_become_lines_and_undo_takes_them_back(server):
     assert [one.label for one in standing(read_edits(server.edits)).values()] == ["tulips"]
     assert decide(server, {"action": "undo"})[0] == 200
     assert decide(server, {"action": "undo"})[0] == 400
+
+
+def test_a_photo_with_several_labels_is_kept_or_dropped(server):
+    server.photos[0] = replace(server.photos[0], label='["roses", "tulips"]')
+    assert decide(server, {"action": "relabel", "photo": 0, "label": "tulips"})[0] == 400
+    assert decide(server, {"action": "drop", "photo": 0})[0] == 200
 
 
 def test_the_page_and_the_photos_are_served_with_nothing_else_allowed(server):

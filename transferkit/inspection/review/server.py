@@ -110,6 +110,8 @@ class ReviewServer:
                 if action == "relabel" and label not in self.classes:
                     raise ValueError("expected one of the classes")
                 photo = self.photos[number]
+                if action == "relabel" and photo.label not in self.classes:
+                    raise ValueError("a photo with several labels can be kept or dropped here")
                 edit = Edit(action, photo.sha256, photo.name, label)
             else:
                 raise ValueError("expected keep, relabel, drop or undo")
