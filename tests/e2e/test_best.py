@@ -12,6 +12,7 @@ import transferkit
 from transferkit.recipe import load
 from transferkit.runs.best import run_best
 from transferkit.runs.best.fine_tune import fine_tune, tuned_recipe, tuned_values
+from transferkit.runs.best.judge import judge
 from transferkit.runs.best.staircase import Staircase, Step
 from transferkit.runs.folder.verify import verify_run
 from transferkit.training.prepare_images import prepare
@@ -61,6 +62,22 @@ def test_an_interrupted_choice_is_taken_up_and_the_run_is_whole(shapes, tmp_path
     assert all(one.name in report for one in chosen.steps)
     assert chosen.sentence in report
     assert "best.json" in (place / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_what_is_judged_are_the_images_themselves(make_shapes, views):
+    """Once each and by their names, whatever views they were learned with."""
+    settings = [("backbone.input_size", 64), ("data.path", str(make_shapes(12)))]
+    if views > 1:
+        settings += [("activations.views", views), ("augmentation.flip", True)]
+    recipe = load("auto", settings, backbone="embedded")
+    images = prepare(recipe, Progress(quiet=True))
+    images = images.take(images.of_split("train"))
+    judged = judge(recipe, images, Progress(quiet=True), 3.0)
+    assert sorted(judged.names) == sorted(row.name for row in images.rows)
+    assert judged.right.shape == judged.losses.shape == judged.counted.shape == (len(images),)
+    assert len(np.unique(judged.groups)) == len(images)
+    assert judged.right.mean() > 0.6
 
 
 def test_what_fine_tuning_answered_is_of_images_it_never_saw(make_shapes):
