@@ -117,7 +117,7 @@ def _retrain(asked: RunRequest, began: float) -> Run:
         raise SystemExit(0)
     place = run_folder(request.run if request.run is not None else _default_place(new))
     hint = resume_hint(place.name, lambda: place.resumable)
-    with place.held(), resumable(hint):
+    with place.held(request.resume), resumable(hint):
         return _run(new or interrupted_recipe(place, request), place, request, began)
 
 

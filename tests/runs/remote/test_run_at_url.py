@@ -167,6 +167,31 @@ def test_a_place_that_somebody_writes_is_refused_until_his_claim_ends(store, pho
     assert not store.exists("/bucket/runs/.other.lock")
 
 
+def test_a_state_that_is_damaged_is_refused_and_may_be_discarded(store):
+    url, state = "memory://bucket/runs/half", "/bucket/runs/.half.partial/state.json"
+    place = run_at_url.run_folder(url)
+    with place.held():
+        (place.open(resume=False) / "recipe.toml").write_text("seed = 1")
+        assert place.keep() is None
+    whole = store.cat_file(state)
+    for damaged in (whole[:-40], whole.replace(b"recipe.toml", b"../../x.toml"), b"[]", b"\xff"):
+        store.pipe_file(state, damaged)
+        with pytest.raises(UserError, match="is damaged; start anew with --overwrite"):
+            transferkit.retrain(run=url, resume=True, quiet=True)
+    store.pipe_file(state, whole)
+    (kept,) = store.find("/bucket/runs/.half.partial/objects")
+    store.pipe_file(kept, b"seed = 2")
+    forget_this_machine()
+    with pytest.raises(
+        UserError, match=r"recipe\.toml of the interrupted run is unavailable: it is not what"
+    ):
+        transferkit.retrain(run=url, resume=True, quiet=True)
+    with place.held():
+        place.check(overwrite=True, resume=False)
+        assert not any(place.open(resume=False).iterdir())
+    assert not store.exists(state)
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

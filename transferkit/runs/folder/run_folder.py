@@ -63,8 +63,11 @@ class RunFolder:
         return any((self.partial / name).exists() for name in ("recipe.toml", "sweep.toml", "choice.toml"))
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, resume: bool = False) -> Iterator[None]:
         """Keeps every other process from this place.
+
+        Args:
+            resume: an interrupted run is to be continued, whose files are here.
 
         Raises:
             UserError: another process works there.

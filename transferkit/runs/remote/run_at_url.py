@@ -76,17 +76,20 @@ class RunAtUrl(RunFolder):
         return self._snapshots.there()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, resume: bool = False) -> Iterator[None]:
         """Keeps every other process of this machine from this place, and others as far as the store can.
 
+        Args:
+            resume: bring what an interrupted run kept there.
+
         Raises:
-            UserError: another process works there.
+            UserError: another process works there, or what was kept is damaged.
         """
         above = self._location.beside("")
         name = f".{self._location.name}.lock"
         use_place(self.name)
         with super().held(), WriterLock(above, name, self.name, str(self.path)) as self._lock:
-            if not self._snapshots.bring():
+            if resume and not self._snapshots.bring():
                 shutil.rmtree(self.partial, ignore_errors=True)
             yield
 
