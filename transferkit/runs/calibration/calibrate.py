@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,8 @@ def logits_of(network: Network, batches: Iterable[Any]) -> np.ndarray:
 
     from transferkit.activations.division import real_rows
 
-    run = tf.function(network.logits, autograph=False)
+    # A partial is an object of its own: TensorFlow takes the same method of many networks for one, and warns.
+    run = tf.function(functools.partial(network.logits), autograph=False)
     return np.concatenate([real_rows(features, run(features).numpy()) for features, _ in batches])
 
 
