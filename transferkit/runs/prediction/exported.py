@@ -57,7 +57,7 @@ class Exported:
             start_tensorflow()  # the formats' modules import it, and what it says at its start is held back
         name = "saved_model" if place.is_dir() else format_of(place)
         if name is None:
-            raise UserError(fault("predict", str(place), "a run, an export, or a file of one"))
+            raise UserError(fault("run", str(place), "a run, an export, or a file of one"))
         self.compared = check_artefact(place)
         # Before the format's module, which imports TensorFlow: what that says at its start is held back.
         start_tensorflow()
@@ -119,7 +119,7 @@ class Exported:
         from transferkit.data.in_memory import encode_image
 
         if self.format != "saved_model":
-            raise UserError(fault("predict", str(self.place), "a SavedModel, which takes images of any size"))
+            raise UserError(fault("export", str(self.place), "a SavedModel, which takes images of any size"))
         numbered = enumerate(images)
         while part := list(itertools.islice(numbered, _BATCH)):
             answers = self._from_bytes([encode_image(image, f"image {number}") for number, image in part])

@@ -39,7 +39,7 @@ def find_export(place: str | os.PathLike[str]) -> Path:
         for version in reversed(versions(folder)):
             if any((version / name).exists() for name in _OF_A_VERSION):
                 return version
-    raise UserError(fault("predict", str(place), "a run or an export", _no_export(place)))
+    raise UserError(fault("run", str(place), "a run or an export", _no_export(place)))
 
 
 def _no_export(place: Path) -> str:

@@ -36,7 +36,7 @@ def image_files(
     missing = [place for place in named if not os.path.exists(place)]
     if missing:
         raise UserError(
-            *(fault("predict", place, "an image or a folder", "no such file") for place in missing)
+            *(fault("images", place, "an image or a folder", "no such file") for place in missing)
         )
     passed: MutableSequence[LeftOut] = [] if left_out is None else left_out
     for place in named:
