@@ -96,7 +96,7 @@ def test_it_is_evaluated_anew_and_on_other_manifests(run, tags, make_shapes):
     assert found.metrics["samples"] == 39
     assert found.metrics["hamming_accuracy"] >= 0.8
     assert found.per_class[2].samples == 0
-    with pytest.raises(UserError, match=r"expected images with lists of labels; the data has one class"):
+    with pytest.raises(UserError, match=r"expected lists of labels, as in the run; a manifest lists several"):
         run.evaluate(make_shapes(3))
 
 

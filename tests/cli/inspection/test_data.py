@@ -126,7 +126,7 @@ def test_what_was_not_checked_and_how_a_manifest_was_read_is_said(tmp_path):
     for name in "ab":
         Image.new("RGB", (40, 40), "red" if name == "a" else "blue").save(tmp_path / f"{name}.png")
     (tmp_path / "list.csv").write_text("who;what\na.png;x\nb.png;y\ngone.png;x\n")
-    with pytest.raises(UserError, match=r"say which column is the path"):
+    with pytest.raises(UserError, match=r"say which column is the label"):
         run(tmp_path / "list.csv")
     columns = "data.columns={path='who', label='what'}"
     said = run(tmp_path / "list.csv", "--set", columns, "-q").output
