@@ -28,6 +28,7 @@ __all__ = [
     "json_option",
     "json_text",
     "quiet_option",
+    "reading_option",
     "recipe_option",
     "set_option",
     "table",
@@ -54,6 +55,13 @@ recipe_option = click.option(
 )
 set_option = click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Override a recipe's value, e.g. epochs=5."
+)
+reading_option = click.option(
+    "--set",
+    "settings",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="How DATA is read, e.g. data.columns={path='id'} or data.max_unreadable=0.2.",
 )
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print the summary as JSON on stdout.")
 allow_code_option = click.option(

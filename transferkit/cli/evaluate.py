@@ -12,6 +12,7 @@ from transferkit.cli._options import (
     echo_lines,
     json_option,
     quiet_option,
+    reading_option,
     table,
 )
 
@@ -24,6 +25,7 @@ _MOST_CLASSES = 30
 @click.command(name="evaluate")
 @click.argument("run", metavar="RUN")
 @data_option
+@reading_option
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
@@ -37,6 +39,7 @@ _MOST_CLASSES = 30
 def command(
     run: str,
     data: str | None,
+    settings: tuple[str, ...],
     split: str | None,
     fail_under: str | None,
     devices: str | None,
@@ -60,7 +63,9 @@ def command(
 
     opened = load_run(run)
     wanted = gates.parse(fail_under, opened.classes)
-    found = opened.evaluate(data=data, split=split, quiet=quiet, allow_code=allow_code, devices=devices)
+    found = opened.evaluate(
+        data=data, split=split, quiet=quiet, allow_code=allow_code, devices=devices, overrides=settings
+    )
     if as_json_:
         as_json({**found.metrics, **({"notes": found.notes} if found.notes else {})})
     else:

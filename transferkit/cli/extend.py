@@ -11,6 +11,7 @@ from transferkit.cli._options import (
     echo_run,
     json_option,
     quiet_option,
+    reading_option,
 )
 
 __all__ = ["command"]
@@ -19,6 +20,7 @@ __all__ = ["command"]
 @click.command(name="extend")
 @click.argument("run", metavar="RUN")
 @data_option
+@reading_option
 @click.option("--run", "to", metavar="NEW", help="Folder of the new run.  [default: RUN-2, RUN-3 …]")
 @click.option("--overwrite", is_flag=True, help="Replace a run at this place.")
 @quiet_option
@@ -27,6 +29,7 @@ __all__ = ["command"]
 def command(
     run: str,
     data: str | None,
+    settings: tuple[str, ...],
     to: str | None,
     overwrite: bool,
     quiet: bool,
@@ -50,7 +53,9 @@ def command(
 
     if data is None:
         raise UserError(fault("--data", None, "the new photos: a folder of class folders, or a manifest"))
-    found = extend(run, data, to=to, overwrite=overwrite, quiet=quiet, allow_code=allow_code)
+    found = extend(
+        run, data, to=to, overwrite=overwrite, quiet=quiet, allow_code=allow_code, overrides=settings
+    )
     if as_json_:
         as_json(found.summary)
     else:

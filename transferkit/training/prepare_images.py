@@ -194,7 +194,9 @@ def _small_classes(ledger: Ledger, classes: Sequence[str], most: int = 5) -> lis
     return lines
 
 
-def load_for_evaluation(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress) -> Images:
+def load_for_evaluation(
+    recipe: Recipe, path: str, classes: Sequence[str], progress: Progress, own: bool = False
+) -> Images:
     """All images of a folder or manifest, with labels in a run's class order, to evaluate the run on.
 
     Args:
@@ -202,19 +204,22 @@ def load_for_evaluation(recipe: Recipe, path: str, classes: Sequence[str], progr
         path: as ``data.path``.
         classes: the run's, in its order.
         progress: shows the files.
+        own: the recipe says how this very manifest is read; else it is tried.
 
     Raises:
         UserError: the source cannot be read, has classes that the run does not know, or has several labels
             an image where the run has one, or the other way round.
     """
-    found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
+    found = _source(recipe, path, minimum_classes=1, known=classes, own=own)
     _check_kind(found, recipe, path)
     _check_known(found, classes)
     check_with(recipe, classes=classes, several_labels=found.multi_label)
     return _in_classes(found, classes, recipe, progress)
 
 
-def load_labelled(recipe: Recipe, path: str, classes: Sequence[str], progress: Progress) -> Images:
+def load_labelled(
+    recipe: Recipe, path: str, classes: Sequence[str], progress: Progress, own: bool = False
+) -> Images:
     """All images of a folder or manifest, with labels in a run's class order; its new classes come last.
 
     Args:
@@ -222,12 +227,13 @@ def load_labelled(recipe: Recipe, path: str, classes: Sequence[str], progress: P
         path: as ``data.path``.
         classes: the run's, in its order.
         progress: shows the files.
+        own: the recipe says how this very manifest is read; else it is tried.
 
     Raises:
         UserError: the source cannot be read, or has several labels an image where the run has one, or the
             other way round.
     """
-    found = _source(recipe, path, minimum_classes=1, known=classes, own=False)
+    found = _source(recipe, path, minimum_classes=1, known=classes, own=own)
     _check_kind(found, recipe, path)
     every = (*classes, *(name for name in found.classes if name not in classes))
     return _in_classes(found, every, recipe, progress)

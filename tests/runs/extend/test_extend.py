@@ -172,6 +172,21 @@ def test_nothing_is_made_of_a_run_whose_files_were_edited(runs, folders, tmp_pat
             ask()
 
 
+def test_new_photos_may_be_listed_in_other_columns(runs, folders, tmp_path):
+    run, _, _ = runs
+    photos = sorted(path for path in folders[1].rglob("*") if path.parent.name in run.classes)
+    lines = [f"{path},{path.name},{path.parent.name}" for path in photos]
+    (tmp_path / "new.csv").write_text("\n".join(["where,what,whose", *lines]) + "\n")
+    with pytest.raises(UserError, match="which column is the"):
+        run.evaluate(tmp_path / "new.csv")
+    columns = "data.columns={path='where', label='whose'}"
+    assert run.evaluate(tmp_path / "new.csv", overrides=[columns]).metrics["samples"] == len(photos)
+    extended = transferkit.extend(run, tmp_path / "new.csv", to=tmp_path / "to", overrides=[columns])
+    assert extended.changes.photos == len(photos)
+    with pytest.raises(UserError, match="--data beside it"):
+        run.evaluate(overrides=[columns])
+
+
 def test_both_verbs_say_what_is_missing(runs, capsys):
     for words in (["extend", str(runs[0].path)], ["forget", str(runs[0].path)]):
         with pytest.raises(SystemExit) as ended:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from transferkit.runs.extend.changes import Changes
 from transferkit.runs.extend.joined import less, more, named_files, together
 from transferkit.runs.extend.make_run import Content, make_run
 from transferkit.runs.extend.source_run import SourceRun
+from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import KeptFeatures
 from transferkit.training.prepare_images import load_labelled
@@ -30,6 +32,7 @@ def extend(
     overwrite: bool = False,
     quiet: bool = True,
     allow_code: bool = False,
+    overrides: Sequence[str | tuple[str, Any]] = (),
 ) -> Run:
     """Adds photos, of new classes or of those that are there, to a finished run: ``transferkit extend``.
 
@@ -45,6 +48,8 @@ def extend(
         overwrite: replace a run at this place.
         quiet: show no progress.
         allow_code: as of :func:`transferkit.retrain`.
+        overrides: how the new photos are read, where it is not as in the run: ``"data.columns={path='id'}"``,
+            ``"data.max_unreadable=0.2"`` and so on.
 
     Returns:
         The new run; :attr:`Run.changes` says what changed.
@@ -58,7 +63,7 @@ def extend(
         raise UserError(fault("data", type(data).__name__, "a folder, manifest or archive", hint))
     opened = SourceRun(run, to, overwrite, open_progress(quiet))
     with allowing(allow_code), opened.place.held():
-        return _extended(opened, os.fspath(data))
+        return _extended(opened, os.fspath(data), overrides)
 
 
 def forget(
@@ -103,9 +108,10 @@ def forget(
         return _without(opened, names, lines, place)
 
 
-def _extended(source: SourceRun, data: str) -> Run:
+def _extended(source: SourceRun, data: str, overrides: Sequence[str | tuple[str, Any]]) -> Run:
     progress = source.progress
-    found = load_labelled(source.recipe, data, source.run.classes, progress)
+    read, own = reading(source.recipe, overrides)
+    found = load_labelled(read, data, source.run.classes, progress, own)
     grown = more(source.images, found, source.recipe)
     if grown.known:
         progress.say(f"{grown.known} of the photos are in the run already, and count once")
@@ -114,7 +120,7 @@ def _extended(source: SourceRun, data: str) -> Run:
 
     views = source.kept.views is not None
     new, features = new_features(network, parts, grown.new, source.recipe, progress, views)
-    new = new.without((), source.recipe.data)
+    new = new.without((), read.data)
     joined = together(source.images, new, grown.classes)
     changes = Changes(
         str(source.run.path),

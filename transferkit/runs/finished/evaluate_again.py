@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
+from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.restore import restore
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
@@ -30,6 +32,7 @@ def evaluate_run(
     split: str | None,
     fail_under: str | float | None,
     quiet: bool,
+    overrides: Sequence[str | tuple[str, Any]] = (),
 ) -> Evaluation:
     """Evaluates a run's network; see :meth:`transferkit.runs.finished.run.Run.evaluate`.
 
@@ -39,19 +42,22 @@ def evaluate_run(
         split: ``train``, ``val``, ``test``, ``all``, or what was held out.
         fail_under: gates.
         quiet: show no progress.
+        overrides: how ``data`` is read, where it is not as in the run.
 
     Raises:
         UserError: there is nothing to evaluate.
         GateError: a gate was missed.
     """
     wanted = gates.parse(fail_under, run.classes)
+    if data is None and overrides:
+        raise UserError(fault("--set", None, "--data beside it", "it says how other images are read"))
     progress = Progress(quiet)
-    recipe = run.recipe
+    recipe, own = reading(run.recipe, overrides)
     if data is None:
         images = prepare(recipe, progress)
         chosen = [split or images.held_out] if split != "all" else ["train", "val", "test"]
     else:
-        images = load_for_evaluation(recipe, os.fspath(data), run.classes, progress)
+        images = load_for_evaluation(recipe, os.fspath(data), run.classes, progress, own)
         chosen = [split] if split not in (None, "all") else ["train", "val", "test", "all"]
     indices = images.of_split(*chosen)
     if not len(indices):

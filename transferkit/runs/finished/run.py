@@ -189,6 +189,7 @@ class Run:
         quiet: bool = True,
         allow_code: bool = False,
         devices: str | None = None,
+        overrides: Sequence[str | tuple[str, Any]] = (),
     ) -> Evaluation:
         """Evaluates the run's network anew.
 
@@ -200,6 +201,8 @@ class Run:
             quiet: show no progress.
             allow_code: as of :func:`transferkit.retrain`: a run outside the current project may name code.
             devices: as ``--devices`` takes them; the run's own where this machine has them.
+            overrides: how ``data`` is read, where it is not as in the run: ``"data.columns={path='id'}"``,
+                ``"data.max_unreadable=0.2"`` and so on.
 
         Raises:
             UserError: images or devices are unavailable, or the images have classes that the run does not
@@ -215,7 +218,7 @@ class Run:
             self.admit_code()
             self.__dict__["recipe"] = named_devices(self.recipe, devices)
             try:
-                return evaluate_run(self, data, split, fail_under, quiet)
+                return evaluate_run(self, data, split, fail_under, quiet, overrides)
             finally:
                 self.__dict__["recipe"] = own
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transferkit.runs.finished.run import Run
 from transferkit.runs.remote.local_copy import local_copy
@@ -32,6 +32,7 @@ def evaluate(
     quiet: bool = True,
     allow_code: bool = False,
     devices: str | None = None,
+    overrides: Sequence[str | tuple[str, Any]] = (),
 ) -> Evaluation:
     """Evaluates a run on the images it held out, or on other images: ``transferkit evaluate``.
 
@@ -44,6 +45,7 @@ def evaluate(
         quiet: show no progress.
         allow_code: as of :func:`transferkit.retrain`.
         devices: as ``--devices`` takes them; the run's own where this machine has them.
+        overrides: how ``data`` is read, where it is not as in the run: ``"data.columns={path='id'}"``.
 
     Raises:
         UserError: there is no such run, the devices or images are unavailable, or these have classes that it
@@ -51,7 +53,13 @@ def evaluate(
         GateError: a gate was missed.
     """
     return _opened(run).evaluate(
-        data, split=split, fail_under=fail_under, quiet=quiet, allow_code=allow_code, devices=devices
+        data,
+        split=split,
+        fail_under=fail_under,
+        quiet=quiet,
+        allow_code=allow_code,
+        devices=devices,
+        overrides=overrides,
     )
 
 
