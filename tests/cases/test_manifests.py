@@ -221,6 +221,10 @@ def test_columns_that_are_not_read_are_told(folder):
     rows = [(*row, "p1", "31") for row in ROWS]
     found = read(folder, table(header=("path", "label", "patient", "age"), rows=rows))
     assert any("not read: patient, age" in note for note in found.notes)
+    rows = [(*row, "train", "True") for row in ROWS]
+    found = read(folder, table(header=("path", "label", "split", "is_valid"), rows=rows))
+    assert {item.split for item in found} == {"train"}
+    assert any("not read: is_valid" in note for note in found.notes)
     # A class called y beside x and z is one of them; one that no image has is told.
     rows = [(path, *marks) for (path, _), marks in zip(ROWS, ("100", "010", "110"), strict=True)]
     found = read(folder, table(header=("path", "x", "y", "z"), rows=rows))

@@ -65,11 +65,13 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
     if "path" in found and not {"label", "labels"} & set(found):
         marks = _mark_columns(table, found)
         notes += _marks(table, name, found, marks)
+    truths: dict[int, str] = {}
     if "path" in found and "split" not in found:
-        notes += truth_splits(table, name, found)
+        truths = {i: split for i, split in truth_columns(table).items() if i not in found.values()}
+        notes += truth_splits(table, name, found, truths)
     if "path" not in found or not ({"label", "labels", "marks"} & set(found)):
         raise UserError(_missing(table.columns, name, found))
-    read = {*found.values(), *marks, *truth_columns(table)}
+    read = {*found.values(), *marks, *truths}
     return found, [*_inferred(table, name, found, said or {}), *notes, *_unread(table, name, read)]
 
 

@@ -28,7 +28,7 @@ def truth_columns(table: Table) -> dict[int, str]:
     return found
 
 
-def truth_splits(table: Table, name: str, found: dict[str, int]) -> list[str]:
+def truth_splits(table: Table, name: str, found: dict[str, int], columns: dict[int, str]) -> list[str]:
     """Adds a column of splits to a table that tells them so; gives a note, or none where it does not.
 
     What is true in no column is in the training split, or in the test split where ``is_train`` alone is told.
@@ -37,11 +37,11 @@ def truth_splits(table: Table, name: str, found: dict[str, int]) -> list[str]:
         table: a manifest; gets one column more.
         name: the manifest's name, for messages.
         found: role to column; gets ``split``.
+        columns: those that tell it; see :func:`truth_columns`.
 
     Raises:
         UserError: a row is true in two columns.
     """
-    columns = {i: split for i, split in truth_columns(table).items() if i not in found.values()}
     if not columns:
         return []
     rest = "train" if "train" not in columns.values() else "test" if len(columns) == 1 else ""
