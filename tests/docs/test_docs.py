@@ -163,6 +163,8 @@ def material(tmp_path_factory, noise_photos) -> Path:
     shutil.copytree(new, place / "new_photos")
     files = sorted((place / "photos").rglob("*.png"))
     shutil.copy(files[0], place / "new_photo.jpg")
+    others = noise_photos({"stripes": 220.0}, count=6, spread=5, size=64, seed=5)
+    shutil.copytree(others, place / "photos_of_other_things")
     rows = [f"photos/{file.parent.name}/{file.name},{file.parent.name}\n" for file in files]
     (place / "photos.csv").write_text("path,label\n" + "".join(rows))
     marks = [

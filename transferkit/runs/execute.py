@@ -258,9 +258,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     if fitted.trained.recipe.evaluation.wanted_false_alarms is None:
         return NoveltyFacts()
     with progress.stage("novelty", unit="class"):
-        found = settle_novelty(
-            fitted.network, fitted.trained.recipe, fitted.trained.images, fitted.cut_features, fitted.folder
-        )
+        found = settle_novelty(fitted, progress)
     if words := found.describe():
         progress.say(words)
     elif not found.found:

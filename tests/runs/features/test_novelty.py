@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def knowing(photos, tmp_path_factory):
+def knowing(photos, strange, tmp_path_factory):
     return transferkit.retrain(
         data=photos,
         backbone="embedded",
@@ -29,6 +29,7 @@ def knowing(photos, tmp_path_factory):
             "export.parity=4",
             "data.validation=0.4",
             "data.test=0.2",
+            ("evaluation.other_data", [str(strange), str(photos / "dark")]),
         ],
         quiet=True,
     )
@@ -53,6 +54,11 @@ def test_strange_photos_are_unknown_and_most_known_ones_are_not(knowing, photos,
     assert set(knowing.novelty.left_out) == {"dark", "grey", "light"}
     assert all(value > 0.8 for value in knowing.novelty.left_out.values())
     assert 0 <= knowing.novelty.measured <= 1
+    # The second place has photos of the run itself, which say nothing.
+    assert list(knowing.novelty.other) == [str(strange)]
+    assert knowing.novelty.other[str(strange)].photos == 6
+    assert knowing.novelty.other[str(strange)].area == knowing.novelty.other[str(strange)].unknown == 1
+    assert f"against {strange}: 1.00 (6 photos, 100.0% of them rejected)" in knowing.describe()
     assert "none of these" in knowing.describe()
     assert "None of these" in (knowing.path / "report.html").read_text("utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from transferkit.recipe._model import Section
 
@@ -33,6 +33,11 @@ class Evaluation(Section):
         'which photos are unlike all that it was trained on, in every format that can; "auto": 0.05 where '
         "there are enough validation photos, in the SavedModel and ONNX",
     )
+    other_data: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="places with photos of other things, such as what the camera also sees: the run says how "
+        "well they are told from photos of the classes; nothing is trained or chosen on them",
+    )
     top_k: int = Field(5, ge=1)
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
@@ -45,6 +50,12 @@ class Evaluation(Section):
     grad_cam: int = Field(
         8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
     )
+
+    @model_validator(mode="after")
+    def _with_a_score(self) -> Evaluation:
+        if self.other_data and self.false_alarms == "off":
+            raise ValueError('other_data: expected false_alarms other than "off": it is what is measured')
+        return self
 
     @property
     def wanted_false_alarms(self) -> float | None:

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
-from transferkit.evaluation.novelty import NoveltyModel, fit_novelty, left_out_area, threshold_of
+from transferkit.evaluation.novelty import NoveltyModel, area, fit_novelty, left_out_area, threshold_of
 from transferkit.files.whole_file import whole_file
-from transferkit.recipe import Recipe
+from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_photos
 
 if TYPE_CHECKING:
     from transferkit.training.cut_features import CutFeatures
     from transferkit.training.images import Images
+    from transferkit.training.loop import Fitted
+    from transferkit.training.progress import Progress
     from transferkit.transfer.network import Network
 
 __all__ = ["FILE", "NoveltyFacts", "settle_novelty", "take_novelty"]
@@ -36,6 +39,7 @@ class NoveltyFacts:
         measured: share of the test photos that are called unknown; None without a test split.
         left_out: class to the area under the ROC, where the class is left out and its held-out photos are
             told from those of the others.
+        other: place of ``evaluation.other_data`` to what was measured there.
         shortfall: why there is no threshold, else None.
     """
 
@@ -43,6 +47,7 @@ class NoveltyFacts:
     chosen_on: int = 0
     measured: float | None = None
     left_out: dict[str, float] = field(default_factory=dict)
+    other: dict[str, OtherPhotos] = field(default_factory=dict)
     shortfall: str | None = None
 
     @property
@@ -57,7 +62,10 @@ class NoveltyFacts:
     @classmethod
     def from_dict(cls, read: dict[str, Any] | None) -> NoveltyFacts:
         """What :meth:`to_dict` gave, or nothing."""
-        return cls(**read) if read else cls()
+        if not read:
+            return cls()
+        other = {place: OtherPhotos(**found) for place, found in read.get("other", {}).items()}
+        return cls(**{**read, "other": other})
 
     def describe(self) -> str | None:
         """One sentence, or None where nothing was wanted."""
@@ -71,21 +79,21 @@ class NoveltyFacts:
         if self.left_out:
             areas = ", ".join(f"{name} {value:.2f}" for name, value in self.left_out.items())
             words += f"; area under the ROC against a class left out: {areas}"
+        for place, found in self.other.items():
+            words += f"; against {shown(place)}: {found.describe()}"
         return words
 
 
-def settle_novelty(
-    network: Network, recipe: Recipe, images: Images, cut_features: CutFeatures, folder: Path
-) -> NoveltyFacts:
+def settle_novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     """Fits the score to the training photos, takes a threshold from the validation photos, and measures it.
 
     Args:
-        network: trained; it is given the score.
-        recipe: ``evaluation.false_alarms``.
-        images: of the run.
-        cut_features: theirs, at the network's cut.
-        folder: of the run, where the score is kept.
+        fitted: the trained network, which is given the score, with its recipe, its images and its folder,
+            where the score is kept.
+        progress: shows the photos of other things.
     """
+    recipe, images = fitted.trained.recipe, fitted.trained.images
+    network, cut_features = fitted.network, fitted.cut_features
     wanted = recipe.evaluation.wanted_false_alarms
     validation, test = images.of_split("val"), images.of_split("test")
     if wanted is None:
@@ -99,22 +107,22 @@ def settle_novelty(
     train = cut_features.kept_of(images.of_split("train"))
     if len(train) > _FITTED:
         train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
-    fitted, seen, new = (_features(network, cut_features, images, one) for one in (train, validation, test))
-    model = fit_novelty(fitted, images.labels[train])
+    known, seen, new = (_features(network, cut_features, images, one) for one in (train, validation, test))
+    model = fit_novelty(known, images.labels[train])
     threshold = threshold_of(model.score(seen), wanted)
     facts = NoveltyFacts(wanted, len(validation))
     if threshold is None or not threshold > 0:
         return replace(facts, shortfall="the validation photos are all at the mean of their class")
     model = replace(model, threshold=threshold)
-    with whole_file(folder / FILE) as beside, open(beside, "wb") as file:
+    with whole_file(fitted.folder / FILE) as beside, open(beside, "wb") as file:
         np.savez(file, **model.arrays())  # type: ignore[arg-type]
     _give(network, model)
     if len(test):
         facts = replace(facts, measured=float((model.score(new) > 1).mean()))
     held_out, of_held_out = (test, new) if len(test) else (validation, seen)
     if not images.multi_label:
-        facts = replace(facts, left_out=_left_out(images, train, fitted, held_out, of_held_out))
-    return facts
+        facts = replace(facts, left_out=_left_out(images, train, known, held_out, of_held_out))
+    return replace(facts, other=_others(fitted, model, model.score(of_held_out), progress))
 
 
 def take_novelty(network: Network, folder: Path) -> None:
@@ -147,6 +155,33 @@ def _features(network: Network, cut_features: CutFeatures, images: Images, chose
         return np.zeros((0, int(network.standardise.mean.shape[0])), np.float32)
     features = features_of(network, cut_features.in_order(chosen, images.labels[chosen]))
     return np.asarray(network.standardise(features))
+
+
+def _others(
+    fitted: Fitted, model: NoveltyModel, held_out: np.ndarray, progress: Progress
+) -> dict[str, OtherPhotos]:
+    """What the scores ``held_out`` of photos of the classes are beside those of photos of other things."""
+    from transferkit.training.cut_features import extract_features
+
+    recipe, own = fitted.trained.recipe, fitted.trained.images
+    # Nothing depends on these photos, so that any number of them may be unreadable.
+    lenient = recipe.data.model_copy(
+        update={"max_unreadable": 1.0, "max_missing": 1.0, "max_beyond_limits": 1.0}
+    )
+    recipe = recipe.model_copy(update={"data": lenient})
+    hashes = {row.sha256 for row in own.rows}
+    found = {}
+    for place in recipe.evaluation.other_data:
+        images = find_other_photos(place, hashes, own.labels, progress.say)
+        size = fitted.trained.parts.backbone.input_size
+        if len(images):
+            images, cut_features = extract_features(fitted.network.cut, size, images, recipe, progress)
+        if not len(images):
+            progress.say(f"evaluation.other_data: {shown(place)}: no photo that can be read")
+            continue
+        scores = model.score(_features(fitted.network, cut_features, images, np.arange(len(images))))
+        found[place] = OtherPhotos(len(images), area(held_out, scores), float((scores > 1).mean()))
+    return found
 
 
 def _left_out(

@@ -28,6 +28,7 @@ from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.load import RecipeError
+from transferkit.runs.calibration.other_photos import check_other_places
 from transferkit.runs.checks.check_cluster import check_cluster
 from transferkit.runs.checks.supported import check_supported
 from transferkit.runs.sweep.choose_values import check_sweep
@@ -182,6 +183,7 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
         lambda: check_supported(recipe),
         lambda: _check_backbone(recipe),
         lambda: gates.parse(recipe.evaluation.fail_under),
+        lambda: check_other_places(recipe.evaluation.other_data),
         lambda: check_source(path) if path is not None else None,
         lambda: stated_classes(section.classes),
         lambda: read_previous_split(section.ledger) if section.ledger is not None else None,

@@ -48,6 +48,11 @@ def extended_recipe(
         notes.append(f"{gone} is left out: it is measured on photos, and none of the run's are there")
         values["export"]["formats"] = formats
     known = set(images.classes)
+    others = recipe.evaluation.other_data
+    there = [place for place in others if os.path.exists(place)]
+    if len(there) < len(others):
+        notes.append(f"{', '.join(one for one in others if one not in there)}: is gone, and not measured")
+        values["evaluation"]["other_data"] = there
     demanded = {
         key: value
         for key, value in recipe.evaluation.fail_under.items()
