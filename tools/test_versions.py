@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +28,23 @@ VERSIONS: dict[str, list[str]] = {
     "newest": ["--upgrade", "tensorflow"],
     "lowest": ["--resolution", "lowest-direct", "tensorflow==2.16.2"],
 }
-TESTS = ["-m", "not slow", "-p", "no:cacheprovider", "tests"]
+# In two parts and with as many workers as there are cores, as `make test` does.
+_QUICK = [
+    "-m",
+    "not slow",
+    "-p",
+    "no:cacheprovider",
+    "-n",
+    "auto",
+    "--dist",
+    "loadfile",
+    "--max-worker-restart",
+    "0",
+]
+_FIRST = ("tests/estimator", "tests/private")
+TESTS = [[*_QUICK, *_FIRST], [*_QUICK, *(f"--ignore={part}" for part in _FIRST), "tests"]]
 _CLOSING = re.compile(r"^=*\s*(\d+ (?:passed|failed|error).*?) in .*$", re.MULTILINE)
+_COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|xfailed|xpassed)")
 
 
 def make(name: str, folder: Path, uv: str) -> Path:
@@ -51,14 +67,23 @@ def installed(python: Path) -> str:
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def run(name: str, folder: Path, uv: str, arguments: list[str]) -> tuple[bool, str]:
+def counts(output: str) -> str:
+    """What the closing lines of one or several runs of pytest count, added up; empty where there are none."""
+    found: Counter[str] = Counter()
+    for line in _CLOSING.findall(output):
+        for number, what in _COUNT.findall(line):
+            found[what] += int(number)
+    return ", ".join(f"{number} {what}" for what, number in found.items())
+
+
+def run(name: str, folder: Path, uv: str, parts: list[list[str]]) -> tuple[bool, str]:
     """Tests with one version.
 
     Args:
         name: of the version.
         folder: of the environments; the output lies there as ``NAME.log``.
         uv: the command.
-        arguments: for pytest.
+        parts: arguments for pytest, which runs once with each.
 
     Returns:
         Whether all passed, and a row of the table.
@@ -68,14 +93,14 @@ def run(name: str, folder: Path, uv: str, arguments: list[str]) -> tuple[bool, s
     except subprocess.CalledProcessError as error:
         return False, f"{name:8} no environment: {' '.join(map(str, error.cmd))}"
     began, log = time.perf_counter(), folder / f"{name}.log"
+    passed = True
     with open(log, "w", encoding="utf-8") as file:
-        done = subprocess.run(
-            [python, "-m", "pytest", *arguments], cwd=ROOT, stdout=file, stderr=subprocess.STDOUT
-        )
-    found = _CLOSING.findall(log.read_text("utf-8"))
-    closing = found[-1] if found else f"no test was run, see {log}"
+        for arguments in parts:
+            command = [python, "-m", "pytest", *arguments]
+            passed &= not subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT).returncode
+    closing = counts(log.read_text("utf-8")) or f"no test was run, see {log}"
     minutes = (time.perf_counter() - began) / 60
-    return done.returncode == 0, f"{name:8} {installed(python)}: {closing} ({minutes:.1f} min)"
+    return passed, f"{name:8} {installed(python)}: {closing} ({minutes:.1f} min)"
 
 
 def _divided(arguments: list[str]) -> tuple[list[str], bool, list[str]]:
@@ -101,7 +126,7 @@ def main() -> int:
         parser.error(f"{unknown[0]!r} is none of {', '.join(VERSIONS)}")
     known.folder.mkdir(exist_ok=True)
     rows = [
-        run(name, known.folder, known.uv, theirs if cut else TESTS) for name in known.versions or VERSIONS
+        run(name, known.folder, known.uv, [theirs] if cut else TESTS) for name in known.versions or VERSIONS
     ]
     print("\n".join(row for _, row in rows))
     return 0 if all(passed for passed, _ in rows) else 1
