@@ -32,7 +32,7 @@ test-all: $(VENV)/.installed
 # is skipped for a missing package.
 test-extras: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
-		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,mlflow,onnx,optuna,tflite,wandb]"
+		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,mlflow,onnx,optuna,ray,tflite,wandb]"
 	$(BIN)/python -m pip install --quiet "s3fs>=2024.6" "moto[s3]>=5.0" "flask>=3.0" "flask-cors>=4.0"
 	$(BIN)/python -m pytest -m extra -rs --packages-required
 

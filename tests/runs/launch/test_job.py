@@ -15,7 +15,7 @@ import time
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.runs.launch import job, worker
+from transferkit.runs.launch import ending, job, worker
 from transferkit.runs.launch.job import launch
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no launch on Windows")
@@ -86,7 +86,7 @@ def test_what_the_chief_says_of_its_own_failure_is_not_said_twice(as_worker, tmp
 
 
 def test_workers_that_go_on_after_the_chief_are_ended(as_worker, tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "_LAST_SECONDS", 0.2)
+    monkeypatch.setattr(ending, "_LAST_SECONDS", 0.2)
     as_worker(f"if number:\n    {WAIT}")
     began = time.monotonic()
     assert launch(["retrain"], 2, tmp_path, io.StringIO()) == (0, None)

@@ -65,6 +65,7 @@ def list_files(system: Any, path: str, url: str) -> dict[str, RemoteFile]:
         UserError: it cannot be listed.
     """
     try:
+        system.invalidate_cache()  # fsspec keeps what it has listed as long as the process lasts
         found = retried(lambda: system.find(path, detail=True))
         if not found:
             one = retried(lambda: system.info(path))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import sys
 import threading
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+
+from transferkit.runs.launch.shown_log import ShownLog
+from transferkit.runs.launch.terminal import open_terminal
 
 __all__ = ["ChiefStream"]
-
-_STYLES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class ChiefStream:
@@ -28,9 +28,12 @@ class ChiefStream:
     """
 
     def __init__(self, shown: TextIO | None, log: Path) -> None:
-        self._shown, self._log = shown, log
-        ends = _terminal() if shown is not None and shown.isatty() else None
+        ends = None
+        if shown is not None and shown.isatty():
+            ends = open_terminal(*shutil.get_terminal_size())
+            sys.stderr.flush()
         self._reading, self.given = ends or os.pipe()
+        self._to = ShownLog(shown, log)
         self._thread = threading.Thread(target=self._copy, daemon=True)
 
     def begin(self) -> None:
@@ -43,58 +46,12 @@ class ChiefStream:
         self._thread.join(2.0)
 
     def _copy(self) -> None:
-        left = b""
-        with open(self._log, "wb", buffering=0) as log:
-            while True:
-                try:
-                    read = os.read(self._reading, 65536)
-                except OSError:  # a terminal says so where a pipe gives nothing
-                    read = b""
-                if not read:
-                    break
-                self._show(read)
-                *lines, left = (left + read).split(b"\n")
-                for line in lines:
-                    log.write(_settled(line) + b"\n")
-            if left:
-                log.write(_settled(left) + b"\n")
+        while True:
+            read = b""
+            with contextlib.suppress(OSError):  # a terminal says so where a pipe gives nothing
+                read = os.read(self._reading, 65536)
+            if not read:
+                break
+            self._to.take(read)
+        self._to.close()
         os.close(self._reading)
-
-    def _show(self, read: bytes) -> None:
-        if self._shown is None:
-            return
-        try:
-            self._shown.flush()
-            target: Any = getattr(self._shown, "buffer", None)
-            if target is None:
-                self._shown.write(read.decode("utf-8", "replace"))
-            else:
-                target.write(read)
-            self._shown.flush()
-        except (OSError, ValueError):  # closed, or a pipe whose reader has ended
-            self._shown = None
-
-
-def _settled(line: bytes) -> bytes:
-    """A line as it stands in the end: without what a bar wrote over, and without colours."""
-    parts = [part for part in line.split(b"\r") if part.strip()]
-    return _STYLES.sub(b"", parts[-1]).rstrip() if parts else b""
-
-
-def _terminal() -> tuple[int, int] | None:
-    """Both ends of a terminal of the launcher's own size; None where the system has none left."""
-    import pty
-    import termios
-
-    try:
-        reading, writing = pty.openpty()
-    except OSError:
-        return None
-    attributes = termios.tcgetattr(writing)
-    attributes[1] &= ~termios.OPOST  # line ends are made by the terminal that shows them
-    termios.tcsetattr(writing, termios.TCSANOW, attributes)
-    size = shutil.get_terminal_size()
-    with contextlib.suppress(OSError, termios.error):
-        termios.tcsetwinsize(writing, (size.lines, size.columns))
-    sys.stderr.flush()
-    return reading, writing

@@ -14,35 +14,45 @@ from pathlib import Path
 from typing import TextIO
 
 from transferkit.cpu import available_cores
-from transferkit.errors import UserError, did_you_mean, fault, one_line
-from transferkit.interruption import STATUS, finishing
+from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.interruption import finishing
 from transferkit.runs.launch.chief_stream import ChiefStream
+from transferkit.runs.launch.ending import end_together, kill_all
 from transferkit.runs.launch.worker import (
     cards_here,
     cards_of,
     cores_of,
     environment_of,
     free_ports,
+    kill_group,
     start_worker,
 )
 
-__all__ = ["VERBS", "launch"]
+__all__ = ["VERBS", "command_faults", "launch", "make_logs"]
 
 # The verbs that know how to be one of several workers.
 VERBS = ("retrain",)
 _MOST = 64
-_LOOK_SECONDS = 0.1
-# After the first failure: how long the others have to say what they know of it; and to end when asked to.
-_GRACE_SECONDS, _END_SECONDS = 3.0, 5.0
-# How long the chief has to finish its step after Ctrl-C, and the others once the chief is done.
-_FINISH_SECONDS, _LAST_SECONDS = 65.0, 60.0
 
 
 @dataclass(frozen=True)
-class _Worker:
+class _Local:
+    """A worker on this machine."""
+
     number: int
     process: subprocess.Popen[bytes]
     log: Path
+    lost: str | None = None
+
+    def status(self) -> int | None:
+        return self.process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        kill_group(self.process)
 
 
 def launch(
@@ -66,48 +76,40 @@ def launch(
     Raises:
         UserError: the command cannot be run so; nothing was started.
     """
-    _check(command, workers)
-    place = Path(logs) if logs is not None else Path("logs") / time.strftime("launch-%Y%m%d-%H%M%S")
+    faults = command_faults(command, workers)
+    if faults:
+        raise UserError(*faults)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(available_cores())
     told, there = os.environ.get("CUDA_VISIBLE_DEVICES"), cards_here()
     cards = [cards_of(number, workers, told, there) for number in range(workers)]
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for number in range(workers):
-            (place / f"worker-{number}.log").write_bytes(b"")
-    except OSError as error:
-        raise UserError(fault("launch: logs", str(place), "a folder to write in", error.strerror)) from None
-    ports, stream = free_ports(workers), ChiefStream(shown, place / "worker-0.log")
-    started: list[_Worker] = []
+    paths = make_logs(logs, workers)
+    ports, stream = free_ports(workers), ChiefStream(shown, paths[0])
+    started: list[_Local] = []
     # Ctrl-C comes to this process alone; it sees to it that the chief can keep what it has trained.
     with finishing(), contextlib.ExitStack() as stack:
-        stack.callback(_kill, started)
-        for number in range(workers):
+        stack.callback(kill_all, started)
+        for number, log in enumerate(paths):
             environment = environment_of(number, ports, os.environ)
             if cards[number] is not None:
                 environment["CUDA_VISIBLE_DEVICES"] = str(cards[number])
-            own, log = cores_of(number, workers, cores), place / f"worker-{number}.log"
+            own = cores_of(number, workers, cores)
             if number == 0:
                 process = start_worker(command, environment, own, stderr=stream.given)
                 stream.begin()
             else:
                 with open(log, "wb") as file:
                     process = start_worker(command, environment, own, stdout=file, stderr=subprocess.STDOUT)
-            started.append(_Worker(number, process, log))
-        try:
-            failed = _first_failure(started)
-        except KeyboardInterrupt:
-            _interrupt(started)
-            stream.end()
-            return STATUS, None
-        _end(started, failed)
-        stream.end()
-    if failed is None:
-        return 0, None
-    return _status(failed), _line(failed, workers)
+            started.append(_Local(number, process, log))
+        return end_together(started, stream.end)
 
 
-def _check(command: Sequence[str], workers: int) -> None:
+def command_faults(command: Sequence[str], workers: int) -> list[str]:
+    """What is wrong with a command for several workers, wherever they run.
+
+    Args:
+        command: arguments of ``transferkit``.
+        workers: how many.
+    """
     faults = []
     if sys.platform == "win32":
         faults.append(fault("launch", "Windows", "Linux or macOS"))
@@ -117,78 +119,25 @@ def _check(command: Sequence[str], workers: int) -> None:
     if verb not in VERBS:
         hint = (verb and did_you_mean(verb, VERBS)) or "write it after --, as in `-- retrain --data photos/`"
         faults.append(fault("launch", verb, f"a verb that runs on several workers: {', '.join(VERBS)}", hint))
-    if faults:
-        raise UserError(*faults)
+    return faults
 
 
-def _first_failure(workers: Sequence[_Worker]) -> _Worker | None:
-    """Waits until a worker has failed, or the chief is done; the one that failed."""
-    while True:
-        for one in workers:
-            if one.process.poll():
-                return one
-        if workers[0].process.poll() == 0:
-            return None
-        time.sleep(_LOOK_SECONDS)
+def make_logs(logs: str | os.PathLike[str] | None, workers: int) -> list[Path]:
+    """An empty log for each worker.
 
+    Args:
+        logs: their folder; one named by the time where it is None.
+        workers: how many.
 
-def _end(workers: Sequence[_Worker], failed: _Worker | None) -> None:
-    """Lets the others end by themselves for a while, then ends them."""
-    _wait(workers, _LAST_SECONDS if failed is None else _GRACE_SECONDS)
-    _signal(workers, signal.SIGINT)
-    _wait(workers, _END_SECONDS)
-
-
-def _interrupt(workers: Sequence[_Worker]) -> None:
-    """Ends all after Ctrl-C: first the chief, whose last step needs the others."""
-    with contextlib.suppress(KeyboardInterrupt):
-        _signal(workers[:1], signal.SIGINT)
-        _wait(workers[:1], _FINISH_SECONDS)
-        _signal(workers, signal.SIGINT)
-        _wait(workers, _END_SECONDS)
-
-
-def _wait(workers: Sequence[_Worker], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while any(one.process.poll() is None for one in workers) and time.monotonic() < until:
-        time.sleep(_LOOK_SECONDS)
-
-
-def _signal(workers: Sequence[_Worker], number: signal.Signals) -> None:
-    for one in workers:
-        if one.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                one.process.send_signal(number)
-
-
-def _kill(workers: Sequence[_Worker]) -> None:
-    """Ends what is left, with the processes that it has started."""
-    for one in workers:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(one.process.pid, signal.SIGKILL)
-        one.process.wait()
-
-
-def _status(worker: _Worker) -> int:
-    """As shells give it: 128 and the signal's number where one ended the process."""
-    code = worker.process.returncode
-    return code if code >= 0 else 128 - code
-
-
-def _line(failed: _Worker, workers: int) -> str | None:
-    """Who failed first, and how; None where it is the chief and has said so."""
-    code, who = failed.process.returncode, f"worker {failed.number} of {workers}"
-    if code < 0:
-        how = f"was ended by {signal.Signals(-code).name}"
-        return f"{who} {how}, so all were ended; continue with --resume; logs in {failed.log.parent}"
-    if failed.number == 0:
-        return None
-    return f"{who} ended with the exit code {code}: {_last_line(failed.log)} ({failed.log})"
-
-
-def _last_line(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-        if lines:
-            return one_line(lines[-1].removeprefix("transferkit: "))
-    return "it said nothing"
+    Raises:
+        UserError: they cannot be written there.
+    """
+    place = Path(logs) if logs is not None else Path("logs") / time.strftime("launch-%Y%m%d-%H%M%S")
+    paths = [place / f"worker-{number}.log" for number in range(workers)]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            path.write_bytes(b"")
+    except OSError as error:
+        raise UserError(fault("launch: logs", str(place), "a folder to write in", error.strerror)) from None
+    return paths

@@ -1,4 +1,4 @@
-"""One worker of a job on this machine: its environment, its cores and cards, its end with its launcher."""
+"""One worker, a process of this machine: its environment, its cores and cards, its end with its launcher."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 
-__all__ = ["cards_here", "cards_of", "cores_of", "environment_of", "free_ports", "start_worker"]
+__all__ = [
+    "cards_here",
+    "cards_of",
+    "cluster_config",
+    "cores_of",
+    "environment_of",
+    "free_ports",
+    "kill_group",
+    "start_worker",
+]
 
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
 
@@ -39,11 +48,19 @@ def environment_of(number: int, ports: Sequence[int], given: Mapping[str, str]) 
         ports: of all workers, on the loopback address.
         given: of the launcher.
     """
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    told = {"cluster": cluster, "task": {"type": "worker", "index": number}}
     # What schedulers and proxies say is for other machines than this one.
     left = {key: value for key, value in given.items() if key.lower() not in ("http_proxy", "grpc_proxy")}
-    return {**left, "TF_CONFIG": json.dumps(told)}
+    return {**left, "TF_CONFIG": cluster_config(number, [f"127.0.0.1:{port}" for port in ports])}
+
+
+def cluster_config(number: int, addresses: Sequence[str]) -> str:
+    """What TF_CONFIG says to a worker.
+
+    >>> cluster_config(1, ["a:1", "b:1"])
+    '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+    """
+    told = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": number}}
+    return json.dumps(told)
 
 
 def cores_of(number: int, workers: int, cores: Sequence[int]) -> list[int]:
@@ -98,8 +115,8 @@ def start_worker(
     Args:
         command: arguments of ``transferkit``.
         environment: of the worker.
-        cores: those that it may use.
-        **streams: as of :class:`subprocess.Popen`.
+        cores: those that it may use; none for those of the launcher.
+        **streams: as of :class:`subprocess.Popen`, such as ``stderr``.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "transferkit", *command],
@@ -111,13 +128,23 @@ def start_worker(
     )
 
 
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a worker, with the processes that it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def _settle(cores: Sequence[int], launcher: int) -> Callable[[], None]:
     """What a worker does before anything else."""
     # Loaded here: between fork and exec nothing may be imported.
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
     def settle() -> None:
-        if hasattr(os, "sched_setaffinity"):
+        # A launcher in the background ignores Ctrl-C, and Ray blocks it: the worker is asked to end with it.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
         if prctl is not None:
             # The system ends the worker when its launcher has ended, however that came about.
