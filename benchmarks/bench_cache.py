@@ -73,11 +73,15 @@ def _train(tf, dataset, epoch_steps, array, labels) -> float:
     """Seconds of the second epoch of a linear head, 32 steps a call."""
     import numpy as np
 
+    from transferkit.activations.division import Division
+    from transferkit.activations.epoch_order import Epochs
+
     count = len(labels)
     steps, loop = epoch_steps(count, BATCH), 32
     weights = tf.Variable(tf.zeros([WIDTH, CLASSES]))
     activations = SimpleNamespace(rows=np.arange(count), array=array)
-    batches = iter(dataset(activations, np.arange(count), labels, BATCH, seed=0, epochs=None))
+    endless = Epochs(count=None, seed=0)
+    batches = iter(dataset(activations, np.arange(count), labels, Division(BATCH, fills=False), endless))
 
     @tf.function
     def train(some):

@@ -98,6 +98,7 @@ def retraining(report: Report, options: argparse.Namespace, folder: Path) -> Non
 def engines(report: Report, options: argparse.Namespace, folder: Path) -> None:
     """The frozen pass by engine and precision, and Keras's ``predict``; each one that fails says why."""
     from transferkit.activations.choose_engine import available, choose_engine
+    from transferkit.activations.make_engine import Target
     from transferkit.backbones.load_backbone import load_backbone
     from transferkit.devices import choose_devices
     from transferkit.recipe.sections import Devices
@@ -113,12 +114,11 @@ def engines(report: Report, options: argparse.Namespace, folder: Path) -> None:
     scale = float(np.abs(plain).max())
     speed(report, "keras predict", lambda: model.predict(images, verbose=0), len(images), 0.0)
     for precision in PRECISIONS:
-        for name in available(chosen.names_here, precision):
+        for name in available(Target(chosen.names_here, precision)):
             side = f"{name}, {precision}"
             try:
-                engine = choose_engine(
-                    cut, size, images[:8], name, devices=chosen.names_here, precision=precision
-                )
+                target = Target(chosen.names_here, precision)
+                engine = choose_engine(cut, size, images[:8], name, target=target)
                 apart = float(np.abs(engine(images) - plain).max()) / scale
                 speed(report, side, lambda made=engine: made(images), len(images), apart)
             except Exception as error:

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from transferkit.activations.activation_batches import dataset
-from transferkit.activations.epoch_order import epoch_order, epoch_steps
+from transferkit.activations.division import Division
+from transferkit.activations.epoch_order import Epochs, epoch_order, epoch_steps
 from transferkit.activations.index import digests_of
 from transferkit.activations.store import Store
 
@@ -25,6 +26,11 @@ def activations(tmp_path):
     return SimpleNamespace(rows=np.arange(COUNT), array=store.rows(digests))
 
 
+def of(size: int) -> Division:
+    """Batches of a size, the last one smaller."""
+    return Division(size, fills=False)
+
+
 def read(batches) -> tuple[list, list]:
     pairs = [(x.numpy(), y.numpy()) for x, y in batches]
     return [x for x, _ in pairs], [y for _, y in pairs]
@@ -32,7 +38,7 @@ def read(batches) -> tuple[list, list]:
 
 def test_in_order_without_a_seed_and_float32(activations):
     indices = np.array([5, 3, 20, 7, 7])
-    x, y = read(dataset(activations, indices, indices * 10, 2))
+    x, y = read(dataset(activations, indices, indices * 10, of(2)))
     assert [len(part) for part in x] == [2, 2, 1]
     assert x[0].dtype == np.float32
     np.testing.assert_array_equal(np.concatenate(x)[:, 0], indices)
@@ -40,7 +46,7 @@ def test_in_order_without_a_seed_and_float32(activations):
 
 
 def test_an_epoch_has_every_item_once_with_its_own_label(activations):
-    x, y = read(dataset(activations, np.arange(COUNT), np.arange(COUNT), 4, seed=1, epochs=3))
+    x, y = read(dataset(activations, np.arange(COUNT), np.arange(COUNT), of(4), Epochs(0, 3, seed=1)))
     np.testing.assert_array_equal(np.concatenate(x)[:, 0], np.concatenate(y))
     labels = np.concatenate(y).reshape(3, COUNT)
     for epoch in range(3):
@@ -49,40 +55,41 @@ def test_an_epoch_has_every_item_once_with_its_own_label(activations):
     assert len({tuple(epoch) for epoch in labels}) == 3
 
 
-@pytest.mark.parametrize(("epoch", "step"), [(0, 0), (0, 4), (1, 2), (2, 5)])
-def test_a_start_in_the_middle_gives_the_very_batches_that_follow(activations, epoch, step):
-    options = {"seed": 9, "batch_size": 4}
-    everything = read(dataset(activations, np.arange(COUNT), np.arange(COUNT), epochs=3, **options))[1]
-    rest = read(
-        dataset(
-            activations, np.arange(COUNT), np.arange(COUNT),
-            start_epoch=epoch, start_step=step, epochs=3 - epoch, **options,
-        )
-    )[1]  # fmt: skip
-    skipped = epoch * epoch_steps(COUNT, 4) + step
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+def test_a_start_in_the_middle_gives_the_very_batches_that_follow(activations, epoch):
+    def labels(epochs: Epochs) -> list[np.ndarray]:
+        return read(dataset(activations, np.arange(COUNT), np.arange(COUNT), of(4), epochs))[1]
+
+    everything, rest = labels(Epochs(0, 3, seed=9)), labels(Epochs(epoch, 3 - epoch, seed=9))
+    skipped = epoch * epoch_steps(COUNT, 4)
     assert len(rest) == len(everything) - skipped
     for one, other in zip(everything[skipped:], rest, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_for_ever_and_with_whole_batches_alone(activations):
-    batches = dataset(
-        activations, np.arange(COUNT), np.arange(COUNT), 10, seed=0, epochs=None, drop_remainder=True
-    )
-    assert batches.element_spec[0].shape == (10, 2)
+def test_for_ever(activations):
+    batches = dataset(activations, np.arange(COUNT), np.arange(COUNT), of(10), Epochs(count=None, seed=0))
+    assert batches.element_spec[0].shape.as_list() == [None, 2]
     assert sum(1 for _ in batches.take(50)) == 50
 
 
-def test_weights_and_soft_labels_go_along(activations):
+def test_the_length_of_a_batch_is_known_where_all_are_whole(activations):
+    batches = dataset(activations, np.arange(20), np.arange(20), of(10))
+    assert batches.element_spec[0].shape == (10, 2)
+    assert len(list(batches)) == 2
+
+
+def test_soft_labels_and_weights_of_what_fills_up_go_along(activations):
     labels = np.eye(COUNT, dtype=np.float32)
-    weights = np.arange(COUNT) / 2
-    for x, y, w in dataset(activations, np.arange(COUNT), labels, 6, seed=3, weights=weights):
+    seen = []
+    for x, y, w in dataset(activations, np.arange(COUNT), labels, Division(6), Epochs(seed=3)):
         np.testing.assert_array_equal(np.argmax(y, 1), x[:, 0])
-        np.testing.assert_array_equal(w * 2, x[:, 0])
+        seen.extend(x.numpy()[w.numpy() > 0, 0])
+    assert sorted(seen) == list(range(COUNT))
 
 
 def test_it_feeds_several_steps_of_one_graph(activations):
-    iterator = iter(dataset(activations, np.arange(COUNT), np.arange(COUNT), 5, epochs=None))
+    iterator = iter(dataset(activations, np.arange(COUNT), np.arange(COUNT), of(5), Epochs(count=None)))
 
     @tf.function
     def steps(count):
@@ -98,7 +105,7 @@ def test_with_views_each_epoch_draws_its_own(activations):
     views = SimpleNamespace(rows=np.arange(22).reshape(11, 2), array=activations.array)
     seen = []
     for epoch in range(4):
-        x, y = read(dataset(views, np.arange(11), np.arange(11), 4, seed=2, start_epoch=epoch))
+        x, y = read(dataset(views, np.arange(11), np.arange(11), of(4), Epochs(epoch, seed=2)))
         values, labels = np.concatenate(x)[:, 0], np.concatenate(y)
         assert (values // 2 == labels).all()
         seen.append(tuple((values % 2)[np.argsort(labels)]))
@@ -108,11 +115,11 @@ def test_with_views_each_epoch_draws_its_own(activations):
 def test_faults_are_said_at_once(activations):
     lost = SimpleNamespace(rows=np.array([0, -1]), array=activations.array)
     with pytest.raises(IndexError, match="unreadable"):
-        dataset(lost, [0, 1], [0, 0], 2)
+        dataset(lost, [0, 1], [0, 0], of(2))
     with pytest.raises(ValueError, match="lengths"):
-        dataset(activations, [0, 1], [0], 2)
+        dataset(activations, [0, 1], [0], of(2))
     with pytest.raises(ValueError, match="no batch"):
-        dataset(activations, [0, 1], [0, 0], 3, drop_remainder=True)
+        dataset(activations, [], [], of(3))
 
 
 def test_the_parts_of_several_workers_are_every_batch_of_one():
@@ -121,14 +128,16 @@ def test_the_parts_of_several_workers_are_every_batch_of_one():
     features = rng.standard_normal((23, 4)).astype(np.float32)
     labels = np.arange(23)
     owner = np.where(np.arange(23) == 7, 1, 0)
-    whole = list(dataset(SimpleNamespace(rows=np.arange(23), array=features), labels, labels, 5, seed=1))
+    shuffled = Epochs(seed=1)
+    source = SimpleNamespace(rows=np.arange(23), array=features)
+    whole = list(dataset(source, labels, labels, of(5), shuffled))
     parts = []
     for worker in range(3):
         mine = owner == worker
         kept = np.full(23, -1)
         kept[mine] = np.arange(mine.sum())
         source = SimpleNamespace(rows=kept, array=features[mine])
-        parts.append(list(dataset(source, labels, labels, 5, seed=1, mine=mine)))
+        parts.append(list(dataset(source, labels, labels, of(5), shuffled, mine=mine)))
     assert [len(part) for part in parts] == [len(whole)] * 3
     for (x, y), *own in zip(whole, *parts, strict=True):
         made, said = np.full_like(x, np.nan), np.full_like(y, -1)

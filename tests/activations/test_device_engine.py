@@ -15,6 +15,7 @@ from transferkit.activations import choose_engine as choose
 from transferkit.activations.cache import Cache
 from transferkit.activations.choose_engine import available, choose_engine
 from transferkit.activations.device_engine import DeviceEngine
+from transferkit.activations.make_engine import Target
 from transferkit.activations.prefix_engine import TensorFlowEngine, trace
 from transferkit.backbones import load_backbone
 from transferkit.errors import UserError
@@ -85,14 +86,14 @@ def test_a_failure_on_a_device_is_raised_where_the_answers_are_taken(cut, images
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_sixteen_bits_are_taken_where_they_agree(cut, images, precision, tmp_path):
-    engine = choose_engine(cut, SIZE, images, cache=Cache(tmp_path), precision=precision)
+    engine = choose_engine(cut, SIZE, images, cache=Cache(tmp_path), target=Target((), precision))
     assert engine.name == "tensorflow"
     plain = TensorFlowEngine(trace(cut, SIZE))(images)
     apart = np.abs(engine(images) - plain).max() / np.abs(plain).max()
     # Not float32 in disguise.
     assert 1e-6 < apart <= choose._TOLERANCES[precision]
     # And it is remembered apart from float32.
-    again = choose_engine(cut, SIZE, images, cache=Cache(tmp_path), precision=precision)
+    again = choose_engine(cut, SIZE, images, cache=Cache(tmp_path), target=Target((), precision))
     np.testing.assert_array_equal(again(images), engine(images))
     assert np.abs(choose_engine(cut, SIZE, images, cache=Cache(tmp_path))(images) - plain).max() < 1e-3
 
@@ -100,19 +101,19 @@ def test_sixteen_bits_are_taken_where_they_agree(cut, images, precision, tmp_pat
 def test_sixteen_bits_that_do_not_agree_are_refused(cut, images, monkeypatch):
     monkeypatch.setitem(choose._TOLERANCES, "float16", 1e-9)
     with pytest.raises(UserError, match=r"devices\.precision: received 'float16'.*use float32"):
-        choose_engine(cut, SIZE, images, precision="float16")
+        choose_engine(cut, SIZE, images, target=Target((), "float16"))
 
 
 def test_a_backbone_without_layers_is_refused_in_sixteen_bits(images):
     with pytest.raises(UserError, match=r"devices\.precision.*shows no layers"):
-        choose_engine(Pixels(), SIZE, images, precision="bfloat16")
+        choose_engine(Pixels(), SIZE, images, target=Target((), "bfloat16"))
 
 
 def test_openvino_is_named_in_vain_for_sixteen_bits_and_for_gpus(cut, images):
-    assert available(["/device:GPU:0"]) == ("tensorflow", "tensorflow-xla")
-    assert "openvino" not in available(precision="float16")
+    assert available(Target(("/device:GPU:0",))) == ("tensorflow", "tensorflow-xla")
+    assert "openvino" not in available(Target((), "float16"))
     with pytest.raises(UserError, match=r"activations\.engine"):
-        choose_engine(cut, SIZE, images, "openvino", precision="float16")
+        choose_engine(cut, SIZE, images, "openvino", target=Target((), "float16"))
 
 
 @pytest.mark.slow

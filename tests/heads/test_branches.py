@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transferkit.heads import Known, make_head
 from transferkit.heads._branches import Branch, branch_layer, hidden_values, set_branch_weights
-from transferkit.heads._fitting import Rows, Targets, fit_branch
+from transferkit.heads._fitting import Rows, Sizes, Targets, fit_branch
 
 LEVELS = {"low": 3, "middle": 4, "top": 5}
 KINDS = ("linear", "relu", "gaussian", "arc_cosine")
@@ -30,7 +30,7 @@ def test_the_layer_is_what_the_fit_computed_with(kind):
     rng = np.random.default_rng(0)
     rows = Rows(rng.normal(size=(30, 6)).astype(np.float32) + 0.5)
     targets = Targets(np.eye(3)[np.arange(30) % 3], np.ones(30), False)
-    fit = fit_branch(kind, rows, targets, width=1.5, units=12, most=20)
+    fit = fit_branch(kind, rows, targets, Sizes(20, 12), width=1.5)
     weights = fit.weights(0.1, 2.0, 0.0)
     layer = branch_layer((Branch(kind, (), fit.units),), {}, 6, 3)
     set_branch_weights(layer, (Branch(kind, (), fit.units),), [weights])
@@ -76,7 +76,7 @@ def test_a_batch_of_as_many_images_as_units(kind):
     """Keras takes a column of as many rows as there are units for a bias."""
     rows = Rows(np.random.default_rng(0).normal(size=(24, 6)).astype(np.float32))
     targets = Targets(np.eye(3)[np.arange(24) % 3], np.ones(24), False)
-    fit = fit_branch(kind, rows, targets, units=24)
+    fit = fit_branch(kind, rows, targets, Sizes(units=24))
     weights = fit.weights(0.3, 1.0, 0.0)
     design = (Branch(kind, (), fit.units),)
     layer = branch_layer(design, {}, 6, 3)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from transferkit.activations.compute import Activations
 from transferkit.activations.division import Division
-from transferkit.activations.epoch_order import epoch_order, epoch_steps
+from transferkit.activations.epoch_order import Epochs, epoch_order, epoch_steps
 
 __all__ = ["dataset"]
 
@@ -20,36 +20,24 @@ def dataset(
     activations: Activations,
     indices: np.ndarray,
     labels: np.ndarray,
-    batch_size: int,
+    division: Division,
+    epochs: Epochs = Epochs(),  # noqa: B008 -- frozen
     *,
-    seed: int | None = None,
-    epochs: int | None = 1,
-    start_epoch: int = 0,
-    start_step: int = 0,
-    drop_remainder: bool = False,
-    weights: np.ndarray | None = None,
     mine: np.ndarray | None = None,
-    division: Division | None = None,
     element: Callable[..., Any] | None = None,
 ) -> tf.data.Dataset:
-    """A data set of whole batches.
+    """A data set of batches.
 
     Args:
         activations: what :func:`transferkit.activations.compute.compute` gives. Where it has K views of each
-            image, every epoch draws one of them for each.
-        indices: int ``[n]``: the items to take, all of them readable.
+            image, every shuffled epoch draws one of them for each.
+        indices: int64 ``[n]``: the items to take, all of them readable.
         labels: ``[n, …]``: the label of each.
-        batch_size: images a batch.
-        seed: shuffles every epoch in an order of its own; None keeps the order given (and the first view).
-        epochs: epochs from ``start_epoch`` on; None goes on for ever.
-        start_epoch: number of the first epoch.
-        start_step: steps of the first epoch that are passed over.
-        drop_remainder: leaves out the last batch of an epoch where it is smaller.
-        weights: float ``[n]``: a weight for each item, handed out beside the label.
+        division: how large a batch is, and whether the last one is filled up where it is smaller: there are
+            weights then, 0 for what fills up. In one part; without effect together with ``mine``.
+        epochs: which epochs, and in which order their items are.
         mine: bool ``[n]``: of each batch only these items are given; the others need have no activations.
             Where a batch has none of them, the first of all stands for them, with a weight of 0.
-        division: fills the last batch up where it is smaller, in one part: there are weights then, 0 for what
-            fills up. Not together with ``mine``.
         element: makes an element of what is given for a batch; in the same pass, since each further one is
             traced anew for every epoch.
 
@@ -60,19 +48,13 @@ def dataset(
 
     Raises:
         IndexError: an item is unreadable.
-        ValueError: lengths do not fit, or there is no whole batch.
+        ValueError: lengths do not fit, or there are no items.
     """
-    if mine is not None:
-        weights = np.ones(len(mine), np.float32)
-    elif division is not None and division.filled(len(indices)) and weights is None:
-        weights = np.ones(len(indices), np.float32)
-    reader = _Reader(activations, indices, labels, weights, batch_size, seed, mine, division)
-    steps = epoch_steps(len(reader), batch_size, drop_remainder)
+    reader = _Reader(activations, indices, labels, division, epochs.seed, mine)
+    steps = epoch_steps(len(reader), division.batch_size)
     if not steps:
-        raise ValueError(f"{len(reader)} item(s) give no batch of {batch_size}")
-    first = start_epoch * steps + start_step
-    last = np.iinfo(np.int64).max if epochs is None else (start_epoch + epochs) * steps
-    signature = reader.signature(drop_remainder)
+        raise ValueError(f"no items give no batch of {division.batch_size}")
+    signature = reader.signature()
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def batch(number: tf.Tensor) -> Any:
@@ -87,28 +69,31 @@ def dataset(
             tensor.set_shape(spec.shape)
         return tuple(read) if element is None else element(*read)
 
-    batches = tf.data.Dataset.range(first, last).map(batch, num_parallel_calls=2, deterministic=True)
-    return batches.prefetch(4)
+    last = np.iinfo(np.int64).max if epochs.count is None else (epochs.first + epochs.count) * steps
+    numbers = tf.data.Dataset.range(epochs.first * steps, last)
+    return numbers.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
 class _Reader:
+    """Reads batches by their numbers; arguments as of :func:`dataset`."""
+
     def __init__(
         self,
         activations: Activations,
         indices: np.ndarray,
         labels: np.ndarray,
-        weights: np.ndarray | None,
-        batch_size: int,
+        division: Division,
         seed: int | None,
         mine: np.ndarray | None,
-        division: Division | None,
     ) -> None:
         indices = np.asarray(indices, np.int64)
         self._some = mine is not None
         self._mine = np.ones(len(indices), bool) if mine is None else mine
         self._rows = np.full((len(indices), *activations.rows.shape[1:]), -1)
         self._rows[self._mine] = activations.rows[indices[self._mine]]
-        self._columns = [np.asarray(labels)] + ([] if weights is None else [np.asarray(weights, np.float32)])
+        self._columns = [np.asarray(labels)]
+        if self._some or division.filled(len(indices)):
+            self._columns.append(np.ones(len(indices), np.float32))
         if any(len(column) != len(self._rows) for column in self._columns):
             lengths = [len(self._rows), *map(len, self._columns)]
             raise ValueError(f"indices, labels and weights have lengths {lengths}, expected one length")
@@ -116,7 +101,6 @@ class _Reader:
             raise IndexError("an unreadable image has no activations")
         self._division = division
         self._array = activations.array
-        self._batch_size = batch_size
         self._seed = seed
         # Two, because batches of two epochs are read at once where one ends.
         self._drawn = functools.lru_cache(maxsize=2)(self._draw)
@@ -124,11 +108,9 @@ class _Reader:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def signature(self, whole: bool) -> list[tf.TensorSpec]:
-        """What a batch is; its first axis is known where every batch is whole."""
-        length = self._batch_size if whole else None
-        if self._division is not None:
-            length = self._division.rows(len(self))
+    def signature(self) -> list[tf.TensorSpec]:
+        """What a batch is; its first axis is known where all batches are alike."""
+        length = None if self._some else self._division.rows(len(self))
         specs = [tf.TensorSpec([length, *self._array.shape[1:]], tf.float32)]
         for column in self._columns:
             specs.append(tf.TensorSpec([length, *column.shape[1:]], tf.as_dtype(column.dtype)))
@@ -138,12 +120,13 @@ class _Reader:
 
     def batch(self, epoch: int, step: int) -> list[np.ndarray]:
         order, rows = self._drawn(epoch)
-        here = slice(step * self._batch_size, (step + 1) * self._batch_size)
+        size = self._division.batch_size
+        here = slice(step * size, (step + 1) * size)
         picked, rows = order[here], rows[here]
         if self._some:
             return self._own_part(picked, rows)
         there = len(picked)
-        if self._division is None or there == self._division.rows(len(self)):
+        if self._division.rows(len(self)) in (None, there):
             x = self._array[rows].astype(np.float32, copy=False)
             return [x, *(column[picked] for column in self._columns)]
         places = self._division.places(there, len(self))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from transferkit.activations.engine_memory import (
     remember,
     touch,
 )
-from transferkit.activations.make_engine import EngineMaker, accelerators
+from transferkit.activations.make_engine import EngineMaker, Target, accelerators
 from transferkit.activations.openvino_engine import openvino_version
 from transferkit.activations.prefix_engine import CutLike, Engine, TensorFlowEngine
 from transferkit.cpu import available_cores
@@ -51,8 +51,7 @@ def choose_engine(
     engine: str = "auto",
     cache: Cache | None = None,
     count: int | None = None,
-    devices: Sequence[str] = (),
-    precision: str = "float32",
+    target: Target = Target(),  # noqa: B008 -- frozen
 ) -> Engine:
     """Makes the engine that is named, or the fastest one that agrees.
 
@@ -64,21 +63,19 @@ def choose_engine(
         cache: where compiled models and the choice are kept; None keeps them nowhere.
         count: how many images are to come, where that is known: for few, an engine is not built that could
             not save the time that building it takes.
-        devices: names of the logical devices that compute; those that TensorFlow takes by itself if none are
-            named.
-        precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"``, in which TensorFlow's engines compute.
+        target: what computes, and how exactly.
 
     Raises:
         UserError: an engine is named that is unknown, not installed, or does not agree with TensorFlow; or no
             engine agrees in the precision that is wanted.
     """
-    there = available(devices, precision)
+    there = available(target)
     if engine != "auto" and engine not in there:
         hint = did_you_mean(engine, ENGINES) if engine not in ENGINES else "it is unavailable on this machine"
         raise UserError(fault("activations.engine", engine, f"one of auto, {', '.join(there)}", hint))
-    key = engine_key(cut, size, devices, precision)
+    key = engine_key(cut, size, target.devices, target.precision)
     folder = None if cache is None else compiled_folder(cache, cut, size, key)
-    maker = EngineMaker(cut, size, folder, tuple(devices), precision)
+    maker = EngineMaker(cut, size, folder, target)
     memory = None if cache is None else cache.choices / f"{key}.json"
     remembered = recall(memory)
     if engine == "auto" and _worth_building(count, remembered.get("unfolded")):
@@ -92,7 +89,7 @@ def choose_engine(
         except Exception as error:  # a cache from another state of the machine must not end the run
             _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
             engine = "auto"
-    if engine == "tensorflow" and precision == "float32":
+    if engine == "tensorflow" and target.precision == "float32":
         return _tensorflow(maker)
     if engine != "auto":
         made, difference = _made_to_agree(maker, engine, sample)
@@ -111,12 +108,12 @@ def _tensorflow(maker: EngineMaker) -> Engine:
         return TensorFlowEngine(maker.traced)
 
 
-def available(devices: Sequence[str] = (), precision: str = "float32") -> tuple[str, ...]:
-    """The engines available on this machine, on some devices; arguments as of :func:`choose_engine`."""
-    if any("CPU" not in name for name in devices or accelerators()):
+def available(target: Target = Target()) -> tuple[str, ...]:  # noqa: B008 -- frozen
+    """The engines available on this machine, on some devices."""
+    if any("CPU" not in name for name in target.devices or accelerators()):
         return ("tensorflow", "tensorflow-xla")
     # OpenVINO computes in float32.
-    fast = openvino_version() is not None and precision == "float32"
+    fast = openvino_version() is not None and target.precision == "float32"
     return ("openvino", "tensorflow") if fast else ("tensorflow",)
 
 
@@ -127,7 +124,7 @@ def _fastest(maker: EngineMaker, sample: np.ndarray, memory: Path | None, count:
     speeds: dict[str, float] = {}
     unfolded: dict[str, float] | None = None
     took = 0.0
-    for name in available(maker.devices, maker.precision):
+    for name in available(maker.target):
         if name == "tensorflow" and "openvino" in speeds:
             unfolded = {"speed": _speed(plain, timed), "beside": speeds["openvino"], "build_s": took}
             if not _worth_building(count, unfolded):
@@ -142,9 +139,10 @@ def _fastest(maker: EngineMaker, sample: np.ndarray, memory: Path | None, count:
             continue
         _log.info("the %s engine agrees: %s", name, difference)
         engines[name], speeds[name] = made, _speed(made, timed)
-    if not engines and maker.precision != "float32":
+    if not engines and maker.target.precision != "float32":
         expected = "a precision in which the frozen pass agrees with float32"
-        raise UserError(fault("devices.precision", maker.precision, expected, f"{difference}; use float32"))
+        precision = maker.target.precision
+        raise UserError(fault("devices.precision", precision, expected, f"{difference}; use float32"))
     if not engines:
         return plain
     chosen = max(engines, key=lambda name: speeds[name])
@@ -187,7 +185,7 @@ def _made_to_agree(
     scale = float(np.abs(wanted).max(initial=0)) or 1.0
     # Written so that a difference that is no number is no agreement.
     share = float(np.abs(got - wanted).max(initial=0)) / scale
-    allowed = _TOLERANCES[maker.precision]
+    allowed = _TOLERANCES[maker.target.precision]
     words = f"it differs by {share:.1e} of the largest activation, allowed are {allowed:.0e}"
     return (made if share <= allowed else None), words
 

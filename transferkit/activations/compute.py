@@ -72,6 +72,27 @@ class Stats:
     dtype: str
     bytes: int
 
+    @classmethod
+    def of(cls, done: PrefixPass, seconds: float, dtype: str, size: int) -> Stats:
+        """Of a pass that has ended.
+
+        Args:
+            done: the pass.
+            seconds: that it took, with all around it.
+            dtype: what the activations are kept in.
+            size: their bytes.
+        """
+        return cls(
+            distinct=done.wanted.count,
+            computed=done.computed,
+            found=max(0, int(done.good.sum()) - done.computed),
+            damaged=done.damaged,
+            seconds=seconds,
+            engine=done.made.name if done.made else None,
+            dtype=dtype,
+            bytes=size,
+        )
+
 
 @dataclass(frozen=True)
 class Activations:
@@ -135,22 +156,13 @@ def compute(
     wanted = FeatureRequest(items, views)
     width = int(np.prod(cut.shape, dtype=np.int64))
     places = [Elsewhere(place) for place in settings.sources]
-    shared = None if settings.shared is None else Elsewhere(settings.shared, "activations.cache_dir")
 
     def store_of(dtype: str) -> Store:
         return _store(cache, cut, decoding, dtype, views, settings)
 
     kept = _kept_dtype(settings, 4 * width, places, store_of)
     store = store_of(kept)
-    asked = wanted.digests.reshape(-1)
-
-    def room(count: int) -> None:
-        cache.make_room(count, store)
-
-    for place in places:
-        place.bring(store, asked, room, say)
-    if shared is not None:
-        shared.bring(store, asked, room, say, needed=False)
+    shared = _bring(cache, store, wanted, places, settings.shared, say)
     done = PrefixPass(cut, cache, store, wanted, decoding, settings, progress, say)
     try:
         array = done.rows(wanted.count * width * np.dtype(kept).itemsize)
@@ -162,17 +174,31 @@ def compute(
         return compute(cut, items, decoding, again, views=views, progress=progress, say=say)
     if shared is not None:
         shared.put(store, wanted.digests[done.good].reshape(-1), settings.label)
-    stats = Stats(
-        distinct=wanted.count,
-        computed=done.computed,
-        found=max(0, int(done.good.sum()) - done.computed),
-        damaged=done.damaged,
-        seconds=time.perf_counter() - started,
-        engine=done.made.name if done.made else None,
-        dtype=kept,
-        bytes=array.nbytes,
-    )
+    stats = Stats.of(done, time.perf_counter() - started, kept, array.nbytes)
     return Activations(wanted.rows(done.good), array, wanted.failures(done.reasons), stats)
+
+
+def _bring(
+    cache: Cache,
+    store: Store,
+    wanted: FeatureRequest,
+    places: Sequence[Elsewhere],
+    shared: str | None,
+    say: Callable[[str], None],
+) -> Elsewhere | None:
+    """Brings rows that the cache lacks from where others keep them; gives the place to put new ones in."""
+    asked = wanted.digests.reshape(-1)
+
+    def room(count: int) -> None:
+        cache.make_room(count, store)
+
+    for place in places:
+        place.bring(store, asked, room, say)
+    if shared is None:
+        return None
+    at_url = Elsewhere(shared, "activations.cache_dir")
+    at_url.bring(store, asked, room, say, needed=False)
+    return at_url
 
 
 def _kept_dtype(

@@ -28,6 +28,11 @@ class Division:
     parts: int = 1
     fills: bool = True
 
+    @property
+    def undivided(self) -> Division:
+        """Batches of this size as they come: in one part, the last one smaller."""
+        return Division(self.batch_size, fills=False)
+
     def rows(self, count: int) -> int | None:
         """Rows of a part where ``count`` images are divided into batches; None where they vary."""
         if not self.fills and count % self.batch_size:

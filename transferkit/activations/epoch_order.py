@@ -6,20 +6,36 @@ be made without those before it. So a resumed run starts where it stopped, at no
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ["epoch_order", "epoch_steps"]
+__all__ = ["Epochs", "epoch_order", "epoch_steps"]
 
 
-def epoch_steps(count: int, batch_size: int, drop_remainder: bool = False) -> int:
-    """Steps an epoch of ``count`` images takes; the last, smaller batch counts unless it is dropped.
+@dataclass(frozen=True)
+class Epochs:
+    """Which epochs, and in which order their items are.
+
+    Attributes:
+        first: number of the first one, counted from 0.
+        count: how many; None goes on for ever.
+        seed: shuffles every epoch in an order of its own; None keeps the order given (and the first view).
+    """
+
+    first: int = 0
+    count: int | None = 1
+    seed: int | None = None
+
+
+def epoch_steps(count: int, batch_size: int) -> int:
+    """Steps an epoch of ``count`` images takes; the last, smaller batch counts.
 
     Args:
         count: images, 0 or more.
         batch_size: images in a step.
-        drop_remainder: leave the last batch out where it is smaller.
     """
-    return count // batch_size if drop_remainder else -(-count // batch_size)
+    return -(-count // batch_size)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:

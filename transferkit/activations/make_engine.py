@@ -19,7 +19,20 @@ from transferkit.activations.prefix_engine import CutLike, Engine, FoldedEngine,
 from transferkit.files.contents import LOCK
 from transferkit.files.lock import locked
 
-__all__ = ["EngineMaker", "accelerators"]
+__all__ = ["EngineMaker", "Target", "accelerators"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What computes, and how exactly.
+
+    Attributes:
+        devices: names of the logical devices that compute; empty: those that TensorFlow takes by itself.
+        precision: ``"float32"``, or ``"bfloat16"`` or ``"float16"``, in which TensorFlow's engines compute.
+    """
+
+    devices: tuple[str, ...] = ()
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -30,15 +43,13 @@ class EngineMaker:
         cut: the frozen prefix.
         size: height and width of the images.
         folder: where compiled forms are kept; None keeps them nowhere.
-        devices: names of the logical devices that compute; empty: those that TensorFlow takes.
-        precision: that TensorFlow's engines compute in.
+        target: what computes.
     """
 
     cut: CutLike
     size: tuple[int, int]
     folder: Path | None
-    devices: tuple[str, ...] = ()
-    precision: str = "float32"
+    target: Target = Target()
 
     @functools.cached_property
     def traced(self) -> Any:
@@ -48,14 +59,15 @@ class EngineMaker:
     @functools.cached_property
     def run(self) -> Any:
         """What engines are made of: the trace in the precision that is wanted."""
-        if self.precision == "float32":
+        if self.target.precision == "float32":
             return self.traced
-        return trace(self.cut, self.size, precision=self.precision)
+        return trace(self.cut, self.size, precision=self.target.precision)
 
     def make(self, name: str) -> Engine:
         """One of :data:`transferkit.activations.choose_engine.ENGINES`, by its name."""
-        if name == "tensorflow-xla" or (name == "tensorflow" and _spread(self.devices)):
-            return DeviceEngine(self.run, self.devices or accelerators(), jit=name == "tensorflow-xla")
+        devices = self.target.devices
+        if name == "tensorflow-xla" or (name == "tensorflow" and _spread(devices)):
+            return DeviceEngine(self.run, devices or accelerators(), jit=name == "tensorflow-xla")
         with contextlib.ExitStack() as stack:
             folder = self.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             if self.folder is not None:

@@ -22,6 +22,7 @@ from transferkit.activations.choose_engine import choose_engine
 from transferkit.activations.compute_settings import ComputeSettings
 from transferkit.activations.device_engine import DeviceEngine
 from transferkit.activations.feature_request import FeatureRequest
+from transferkit.activations.make_engine import Target
 from transferkit.activations.prefix_engine import CutLike, Engine
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
@@ -206,15 +207,10 @@ class PrefixPass:
                 shown = self.wanted.views.augment(shown, self.wanted.views.seeds(hashes, view))
             if self.made is None:
                 count = missing * lacking.shape[1]
+                target = Target(self.settings.devices, self.settings.precision)
+                engine = self.settings.engine
                 self.made = choose_engine(
-                    self.cut,
-                    self.decoding.size,
-                    shown,
-                    self.settings.engine,
-                    self.cache,
-                    count,
-                    self.settings.devices,
-                    self.settings.precision,
+                    self.cut, self.decoding.size, shown, engine, self.cache, count, target
                 )
             if isinstance(self.made, DeviceEngine):
                 self.waiting.append((digests[here, view], self.made.submit(shown)))

@@ -17,7 +17,7 @@ import numpy as np
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
 
-__all__ = ["Backbone", "BatchNorm", "Cut", "KeptPart", "LayerFacts", "Stage"]
+__all__ = ["Backbone", "BatchNorm", "Cut", "KeptPart", "LayerFacts", "Origin", "Stage"]
 
 BatchNorm = Literal["frozen", "train"]
 
@@ -28,6 +28,25 @@ class Stage:
 
     name: str
     layer: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a backbone comes from.
+
+    Attributes:
+        name: the card's name, or one made from the reference.
+        reference: what the user wrote.
+        weights: ``"imagenet"``, ``"random"``, or where the weights came from.
+        weights_sha256: of the file or folder that was loaded; of the values where they were drawn.
+        card: its facts; None for a module that brings no card.
+    """
+
+    name: str
+    reference: str
+    weights: str
+    weights_sha256: str
+    card: Card | None = None
 
 
 @dataclass(frozen=True)
@@ -134,24 +153,37 @@ class Backbone(abc.ABC):
     """A network from raw images to pooled features, in an order of stages.
 
     Attributes:
-        name: the card's name, or one made from the reference.
-        reference: what the user wrote.
-        card: its facts; None for a module that brings no card.
+        origin: where it comes from.
         input_size: height and width in pixels.
         feature_width: length of a feature vector.
         stages: from the input up.
-        weights: ``"imagenet"``, ``"random"``, or where the weights came from.
-        weights_sha256: of the file or folder that was loaded; of the values where they were drawn.
     """
 
-    name: str
-    reference: str
-    card: Card | None
+    origin: Origin
     input_size: tuple[int, int]
     feature_width: int
     stages: tuple[Stage, ...]
-    weights: str
-    weights_sha256: str
+
+    @property
+    def name(self) -> str:
+        """As of :class:`Origin`, as are the next four."""
+        return self.origin.name
+
+    @property
+    def reference(self) -> str:
+        return self.origin.reference
+
+    @property
+    def weights(self) -> str:
+        return self.origin.weights
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.origin.weights_sha256
+
+    @property
+    def card(self) -> Card | None:
+        return self.origin.card
 
     @property
     @abc.abstractmethod

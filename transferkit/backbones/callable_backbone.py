@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
+from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Origin, Stage
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.weights.digest import of_parts, of_variables
-from transferkit.card import Card
 from transferkit.errors import UserError, fault
 
-__all__ = ["CallableBackbone"]
+__all__ = ["CallableBackbone", "Module"]
 
 # The only places where a module without visible layers can be cut: below it, and above it.
 _BELOW, _MODULE = "images", "module"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A callable, and the variables behind it.
+
+    Attributes:
+        call: normalised images ``[N, h, w, 3]`` and the mode → ``[N, width]``, or a map ``[N, y, x, width]``,
+            which is averaged over its positions.
+        dtype: of the images that ``call`` takes.
+        variables: all weights and statistics.
+        trainable_variables: those that training may move.
+        regularisation_losses: functions without arguments, added to the loss where the module trains.
+    """
+
+    call: Callable[[Any, bool], Any]
+    dtype: tf.DType
+    variables: tuple[Any, ...]
+    trainable_variables: tuple[Any, ...]
+    regularisation_losses: tuple[Callable[[], Any], ...] = ()
 
 
 class CallableBackbone(Backbone):
@@ -26,51 +46,23 @@ class CallableBackbone(Backbone):
     (None: everything frozen).
 
     Args:
-        call: normalised images ``[N, h, w, 3]`` and the mode → ``[N, width]``, or a map ``[N, y, x, width]``,
-            which is averaged over its positions.
-        variables: all weights and statistics behind it.
-        trainable_variables: those that training may move.
-        regularisation_losses: functions without arguments, added to the loss where the module trains.
-        name: shown to the user.
-        reference: what the user wrote.
+        module: the callable.
+        origin: where it comes from.
         normalisation: a key of :data:`transferkit.card.NORMALISATIONS`.
-        dtype: of the images that ``call`` takes.
         input_size: height and width in pixels.
-        weights_sha256: of the module's files.
-        card: the facts, where there is a card.
 
     Raises:
         UserError: the module cannot be called with an image, or gives no features.
     """
 
     def __init__(
-        self,
-        call: Callable[[Any, bool], Any],
-        *,
-        variables: Sequence[Any],
-        trainable_variables: Sequence[Any],
-        regularisation_losses: Sequence[Callable[[], Any]] = (),
-        name: str,
-        reference: str,
-        normalisation: str,
-        dtype: Any,
-        input_size: tuple[int, int],
-        weights_sha256: str,
-        card: Card | None = None,
+        self, module: Module, origin: Origin, normalisation: str, input_size: tuple[int, int]
     ) -> None:
-        self._call = call
-        self._variables = tuple(variables)
-        self._trainable = tuple(trainable_variables)
-        self._losses = tuple(regularisation_losses)
+        self._module = module
         self._pixels = Pixels(normalisation)
-        self._dtype = dtype
-        self.name = name
-        self.reference = reference
-        self.card = card
+        self.origin = origin
         self.stages = (Stage(_MODULE, _MODULE),)
         self.input_size = input_size
-        self.weights = reference
-        self.weights_sha256 = weights_sha256
         self.feature_width = self._width()
 
     def _width(self) -> int:
@@ -89,7 +81,7 @@ class CallableBackbone(Backbone):
 
     @property
     def variables(self) -> tuple[Any, ...]:
-        return self._variables
+        return self._module.variables
 
     @property
     def layers(self) -> tuple[LayerFacts, ...]:
@@ -115,7 +107,7 @@ class CallableBackbone(Backbone):
         return self._features(self._pixels(images), training)
 
     def _features(self, pixels: Any, training: bool) -> Any:
-        return _pooled(self._call(tf.cast(pixels, self._dtype), training), self.reference)
+        return _pooled(self._module.call(tf.cast(pixels, self._module.dtype), training), self.reference)
 
     def cut(
         self, at: str | None = None, frozen: Collection[str] = (), batch_norm: BatchNorm = "frozen"
@@ -141,7 +133,7 @@ class CallableBackbone(Backbone):
         )
 
     def _cut_below(self, batch_norm: BatchNorm) -> Cut:
-        if not self._trainable:
+        if not self._module.trainable_variables:
             raise UserError(
                 fault(
                     "freeze",
@@ -155,7 +147,7 @@ class CallableBackbone(Backbone):
             # A module has one switch for all its layers; frozen statistics need its inference mode.
             return self._features(x, training and batch_norm == "train")
 
-        trainable = {id(variable) for variable in self._trainable}
+        trainable = {id(variable) for variable in self._module.trainable_variables}
         rest = tuple(variable for variable in self.variables if id(variable) not in trainable)
         return Cut(
             at=_BELOW,
@@ -164,11 +156,11 @@ class CallableBackbone(Backbone):
             shape=(*self.input_size, 3),
             prefix_variables=(),
             suffix_variables=self.variables,
-            trainable_variables=self._trainable,
+            trainable_variables=self._module.trainable_variables,
             frozen_variables=rest if batch_norm == "frozen" else (),
             batch_norm=batch_norm,
             _identify=lambda: self._identity(_BELOW, ()),
-            regularisation_losses=self._losses,
+            regularisation_losses=self._module.regularisation_losses,
             by_rows=batch_norm == "frozen",
         )
 

@@ -80,23 +80,18 @@ class Composed(Leveled):
             for title, base in zip(titles, self.bases, strict=True)
             for fact in _facts(title, base, 1 + mirror)
         )
-        first = self.bases[0]
-        FunctionalBackbone.__init__(
-            self,
-            keras.Model(images, joined, name="networks"),
-            name=" + ".join(one.name for one in self.bases) + (", mirrored" if mirror else ""),
-            reference=first.reference,
-            stages=tuple(
-                Stage(title + stage.name, title + stage.layer)
-                for title, base in zip(titles, self.bases, strict=True)
-                for stage in base.stages
-            ),
-            weights=first.weights,
-            weights_sha256=first.weights_sha256
-            if len(self.bases) == 1
-            else of_parts(*(one.weights_sha256 for one in self.bases)),
-            card=first.card,
+        origin = self.bases[0].origin
+        if len(self.bases) > 1:
+            digest = of_parts(*(one.weights_sha256 for one in self.bases))
+            origin = dataclasses.replace(origin, weights_sha256=digest)
+        name = " + ".join(one.name for one in self.bases) + (", mirrored" if mirror else "")
+        stages = tuple(
+            Stage(title + stage.name, title + stage.layer)
+            for title, base in zip(titles, self.bases, strict=True)
+            for stage in base.stages
         )
+        whole = keras.Model(images, joined, name="networks")
+        FunctionalBackbone.__init__(self, whole, dataclasses.replace(origin, name=name), stages)
         self.base = self
 
     def _describe(self) -> tuple[LayerFacts, ...]:

@@ -10,13 +10,12 @@ from functools import partial
 from typing import Any
 
 from transferkit.backbones._keras import keras, outputs_of
-from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Stage
+from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Origin, Stage
 from transferkit.backbones.batch_statistics import BatchStatistics
 from transferkit.backbones.cost import forward_operations
 from transferkit.backbones.inference_mode import Still, hold_still, is_batch_norm, takes_mode
 from transferkit.backbones.layer_graph import Step, steps
 from transferkit.backbones.weights.digest import of_parts, of_variables
-from transferkit.card import Card
 from transferkit.errors import UserError, fault
 from transferkit.private.keras_names import with_inner_layers
 
@@ -28,12 +27,8 @@ class FunctionalBackbone(Backbone):
 
     Args:
         model: the flat model, ``[N, h, w, 3]`` → ``[N, feature_width]``.
-        name: shown to the user.
-        reference: what the user wrote.
+        origin: where it comes from.
         stages: from the input up; each must end at a point through which all data passes.
-        weights: ``"imagenet"``, ``"random"``, or where the weights came from.
-        weights_sha256: of what was loaded.
-        card: the facts, where there is a card.
         tokens_before: of a transformer: tokens before those of patches, the class token first.
 
     Attributes:
@@ -42,27 +37,14 @@ class FunctionalBackbone(Backbone):
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        *,
-        name: str,
-        reference: str,
-        stages: tuple[Stage, ...],
-        weights: str,
-        weights_sha256: str,
-        card: Card | None = None,
-        tokens_before: int = 0,
+        self, model: keras.Model, origin: Origin, stages: tuple[Stage, ...], tokens_before: int = 0
     ) -> None:
         # A file can bring layers that were frozen when it was written; here freezing is the recipe's.
         model.trainable = True
         self.model = model
-        self.name = name
-        self.reference = reference
-        self.card = card
+        self.origin = origin
         self.tokens_before = tokens_before
         self.stages = stages
-        self.weights = weights
-        self.weights_sha256 = weights_sha256
         self.input_size = tuple(model.input.shape[1:3])
         self.feature_width = int(model.output.shape[-1])
         self._steps = steps(model)

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 
 from transferkit.backbones._keras import keras, outputs_of, own_names
+from transferkit.backbones.backbone import Origin
 from transferkit.backbones.flatten import flat, flat_operations, free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.layer_graph import steps
@@ -71,15 +72,8 @@ def load_keras_file(
         known = list(card.stages.values())[-1:] if card else []
         top = _features(whole, features or (known[0] if known else None), reference)
         body = keras.Model(images, _pooled(top, reference), name=file.stem)
-    return FunctionalBackbone(
-        body,
-        name=card.name if card else file.stem,
-        reference=reference,
-        stages=stages_of(body, card),
-        weights=reference,
-        weights_sha256=of_path(file),
-        card=card,
-    )
+    origin = Origin(card.name if card else file.stem, reference, reference, of_path(file), card)
+    return FunctionalBackbone(body, origin, stages_of(body, card))
 
 
 def _read(file: Path, reference: str) -> Any:

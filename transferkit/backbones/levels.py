@@ -61,13 +61,7 @@ class Leveled(FunctionalBackbone):
         if len(tensors) > 1:
             joined = keras.layers.Concatenate(name=free_name("levels", base.model), dtype="float32")(tensors)
         super().__init__(
-            keras.Model(base.model.input, joined, name="levels_of_backbone"),
-            name=base.name,
-            reference=base.reference,
-            stages=base.stages,
-            weights=base.weights,
-            weights_sha256=base.weights_sha256,
-            card=base.card,
+            keras.Model(base.model.input, joined, name="levels_of_backbone"), base.origin, base.stages
         )
         self._whole: Leveled | None = None
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from transferkit.backbones.backbone import Backbone, Stage
+from transferkit.backbones.backbone import Backbone, Origin, Stage
 from transferkit.backbones.weights.given_path import PRETRAINED
 from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, did_you_mean, fault
@@ -67,15 +67,9 @@ def _from_constructor(
     path = find_weights(weights, card, fixed=not options)
     model = build(card, input_size, options, seed)
     digest = load_weights(model, path, card)
-    return FunctionalBackbone(
-        finish(model, card),
-        name=card.name,
-        reference=reference,
-        stages=tuple(Stage(name, layer) for name, layer in card.stages.items()),
-        weights=weights,
-        weights_sha256=digest,
-        card=card,
-    )
+    stages = tuple(Stage(name, layer) for name, layer in card.stages.items())
+    origin = Origin(card.name, reference, weights, digest, card)
+    return FunctionalBackbone(finish(model, card), origin, stages)
 
 
 def _from_handle(

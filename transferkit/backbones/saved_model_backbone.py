@@ -18,7 +18,8 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.backbones._tensorflow_hub import import_tensorflow_hub
-from transferkit.backbones.callable_backbone import CallableBackbone
+from transferkit.backbones.backbone import Origin
+from transferkit.backbones.callable_backbone import CallableBackbone, Module
 from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card
 from transferkit.errors import UserError, did_you_mean, fault
@@ -132,20 +133,18 @@ def _backbone(
     trainable = getattr(module, "trainable_variables", None)
     if trainable is None:
         trainable = [variable for variable in variables if variable.trainable]
-    return CallableBackbone(
+    kind = _normalisation(normalisation, entry, reference)
+    size = _size(entry.spec, input_size, card, reference)
+    called = Module(
         entry,
-        variables=variables,
+        entry.spec.dtype,
+        tuple(variables),
         # A signature has no training mode and was exported for serving.
-        trainable_variables=trainable if entry.keyword is None else (),
-        regularisation_losses=getattr(module, "regularization_losses", None) or (),
-        name=card.name if card else folder.name,
-        reference=reference,
-        normalisation=_normalisation(normalisation, entry, reference),
-        dtype=entry.spec.dtype,
-        input_size=_size(entry.spec, input_size, card, reference),
-        weights_sha256=of_path(folder),
-        card=card,
+        tuple(trainable) if entry.keyword is None else (),
+        tuple(getattr(module, "regularization_losses", None) or ()),
     )
+    name = card.name if card else folder.name
+    return CallableBackbone(called, Origin(name, reference, reference, of_path(folder), card), kind, size)
 
 
 def _normalisation(given: str | None, entry: _Entry, reference: str) -> str:

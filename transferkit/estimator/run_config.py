@@ -16,30 +16,6 @@ __all__ = ["RunConfig"]
 
 _UNSET = object()
 
-_REPLACEABLE = (
-    "model_dir",
-    "tf_random_seed",
-    "save_summary_steps",
-    "save_checkpoints_steps",
-    "save_checkpoints_secs",
-    "session_config",
-    "keep_checkpoint_max",
-    "keep_checkpoint_every_n_hours",
-    "log_step_count_steps",
-    "train_distribute",
-    "device_fn",
-    "protocol",
-    "eval_distribute",
-    "experimental_distribute",
-    "experimental_max_worker_delay_secs",
-    "session_creation_timeout_secs",
-    "checkpoint_save_graph_def",
-    "steps_per_loop",
-    "jit_compile",
-    "mixed_precision",
-    "tpu",
-)
-
 
 class RunConfig(ClusterTask):
     """Settings of a run; the arguments before ``steps_per_loop`` are those of tf.estimator 2.15.
@@ -105,45 +81,10 @@ class RunConfig(ClusterTask):
         mixed_precision: str | None = None,
         tpu: str | None = None,
     ) -> None:
-        steps, secs = save_checkpoints_steps, save_checkpoints_secs
-        if steps is _UNSET and secs is _UNSET:
-            steps, secs = None, 600
-        elif steps is _UNSET:
-            steps = None
-        elif secs is _UNSET:
-            secs = None
-        elif steps is not None and secs is not None:
-            raise ValueError(
-                fault(
-                    "RunConfig",
-                    None,
-                    None,
-                    "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set; give one",
-                )
-            )
-        self._values: dict[str, Any] = {
-            "model_dir": _model_dir(model_dir),
-            "tf_random_seed": tf_random_seed,
-            "save_summary_steps": save_summary_steps,
-            "save_checkpoints_steps": steps,
-            "save_checkpoints_secs": secs,
-            "session_config": session_config,
-            "keep_checkpoint_max": keep_checkpoint_max,
-            "keep_checkpoint_every_n_hours": keep_checkpoint_every_n_hours,
-            "log_step_count_steps": log_step_count_steps,
-            "train_distribute": train_distribute,
-            "device_fn": device_fn,
-            "protocol": protocol,
-            "eval_distribute": eval_distribute,
-            "experimental_distribute": experimental_distribute,
-            "experimental_max_worker_delay_secs": experimental_max_worker_delay_secs,
-            "session_creation_timeout_secs": session_creation_timeout_secs,
-            "checkpoint_save_graph_def": checkpoint_save_graph_def,
-            "steps_per_loop": steps_per_loop,
-            "jit_compile": jit_compile,
-            "mixed_precision": mixed_precision,
-            "tpu": tpu,
-        }
+        # The arguments by their names: what `replace` takes.
+        self._values = {name: value for name, value in locals().items() if name != "self"}
+        self._values |= _intervals(save_checkpoints_steps, save_checkpoints_secs)
+        self._values["model_dir"] = _model_dir(model_dir)
         self._validate()
         self._read_cluster()
 
@@ -171,15 +112,10 @@ class RunConfig(ClusterTask):
             ValueError: for a name that cannot be replaced, or a value out of range.
         """
         for name in changes:
-            if name not in _REPLACEABLE:
-                raise ValueError(
-                    fault(
-                        "RunConfig.replace",
-                        name,
-                        "one of " + ", ".join(_REPLACEABLE),
-                        did_you_mean(name, _REPLACEABLE),
-                    )
-                )
+            if name not in self._values:
+                expected = "one of " + ", ".join(self._values)
+                hint = did_you_mean(name, list(self._values))
+                raise ValueError(fault("RunConfig.replace", name, expected, hint))
         both = "save_checkpoints_steps", "save_checkpoints_secs"
         if all(changes.get(name) is not None for name in both):
             raise ValueError(
@@ -247,6 +183,17 @@ class RunConfig(ClusterTask):
                     "use train_distribute and eval_distribute",
                 )
             )
+
+
+def _intervals(steps: Any, secs: Any) -> dict[str, Any]:
+    """Where neither interval is given there is a checkpoint every 600 seconds."""
+    if steps is _UNSET and secs is _UNSET:
+        secs = 600
+    elif steps not in (_UNSET, None) and secs not in (_UNSET, None):
+        hint = "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set; give one"
+        raise ValueError(fault("RunConfig", None, None, hint))
+    given = {"save_checkpoints_steps": steps, "save_checkpoints_secs": secs}
+    return {name: None if value is _UNSET else value for name, value in given.items()}
 
 
 def _model_dir(value: Any) -> str | None:

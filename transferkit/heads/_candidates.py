@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from transferkit.heads._branches import Branch, Kind
-from transferkit.heads._fitting import Rows, Targets, choose, fit_branch, scale_of
+from transferkit.heads._fitting import Rows, Sizes, Targets, choose, fit_branch, scale_of
 from transferkit.heads._logistic import ROUGHLY, Problem, principal_axes
 
 __all__ = ["Candidate", "Features", "Task", "estimated_work"]
@@ -120,9 +120,13 @@ class Candidate:
             self._judge_logistic(task, rows)
         else:
             fit = fit_branch(
-                self.branch_kind, rows, task.targets, width=self.width, most=EXACT, units=task.landmarks,
-                seed=task.seed, judged=len(rows),
-            )  # fmt: skip
+                self.branch_kind,
+                rows,
+                task.targets,
+                Sizes(EXACT, task.landmarks, judged=len(rows)),
+                width=self.width,
+                seed=task.seed,
+            )
             penalties = _LINEAR if self.kind in ("linear", "relu") else _CURVED
             found = choose(fit.path, penalties, task.targets, task.folds)
             self.penalty, self.scale, self.loss, self.held = (
@@ -145,7 +149,7 @@ class Candidate:
         if self.kind == "logistic":
             kernel, bias = self._fit_logistic(task.every, rows)
             return Branch("linear", self.features.levels), [scale * kernel, scale * bias]
-        fit = fit_branch(self.branch_kind, rows, task.every, width=self.width, most=EXACT, seed=task.seed)
+        fit = fit_branch(self.branch_kind, rows, task.every, Sizes(EXACT), width=self.width, seed=task.seed)
         weights = fit.weights(self.penalty, scale * self.scale, task.every.half)
         return Branch(self.branch_kind, self.features.levels, fit.units), weights
 

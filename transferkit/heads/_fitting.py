@@ -17,7 +17,7 @@ from transferkit.heads._branches import Kind, arc_cosine, hidden_values
 from transferkit.heads._closed import best_scale
 from transferkit.heads._penalised import LEAST, Penalised, dual, primal
 
-__all__ = ["Chosen", "Fit", "Rows", "Targets", "choose", "fit_branch", "scale_of"]
+__all__ = ["Chosen", "Fit", "Rows", "Sizes", "Targets", "choose", "fit_branch", "scale_of"]
 
 # What is kept of a branch's values, in float64; more is computed again whenever it is needed.
 _KEPT_BYTES = 256 * 1024**2
@@ -158,16 +158,29 @@ class Chosen:
     held: list[np.ndarray]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How large the problem of a branch becomes at most.
+
+    Attributes:
+        exact: images up to which a kernel is exact.
+        units: landmarks beyond, and random features.
+        judged: images that held-out predictions are formed for; None for as many as memory is reasonable for.
+    """
+
+    exact: int = 2500
+    units: int = 2000
+    judged: int | None = None
+
+
 def fit_branch(
     kind: Kind,
     rows: Rows,
     targets: Targets,
+    sizes: Sizes = Sizes(),
     *,
     width: float = 1.0,
-    most: int = 2500,
-    units: int = 2000,
     seed: int = 0,
-    judged: int | None = None,
 ) -> Fit:
     """Decomposes the problem of one branch.
 
@@ -175,13 +188,12 @@ def fit_branch(
         kind: of the branch.
         rows: of the training images.
         targets: of the same.
+        sizes: of the problem.
         width: gaussian: ``g`` in units of one over the mean squared distance.
-        most: images up to which a kernel is exact.
-        units: landmarks beyond, and random features.
-        seed: draws both.
-        judged: images that held-out predictions are formed for at most.
+        seed: draws landmarks and random features.
     """
     count = len(rows)
+    judged = sizes.judged
     if kind == "linear":
         if count < rows.width:
             # Centring overwrites what it is given.
@@ -190,12 +202,12 @@ def fit_branch(
         path = primal(rows.of, targets.wanted, targets.weights, judged, seed, rows.divided)
         return Fit(path, [], lambda found: found)
     if kind == "relu":
-        return _random(rows, targets, units, seed, judged)
-    if count <= most:
+        return _random(rows, targets, sizes.units, seed, judged)
+    if count <= sizes.exact:
         hidden = _hidden(kind, rows.values, width / rows.distance, _beyond(rows))
         path = dual(_kernel(kind, rows, width), targets.wanted, targets.weights)
         return Fit(path, hidden, lambda found: found)
-    centres = np.sort(np.random.default_rng(seed).choice(count, min(units, count), replace=False))
+    centres = np.sort(np.random.default_rng(seed).choice(count, min(sizes.units, count), replace=False))
     hidden = _hidden(kind, rows.values[centres], width / rows.distance, _beyond(rows))
     among = hidden_values(kind, rows.values[centres].astype(np.float64), hidden)
     among[np.diag_indices_from(among)] += LEAST * len(among)

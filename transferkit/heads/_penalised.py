@@ -13,6 +13,7 @@ possible, so that the result holds for weak penalties too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,38 +31,43 @@ _BLOCK = 4_000_000
 _JUDGED_BYTES = 256 * 1024**2
 
 
+@dataclass(frozen=True)
 class Penalised:
-    """One decomposition, all penalties. Made by :func:`primal` and :func:`dual`.
+    """One decomposition of ``N`` samples, all penalties. Made by :func:`primal` and :func:`dual`.
 
     Attributes:
+        basis: float64 ``[M, K]``: of the judged samples, in scaled and centred form: their eigenvectors where
+            it is ``dual``, else their products with those of the features.
+        values: float64 ``[K]``: the eigenvalues, 0 at least.
+        products: float64 ``[K, C]``: of the eigenvectors with what is wanted.
+        wanted: float64 ``[M, C]``: targets of the judged samples, in scaled and centred form.
+        roots: float64 ``[M]``: square roots of their weights.
+        total: the sum of all weights; infinite where centring is in the basis already.
+        level: float64 ``[C]``: the weighted mean of the targets.
         judged: int64 ``[M]``: the samples that :meth:`held_out` speaks of; all of them unless they are many.
         unit: the strength of a penalty of 1.
+        energy: the sum of the weighted squared lengths.
+        dual: of the samples' inner products, not of the features'.
+        back: from coefficients ``[K, C]`` to coefficients and intercept as of :meth:`solution`.
     """
 
-    def __init__(
-        self,
-        basis: np.ndarray,
-        values: np.ndarray,
-        products: np.ndarray,
-        wanted: np.ndarray,
-        roots: np.ndarray,
-        total: float,
-        level: np.ndarray,
-        judged: np.ndarray,
-        unit: float,
-        energy: float,
-        is_dual: bool,
-        back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    ) -> None:
-        self._basis, self._values, self._products = basis, np.maximum(values, 0), products
-        self._wanted, self._roots, self._total, self._level = wanted, roots, total, level
-        self._dual, self._back, self._floor = is_dual, back, _ROUNDING * energy
-        # Features that are all alike have no variance but what rounding makes.
-        self.judged, self.unit = judged, unit if unit > 1e-6 * self._floor else 1.0
+    basis: np.ndarray
+    values: np.ndarray
+    products: np.ndarray
+    wanted: np.ndarray
+    roots: np.ndarray
+    total: float
+    level: np.ndarray
+    judged: np.ndarray
+    unit: float
+    energy: float
+    dual: bool
+    back: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
     def strength(self, penalty: float) -> float:
         """What is added to the eigenvalues for a penalty: it times :attr:`unit`, and never too little."""
-        return max(penalty * self.unit, LEAST * float(self._values.max(initial=0)), self._floor, 1e-300)
+        least = LEAST * float(self.values.max(initial=0))
+        return max(penalty * self.unit, least, _ROUNDING * self.energy, 1e-300)
 
     def held_out(self, penalty: float, groups: np.ndarray | None = None) -> np.ndarray:
         """Predictions float64 ``[M, C]`` for the judged samples, each by the fit without its group.
@@ -71,34 +77,34 @@ class Penalised:
             groups: int ``[M]``, the same for samples that are left out together; None: each by itself.
         """
         strength = self.strength(penalty)
-        if self._dual:
-            gain = strength / (self._values + strength)
-            residual = self._basis @ (gain[:, None] * self._products)
+        if self.dual:
+            gain = strength / (self.values + strength)
+            residual = self.basis @ (gain[:, None] * self.products)
             one, sign = 0.0, 1.0
         else:
-            gain = 1 / (self._values + strength)
-            residual = self._wanted - self._basis @ (gain[:, None] * self._products)
+            gain = 1 / (self.values + strength)
+            residual = self.wanted - self.basis @ (gain[:, None] * self.products)
             one, sign = 1.0, -1.0
-        roots = self._roots
+        roots = self.roots
         left = np.empty_like(residual)
         together = _together(groups, len(residual))
         alone = np.ones(len(residual), bool)
         for members in together:
-            part, own = self._basis[members], roots[members]
+            part, own = self.basis[members], roots[members]
             matrix = one * np.eye(len(members)) + sign * (part * gain) @ part.T
-            matrix -= np.outer(own, own) / self._total
+            matrix -= np.outer(own, own) / self.total
             left[members] = np.linalg.solve(matrix, residual[members])
             alone[members] = False
-        share = one + sign * np.einsum("nk,k,nk->n", self._basis[alone], gain, self._basis[alone])
-        share -= roots[alone] ** 2 / self._total
+        share = one + sign * np.einsum("nk,k,nk->n", self.basis[alone], gain, self.basis[alone])
+        share -= roots[alone] ** 2 / self.total
         left[alone] = residual[alone] / np.maximum(share, 1e-12)[:, None]
-        result: np.ndarray = self._wanted / roots[:, None] + self._level - left / roots[:, None]
+        result: np.ndarray = self.wanted / roots[:, None] + self.level - left / roots[:, None]
         return result
 
     def solution(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients float64 ``[D, C]`` (dual: of the samples, ``[N, C]``) and intercept ``[C]``."""
-        inverse = self._products / (self._values + self.strength(penalty))[:, None]
-        return self._back(inverse)
+        inverse = self.products / (self.values + self.strength(penalty))[:, None]
+        return self.back(inverse)
 
 
 def primal(
@@ -124,16 +130,10 @@ def primal(
     own = np.arange(count) if divided is None else divided.places
     total = (lambda array: array) if divided is None else divided.total
     width = rows(own[:1]).shape[1]
-    share = weights / weights.sum()
     size = max(1, _BLOCK // width)
     blocks = [own[start : start + size] for start in range(0, len(own), size)]
-    middle, energy = np.zeros(width), 0.0
-    for block in blocks:
-        part = rows(block).astype(np.float64)
-        middle += share[block] @ part
-        energy += float(weights[block] @ np.sum(np.square(part), axis=1))
-    middle, energy = total(middle), float(total(np.array([energy]))[0])
-    level = share @ targets
+    middle, energy = (total(one) for one in _mean_and_energy(rows, blocks, width, weights))
+    level = (weights / weights.sum()) @ targets
     roots = np.sqrt(weights)
     gram, crossed = np.zeros((width, width)), np.zeros((width, targets.shape[1]))
     for block in blocks:
@@ -142,25 +142,30 @@ def primal(
         crossed += part.T @ (roots[block, None] * (targets[block] - level))
     gram, crossed = total(gram), total(crossed)
     values, vectors = np.linalg.eigh(gram)
-    limit = most or max(1000, _JUDGED_BYTES // (8 * width))
-    judged = np.arange(count)
-    if count > limit:
-        judged = np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
+    judged = _judged(count, most or max(1000, _JUDGED_BYTES // (8 * width)), seed)
     known = np.flatnonzero(np.isin(judged, own))
     basis = np.zeros((len(judged), width))
     basis[known] = (roots[judged[known], None] * (rows(judged[known]) - middle)) @ vectors
-    basis = total(basis)
 
     def back(inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         kernel = vectors @ inverse
         return kernel, level - middle @ kernel
 
-    wanted = roots[judged, None] * (targets[judged] - level)
-    unit = float(np.maximum(values, 0).sum()) / width
+    values = np.maximum(values, 0)
     return Penalised(
-        basis, values, vectors.T @ crossed, wanted, roots[judged], float(weights.sum()), level, judged, unit,
-        energy, False, back,
-    )  # fmt: skip
+        basis=total(basis),
+        values=values,
+        products=vectors.T @ crossed,
+        wanted=roots[judged, None] * (targets[judged] - level),
+        roots=roots[judged],
+        total=float(weights.sum()),
+        level=level,
+        judged=judged,
+        unit=_unit(float(values.sum()) / width, float(energy[0])),
+        energy=float(energy[0]),
+        dual=False,
+        back=back,
+    )
 
 
 def dual(
@@ -198,7 +203,7 @@ def dual(
     kernel += np.outer(own, own) * (2 * trace + 1e-300)
     values, vectors = np.linalg.eigh(kernel)
     values, vectors = values[:-1], vectors[:, :-1]
-    unit = trace / (width or len(targets))
+    unit = _unit(trace / (width or len(targets)), energy)
 
     def back(inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # f(x) = sum_i a_i (k(x, x_i) - m_i) + ...: the centring goes into the coefficients and the intercept.
@@ -206,11 +211,45 @@ def dual(
         centred = scaled - share[:, None] * scaled.sum(axis=0)
         return centred, level - middle @ centred
 
-    everyone = np.arange(len(targets))
     return Penalised(
-        vectors, values, vectors.T @ wanted, wanted, roots, np.inf, level, everyone, unit,
-        energy, True, back,
-    )  # fmt: skip
+        basis=vectors,
+        values=np.maximum(values, 0),
+        products=vectors.T @ wanted,
+        wanted=wanted,
+        roots=roots,
+        total=np.inf,
+        level=level,
+        judged=np.arange(len(targets)),
+        unit=unit,
+        energy=energy,
+        dual=True,
+        back=back,
+    )
+
+
+def _mean_and_energy(
+    rows: Callable[[np.ndarray], np.ndarray], blocks: list[np.ndarray], width: int, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of some samples in the weighted mean ``[D]`` of all, and in the sum of squares ``[1]``."""
+    share = weights / weights.sum()
+    middle, energy = np.zeros(width), np.zeros(1)
+    for block in blocks:
+        part = rows(block).astype(np.float64)
+        middle += share[block] @ part
+        energy += weights[block] @ np.sum(np.square(part), axis=1)
+    return middle, energy
+
+
+def _judged(count: int, most: int, seed: int) -> np.ndarray:
+    """All samples by their numbers, or as many as are judged at most; ascending."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+
+
+def _unit(variance: float, energy: float) -> float:
+    """Strength of a penalty of 1; features that are all alike have no variance but what rounding makes."""
+    return variance if variance > 1e-6 * _ROUNDING * energy else 1.0
 
 
 def _together(groups: np.ndarray | None, count: int) -> list[np.ndarray]:

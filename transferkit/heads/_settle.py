@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ __all__ = [
     "accuracy_of",
     "average",
     "best_together",
+    "facts_of_choice",
     "losses_of",
     "mean_and_error",
     "rightly",
@@ -111,6 +113,39 @@ def accuracy_of(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[
     share = float(rightly(held, task).mean())
     low, high = share_interval(share, len(np.unique(groups)))
     return {"accuracy": share, "accuracy_low": low, "accuracy_high": high}
+
+
+def facts_of_choice(
+    choice: Choice, tried: Sequence[Candidate], task: Task, groups: np.ndarray
+) -> dict[str, Any]:
+    """What was chosen, and of what, ready for JSON.
+
+    Args:
+        choice: that was made.
+        tried: the candidates.
+        task: what they were judged on.
+        groups: int ``[M]``, the same for images that are not independent.
+    """
+    return {
+        "log_loss": choice.loss,
+        **accuracy_of(choice.held, task, groups),
+        "members": [f"{one.name}, {one.features.name}" for one in choice.members],
+        "candidates": [
+            {
+                "head": one.name,
+                "features": one.features.name,
+                "levels": list(one.features.levels),
+                "kind": one.kind,
+                "width": one.width,
+                "penalty": one.penalty,
+                "log_loss": one.loss,
+                **accuracy_of(one.held, task, groups),
+                "seconds": round(one.seconds, 2),
+                "chosen": one in choice.members,
+            }
+            for one in sorted(tried, key=lambda one: one.loss)
+        ],
+    }
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:

@@ -62,7 +62,7 @@ class Auto(ClosedForm):
         from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fitting import Targets
         from transferkit.heads._search import Clock, chosen_before, try_candidates
-        from transferkit.heads._settle import accuracy_of, average, best_together, losses_of, rightly
+        from transferkit.heads._settle import average, best_together, facts_of_choice, losses_of, rightly
 
         known = known or Known(np.arange(len(features)), {"features": features.shape[1]})
         wanted = one_hot(labels, classes)
@@ -79,8 +79,7 @@ class Auto(ClosedForm):
         else:
             tried, left = try_candidates(task, self._sets(features, known, some), clock)
             choice = best_together(task, tried, groups)
-        members, held = choice.members, choice.held
-        branches = [one.fit(task, choice.scale / len(members)) for one in members]
+        branches = [one.fit(task, choice.scale / len(choice.members)) for one in choice.members]
         facts = {
             "images": len(some),
             "groups": len(np.unique(known.groups[some])),
@@ -89,27 +88,10 @@ class Auto(ClosedForm):
             "seconds": round(time.monotonic() - began, 2),
             "budget": clock.limit,
             "not_tried": left,
-            "log_loss": choice.loss,
-            **accuracy_of(held, task, known.groups[some]),
-            "members": [f"{one.name}, {one.features.name}" for one in members],
-            "candidates": [
-                {
-                    "head": one.name,
-                    "features": one.features.name,
-                    "levels": list(one.features.levels),
-                    "kind": one.kind,
-                    "width": one.width,
-                    "penalty": one.penalty,
-                    "log_loss": one.loss,
-                    **accuracy_of(one.held, task, known.groups[some]),
-                    "seconds": round(one.seconds, 2),
-                    "chosen": one in members,
-                }
-                for one in sorted(tried, key=lambda one: one.loss)
-            ],
+            **facts_of_choice(choice, tried, task, groups),
         }
         design, weights = tuple(one for one, _ in branches), [own for _, own in branches]
-        linear = tried[0].held
+        linear, held = tried[0].held, choice.held
         return Found(
             design, weights, facts, rightly(held, task), losses_of(held, task), groups,
             (rightly(linear, task), losses_of(linear, task)), some, task.targets.weights,

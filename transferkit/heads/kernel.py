@@ -46,7 +46,7 @@ class Kernel(ClosedForm):
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
         from transferkit.heads._closed import one_hot, sample_weights
-        from transferkit.heads._fitting import Chosen, Fit, Rows, Targets, choose, fit_branch
+        from transferkit.heads._fitting import Chosen, Fit, Rows, Sizes, Targets, choose, fit_branch
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
@@ -54,9 +54,8 @@ class Kernel(ClosedForm):
         groups = [None if known is None else known.groups]
         best: tuple[Chosen, Fit, float] | None = None
         for width in self.widths if self.kernel == "gaussian" else (1.0,):
-            fit = fit_branch(
-                self.kernel, rows, targets, width=width, most=self.exact, units=self.landmarks, seed=seed
-            )
+            sizes = Sizes(self.exact, self.landmarks)
+            fit = fit_branch(self.kernel, rows, targets, sizes, width=width, seed=seed)
             chosen = choose(fit.path, self.penalties, targets, groups)
             if best is None or chosen.loss < best[0].loss:
                 best = chosen, fit, width

@@ -35,11 +35,11 @@ class RandomFeatures(ClosedForm):
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
         from transferkit.heads._closed import one_hot, sample_weights
-        from transferkit.heads._fitting import Rows, Targets, choose, fit_branch
+        from transferkit.heads._fitting import Rows, Sizes, Targets, choose, fit_branch
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
-        fit = fit_branch("relu", Rows(features), targets, units=self.units, seed=seed)
+        fit = fit_branch("relu", Rows(features), targets, Sizes(units=self.units), seed=seed)
         chosen = choose(fit.path, self.penalties, targets, [None if known is None else known.groups])
         weights = fit.weights(chosen.penalty, chosen.scale, targets.half)
         facts = {"penalty": chosen.penalty, "log_loss": chosen.loss}

@@ -7,7 +7,7 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +142,14 @@ def _probe(
     names = list(dict.fromkeys(backbones if backbones is not None else kept))
     if not names:
         raise UserError(fault("--backbones", hint="no weights are on this machine; name some backbones"))
-    passed, skipped = _pass_all(names, kept, data, overrides, images, progress, budget, began)
+    passed, skipped = _pass_all(
+        {name: name in kept for name in names},
+        lambda name: admit_code(load("auto", [("data.path", data), *overrides], backbone=name)),
+        images,
+        progress,
+        budget,
+        began,
+    )
     # The same time for each head, whatever its backbone: a head that is sought longer looks better.
     allowed = _SHARE * sum(one.pass_seconds for one in passed.values()) / max(len(passed), 1)
     rows: list[ProbeRow] = []
@@ -174,31 +181,37 @@ def _probe(
 
 
 def _pass_all(
-    names: Sequence[str],
-    kept: Sequence[str],
-    data: str,
-    overrides: Sequence[str | tuple[str, Any]],
+    names: Mapping[str, bool],
+    recipe_of: Callable[[str], Recipe],
     images: Images,
     progress: Progress,
     budget: float | None,
     began: float,
 ) -> tuple[dict[str, Passed], dict[str, str]]:
-    """The images at the end of each backbone that there is time for, and why there are none of others."""
+    """The images at the end of each backbone that there is time for, and why there are none of others.
+
+    Args:
+        names: of the backbones, and whether the weights of each are on this machine.
+        recipe_of: the recipe that it is judged with.
+        images: those that are passed.
+        progress: shows them.
+        budget: seconds that all may take.
+        began: when the probe did.
+    """
     from transferkit.runs.best.judge import pass_backbone
 
     passed: dict[str, Passed] = {}
     skipped: dict[str, str] = {}
-    for name in names:
+    for name, is_here in names.items():
         slowest = max((one.seconds for one in passed.values()), default=0.0)
         left = None if budget is None else budget - (time.monotonic() - began)
-        if _known(name) and name not in kept:
+        if _known(name) and not is_here:
             skipped[name] = "its weights are not on this machine; `transferkit retrain` fetches them"
         elif left is not None and passed and left < min(slowest, budget or 0.0) / 2:
             skipped[name] = "there was no time for it; raise --budget"
         else:
             try:
-                recipe = admit_code(load("auto", [("data.path", data), *overrides], backbone=name))
-                passed[name] = pass_backbone(recipe, images, progress)
+                passed[name] = pass_backbone(recipe_of(name), images, progress)
             except UserError as error:
                 skipped[name] = error.faults[0]
         if name in skipped:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from transferkit.serving.insight import Insight
+    from transferkit.serving.served_model import Served
+
 __all__ = ["serve"]
 
 _NEEDS = ("uvicorn", "starlette", "prometheus_client")
@@ -71,22 +74,17 @@ def serve(
     _check_names(host, hosts, origins)
     local = host in _LOOPBACK
     with _bound(host, port) as bound:
-        app = _made(model, name, engine, local if neighbours is None else neighbours,
-                    _known_hosts(host, hosts), origins, limits or Limits(), allow_code)  # fmt: skip
+        served, insight = _opened(model, name, engine, allow_code)
+        app = _app(served, insight, limits or Limits(), local if neighbours is None else neighbours,
+                   _known_hosts(host, hosts), origins)  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
         _run(app, bound, limits or Limits(), f"http://{shown}:{bound.getsockname()[1]}", say)
 
 
-def _made(
-    model: str | os.PathLike[str],
-    name: str | None,
-    engine: str,
-    neighbours: bool,
-    hosts: Sequence[str] | None,
-    origins: Sequence[str],
-    limits: Limits,
-    allow_code: bool,
-) -> Starlette:
+def _opened(
+    model: str | os.PathLike[str], name: str | None, engine: str, allow_code: bool
+) -> tuple[Served, Insight | None]:
+    """The model, and what explains its answers; None where it is no run."""
     from transferkit.runs.finished.run import Run
     from transferkit.runs.remote.local_copy import local_copy
     from transferkit.serving.served_model import Served
@@ -95,11 +93,22 @@ def _made(
     # A run explains its answers, which takes Keras; an export does without.
     run = Run(model) if (Path(model) / "metrics.json").is_file() else None
     served = Served(model, name, engine, keras=run is not None)
-    from transferkit.serving.app import make_app
     from transferkit.serving.insight import Insight
+
+    return served, Insight(run, allow_code) if run is not None else None
+
+
+def _app(
+    served: Served,
+    insight: Insight | None,
+    limits: Limits,
+    neighbours: bool,
+    hosts: Sequence[str] | None,
+    origins: Sequence[str],
+) -> Starlette:
+    from transferkit.serving.app import make_app
     from transferkit.serving.service import Service
 
-    insight = Insight(run, allow_code) if run is not None else None
     return make_app(Service(served, limits, insight, neighbours), hosts, origins)
 
 

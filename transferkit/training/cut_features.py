@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from transferkit.activations.activation_batches import dataset
 from transferkit.activations.compute import Activations
 from transferkit.activations.division import Division
+from transferkit.activations.epoch_order import Epochs, epoch_steps
 from transferkit.activations.row_columns import Columns
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
@@ -26,12 +27,19 @@ from transferkit.training.shares import Shares
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut
 
-__all__ = ["CutFeatures", "evaluation_batch", "extract_features"]
+__all__ = ["CutFeatures", "Use", "evaluation_batch", "extract_features"]
 
 _EVALUATED = 256  # images a batch, at most
 # Training images that pass the frozen prefix although training does not need it: the features' mean and scale
 # are well known from so many.
 _SAMPLE = 10_000
+
+
+# What features are for. ``evaluation`` takes images as they are. ``training`` also passes the views of the
+# training images that the recipe asks for, or leaves out those that pass the whole network in every epoch.
+# ``fitting`` is the training that comes first: of those left out it passes a sample all the same, to fit on
+# (:attr:`CutFeatures.kept` says which), and decodes the rest once, to find those that cannot be.
+Use = Literal["evaluation", "training", "fitting"]
 
 
 @dataclass(frozen=True)
@@ -144,17 +152,15 @@ class CutFeatures:
             source, items = self.activations, self.kept[indices]
         else:
             source, items = self.views, self._of_views(indices)
-        size = division.batch_size
+        this = Epochs(epoch, seed=seed)
         if self.mine is not None:
             mine = self.mine[indices]
-            return dataset(
-                source, items, labels, size, seed=seed, start_epoch=epoch, mine=mine, element=_with_place
-            )
+            return dataset(source, items, labels, division, this, mine=mine, element=_with_place)
         if self.mix is None:
-            return _divided(source, items, labels, division, seed=seed, start_epoch=epoch)
-        batches = dataset(source, items, labels, size, seed=seed, start_epoch=epoch)
+            return _divided(source, items, labels, division, this)
+        batches = dataset(source, items, labels, division.undivided, this)
         mix = self.mix
-        first = epoch * -(-len(items) // size)
+        first = epoch * epoch_steps(len(items), division.batch_size)
         shape = [None, *source.array.shape[1:]]
 
         def mixed(number: Any, batch: tuple[Any, Any]) -> Any:
@@ -183,14 +189,17 @@ def _even(activations: Activations, items: np.ndarray, labels: np.ndarray, parts
 
 
 def _divided(
-    activations: Activations, items: np.ndarray, labels: np.ndarray, division: Division, **order: Any
+    activations: Activations,
+    items: np.ndarray,
+    labels: np.ndarray,
+    division: Division,
+    epochs: Epochs = Epochs(),  # noqa: B008 -- frozen
 ) -> Any:
     """Batches of ``({"activations"}, labels)``, divided."""
-    order["element"] = _with_name
     if division.parts > 1:
-        batches = dataset(activations, items, labels, division.batch_size, **order)
+        batches = dataset(activations, items, labels, division.undivided, epochs, element=_with_name)
         return division.apply(batches, len(items))
-    return dataset(activations, items, labels, division.batch_size, division=division, **order)
+    return dataset(activations, items, labels, division, epochs, element=_with_name)
 
 
 def _with_name(activations: Any, labels: Any, *weights: Any) -> tuple[dict[str, Any], Any]:
@@ -209,8 +218,7 @@ def extract_features(
     images: Images,
     recipe: Recipe,
     progress: Progress,
-    augment: bool = False,
-    fitting: bool = True,
+    use: Use = "evaluation",
     shares: Shares | None = None,
 ) -> tuple[Images, CutFeatures]:
     """Passes the images through the frozen prefix; those that cannot be decoded are set aside.
@@ -221,10 +229,7 @@ def extract_features(
         images: what to pass.
         recipe: says which engine, which cache, which augmentation.
         progress: shows the images.
-        augment: for training: also pass the views of the training images that the recipe asks for, or leave
-            out those that will pass the whole network in every epoch anyway.
-        fitting: of these pass a sample all the same, to fit on (:attr:`CutFeatures.kept` says which), and
-            decode the rest once, to find those that cannot be.
+        use: what they are for.
         shares: of several workers, of which each passes its own; none of them passes the whole network.
 
     Returns:
@@ -234,6 +239,7 @@ def extract_features(
         UserError: too many images cannot be decoded.
     """
     chosen = np.arange(len(images))
+    augment, fitting = use != "evaluation", use == "fitting"
     through = augment and trains_through(recipe)
     if through:
         chosen = _needed(images, recipe.seed, _SAMPLE if fitting else 0)

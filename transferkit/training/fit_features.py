@@ -51,15 +51,7 @@ def fit_features(
     if not network.head.closed_form and len(train) > _SCALE_SAMPLE:
         # A mean over so many images is known well enough; a closed-form head needs them all.
         some = np.sort(np.random.default_rng(seed).choice(train, _SCALE_SAMPLE, replace=False))
-    cluster = parts.devices.cluster
-    divided = None
-    if cluster is not None and _adds_up(network, cut_features, len(some)):
-        features, divided = _own_features(network, cut_features, some, images.labels[some], cluster)
-        network.standardise.fit(features, cluster.total)
-    else:
-        views = _features_of_views(network, cut_features, some, images.labels[some], parts)
-        features = np.concatenate(views)
-        network.standardise.fit(features)
+    features, divided = _fit_scale(network, cut_features, some, images.labels[some], parts)
     if not network.head.closed_form:
         return None
     standardised = network.standardise(features).numpy()
@@ -75,6 +67,26 @@ def fit_features(
         with parts.devices.scope():
             parts.layer = network.head.fit(standardised, np.concatenate([labels] * count), seed, known)
         stage.update(len(standardised))
+    return _as_chosen(network, cut_features, parts, progress)
+
+
+def _fit_scale(
+    network: Network, cut_features: CutFeatures, some: np.ndarray, labels: np.ndarray, parts: Parts
+) -> tuple[np.ndarray, Divided | None]:
+    """Fits mean and scale; gives the features float32 ``[n, D]`` they are of, and which these are where each
+    worker has its own."""
+    cluster = parts.devices.cluster
+    if cluster is not None and _adds_up(network, cut_features, len(some)):
+        features, divided = _own_features(network, cut_features, some, labels, cluster)
+        network.standardise.fit(features, cluster.total)
+        return features, divided
+    features = np.concatenate(_features_of_views(network, cut_features, some, labels, parts))
+    network.standardise.fit(features)
+    return features, None
+
+
+def _as_chosen(network: Network, cut_features: CutFeatures, parts: Parts, progress: Progress) -> CutFeatures:
+    """The images at the levels that the fitted head has chosen, which ``parts`` then keep."""
     if network.head.found is None:
         return cut_features
     levels = network.head.found.levels or tuple(parts.levels)

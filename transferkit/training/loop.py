@@ -136,8 +136,7 @@ class _Phases:
                 self.images,
                 job.recipe,
                 job.progress,
-                augment=True,
-                fitting=number == 0,
+                use="training" if number else "fitting",
                 shares=self.shares,
             )
         if cut_features.direct is not None:

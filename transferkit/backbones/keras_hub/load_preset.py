@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras, own_names
-from transferkit.backbones.backbone import Stage
+from transferkit.backbones.backbone import Origin, Stage
 from transferkit.backbones.flatten import flat, free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.keras_hub.pooling import check_pooling, pooled
@@ -58,16 +58,15 @@ def load_keras_hub(
         tower = _open(preset, reference, weights != "random", wanted)
         size = wanted or tower.size or _USUAL_SIZE
         model = _laid_open(tower, size, pooling, reference)
-    return FunctionalBackbone(
-        model,
+    origin = Origin(
         name=card.name if card else preset.rstrip("/").rpartition("/")[2],
         reference=reference,
-        stages=_stages(model, tower, card),
         weights=weights if weights == "random" else reference,
         weights_sha256=of_variables(model.weights),
         card=card,
-        tokens_before=tower.family.before(tower.network),
     )
+    before = tower.family.before(tower.network)
+    return FunctionalBackbone(model, origin, _stages(model, tower, card), before)
 
 
 def _open(preset: str, reference: str, weights: bool, size: tuple[int, int] | None) -> Tower:

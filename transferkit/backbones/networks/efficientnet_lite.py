@@ -80,7 +80,20 @@ def efficientnet_lite(
         shape = input_tensor.shape[1:]
         raise ValueError(f"efficientnet_lite: input_shape: received {shape}, expected three channels")
 
-    x = layers.Conv2D(_STEM_WIDTH, 3, 2, "same", use_bias=False, name="stem_conv")(input_tensor)
+    x = _features(input_tensor, width_coefficient, depth_coefficient)
+    if include_top or pooling == "avg":
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    elif pooling == "max":
+        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
+    if include_top:
+        x = layers.Dense(classes, activation="softmax", name="predictions")(x)
+    (images,) = keras.utils.get_source_inputs(input_tensor)
+    return keras.Model(images, x, name=name)
+
+
+def _features(images: Any, width_coefficient: float, depth_coefficient: float) -> Any:
+    """The feature map ``[N, ceil(h/32), ceil(w/32), 1280]``."""
+    x = layers.Conv2D(_STEM_WIDTH, 3, 2, "same", use_bias=False, name="stem_conv")(images)
     x = _normalised(x, "stem_bn", activate="stem_relu6")
     number = 0
     for place, (blocks, kernel, strides, expansion, narrow, wide) in enumerate(_STAGES):
@@ -92,17 +105,7 @@ def efficientnet_lite(
             x = _block(x, before, after, kernel, 1 if block else strides, expansion, f"block_{number}")
             before, number = after, number + 1
     x = layers.Conv2D(_TOP_WIDTH, 1, padding="same", use_bias=False, name="top_conv")(x)
-    x = _normalised(x, "top_bn", activate="top_relu6")
-    if include_top:
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-        x = layers.Dense(classes, activation="softmax", name="predictions")(x)
-    elif pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
-
-    (images,) = keras.utils.get_source_inputs(input_tensor)
-    return keras.Model(images, x, name=name)
+    return _normalised(x, "top_bn", activate="top_relu6")
 
 
 def tensors_of_layer(layer: keras.Layer, tensors: Mapping[str, np.ndarray]) -> list[np.ndarray]:

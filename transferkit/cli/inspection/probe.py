@@ -83,6 +83,13 @@ def command(
         as_json(dataclasses.asdict(found))
         _write(found, out)
         return
+    _print(found)
+    _write(found, out)
+    if out is not None:
+        click.echo(f"\npage  {out}")
+
+
+def _print(found: Probe) -> None:
     rows: list[tuple[Any, ...]] = [
         (
             f"{'*' if row.front else ' '} {row.backbone}",
@@ -100,9 +107,6 @@ def command(
         click.echo(f"skipped {name}: {reason}")
     click.echo(f"\n{found.sentence}")
     click.echo(f"\n  {found.command}")
-    _write(found, out)
-    if out is not None:
-        click.echo(f"\npage  {out}")
 
 
 def _write(found: Probe, out: Path | None) -> None:

@@ -125,7 +125,7 @@ def pass_backbone(recipe: Recipe, images: Images, progress: Progress) -> Passed:
         images,
         recipe,
         progress,
-        augment=recipe.activations.views > 1,
+        "fitting" if recipe.activations.views > 1 else "evaluation",
     )
     return Passed(network, parts, images, cut_features, gflops, time.monotonic() - began)
 

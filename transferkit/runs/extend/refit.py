@@ -59,7 +59,7 @@ def new_features(
         views: training images have augmented views.
     """
     images, cut_features = extract_features(
-        network.cut, parts.backbone.input_size, images, recipe, progress, augment=views
+        network.cut, parts.backbone.input_size, images, recipe, progress, "fitting" if views else "evaluation"
     )
     every = np.arange(len(images))
     values = features_of(network, cut_features.in_order(every, images.labels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,8 @@ class SourceRun:
         with self.progress.stage("network", doing="building it and loading its weights"):
             parts, network = restore(self.run)
         # What the weights began as stays what the new run's manifest names.
-        parts.backbone.weights_sha256 = read_facts(self.run.path)["weights_sha256"]
+        digest = read_facts(self.run.path)["weights_sha256"]
+        parts.backbone.origin = replace(parts.backbone.origin, weights_sha256=digest)
         return parts, network
 
 

@@ -210,6 +210,7 @@ class Exported:
     def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
         from transferkit.activations.cache import Cache
         from transferkit.activations.choose_engine import choose_engine
+        from transferkit.activations.make_engine import Target
         from transferkit.files.cache_location import writable_cache_folder
 
         cache = Cache(writable_cache_folder())
@@ -220,7 +221,7 @@ class Exported:
             sample,
             wanted,
             cache,
-            devices=self._devices,
+            target=Target(tuple(self._devices)),
         )
         self.engine = chosen.name
         return chosen
