@@ -10,7 +10,7 @@ from PIL import Image
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.training.prepare_images import load_for_evaluation, load_labelled, prepare
+from transferkit.training.prepare_images import load_labelled, prepare
 from transferkit.training.progress import Progress
 
 QUIET = Progress(quiet=True)
@@ -109,7 +109,7 @@ def test_several_labels_become_marks(photos):
 
 def test_images_to_evaluate_on_take_the_runs_order_of_classes(photos):
     recipe = load(None, ["head.kind=multi_label"])
-    found = load_for_evaluation(
+    found = load_labelled(
         recipe,
         str(tags(photos, [("a/0.png", ["b"]), ("a/1.png", []), ("a/2.png", ["b", "a"])])),
         ("z", "b", "a"),
@@ -117,12 +117,12 @@ def test_images_to_evaluate_on_take_the_runs_order_of_classes(photos):
     )
     assert found.labels.tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 1]]
     with pytest.raises(UserError, match="one of the run's classes"):
-        load_for_evaluation(recipe, str(photos.parent / "tags.csv"), ("b", "z"), QUIET)
+        load_labelled(recipe, str(photos.parent / "tags.csv"), ("b", "z"), QUIET)
     with pytest.raises(UserError, match=r"tags\.csv', expected one class an image, as in the run"):
-        load_labelled(load(None), str(photos.parent / "tags.csv"), ("b", "a"), QUIET)
+        load_labelled(load(None), str(photos.parent / "tags.csv"), ("b", "a"), QUIET, admit_new=True)
     with pytest.raises(UserError, match="expected lists of labels, as in the run"):
-        load_for_evaluation(recipe, str(photos), ("b", "a"), QUIET)
-    single = load_for_evaluation(load(None), str(photos), ("b", "a"), QUIET)
+        load_labelled(recipe, str(photos), ("b", "a"), QUIET)
+    single = load_labelled(load(None), str(photos), ("b", "a"), QUIET)
     assert [single.classes[label] for label in single.labels] == [row.label for row in single.rows]
 
 

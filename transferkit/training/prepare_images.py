@@ -23,7 +23,7 @@ from transferkit.recipe.sections import Data
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 
-__all__ = ["load_for_evaluation", "load_labelled", "missing_data", "prepare"]
+__all__ = ["load_labelled", "missing_data", "prepare"]
 
 
 def prepare(recipe: Recipe, progress: Progress) -> Images:
@@ -194,33 +194,16 @@ def _small_classes(ledger: Ledger, classes: Sequence[str], most: int = 5) -> lis
     return lines
 
 
-def load_for_evaluation(
-    recipe: Recipe, path: str, classes: Sequence[str], progress: Progress, own: bool = False
-) -> Images:
-    """All images of a folder or manifest, with labels in a run's class order, to evaluate the run on.
-
-    Args:
-        recipe: the run's; its limits stand, and its head says how many labels an image has.
-        path: as ``data.path``.
-        classes: the run's, in its order.
-        progress: shows the files.
-        own: the recipe says how this very manifest is read; else it is tried.
-
-    Raises:
-        UserError: the source cannot be read, has classes that the run does not know, or has several labels
-            an image where the run has one, or the other way round.
-    """
-    found = _source(recipe, path, minimum_classes=1, known=classes, own=own)
-    _check_kind(found, recipe, path)
-    _check_known(found, classes)
-    check_with(recipe, classes=classes, several_labels=found.multi_label)
-    return _in_classes(found, classes, recipe, progress)
-
-
 def load_labelled(
-    recipe: Recipe, path: str, classes: Sequence[str], progress: Progress, own: bool = False
+    recipe: Recipe,
+    path: str,
+    classes: Sequence[str],
+    progress: Progress,
+    *,
+    own: bool = False,
+    admit_new: bool = False,
 ) -> Images:
-    """All images of a folder or manifest, with labels in a run's class order; its new classes come last.
+    """All images of a folder or manifest, with labels in a run's class order.
 
     Args:
         recipe: the run's; its limits stand, and its head says how many labels an image has.
@@ -228,15 +211,20 @@ def load_labelled(
         classes: the run's, in its order.
         progress: shows the files.
         own: the recipe says how this very manifest is read; else it is tried.
+        admit_new: the source may have classes that the run does not know; they come last.
 
     Raises:
-        UserError: the source cannot be read, or has several labels an image where the run has one, or the
-            other way round.
+        UserError: the source cannot be read, has classes that are not admitted, or has several labels an
+            image where the run has one, or the other way round.
     """
     found = _source(recipe, path, minimum_classes=1, known=classes, own=own)
     _check_kind(found, recipe, path)
-    every = (*classes, *(name for name in found.classes if name not in classes))
-    return _in_classes(found, every, recipe, progress)
+    if admit_new:
+        classes = (*classes, *(name for name in found.classes if name not in classes))
+    else:
+        _check_known(found, classes)
+        check_with(recipe, classes=classes, several_labels=found.multi_label)
+    return _in_classes(found, classes, recipe, progress)
 
 
 def _check_kind(found: DataSet, recipe: Recipe, path: str) -> None:

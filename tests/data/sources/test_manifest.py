@@ -124,3 +124,28 @@ def test_numbers_that_a_spreadsheet_wrote_in_two_ways_are_named(tmp_path):
     assert [note for note in found.notes if "misspelling" in note] == [
         "m.csv: '01' and '1' and '1.0' are two classes: is one a misspelling?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["Training", "dev", "hold-out"], ["train", "val", "test"]),
+        (["seg_train", "seg_val", "seg_test"], ["train", "val", "test"]),
+        (["train_images", "", "test_images"], ["train", None, "test"]),
+        # As in folders: what stands beside a test split is for validation.
+        (["train", "eval", "test"], ["train", "val", "test"]),
+        (["train", "eval", "train"], ["train", "test", "train"]),
+    ],
+)
+@pytest.mark.parametrize("header", ["path,label,split", "path,label,subset"])
+def test_splits_are_called_as_folders_are(tmp_path, header, cells, expected):
+    text = "".join(f"{n}.jpg,{'ab'[n % 2]},{cell}\n" for n, cell in enumerate(cells))
+    found = read_manifest(written(tmp_path, "m.csv", f"{header}\n{text}"))
+    assert [item.split for item in found] == expected
+
+
+def test_words_around_a_split_are_read_only_where_they_are_the_same(tmp_path):
+    with pytest.raises(UserError, match="'train_station', expected train, val or test"):
+        read_manifest(
+            written(tmp_path, "m.csv", "path,label,split\n1.jpg,a,train_station\n2.jpg,b,test_tube\n")
+        )

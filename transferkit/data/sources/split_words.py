@@ -1,4 +1,4 @@
-"""The words that people name splits with, in names of folders and files.
+"""The words that people name splits with: in names of folders and files, in columns of manifests.
 
 ``eval``, ``evaluation`` and ``holdout`` name the test split, or the validation split where a test stands
 beside them; ``dev`` names the validation split.
@@ -9,9 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-__all__ = ["are_numbered", "is_neutral", "split_in_name", "split_names", "split_word", "splits_of_files"]
+__all__ = [
+    "WORDS",
+    "are_numbered",
+    "is_neutral",
+    "split_in_name",
+    "split_names",
+    "split_word",
+    "splits_of_files",
+]
 
-_WORDS = {
+# Each in small letters, without signs between its parts.
+WORDS = {
     "train": "train", "training": "train", "trn": "train", "trainset": "train", "trainingset": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val", "devel": "val", "valset": "val",
     "validset": "val", "validationset": "val", "devset": "val",
@@ -34,7 +43,7 @@ def split_word(name: str) -> str | None:
     >>> split_word("Validation"), split_word("hold-out"), split_word("trainer")
     ('val', 'test', None)
     """
-    return _WORDS.get(_plain(name))
+    return WORDS.get(_plain(name))
 
 
 def split_in_name(name: str) -> str | None:
@@ -44,7 +53,7 @@ def split_in_name(name: str) -> str | None:
     ('train', None)
     """
     word = _word_in(name)
-    return None if word is None else _WORDS[word]
+    return None if word is None else WORDS[word]
 
 
 def splits_of_files(names: Iterable[str]) -> dict[str, str]:
@@ -54,7 +63,7 @@ def splits_of_files(names: Iterable[str]) -> dict[str, str]:
     {'train-0.tfrecord': 'train', 'test-0.tfrecord': 'test', 'eval.tfrecord': 'val'}
     """
     words = {name: word for name in names if (word := _word_in(name))}
-    meant = _settled({word: _WORDS[word] for word in words.values()})
+    meant = _settled({word: WORDS[word] for word in words.values()})
     return {name: meant[word] for name, word in words.items()}
 
 
@@ -80,7 +89,7 @@ def split_names(names: Iterable[str], classes: Collection[str] = ()) -> dict[str
         tokens = _tokens(name)
         split = split_in_name(name)
         if split is not None:
-            rest = tuple(token for token in tokens if not (token in _WORDS or _says_nothing(token)))
+            rest = tuple(token for token in tokens if not (token in WORDS or _says_nothing(token)))
             groups.setdefault(rest, {})[name] = split
     for group in groups.values():
         splits = set(group.values())
@@ -117,8 +126,8 @@ def _says_nothing(token: str) -> bool:
 
 def _word_in(name: str) -> str | None:
     """The one word for a split within a name."""
-    words = [token for token in _tokens(name) if token in _WORDS]
-    return words[0] if len({_WORDS[word] for word in words}) == 1 else None
+    words = [token for token in _tokens(name) if token in WORDS]
+    return words[0] if len({WORDS[word] for word in words}) == 1 else None
 
 
 def _settled(found: dict[str, str]) -> dict[str, str]:

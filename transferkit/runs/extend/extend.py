@@ -111,7 +111,7 @@ def forget(
 def _extended(source: SourceRun, data: str, overrides: Sequence[str | tuple[str, Any]]) -> Run:
     progress = source.progress
     read, own = reading(source.recipe, overrides)
-    found = load_labelled(read, data, source.run.classes, progress, own)
+    found = load_labelled(read, data, source.run.classes, progress, own=own, admit_new=True)
     grown = more(source.images, found, source.recipe)
     if grown.known:
         progress.say(f"{grown.known} of the photos are in the run already, and count once")

@@ -20,7 +20,7 @@ from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images
-from transferkit.training.prepare_images import load_for_evaluation, prepare
+from transferkit.training.prepare_images import load_labelled, prepare
 from transferkit.training.progress import Progress
 
 __all__ = ["evaluate_run"]
@@ -57,7 +57,7 @@ def evaluate_run(
         images = prepare(recipe, progress)
         chosen = [split or images.held_out] if split != "all" else ["train", "val", "test"]
     else:
-        images = load_for_evaluation(recipe, os.fspath(data), run.classes, progress, own)
+        images = load_labelled(recipe, os.fspath(data), run.classes, progress, own=own)
         chosen = [split] if split not in (None, "all") else ["train", "val", "test", "all"]
     indices = images.of_split(*chosen)
     if not len(indices):

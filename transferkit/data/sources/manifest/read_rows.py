@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,11 @@ from transferkit.data.sources.manifest.label_spelling import (
     one_spelling,
 )
 from transferkit.data.sources.manifest.table import Table
+from transferkit.data.sources.split_words import WORDS, split_names
 from transferkit.errors import UserError, did_you_mean, fault
 
 __all__ = ["MOST_FAULTS", "ManifestRow", "read_rows"]
 
-_SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test", "holdout": "test", "eval": "test", "": None,
-}  # fmt: skip
 # A manifest that is wrong in every line is told so by its first ones.
 MOST_FAULTS = 20
 
@@ -63,24 +61,24 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
     if several:
         cells["labels"], said = divide_labels(cells["labels"], name)
         notes += said
-    if "split" in columns and table.columns[columns["split"]].casefold() != "split":
-        words = {str(cell if cell is not None else "").strip().casefold() for cell in cells["split"]}
-        if not words <= set(_SPLITS):
-            # A column that only may be a split, and is something else.
-            del cells["split"]
-            note = f"split = {table.columns[columns['split']]!r}"
-            notes[:] = [
-                line.replace(f", {note}", "").replace(f"{note}, ", "")
-                for line in notes
-                if f"columns {note};" not in line
-            ]
+    splits = split_names({_text(cell) for cell in cells.get("split", ())})
+    only_may_be = "split" in columns and table.columns[columns["split"]].casefold() != "split"
+    if only_may_be and not {_text(cell) for cell in cells["split"]} <= {"", *splits}:
+        # It is something else.
+        del cells["split"]
+        note = f"split = {table.columns[columns['split']]!r}"
+        notes[:] = [
+            line.replace(f", {note}", "").replace(f"{note}, ", "")
+            for line in notes
+            if f"columns {note};" not in line
+        ]
     rows = []
     for i, (line, _) in enumerate(table.rows):
         before = len(faults)
         place = f"{name}:{line}"
         path = _path(cells["path"][i], place, faults)
         labels = _labels(cells["labels" if several else "label"][i], several, place, faults)
-        split = _split(cells["split"][i] if "split" in cells else None, place, faults)
+        split = _split(cells["split"][i] if "split" in cells else None, splits, place, faults)
         group = cells["group"][i] if "group" in cells else None
         group = None if group in (None, "") else str(group).strip() or None
         if len(faults) == before:
@@ -141,14 +139,16 @@ def _no_label(value: Any) -> str | None:
     return None
 
 
-def _split(value: Any, place: str, faults: list[str]) -> str | None:
-    text = "" if value is None else value
-    if not isinstance(text, str) or text.strip().casefold() not in _SPLITS:
-        faults.append(
-            fault(f"{place}: split", text, "train, val or test", did_you_mean(str(text).strip(), _SPLITS))
-        )
-        return None
-    return _SPLITS[text.strip().casefold()]
+def _split(value: Any, splits: Mapping[str, str], place: str, faults: list[str]) -> str | None:
+    text = _text(value)
+    if text and text not in splits:
+        expected = "train, val or test"
+        faults.append(fault(f"{place}: split", value, expected, did_you_mean(text.casefold(), WORDS)))
+    return splits.get(text)
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
 
 
 def _brief(value: Any) -> Any:

@@ -61,7 +61,7 @@ def columns_of_list(rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list
     for i, name in names.items():
         if name == "split":
             for row in cells:
-                row[i] = "" if row[i].casefold() in _NO_SPLIT else split_word(row[i]) or ""
+                row[i] = "" if row[i].casefold() in _NO_SPLIT else row[i]
     return [names[i] for i in range(width)], cells
 
 
