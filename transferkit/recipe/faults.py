@@ -21,6 +21,14 @@ __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 MOST_SHOWN = 60
 # Keys whose values are written in a way that their names do not say.
 _WRITTEN = {"backbone.input_size": "backbone.input_size = 320, or [height, width]"}
+# What pydantic calls by JSON's words.
+_TYPES = {
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+}
 # What stands for a value that may have one of several plain types.
 _PLAIN = object()
 
@@ -127,6 +135,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         elif one["type"] == "freeze_form":
             hint = did_you_mean(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
             found.append(Fault(path, shown(one["input"]), message, hint))
+        elif one["type"] in _TYPES:
+            found.append(Fault(path, shown(one["input"]), _TYPES[one["type"]]))
         else:
             words = message.removeprefix("Input should be ").removesuffix(".")
             found.append(Fault(path, shown(one["input"]), words[:1].lower() + words[1:]))

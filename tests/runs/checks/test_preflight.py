@@ -138,9 +138,22 @@ def test_a_trial_with_an_unknown_card_is_refused_before_the_first():
 
 
 def test_what_is_sound_takes_no_tensorflow():
-    code = (
-        "import sys; from transferkit.runs.checks.preflight import preflight; "
-        "assert preflight('retrain') == (), preflight('retrain'); print('tensorflow' in sys.modules)"
-    )
+    """Whatever it is exported to, and also where the files are at a URL."""
+    code = """
+import sys
+from transferkit.export.formats import format_names
+from transferkit.recipe import load
+from transferkit.runs.checks.preflight import preflight
+formats = [name for name in format_names() if name != "onnx"]
+recipe = load(overrides=[("export.formats", formats), "data.root='https://127.0.0.1/photos'"])
+assert preflight(recipe) == (), preflight(recipe)
+print(len(formats) > 4, "tensorflow" in sys.modules)
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "True False\n"
+
+
+def test_a_root_at_a_url_with_a_secret_in_it_is_refused():
+    (line,) = preflight(load(overrides=["data.root='https://me:secret@host/photos'"]))
+    assert line.startswith("data.root: received 'https://")
+    assert "secret@" not in line

@@ -7,8 +7,6 @@ from typing import Any
 import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 
-from transferkit.private.tensorflow_names import tflite_schema
-
 __all__ = ["pack_model"]
 
 _ALIGNMENT = 16  # of each buffer, as the schema of TFLite demands it; its Python classes leave that out
@@ -16,6 +14,8 @@ _ALIGNMENT = 16  # of each buffer, as the schema of TFLite demands it; its Pytho
 
 def pack_model(model: Any) -> bytes:
     """The bytes of a ``ModelT``."""
+    from transferkit.private.tensorflow_names import tflite_schema
+
     schema = tflite_schema()
 
     class Aligned(schema.BufferT):  # type: ignore[name-defined, misc]

@@ -17,7 +17,6 @@ import numpy as np
 from transferkit.export.export_spec import About
 from transferkit.export.formats._tflite_bytes import pack_model
 from transferkit.export.formats._zipped import LABELS
-from transferkit.private.tensorflow_names import tflite_schema
 
 __all__ = ["METADATA", "with_metadata"]
 
@@ -37,6 +36,8 @@ def with_metadata(model: bytes, about: About) -> bytes:
         about: the classes' file lies behind the model, as
             :func:`transferkit.export.formats._zipped.add_facts` puts it there.
     """
+    from transferkit.private.tensorflow_names import tflite_schema
+
     schema = tflite_schema()
     whole = schema.ModelT.InitFromPackedBuf(model, 0)
     buffer = schema.BufferT()

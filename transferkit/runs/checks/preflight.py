@@ -24,6 +24,7 @@ from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
 from transferkit.files.cache_location import check_cache_folder
+from transferkit.files.remote import check_remote, is_remote
 from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.faults import dotted
@@ -245,7 +246,9 @@ def _check_handle(handle: str, beside: Path, name: str) -> None:
 
 
 def _check_root(root: str | None) -> None:
-    if root is not None and not Path(root).is_dir():
+    if root is not None and is_remote(root):
+        check_remote(root, "data.root")
+    elif root is not None and not Path(root).is_dir():
         raise UserError(fault("data.root", root, "a folder", "paths of the manifest start from it"))
 
 
