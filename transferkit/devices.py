@@ -17,6 +17,7 @@ from typing import Any
 from transferkit.cluster.cluster import Cluster, current
 from transferkit.cluster.place import take_from_slurm
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.device_names import read_strategy
 from transferkit.recipe.sections import Devices
@@ -82,7 +83,7 @@ class ChosenDevices:
         """Within it, variables are made where the strategy wants them."""
         return nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def run_config(self) -> dict[str, Any]:
+    def run_config(self) -> NamedValues:
         """What an Estimator's RunConfig is told of them."""
         if self.cluster is not None:
             # A loop inside the graph may have another length on another worker, whose sums then do not meet.
@@ -103,7 +104,7 @@ class ChosenDevices:
         compiled = "; steps are compiled with XLA" if self.jit_compile else ""
         return f"{self.kind} ({shown}): {self.why}{compiled}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return {
             "strategy": self.kind,

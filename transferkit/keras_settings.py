@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 from transferkit.permission import announce
 
 __all__ = ["prepare_import", "settings_file", "settle"]
 
-_WANTED: dict[str, Any] = {
+_WANTED: NamedValues = {
     "backend": "tensorflow",
     "floatx": "float32",
     "epsilon": 1e-7,

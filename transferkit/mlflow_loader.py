@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.named_values import NamedValues
+
 __all__ = ["ImageClassifier"]
 
 _BATCH = 16
@@ -32,7 +34,7 @@ class ImageClassifier:
         with open(os.path.join(folder, "assets", "transferkit.json"), encoding="utf-8") as file:
             self.classes = json.load(file)["classes"]
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(self, model_input: Any, params: NamedValues | None = None) -> Any:
         """A row an image: its label, that one's probability, and those of all classes in their order.
 
         Args:

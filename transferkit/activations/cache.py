@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transferkit.activations.store import Store, segments_of
 from transferkit.errors import UserError, fault
@@ -22,6 +21,7 @@ from transferkit.files.cache_location import cache_folder, default_max_bytes
 from transferkit.files.contents import LOCK, damage_of, facts_of, files_of
 from transferkit.files.lock import locked
 from transferkit.files.sealed import read_sealed
+from transferkit.named_values import NamedValues
 
 __all__ = ["Cache", "Checked", "Entry"]
 
@@ -48,7 +48,7 @@ class Entry:
     bytes: int
     rows: int
     used: float
-    about: dict[str, Any]
+    about: NamedValues
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Cache:
         self.remote = self.folder / "remote"
         self.choices = self.folder / "engines"
 
-    def store(self, identity: dict[str, Any], shape: tuple[int, ...], dtype: str, label: str = "") -> Store:
+    def store(self, identity: NamedValues, shape: tuple[int, ...], dtype: str, label: str = "") -> Store:
         """Opens the store of what ``identity`` describes, or makes it.
 
         Args:
@@ -261,7 +261,7 @@ class Cache:
         return freed
 
 
-def _key(identity: dict[str, Any]) -> str:
+def _key(identity: NamedValues) -> str:
     """The name of the store that is described so."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -301,7 +301,7 @@ def _check_folder(kind: str, folder: Path, repair: bool) -> Checked:
     return Checked(kind, folder.name, label, facts.get("files", 0), damaged, repaired)
 
 
-def _label(about: dict[str, Any]) -> str:
+def _label(about: NamedValues) -> str:
     return str(about.get("label") or f"cut {str(about.get('cut', '?'))[:12]}")
 
 
@@ -354,7 +354,7 @@ def _remove(folder: Path) -> int:
     return size
 
 
-def _about(folder: Path) -> dict[str, Any]:
+def _about(folder: Path) -> NamedValues:
     try:
         found = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

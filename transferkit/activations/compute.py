@@ -20,7 +20,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -39,6 +38,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
+from transferkit.named_values import NamedValues
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "ComputeSettings", "CutLike", "Stats", "compute", "keep"]
 
@@ -241,7 +241,7 @@ def _store(
     settings: ComputeSettings,
 ) -> Store:
     """Where the activations of a cut are kept."""
-    identity: dict[str, Any] = {
+    identity: NamedValues = {
         "cut": cut.fingerprint,
         **decoding.identity(),
         **(views.identity() if views else {}),

@@ -13,7 +13,6 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import local_place
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published import fetch_described, publish
+from transferkit.named_values import NamedValues
 
 __all__ = ["Elsewhere", "check_sources"]
 
@@ -167,7 +167,7 @@ class Elsewhere:
         told = "; ".join(dict.fromkeys(_told(other, wanted) for other in others[:3]))
         return fault(self._key, self.place, expected, f"it has those of {told}")
 
-    def _about(self, key: str) -> dict[str, Any] | None:
+    def _about(self, key: str) -> NamedValues | None:
         """What ``store.json`` says of a store there."""
         try:
             if self._location is None:
@@ -222,7 +222,7 @@ def _copy(source: Store, digests: np.ndarray, target: Store, room: Callable[[int
         target.add(digests[part], np.asarray(rows[part]), room)
 
 
-def _told(other: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _told(other: NamedValues, wanted: NamedValues) -> str:
     """What a store is of, and in what it differs."""
     differing = [
         f"{name} {other.get(name, 'none')}, not {wanted.get(name, 'none')}"

@@ -22,6 +22,7 @@ from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, file
 from transferkit.files.lock import locked
 from transferkit.files.sealed import read_sealed, sealed
 from transferkit.files.whole_file import write_whole_shared
+from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.activations.prefix_engine import CutLike
@@ -32,7 +33,7 @@ _log = logging.getLogger("transferkit.activations")
 
 
 @functools.lru_cache(maxsize=1)
-def machine() -> dict[str, Any]:
+def machine() -> NamedValues:
     """What an engine's speed and compiled code depend on: processor, cores, accelerator, versions."""
     model = platform.processor() or platform.machine()
     try:
@@ -116,12 +117,12 @@ def touch(folder: Path | None) -> None:
         os.utime(folder)
 
 
-def recall(memory: Path | None) -> dict[str, Any]:
+def recall(memory: Path | None) -> NamedValues:
     """What was measured and chosen before; empty where nothing was, or it is damaged."""
     return {} if memory is None else read_sealed(memory) or {}
 
 
-def remember(memory: Path, facts: dict[str, Any]) -> None:
+def remember(memory: Path, facts: NamedValues) -> None:
     """Keeps what was measured and chosen."""
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.rows import Rows, Segment
 from transferkit.files.lock import locked
 from transferkit.files.whole_file import write_whole_shared
+from transferkit.named_values import NamedValues
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 
@@ -65,7 +65,7 @@ class Store:
         folder: Path,
         shape: tuple[int, ...],
         dtype: str,
-        about: dict[str, Any] | None = None,
+        about: NamedValues | None = None,
         make: bool = True,
     ) -> None:
         self.folder = folder
@@ -98,9 +98,9 @@ class Store:
         """The same store, with a view of its index of its own."""
         return Store(self.folder, self.layout.shape, self.layout.dtype, self._facts)
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> NamedValues:
         """What ``store.json`` says."""
-        result: dict[str, Any] = json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))
+        result: NamedValues = json.loads((self.folder / _ABOUT).read_text(encoding="utf-8"))
         return result
 
     def __len__(self) -> int:

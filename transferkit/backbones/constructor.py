@@ -11,6 +11,7 @@ from transferkit.backbones.live_normalisation import live
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["build", "finish"]
 
@@ -19,7 +20,7 @@ _HOMES = ("keras.applications.", "transferkit.backbones.networks.")
 _TAKES = {"include_top", "weights", "input_tensor", "input_shape", "pooling"}
 
 
-def build(card: Card, size: tuple[int, int] | None, options: dict[str, Any], seed: int = 0) -> Any:
+def build(card: Card, size: tuple[int, int] | None, options: NamedValues, seed: int = 0) -> Any:
     """A functional model ``[N, h, w, 3]`` of 0..255 → ``[N, feature_width]``, weights drawn from ``seed``.
 
     The constructor is called as those of ``keras.applications`` are: ``include_top=False``,

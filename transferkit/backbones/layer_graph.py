@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from transferkit.named_values import NamedValues
+
 if TYPE_CHECKING:
     from transferkit.keras_import import keras
 
@@ -61,7 +63,7 @@ def steps(model: keras.Model) -> list[Step]:
     return out
 
 
-def _in_order(layers: list[dict[str, Any]]) -> Iterator[tuple[str, int, tuple[tuple[str, int, int], ...]]]:
+def _in_order(layers: list[NamedValues]) -> Iterator[tuple[str, int, tuple[tuple[str, int, int], ...]]]:
     """Each call of each operation, after those whose outputs it reads."""
     waiting = []
     for layer in layers:

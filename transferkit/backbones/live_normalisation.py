@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
+from transferkit.named_values import NamedValues
 
 __all__ = ["LiveNormalization", "live"]
 
@@ -29,7 +30,7 @@ class LiveNormalization(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {"name": self.name, "layer": keras.saving.serialize_keras_object(self.layer)}
 
 

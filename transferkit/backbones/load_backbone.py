@@ -10,6 +10,7 @@ from transferkit.backbones.backbone import Backbone, Origin, Stage
 from transferkit.backbones.weights.given_path import PRETRAINED
 from transferkit.card import HANDLES, Card, card_of
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.named_values import NamedValues
 from transferkit.permission import allowing
 
 __all__ = ["load_backbone"]
@@ -58,7 +59,7 @@ def _from_constructor(
     weights: str,
     input_size: tuple[int, int] | None,
     seed: int,
-    options: dict[str, Any],
+    options: NamedValues,
 ) -> Backbone:
     from transferkit.backbones.constructor import build, finish
     from transferkit.backbones.functional import FunctionalBackbone
@@ -77,7 +78,7 @@ def _from_handle(
     reference: str,
     weights: str | None,
     input_size: tuple[int, int] | None,
-    options: dict[str, Any],
+    options: NamedValues,
     card: Card | None,
 ) -> Backbone:
     scheme, _, rest = handle.partition(":")
@@ -85,7 +86,7 @@ def _from_handle(
         from transferkit.backbones.weights.fetched import fetch, opened_as
 
         scheme, rest = opened_as(fetch(scheme, rest, reference), scheme, reference)
-    arguments: dict[str, Any] = {**(card.arguments if card else {}), **options}
+    arguments: NamedValues = {**(card.arguments if card else {}), **options}
     adapter: Callable[..., Backbone]
     if scheme in ("hub", "saved_model"):
         from transferkit.backbones.saved_model_backbone import load_hub, load_saved_model
@@ -109,7 +110,7 @@ def _from_handle(
     return adapter(rest, reference=reference, input_size=input_size, card=card, **arguments)
 
 
-def _check_options(adapter: Callable[..., Any], options: dict[str, Any], reference: str) -> None:
+def _check_options(adapter: Callable[..., Any], options: NamedValues, reference: str) -> None:
     known = set(inspect.signature(adapter).parameters) - {"reference", "input_size", "card"}
     taken = sorted(name for name in known if name not in ("path", "handle", "preset", "weights"))
     faults = [

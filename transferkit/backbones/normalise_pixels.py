@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
+from transferkit.named_values import NamedValues
 
 __all__ = ["CAFFE_MEAN_BGR", "TORCH_DEVIATION", "TORCH_MEAN", "Pixels"]
 
@@ -48,5 +49,5 @@ class Pixels(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {**super().get_config(), "normalisation": self.normalisation}

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["key_options", "other_name"]
 
@@ -141,7 +142,7 @@ def _as_toml(name: str, text: str) -> str:
     return text
 
 
-def _agree(settings: Sequence[str], pairs: dict[str, str], arguments: dict[str, Any]) -> None:
+def _agree(settings: Sequence[str], pairs: dict[str, str], arguments: NamedValues) -> None:
     """Refuses what an option and ``--set`` say differently of one key."""
     from transferkit.recipe.merge import expand
     from transferkit.recipe.overrides import nest, parse_value, spelled_out, split_override

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from transferkit.cli._options import allow_code_option, as_json, json_option, table
 from transferkit.found import modules
+from transferkit.named_values import NamedValues
 
 __all__ = ["command"]
 
@@ -112,14 +112,14 @@ def _print(version: Path, shown: str, quiet: bool, as_json_: bool) -> None:
     click.echo(shown)
 
 
-def _check(row: dict[str, Any] | None) -> tuple[str, str, str]:
+def _check(row: NamedValues | None) -> tuple[str, str, str]:
     if row is None:
         return "not checked", "", ""
     state = "passed" if row["passed"] else "refused"
     return state, f"{row['agreement']:.1%} of {row['images']}", f"{row['largest_difference']:.1e}"
 
 
-def _accuracy(row: dict[str, Any] | None) -> str:
+def _accuracy(row: NamedValues | None) -> str:
     if row is None or row.get("accuracy") is None:
         return ""
     return f"{row['accuracy']:.3f}, model {row['accuracy_of_model']:.3f}"

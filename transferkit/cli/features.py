@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from transferkit.cli._groups import Verbs
@@ -19,6 +17,7 @@ from transferkit.cli._options import (
     set_option,
 )
 from transferkit.errors import one_line
+from transferkit.named_values import NamedValues
 
 __all__ = ["command"]
 
@@ -78,7 +77,7 @@ def compute(
     """
     from transferkit.runs.features.shards import compute_features
 
-    values: dict[str, Any] = {"backbone": backbone}
+    values: NamedValues = {"backbone": backbone}
     done = compute_features(
         recipe,
         settings,
@@ -137,7 +136,7 @@ def export(
     from transferkit.runs.features.table_files import check_table
 
     check_table(Path(to))
-    values: dict[str, Any] = {"backbone": backbone}
+    values: NamedValues = {"backbone": backbone}
     given = {key: value for key, value in values.items() if value is not None}
     found = export_features(recipe, settings, data=data, quiet=quiet, allow_code=allow_code, **given)
     files = [str(file) for file in found.save(to)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from transferkit.cli._keys import key_options
@@ -19,6 +17,7 @@ from transferkit.cli._options import (
     set_option,
     table,
 )
+from transferkit.named_values import NamedValues
 
 __all__ = ["command"]
 
@@ -77,7 +76,7 @@ def command(
     from transferkit.runs.retrain import retrain
     from transferkit.runs.sweep import read_results
 
-    values: dict[str, Any] = {"backbone": backbone, "data": data}
+    values: NamedValues = {"backbone": backbone, "data": data}
     run = retrain(
         recipe=recipe,
         overrides=settings,

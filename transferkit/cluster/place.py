@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["Place", "read_place", "take_from_slurm"]
 
@@ -91,7 +91,7 @@ def take_from_slurm(environment: MutableMapping[str, str] = os.environ) -> bool:
     addresses = [
         f"{host}:{first + task}" for host, own in zip(hosts, tasks, strict=True) for task in range(own)
     ]
-    told: dict[str, Any] = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
+    told: NamedValues = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
     environment["TF_CONFIG"] = json.dumps(told)
     return True
 

@@ -23,6 +23,7 @@ from transferkit.data.sources.manifest.label_spelling import label_of
 from transferkit.data.sources.split_words import split_names
 from transferkit.data.sources.unpacked import Writer, unpack
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["encode_image", "images_in", "is_image", "write_source"]
 
@@ -70,7 +71,7 @@ def encode_image(image: Any, place: str = "image") -> bytes:
     return file.getvalue()
 
 
-def write_source(data: Any, unpack_to: Path) -> dict[str, Any]:
+def write_source(data: Any, unpack_to: Path) -> NamedValues:
     """Writes data that a program holds where a recipe can name it.
 
     Args:
@@ -106,7 +107,7 @@ def write_source(data: Any, unpack_to: Path) -> dict[str, Any]:
     else:
         raise UserError(fault("data", type(data).__name__, _EXPECTED))
     folder = unpack(_fingerprint(make()), unpack_to, lambda place: _write(place, make()), "data")
-    found: dict[str, Any] = {"data.path": str(folder / "manifest.jsonl")}
+    found: NamedValues = {"data.path": str(folder / "manifest.jsonl")}
     return found | ({"data.classes": list(names)} if names else {})
 
 
@@ -248,7 +249,7 @@ def _write(folder: Path, examples: Iterable[Example]) -> None:
     writer.close()
 
 
-def _rows_of_frame(frame: Any) -> list[dict[str, Any]]:
+def _rows_of_frame(frame: Any) -> list[NamedValues]:
     """The rows of a data frame of pandas or polars, without the values that are missing."""
     columns = [str(one) for one in frame.columns]
     if twice := sorted({one for one in columns if columns.count(one) > 1}):
@@ -267,7 +268,7 @@ def _is_missing(value: Any) -> bool:
         return not hasattr(value, "shape")
 
 
-def _write_rows(rows: list[dict[str, Any]], unpack_to: Path) -> dict[str, Any]:
+def _write_rows(rows: list[NamedValues], unpack_to: Path) -> NamedValues:
     """A manifest of rows, which the reader of manifests takes from here."""
     # Escaped throughout: a name may have bytes that are no UTF-8.
     text = "".join(json.dumps(row, default=_plain) + "\n" for row in rows)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.bootstrap import count_interval
+from transferkit.named_values import NamedValues
 
 __all__ = ["Comparison", "compare"]
 
@@ -81,7 +82,7 @@ class Comparison:
         better = second if self.difference > 0 else first
         return f"significant, {p}: {better} is better by {100 * abs(self.difference):.1f} points"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """All of it, ready for JSON."""
         return {**asdict(self), "verdict": self.verdict}
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from transferkit.evaluation.curves import Curve
 from transferkit.evaluation.reliability import ReliabilityBin
+from transferkit.named_values import NamedValues
 
 __all__ = ["ClassFigures", "Evaluation", "mean_of_known"]
 
@@ -73,7 +74,7 @@ class Evaluation:
     probabilities: np.ndarray
     predicted: np.ndarray
     paths: tuple[str, ...] | None
-    metrics: dict[str, Any]
+    metrics: NamedValues
     per_class: tuple[ClassFigures, ...]
     confusion: np.ndarray
     reliability: tuple[ReliabilityBin, ...]
@@ -113,7 +114,7 @@ class Evaluation:
         low, high = self.metrics.get(f"{name}_low"), self.metrics.get(f"{name}_high")
         return None if low is None or high is None else (low, high)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Everything but the samples themselves, ready for JSON."""
         return {
             "kind": self.kind,

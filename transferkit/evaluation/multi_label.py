@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import ReliabilityBin, binned, curve_of, expected_calibration_error
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
+from transferkit.named_values import NamedValues
 
 __all__ = ["evaluate_multi_label"]
 
@@ -40,7 +40,7 @@ def evaluate_multi_label(
     rows = _per_class(samples, confusion)
     decisions = _decisions(samples, predicted)
 
-    metrics: dict[str, Any] = {
+    metrics: NamedValues = {
         "samples": len(labels),
         "accuracy": float(decisions.whole.mean()),
         "hamming_accuracy": float((predicted == labels).mean()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
+from transferkit.named_values import NamedValues
 
 __all__ = ["evaluate_single_label", "macro_f1", "macro_recall"]
 
@@ -35,7 +35,7 @@ def evaluate_single_label(samples: Samples, top: Sequence[int], bootstrap: Boots
     losses = -np.log(np.clip(stated.astype(np.float64), LEAST_PROBABILITY, 1))
     reliability = reliability_curve(probabilities.max(axis=1).astype(np.float64), right)
 
-    metrics: dict[str, Any] = {"samples": len(labels), "accuracy": float(right.mean())}
+    metrics: NamedValues = {"samples": len(labels), "accuracy": float(right.mean())}
     for k in sorted({k for k in top if 1 < k < len(classes)}):
         metrics[f"top_{k}_accuracy"] = float((place < k).mean())
     metrics |= _averages(labels, predicted)

@@ -12,7 +12,9 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
+
+from transferkit.named_values import NamedValues
 
 __all__ = ["Checker"]
 
@@ -87,7 +89,7 @@ class Checker:
         except OSError:
             pass  # it ended; the reply says so
 
-    def reply(self) -> dict[str, Any]:
+    def reply(self) -> NamedValues:
         """Waits for the next reply: ``labels``, ``about``, ``all_outputs`` and ``seconds``, or ``error``."""
         self._open -= 1
         try:
@@ -98,7 +100,7 @@ class Checker:
         if line is None:
             self._replies.put(None)
             return {"error": f"the checking process ended: {self._last_words()}", "seconds": 0.0}
-        result: dict[str, Any] = json.loads(line)
+        result: NamedValues = json.loads(line)
         return result
 
     def close(self) -> None:

@@ -23,9 +23,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
+
+from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.data.pixels.decoding import Decoding
@@ -91,7 +93,7 @@ def _listen(source: TextIO, orders: queue.SimpleQueue[str]) -> None:
     os._exit(0)
 
 
-def _check(order: dict[str, Any]) -> dict[str, Any]:
+def _check(order: NamedValues) -> NamedValues:
     from transferkit.data.pixels.transcode import readable_in_graph
     from transferkit.export.answers_file import save_answers
     from transferkit.export.formats import load_format

@@ -13,6 +13,7 @@ from transferkit.export.formats import check_installed, find_artefacts, format_o
 from transferkit.export.formats._base import Tensor
 from transferkit.export.versions import changes_of, versions
 from transferkit.files.plain_path import is_pattern
+from transferkit.named_values import NamedValues
 
 __all__ = ["Artefact", "Inspected", "artefacts_of", "inspect_export"]
 
@@ -42,11 +43,11 @@ class Inspected:
     about: About
     labels: tuple[str, ...]
     signatures: dict[str, tuple[list[Tensor], list[Tensor]]] = field(default_factory=dict)
-    parity: dict[str, Any] | None = None
+    parity: NamedValues | None = None
     usage: str = ""
     changed: tuple[str, ...] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         signatures = {
             name: {"inputs": [asdict(one) for one in inputs], "outputs": [asdict(one) for one in outputs]}
@@ -71,7 +72,7 @@ class Artefact:
     title: str
     file: str
     bytes: int
-    parity: dict[str, Any] | None
+    parity: NamedValues | None
 
 
 def artefacts_of(version: str | Path) -> list[Artefact]:
@@ -144,7 +145,7 @@ def _usage(one: Any, path: Path, height: int, width: int) -> str:
     return result
 
 
-def _parity(name: str, version: Path) -> dict[str, Any] | None:
+def _parity(name: str, version: Path) -> NamedValues | None:
     try:
         rows = json.loads((version / "parity.json").read_text("utf-8"))["artefacts"]
         return next((row for row in rows if row["format"] == name), None)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from transferkit.export.answers_file import read_answers
 from transferkit.export.export_spec import About
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.outputs import check_outputs
+from transferkit.named_values import NamedValues
 
 __all__ = ["Finding", "Reference", "judge"]
 
@@ -79,7 +79,7 @@ class Finding:
         """Whether the artefact may be handed over."""
         return self.reason is None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return {**asdict(self), "passed": self.passed}
 
@@ -90,7 +90,7 @@ def judge(
     tolerance: Tolerance,
     reference: Reference,
     about: About,
-    reply: dict[str, Any],
+    reply: NamedValues,
     answers: Path,
 ) -> Finding:
     """Holds what an artefact answered against the reference: every output of every signature.
@@ -158,7 +158,7 @@ def _novelty_differs(
     return None if furthest <= allowed else f"novelty differs by {furthest:.1e}, allowed are {allowed:.0e}"
 
 
-def _other_facts(inside: dict[str, Any], about: About) -> str | None:
+def _other_facts(inside: NamedValues, about: About) -> str | None:
     """What an artefact says of itself and should not: thresholds, temperature, size …"""
     wanted = json.loads(about.to_json())
     for key in wanted:

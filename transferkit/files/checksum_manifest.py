@@ -22,6 +22,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.sealed import SEAL, seal_of, sealed
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 
 __all__ = [
     "NAME",
@@ -60,7 +61,7 @@ class Manifest:
     """
 
     folder: Path
-    facts: dict[str, Any]
+    facts: NamedValues
     files: dict[str, FileFacts]
     intact: bool
 

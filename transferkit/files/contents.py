@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import NamedValues
 
 __all__ = ["CONTENTS", "LOCK", "damage_of", "facts_of", "files_of", "write_contents"]
 
@@ -42,7 +43,7 @@ def write_contents(folder: Path, **facts: Any) -> None:
         beside.write_text(f"{text}{hashlib.sha256(text.encode()).hexdigest()}\n", encoding="utf-8")
 
 
-def facts_of(folder: Path) -> dict[str, Any]:
+def facts_of(folder: Path) -> NamedValues:
     """The facts that its list opens with; none where there is no such list."""
     try:
         with open(folder / CONTENTS, encoding="utf-8") as file:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transferkit.named_values import NamedValues
+
 __all__ = ["SEAL", "read_sealed", "seal_of", "sealed"]
 
 SEAL = "sha256"
@@ -23,7 +25,7 @@ def sealed(facts: Mapping[str, Any]) -> str:
     return json.dumps({**facts, SEAL: seal_of(facts)}, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_sealed(file: Path) -> dict[str, Any] | None:
+def read_sealed(file: Path) -> NamedValues | None:
     """The facts of a file; None where it is missing, damaged or changed."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from transferkit.named_values import NamedValues
+
 if TYPE_CHECKING:
     from transferkit.keras_import import keras
 
@@ -68,7 +70,7 @@ class Found:
 
     design: tuple[Branch, ...]
     weights: list[list[np.ndarray]]
-    facts: dict[str, Any]
+    facts: NamedValues
     right: np.ndarray | None = None
     losses: np.ndarray | None = None
     groups: np.ndarray | None = None
@@ -83,7 +85,7 @@ class Found:
             return ()
         return tuple(dict.fromkeys(name for one in self.design for name in one.levels))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Structure and choice, ready for JSON."""
         return {"branches": [asdict(one) for one in self.design], **self.facts}
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from transferkit.keras3 import keras
+from transferkit.named_values import NamedValues
 
 __all__ = ["Cosines", "dense", "stack"]
 
@@ -77,5 +78,5 @@ class Cosines(keras.layers.Layer):  # type: ignore[misc]
         cosines = keras.ops.matmul(keras.ops.normalize(features, axis=-1), directions)
         return cosines * keras.ops.exp(self.log_scale)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {**super().get_config(), "units": self.units, "scale": self.scale, "seed": self.seed}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from transferkit.heads._candidates import Candidate, Task
 from transferkit.heads._closed import each_log_loss
 from transferkit.heads._fitting import scale_of
+from transferkit.named_values import NamedValues
 
 __all__ = [
     "Choice",
@@ -117,7 +117,7 @@ def accuracy_of(held: list[np.ndarray], task: Task, groups: np.ndarray) -> dict[
 
 def facts_of_choice(
     choice: Choice, tried: Sequence[Candidate], task: Task, groups: np.ndarray
-) -> dict[str, Any]:
+) -> NamedValues:
     """What was chosen, and of what, ready for JSON.
 
     Args:

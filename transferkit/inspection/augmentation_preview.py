@@ -11,6 +11,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.tensorflow_startup import start_tensorflow
@@ -28,7 +29,7 @@ def preview_augmentation(
     recipe: str | os.PathLike[str] | None = None,
     *,
     to: str | os.PathLike[str] = "preview.png",
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     images: int = 5,
     views: int = 6,
     quiet: bool = True,

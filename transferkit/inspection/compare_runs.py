@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Comparison, Evaluation
@@ -140,7 +141,7 @@ class ComparedRuns:
             for name, one in zip(self.names[1:], self.against, strict=True)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """All of it, ready for JSON."""
         return {
             "runs": [str(run.path) for run in self.runs],

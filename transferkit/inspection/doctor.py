@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from transferkit._version import __version__
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, one_line
 from transferkit.inspection.doctor_finding import Finding
+from transferkit.named_values import NamedValues
 from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
 
 __all__ = ["Examination", "examine"]
@@ -39,9 +39,9 @@ class Examination:
         """What keeps every run from working."""
         return tuple(one for one in self.findings if one.level == "fault")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """JSON values: the sections with their findings, and whether a run works here."""
-        sections: dict[str, list[dict[str, Any]]] = {}
+        sections: dict[str, list[NamedValues]] = {}
         for one in self.findings:
             values = {key: value for key, value in asdict(one).items() if key != "section"}
             sections.setdefault(one.section, []).append(values)

@@ -21,6 +21,7 @@ from transferkit.devices import check_devices
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.registry import registry
@@ -60,7 +61,7 @@ class RateTest:
         """The rate at the minimum of the smoothed loss: from here on it is too high."""
         return float(self.rates[int(self.smoothed.argmin())])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return {
             "phase": self.phase,
@@ -96,7 +97,7 @@ class RateTest:
 
 def find_rate(
     recipe: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     data: str | os.PathLike[str] | None = None,
     phase: str | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from transferkit.cpu import available_cores
 from transferkit.freezing import FreezePlan
+from transferkit.named_values import NamedValues
 
 __all__ = ["STAGE_HEADER", "PhaseForecast"]
 
@@ -145,7 +146,7 @@ class PhaseForecast:
             parts.append(f"{each * train:.3g} s an epoch above the cut")
         return [*lines, f"estimated: {', '.join(parts)}"]
 
-    def to_dict(self, layers: bool) -> dict[str, Any]:
+    def to_dict(self, layers: bool) -> NamedValues:
         """Ready for JSON."""
         plan = self.plan
         return {

@@ -13,6 +13,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
 from transferkit.inspection.phase_forecast import STAGE_HEADER, PhaseForecast
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe
 from transferkit.runs.checks.preflight import checked_recipe
@@ -34,7 +35,7 @@ class Plan(list[PhaseForecast]):
 
     devices: ChosenDevices
 
-    def to_dict(self, layers: bool) -> list[dict[str, Any]]:
+    def to_dict(self, layers: bool) -> list[NamedValues]:
         """Ready for JSON: the phases, each with the devices that all of them have in common."""
         return [{**one.to_dict(layers), "devices": self.devices.to_dict()} for one in self]
 
@@ -74,7 +75,7 @@ def _strip(forecast: PhaseForecast) -> Markup:
 
 def make_plan(
     recipe: str | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     data: str | None = None,
     measure: bool = True,

@@ -9,12 +9,13 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transferkit.card import list_cards
 from transferkit.errors import UserError, fault
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.checks.supported import check_supported
@@ -98,7 +99,7 @@ def probe(
     data: str,
     backbones: Sequence[str] | None = None,
     budget: float | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     quiet: bool = False,
     allow_code: bool = False,
 ) -> Probe:
@@ -123,7 +124,7 @@ def _probe(
     data: str,
     backbones: Sequence[str] | None,
     budget: float | None,
-    overrides: Sequence[str | tuple[str, Any]],
+    overrides: Sequence[Override],
     progress: Progress,
 ) -> Probe:
     began = time.monotonic()

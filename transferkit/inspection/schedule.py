@@ -14,6 +14,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
 from transferkit.schedules import Span, make_schedule, rates
@@ -37,7 +38,7 @@ class PhaseRates:
     rates: np.ndarray
     uses_metrics: bool
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return {
             "phase": self.name,
@@ -49,7 +50,7 @@ class PhaseRates:
 
 def schedule_rates(
     recipe: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     data: str | os.PathLike[str] | None = None,
     images: int | None = None,

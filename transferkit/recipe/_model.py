@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+from transferkit.named_values import NamedValues
 
 __all__ = ["Named", "Section"]
 
@@ -29,6 +31,6 @@ class Named(BaseModel):
     registry: ClassVar[str] = ""
 
     @property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> NamedValues:
         """The arguments, without the name."""
         return dict(self.model_extra or {})

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from transferkit.bounds import MOST_FAULTS
 from transferkit.errors import UserError, did_you_mean
 from transferkit.locate import locate
+from transferkit.named_values import NamedValues
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.toml_positions import Path
@@ -36,8 +37,8 @@ ELSEWHERE = {
 
 
 def check_component(
-    kind: str, name: Any, options: dict[str, Any], path: Path, tag: str = "kind"
-) -> tuple[dict[str, Any], list[Fault]]:
+    kind: str, name: Any, options: NamedValues, path: Path, tag: str = "kind"
+) -> tuple[NamedValues, list[Fault]]:
     """Checks one named table.
 
     Args:
@@ -62,10 +63,10 @@ def check_component(
     return _validated(component, options, path)
 
 
-def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def check_augmentation(table: NamedValues) -> tuple[NamedValues, list[Fault]]:
     """Checks the augmentation section: each key is a component with ``true``, a number or its arguments."""
     known = registry("augmentation")
-    made: dict[str, Any] = {}
+    made: NamedValues = {}
     faults: list[Fault] = []
     for name, value in table.items():
         path: Path = ("augmentation", name)
@@ -87,7 +88,7 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
             continue
         first = next(iter(component.model_fields), None)
         if value is True:
-            options: dict[str, Any] = {}
+            options: NamedValues = {}
         elif isinstance(value, dict):
             options = value
         elif first is None:
@@ -103,7 +104,7 @@ def check_augmentation(table: dict[str, Any]) -> tuple[dict[str, Any], list[Faul
     return made, faults
 
 
-def check_optimizer(name: Any, options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+def check_optimizer(name: Any, options: NamedValues, path: Path) -> tuple[NamedValues, list[Fault]]:
     """Checks an optimizer's arguments against the signature of Keras's constructor.
 
     Args:
@@ -155,7 +156,7 @@ def _dotted_faults(name: str, path: Path) -> list[Fault]:
     return []
 
 
-def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any], list[Fault]]:
+def _own_optimizer(options: NamedValues, path: Path) -> tuple[NamedValues, list[Fault]]:
     faults = [
         Fault((*path, key), shown(options[key]), "it elsewhere", f"say it with {ELSEWHERE[key]}")
         for key in options
@@ -168,8 +169,8 @@ def _own_optimizer(options: dict[str, Any], path: Path) -> tuple[dict[str, Any],
 
 
 def _validated(
-    component: type[Component], options: dict[str, Any], path: Path
-) -> tuple[dict[str, Any], list[Fault]]:
+    component: type[Component], options: NamedValues, path: Path
+) -> tuple[NamedValues, list[Fault]]:
     try:
         # Through JSON a list is a tuple and no text is a number.
         made = component.model_validate_json(json.dumps(options), strict=True)

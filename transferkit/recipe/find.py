@@ -9,6 +9,7 @@ from typing import Any
 
 from transferkit.bounds import check_bounds, check_text, read_bounded
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.named_values import NamedValues
 from transferkit.recipe.merge import Layer, Origin, expand
 from transferkit.recipe.toml_positions import toml_positions
 from transferkit.resources import shipped
@@ -166,7 +167,7 @@ def _shown(path: Path) -> str:
     return str(path)
 
 
-def _checked(values: dict[str, Any], origin: Origin) -> dict[str, Any]:
+def _checked(values: NamedValues, origin: Origin) -> NamedValues:
     """Refuses what JSON, through which values are checked, cannot say."""
     import json
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transferkit.named_values import NamedValues
+
 __all__ = ["UNSET", "constructors"]
 
 # Wrappers and helpers that live in the same folder and are no optimizers that one trains with.
@@ -36,7 +38,7 @@ def constructors() -> Mapping[str, Mapping[str, Any]]:
     return read_source() or ask_keras()
 
 
-def ask_keras() -> dict[str, dict[str, Any]]:
+def ask_keras() -> dict[str, NamedValues]:
     """The same from Keras itself, which this imports."""
     import inspect
 
@@ -59,7 +61,7 @@ def ask_keras() -> dict[str, dict[str, Any]]:
     return dict(sorted(found.items()))
 
 
-def read_source() -> dict[str, dict[str, Any]] | None:
+def read_source() -> dict[str, NamedValues] | None:
     """The same from the source of the installed Keras, or None where it is not laid out as expected."""
     spec = importlib.util.find_spec("keras")
     folder = Path(spec.origin).parent / "src" / "optimizers" if spec is not None and spec.origin else Path()
@@ -74,7 +76,7 @@ def read_source() -> dict[str, dict[str, Any]] | None:
     return found or None
 
 
-def _arguments(path: Path) -> dict[str, Any] | None:
+def _arguments(path: Path) -> NamedValues | None:
     for node in ast.parse(path.read_text("utf-8")).body:
         if not isinstance(node, ast.ClassDef) or node.name.casefold() != path.stem.replace("_", ""):
             continue

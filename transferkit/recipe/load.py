@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from transferkit.bounds import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 from transferkit.card import hides_shipped
 from transferkit.errors import UserError
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import in_project
 from transferkit.recipe.components import check_augmentation, check_component, check_optimizer
 from transferkit.recipe.cross_checks import relations, unknown_card
@@ -48,7 +49,7 @@ class RecipeError(UserError):
 
 def load(
     reference: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     **values: Any,
 ) -> Recipe:
     """Reads and checks a recipe.
@@ -80,7 +81,7 @@ def load(
     given = {key: plain(value) for key, value in values.items() if value is not None}
     layers.append(Layer(expand(given), Origin("call"), {}))
     layers += [_of_overrides(overrides)]
-    merged: dict[str, Any] = {"name": path.stem}
+    merged: NamedValues = {"name": path.stem}
     origins: dict[Path, Origin] = {}
     for layer in layers[-2:]:
         check_bounds(layer.values, str(layer.origin))
@@ -102,7 +103,7 @@ def load(
 
 
 def _with_stand_in(
-    recipe: Recipe, merged: dict[str, Any], origins: dict[Path, Origin]
+    recipe: Recipe, merged: NamedValues, origins: dict[Path, Origin]
 ) -> tuple[Recipe, list[str]]:
     """The recipe with a backbone that is there, where the default's weights are not installed, and a note."""
     package, preferred = missing_package(recipe), recipe.backbone.name
@@ -134,7 +135,7 @@ def _notes(reference: object, read: Sequence[str], recipe: Recipe) -> Iterator[s
         yield f"{card} is used instead of the shipped card {recipe.backbone.name}"
 
 
-def check(values: dict[str, Any], origins: dict[Path, Origin]) -> Recipe:
+def check(values: NamedValues, origins: dict[Path, Origin]) -> Recipe:
     """Makes a recipe of merged values.
 
     Raises:
@@ -181,7 +182,7 @@ def _undecodable(value: Any, path: Path) -> Iterator[Fault]:
             yield from _undecodable(one, (*path, index))
 
 
-def _each(whole: dict[str, Any]) -> tuple[Recipe | None, list[Fault]]:
+def _each(whole: NamedValues) -> tuple[Recipe | None, list[Fault]]:
     """The faults that values have by themselves, and the recipe where there are none among its own keys."""
     faults = _components(whole)
     try:
@@ -190,7 +191,7 @@ def _each(whole: dict[str, Any]) -> tuple[Recipe | None, list[Fault]]:
         return None, from_pydantic(error, Recipe) + faults
 
 
-def _without(whole: dict[str, Any], faults: list[Fault]) -> Recipe | None:
+def _without(whole: NamedValues, faults: list[Fault]) -> Recipe | None:
     """The recipe without the keys that have faults, or None where that is none."""
     bad = {one.path[0] for one in faults if one.path}
     try:
@@ -200,7 +201,7 @@ def _without(whole: dict[str, Any], faults: list[Fault]) -> Recipe | None:
         return None
 
 
-def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:
+def _of_overrides(overrides: Sequence[Override]) -> Layer:
     pairs = []
     faults: list[str] = []
     for one in overrides:
@@ -215,7 +216,7 @@ def _of_overrides(overrides: Sequence[str | tuple[str, Any]]) -> Layer:
     return Layer(expand(nest(pairs)), Origin("command line" if texts else "call"), {})
 
 
-def _switched(values: dict[str, Any]) -> dict[str, Any]:
+def _switched(values: NamedValues) -> NamedValues:
     """``false`` for what can be switched off becomes None, at the top and in phases."""
     made = {key: None if key in _SWITCHES and value is False else value for key, value in values.items()}
     phases: Any = made.get("phases")
@@ -224,7 +225,7 @@ def _switched(values: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _components(whole: dict[str, Any]) -> list[Fault]:
+def _components(whole: NamedValues) -> list[Fault]:
     """Checks all tables that name a component, and fills their defaults in; phases stay as they are."""
     faults: list[Fault] = []
     for key, (tag, kind) in {"head": ("kind", "heads"), **NAMED}.items():
@@ -247,7 +248,7 @@ def _components(whole: dict[str, Any]) -> list[Fault]:
     return faults
 
 
-def _fill(whole: dict[str, Any], key: str, tag: str, kind: str, path: Path) -> list[Fault]:
+def _fill(whole: NamedValues, key: str, tag: str, kind: str, path: Path) -> list[Fault]:
     table = whole.get(key, {})
     if not isinstance(table, dict):
         return []
@@ -262,7 +263,7 @@ def _fill(whole: dict[str, Any], key: str, tag: str, kind: str, path: Path) -> l
     return faults
 
 
-def _phase_faults(whole: dict[str, Any], known: set[Path]) -> list[Fault]:
+def _phase_faults(whole: NamedValues, known: set[Path]) -> list[Fault]:
     """Faults that show only when a phase is put together with the top of the file."""
     phases = whole.get("phases")
     if not isinstance(phases, list) or known or not all(isinstance(one, dict) for one in phases):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe.toml_positions import Path
 
 __all__ = ["Layer", "Origin", "expand", "merge"]
@@ -65,7 +66,7 @@ class Origin:
 class Layer:
     """One source of values: a nested mapping, with the lines of its keys where it is a file."""
 
-    values: dict[str, Any]
+    values: NamedValues
     origin: Origin
     lines: Mapping[Path, int]
 
@@ -77,13 +78,13 @@ class Layer:
         return self.origin
 
 
-def expand(values: dict[str, Any]) -> dict[str, Any]:
+def expand(values: NamedValues) -> NamedValues:
     """Writes short forms out: ``{"head": "mlp"}`` becomes ``{"head": {"kind": "mlp"}}``; phases likewise.
 
     >>> expand({"optimizer": "sgd", "seed": 1})
     {'optimizer': {'name': 'sgd'}, 'seed': 1}
     """
-    made: dict[str, Any] = {}
+    made: NamedValues = {}
     for key, value in values.items():
         if key in SHORT and isinstance(value, (str, int, float)) and not isinstance(value, bool):
             made[key] = {SHORT[key]: value}
@@ -103,8 +104,8 @@ def expand(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(
-    below: dict[str, Any], layer: dict[str, Any], origins: dict[Path, Origin], at: Any, prefix: Path = ()
-) -> dict[str, Any]:
+    below: NamedValues, layer: NamedValues, origins: dict[Path, Origin], at: Any, prefix: Path = ()
+) -> NamedValues:
     """Lays ``layer`` over ``below`` and notes in ``origins`` where each value came from.
 
     Args:
@@ -138,8 +139,8 @@ def merge(
 
 
 def _phases(
-    below: list[Any], layer: dict[str, Any], origins: dict[Path, Origin], at: Any
-) -> list[Any] | dict[str, Any]:
+    below: list[Any], layer: NamedValues, origins: dict[Path, Origin], at: Any
+) -> list[Any] | NamedValues:
     """Lays values over single phases, which are named by their number from 0 or by their name."""
     made = list(below)
     for which, value in layer.items():
@@ -156,7 +157,7 @@ def _phases(
     return made
 
 
-def _forget(made: dict[str, Any], key: str, origins: dict[Path, Origin], prefix: Path) -> None:
+def _forget(made: NamedValues, key: str, origins: dict[Path, Origin], prefix: Path) -> None:
     if key not in made:
         return
     old = made.pop(key)

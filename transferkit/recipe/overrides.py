@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 from transferkit.recipe.merge import SHORT
 
 __all__ = ["nest", "parse_value", "plain", "spelled_out", "split_override"]
@@ -95,13 +96,13 @@ def spelled_out(keys: list[str], value: Any) -> list[str]:
     return keys
 
 
-def nest(pairs: Iterable[tuple[list[str], Any]]) -> dict[str, Any]:
+def nest(pairs: Iterable[tuple[list[str], Any]]) -> NamedValues:
     """Puts dotted keys together into tables; a later pair wins.
 
     >>> nest([(["head", "kind"], "mlp"), (["head", "dropout"], 0.3), (["seed"], 1)])
     {'head': {'kind': 'mlp', 'dropout': 0.3}, 'seed': 1}
     """
-    made: dict[str, Any] = {}
+    made: NamedValues = {}
     for keys, value in pairs:
         table = made
         for key in keys[:-1]:

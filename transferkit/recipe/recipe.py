@@ -6,10 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 from pydantic import Field, PrivateAttr
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe.components import check_component, check_optimizer
 from transferkit.recipe.merge import Origin, merge
 from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
@@ -95,7 +95,7 @@ class Recipe(Training):
         made.__dict__.pop("resolved_phases", None)  # worked out for all of them
         return made
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> NamedValues:
         """The recipe as nested tables, as TOML has them. Phases say only what they said themselves."""
         whole = self.model_dump(mode="json", exclude_none=True)
         whole.pop("phases")
@@ -118,12 +118,12 @@ class Recipe(Training):
         return hash(self.sha256())
 
 
-def resolve_phase(top: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def resolve_phase(top: NamedValues, own: NamedValues) -> NamedValues:
     """Lays a phase's own values over those of the top of the file."""
     return merge({key: value for key, value in top.items() if value is not None}, own, {}, lambda path: None)
 
 
-def _resolved(top: dict[str, Any], own: dict[str, Any], number: int) -> Phase:
+def _resolved(top: NamedValues, own: NamedValues, number: int) -> Phase:
     whole = resolve_phase(top, own)
     for key, (tag, kind) in NAMED.items():
         table = dict(whole[key])

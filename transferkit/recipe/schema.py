@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from transferkit.named_values import NamedValues
 from transferkit.recipe.components import ELSEWHERE
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.merge import SHORT
@@ -16,7 +15,7 @@ _KINDS = {"Head": "heads", "Schedule": "schedules", "Loss": "losses"}
 _OFF = ("early_stopping", "ema", "gradient_clipping", "time_budget")
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema() -> NamedValues:
     """The schema (draft 2020-12) of a recipe file.
 
     It has every head, schedule, loss, optimizer and augmentation that is there, short forms included.
@@ -53,7 +52,7 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _short(key: str, inner: dict[str, Any]) -> dict[str, Any]:
+def _short(key: str, inner: NamedValues) -> NamedValues:
     options = [inner]
     if key in SHORT:
         options.append({"type": "number" if key in ("gradient_clipping", "ema") else "string"})
@@ -63,19 +62,17 @@ def _short(key: str, inner: dict[str, Any]) -> dict[str, Any]:
         options.append({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smh]\s*$"})
     if len(options) == 1:
         return inner
-    facts: dict[str, Any] = {
-        name: inner[name] for name in ("description", "title", "default") if name in inner
-    }
+    facts: NamedValues = {name: inner[name] for name in ("description", "title", "default") if name in inner}
     return {**facts, "anyOf": options}
 
 
-def _word(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def _word(kind: str, name: str, definitions: NamedValues) -> NamedValues:
     made = registry(kind).get(name).model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(made.pop("$defs", {}))
     return made
 
 
-def _tagged(title: str, kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+def _tagged(title: str, kind: str, definitions: NamedValues) -> NamedValues:
     """One of the words by its ``kind``, or a word of the user's own with any arguments."""
     names = registry(kind).names()
     cases = []
@@ -87,10 +84,10 @@ def _tagged(title: str, kind: str, definitions: dict[str, Any]) -> dict[str, Any
     return {"title": title, "anyOf": [*cases, own]}
 
 
-def _optimizers() -> dict[str, Any]:
+def _optimizers() -> NamedValues:
     cases = []
     for name, arguments in constructors().items():
-        properties: dict[str, Any] = {"name": {"const": name}}
+        properties: NamedValues = {"name": {"const": name}}
         for key, default in arguments.items():
             if key not in ELSEWHERE:
                 properties[key] = {} if default in (None, UNSET) else {"default": default}

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from transferkit.errors import printable
+from transferkit.named_values import NamedValues
 
 __all__ = ["to_toml"]
 
@@ -28,7 +29,7 @@ SECTIONS = (
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def to_toml(values: dict[str, Any]) -> str:
+def to_toml(values: NamedValues) -> str:
     """Nested tables as TOML text; reading it gives the same tables.
 
     Args:

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from transferkit.data.names import shown
+from transferkit.named_values import NamedValues
 from transferkit.report.sprite import sprite
 
 __all__ = ["MapFacts", "MapPoint", "drawn_map"]
@@ -54,7 +54,7 @@ class MapFacts:
     share: float = 0.0
 
 
-def drawn_map(facts: MapFacts | None) -> dict[str, Any] | None:
+def drawn_map(facts: MapFacts | None) -> NamedValues | None:
     """What the page's template draws; None where there is no map.
 
     Args:

@@ -6,11 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transferkit._version import __version__
 from transferkit.evaluation import Evaluation
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import NamedValues
 from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
@@ -25,7 +25,7 @@ _HUB_LICENSES = {
 }  # fmt: skip
 
 # The Hub's metric, its name for people, ours, and the arguments that the Hub's is called with.
-_HUB_METRICS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+_HUB_METRICS: tuple[tuple[str, str, str, NamedValues], ...] = (
     ("accuracy", "Accuracy", "accuracy", {}),
     ("f1", "Macro F1", "f1_macro", {"args": {"average": "macro"}}),
 )
@@ -95,7 +95,7 @@ def _figures(found: Evaluation) -> list[tuple[str, str, str]]:
 
 def _front_matter(facts: ReportFacts, found: Evaluation | None) -> str:
     """YAML, written as JSON values (each is a YAML value too), so that no name needs quoting rules."""
-    fields: dict[str, Any] = {
+    fields: NamedValues = {
         "library_name": "tensorflow",
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", "transfer-learning", "tensorflow", "transferkit"],

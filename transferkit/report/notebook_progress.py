@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from transferkit.drawing.html_pieces import block
+from transferkit.named_values import NamedValues
 from transferkit.report.charts import curves
 from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
 from transferkit.training.progress import Progress
@@ -83,7 +84,7 @@ class NotebookProgress(Progress):
     def __init__(self) -> None:
         super().__init__(quiet=False)
         self._lines: list[str] = []
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[NamedValues] = []
         self._bars: list[_ShownBar] = []
         self._epoch = ""
         self._phase = ""

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.predictions import parse_top
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.calibration.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
@@ -154,7 +155,7 @@ class _Opening:
         self.keep()
         return opened
 
-    def tell(self, phase: str, step: int, row: dict[str, Any]) -> None:
+    def tell(self, phase: str, step: int, row: NamedValues) -> None:
         """Hands an evaluation's figures to the trackers."""
         shown = {key: value for key, value in row.items() if key not in ("step", "seconds")}
         self.trackers.log(step, shown)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transferkit.files.cache_location import writable_cache_folder
+from transferkit.named_values import NamedValues, Override
 from transferkit.training.progress_event import ProgressEvent
 
 __all__ = ["RunRequest"]
@@ -31,8 +32,8 @@ class RunRequest:
 
     recipe: str | os.PathLike[str] | None = None
     run: str | os.PathLike[str] | None = None
-    overrides: Sequence[str | tuple[str, Any]] = ()
-    values: dict[str, Any] = field(default_factory=dict)
+    overrides: Sequence[Override] = ()
+    values: NamedValues = field(default_factory=dict)
     resume: bool = False
     overwrite: bool = False
     fail_under: str | float | None = None
@@ -54,7 +55,7 @@ class RunRequest:
         values = dict(self.values)
         data = values.get("data")
         if isinstance(data, str | os.PathLike):
-            written: dict[str, Any] = {"data.path": os.fspath(data)}
+            written: NamedValues = {"data.path": os.fspath(data)}
         elif data is None or _is_section(data):
             return self
         else:

@@ -14,6 +14,7 @@ from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
@@ -47,7 +48,7 @@ def retrain(
     head: str | Mapping[str, Any] | None = None,
     freeze: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     seed: int | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     resume: bool = False,
     overwrite: bool = False,
     fail_under: str | float | None = None,
@@ -95,7 +96,7 @@ def retrain(
         UserError: what the user gave cannot be run; nothing was written.
         GateError: the run is finished and in its place, but misses a gate.
     """
-    given: dict[str, Any] = {"data": data, "backbone": backbone, "epochs": epochs, "batch_size": batch_size}
+    given: NamedValues = {"data": data, "backbone": backbone, "epochs": epochs, "batch_size": batch_size}
     given |= {"head": head, "freeze": freeze, "seed": seed}
     values |= {key: value for key, value in given.items() if value is not None}
     pairs = {"optimizer.learning_rate": learning_rate, "backbone.input_size": image_size}

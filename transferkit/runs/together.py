@@ -9,10 +9,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from transferkit.cluster.cluster import Cluster, joined
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.origins import diff
 from transferkit.runs.checks.same_data import same_data
@@ -65,7 +65,7 @@ def share_images(cluster: Cluster, images: Images) -> None:
     _agree(cluster, images)
 
 
-def follow(given: Recipe | None, own: dict[str, Any], progress: Progress, hint: str) -> None:
+def follow(given: Recipe | None, own: NamedValues, progress: Progress, hint: str) -> None:
     """The whole work of a worker that is not the chief. It leaves nothing but its cache.
 
     Args:
@@ -107,7 +107,7 @@ def follow(given: Recipe | None, own: dict[str, Any], progress: Progress, hint: 
             cluster.part()
 
 
-def own_places(recipe: Recipe | None) -> dict[str, Any]:
+def own_places(recipe: Recipe | None) -> NamedValues:
     """Where this worker's images and its cache lie, as far as its recipe says so."""
     if recipe is None:
         return {}

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from transferkit.named_values import NamedValues
 from transferkit.registry import registry
 from transferkit.schedules._base import Schedule, Span
 
@@ -69,7 +70,7 @@ def _keras_class() -> Any:
             row = tf.clip_by_value(row, 0, len(self.table) - 1)
             return tf.gather(tf.constant(self.table), row) * self.factor
 
-        def get_config(self) -> dict[str, Any]:
+        def get_config(self) -> NamedValues:
             return {"table": self.table.tolist(), "first_step": self.first_step}
 
     return Table

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from transferkit.named_values import NamedValues
 from transferkit.serving.request_limits import Refusal
 from transferkit.serving.responses import Endpoint, json_response
 from transferkit.serving.rest import answer_json, metadata_json, read_request, status_json
@@ -59,7 +60,7 @@ class Endpoints:
         outputs = await self.service.outputs(asked.images, asked.key)
         return json_response(await read(answer_json, asked, outputs))
 
-    def photo(self, ask: Callable[[bytes], Awaitable[dict[str, Any]]]) -> Endpoint:
+    def photo(self, ask: Callable[[bytes], Awaitable[NamedValues]]) -> Endpoint:
         """The endpoint that asks one question about the photo it is sent.
 
         Args:

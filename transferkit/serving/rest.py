@@ -16,6 +16,7 @@ import numpy as np
 
 from transferkit.export.export_spec import About
 from transferkit.export.outputs import output_names
+from transferkit.named_values import NamedValues
 from transferkit.serving.request_limits import Refusal
 
 __all__ = ["Asked", "answer_json", "metadata_json", "read_request", "status_json"]
@@ -182,7 +183,7 @@ def _pixels(value: Any, place: str) -> np.ndarray:
     return pixels.astype(np.uint8)
 
 
-def _tensor(name: str, dtype: str, shape: list[int]) -> dict[str, Any]:
+def _tensor(name: str, dtype: str, shape: list[int]) -> NamedValues:
     dimensions = [{"size": str(size), "name": ""} for size in shape]
     return {"dtype": dtype, "tensor_shape": {"dim": dimensions, "unknown_rank": False}, "name": name}
 
@@ -192,7 +193,7 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _keys(value: dict[str, Any]) -> str:
+def _keys(value: NamedValues) -> str:
     return ", ".join(repr(key[:40]) for key in sorted(value)[:5]) or "none"
 
 

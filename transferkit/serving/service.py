@@ -13,6 +13,7 @@ import numpy as np
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError
 from transferkit.export.outputs import outputs_of
+from transferkit.named_values import NamedValues
 from transferkit.serving.batching import Batcher
 from transferkit.serving.decode_photos import Photos
 from transferkit.serving.insight import Insight
@@ -101,7 +102,7 @@ class Service:
             raise errors.exceptions[0] from None
         return outputs_of(np.stack([task.result() for task in tasks]), self.served.about)
 
-    async def label(self, encoded: bytes) -> dict[str, Any]:
+    async def label(self, encoded: bytes) -> NamedValues:
         """What the page says of a photo.
 
         Raises:
@@ -112,7 +113,7 @@ class Service:
         about = self.served.about
         outputs = {name: values[0] for name, values in outputs_of(row[np.newaxis], about).items()}
         best = zip(outputs["labels"][:_TOP], outputs["scores"][:_TOP].tolist(), strict=True)
-        told: dict[str, Any] = {
+        told: NamedValues = {
             "top": [{"label": label, "probability": probability} for label, probability in best],
             "confident": bool(outputs.get("confident", True)),
             "unknown": bool(outputs["unknown"]) if "unknown" in outputs else None,
@@ -123,7 +124,7 @@ class Service:
             told["labels"] = [label for label, present in pairs if present]
         return {**told, "milliseconds": round(1000 * (time.perf_counter() - began), 1)}
 
-    async def heat(self, encoded: bytes) -> dict[str, Any]:
+    async def heat(self, encoded: bytes) -> NamedValues:
         """The photo with what speaks for its most probable class laid over it."""
         if self.insight is None:
             return {"picture": None, "reason": "an export holds no feature maps; serve its run to see them"}
@@ -136,7 +137,7 @@ class Service:
         reason = None if picture else "the network has no one map that all of its answer rests on"
         return {"picture": picture, "label": self.served.about.classes[best], "reason": reason}
 
-    async def similar(self, encoded: bytes) -> dict[str, Any]:
+    async def similar(self, encoded: bytes) -> NamedValues:
         """The training photos that are most like a photo."""
         if self.insight is None or not self.neighbours:
             return {"photos": [], "reason": "training photos are not shown"}

@@ -12,10 +12,10 @@ import os
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import NamedValues
 from transferkit.recipe.metrics import less_is_better
 
 __all__ = ["History", "is_better"]
@@ -56,7 +56,7 @@ class History:
 
     path: Path
     metric: str = "loss"
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[NamedValues] = field(default_factory=list)
 
     @classmethod
     def open(cls, path: Path, metric: str) -> History:
@@ -93,7 +93,7 @@ class History:
         with whole_file(self.path) as beside:
             beside.write_text("".join(map(_line, self.rows)), "utf-8")
 
-    def append(self, row: dict[str, Any]) -> None:
+    def append(self, row: NamedValues) -> None:
         """Adds an epoch and has it on disk before returning."""
         self.rows.append(row)
         with open(self.path, "a", encoding="utf-8") as file:
@@ -101,7 +101,7 @@ class History:
             file.flush()
             os.fsync(file.fileno())
 
-    def best(self) -> dict[str, Any] | None:
+    def best(self) -> NamedValues | None:
         """The row with the best metric, the earliest of equals; None where no row has a number."""
         best = None
         for row in self.rows:
@@ -109,7 +109,7 @@ class History:
                 best = row
         return best
 
-    def improves(self, row: dict[str, Any]) -> bool:
+    def improves(self, row: NamedValues) -> bool:
         """Whether a row, not added yet, is the best so far; the first one is, whatever its number."""
         best = self.best()
         than = None if best is None else self._value(best)
@@ -139,15 +139,15 @@ class History:
         """A metric of the validation images at every evaluation so far."""
         return [float(row[f"val_{metric}"]) for row in self.rows]
 
-    def _value(self, row: dict[str, Any]) -> float:
+    def _value(self, row: NamedValues) -> float:
         return float(row[f"val_{self.metric}"])
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: NamedValues) -> str:
     return json.dumps({**row, _SUM: zlib.crc32(json.dumps(row).encode())}) + "\n"
 
 
-def _read(line: bytes) -> dict[str, Any] | None:
+def _read(line: bytes) -> NamedValues | None:
     """The row of a line; None where it is not whole."""
     try:
         row = json.loads(line)

@@ -13,6 +13,7 @@ import numpy as np
 from transferkit.activations.division import Division
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, Proof
+from transferkit.named_values import NamedValues
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
@@ -95,7 +96,7 @@ class _Phases:
         self.shares = None if cluster is None else Shares(cluster, job.recipe)
         self.samples = len(job.images.of_split("train"))
         self.folder: Path | None = None
-        self.history: list[dict[str, Any]] = []
+        self.history: list[NamedValues] = []
         self.kept: list[Kept] = []
         # Steps of the phases that are done, and the moments that the last of them left, with their variables.
         self.steps = 0
@@ -261,7 +262,7 @@ def _slots(
     return slots if kept else None
 
 
-def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[dict[str, Any]], None] | None:
+def _telling(tell: Tell | None, phase: str, steps: int) -> Callable[[NamedValues], None] | None:
     if tell is None:
         return None
     return lambda row: tell(phase, steps + row["step"], row)

@@ -18,6 +18,7 @@ from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import ClosedForm, design_from, head_spec, make_head
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase, Recipe
 from transferkit.recipe.sections import Devices
 from transferkit.registry import is_admitted, is_dotted
@@ -53,7 +54,7 @@ class Parts:
     classes: tuple[str, ...]
     standardise: Standardise
     layer: keras.Layer
-    chosen: dict[str, Any] | None = None
+    chosen: NamedValues | None = None
     devices: ChosenDevices = field(default_factory=lambda: choose_devices(Devices()))
 
     @property
@@ -115,7 +116,7 @@ def open_parts(
     classes: Sequence[str],
     overwritten: bool = False,
     backbone: Backbone | None = None,
-    chosen: dict[str, Any] | None = None,
+    chosen: NamedValues | None = None,
 ) -> Parts:
     """Loads the backbone and builds the head, with initial weights drawn from the recipe's seed.
 
@@ -139,7 +140,7 @@ def _open_parts(
     classes: Sequence[str],
     overwritten: bool,
     backbone: Backbone | None,
-    chosen: dict[str, Any] | None,
+    chosen: NamedValues | None,
     devices: ChosenDevices,
 ) -> Parts:
     section = recipe.backbone
@@ -161,7 +162,7 @@ def _open_parts(
     return parts
 
 
-def with_features(recipe: Recipe, backbone: Backbone, chosen: dict[str, Any] | None = None) -> Backbone:
+def with_features(recipe: Recipe, backbone: Backbone, chosen: NamedValues | None = None) -> Backbone:
     """The backbone with the features that the head takes, or those that it was found to need.
 
     Args:

@@ -21,6 +21,7 @@ from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.loops.training import NanLossDuringTrainingError
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
 from transferkit.training.history import History
@@ -42,7 +43,7 @@ __all__ = ["train_phase"]
 
 def train_phase(
     network: Network, phase: Phase, data: PhaseData, setup: PhaseSetup
-) -> tuple[list[dict[str, Any]], Kept]:
+) -> tuple[list[NamedValues], Kept]:
     """Trains one phase, or continues it, and leaves its best state in the network.
 
     The state before the phase counts among those to choose from, so a phase never ends below its start.
@@ -253,7 +254,7 @@ class _Training:
                 row = self._measured(epoch, seconds, stage) if self.cluster.is_chief else None
                 self._keep(self.cluster.share(row))
 
-    def _measured(self, epoch: int, seconds: float, stage: Stage) -> dict[str, Any]:
+    def _measured(self, epoch: int, seconds: float, stage: Stage) -> NamedValues:
         """The history's row of the state as it is."""
         step = min(epoch * self.data.steps_per_epoch, self.total)
         with stage.counting("validate", self.data.validation_images) as count:
@@ -275,7 +276,7 @@ class _Training:
             row.update({f"val_{name}": value for name, value in found.items()})
         return row
 
-    def _keep(self, row: dict[str, Any]) -> None:
+    def _keep(self, row: NamedValues) -> None:
         """Keeps the state that a row is of, says the row and notes it."""
         improved = self.history.improves(row)
         keeps_last = self.phase.keep == "last"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from transferkit.freezing import FreezePlan
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase, Recipe
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts
@@ -32,6 +32,6 @@ class Trained:
     images: Images
     parts: Parts
     plans: list[tuple[Phase, FreezePlan]] = field(default_factory=list)
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[NamedValues] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     frozen: str = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import CutFeatures
 from transferkit.training.images import Images
@@ -15,7 +15,7 @@ from transferkit.training.progress import Progress
 
 __all__ = ["Tell", "TrainingJob"]
 
-Tell = Callable[[str, int, dict[str, Any]], None]
+Tell = Callable[[str, int, NamedValues], None]
 
 
 @dataclass(frozen=True)

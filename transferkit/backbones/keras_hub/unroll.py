@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
+from transferkit.named_values import NamedValues
 
 __all__ = ["AnswerBlock", "CountedPatches", "Described", "PlacedBlock", "Wrapper", "unrolled"]
 
@@ -71,7 +72,7 @@ class PlacedBlock(Wrapper):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {
             "name": self.name,
             "block": keras.saving.serialize_keras_object(self.block),
@@ -99,7 +100,7 @@ class AnswerBlock(Wrapper):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {"name": self.name, "block": keras.saving.serialize_keras_object(self.block)}
 
 
@@ -122,7 +123,7 @@ class Described(Wrapper):
         result: tuple[int | None, ...] = self.part.compute_output_shape(input_shape)
         return result
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         plain = (bool, int, float, str, list, tuple)
         said = {name: value for name, value in vars(self.part).items() if isinstance(value, plain)}
         facts = {name: repr(said[name]) for name in sorted(said) if name in _SWIN}
@@ -150,7 +151,7 @@ class CountedPatches(Wrapper):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.patches.num_positions, self.patches.hidden_dim)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> NamedValues:
         return {"name": self.name, "patches": keras.saving.serialize_keras_object(self.patches)}
 
 

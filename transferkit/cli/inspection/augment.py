@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
 from transferkit.files.output_place import check_output
+from transferkit.named_values import Override
 
 __all__ = ["command"]
 
@@ -64,7 +63,7 @@ def preview(
 
     check_output("--to", to)
     given = {"data.path": data, "backbone.name": backbone}
-    overrides: list[str | tuple[str, Any]] = [(key, one) for key, one in given.items() if one is not None]
+    overrides: list[Override] = [(key, one) for key, one in given.items() if one is not None]
     path = preview_augmentation(
         recipe, to=to, overrides=[*overrides, *settings], images=images, views=views, allow_code=allow_code
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from transferkit.cli._options import as_json, echo_lines, json_option
 from transferkit.errors import one_line
+from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.export.formats._base import Tensor
@@ -101,7 +102,7 @@ def _files(changed: tuple[str, ...] | None) -> str:
     return f"NOT as exported: {'; '.join(changed)}" if changed else "as exported"
 
 
-def _parity(row: dict[str, Any] | None) -> str:
+def _parity(row: NamedValues | None) -> str:
     if row is None:
         return "not checked"
     allowed = row["tolerance"]["difference"]

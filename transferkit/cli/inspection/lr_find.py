@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from transferkit.cli._keys import key_options
@@ -18,6 +16,7 @@ from transferkit.cli._options import (
     set_option,
 )
 from transferkit.files.output_place import check_output
+from transferkit.named_values import NamedValues
 
 __all__ = ["command"]
 
@@ -66,7 +65,7 @@ def command(
     from transferkit.inspection.lr_find import RULE, find_rate
 
     check_output("--to", to, folder=True)
-    values: dict[str, Any] = {"backbone": backbone}
+    values: NamedValues = {"backbone": backbone}
     found = find_rate(
         recipe,
         settings,

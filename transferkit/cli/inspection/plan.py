@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from transferkit.cli._keys import key_options
@@ -18,6 +16,7 @@ from transferkit.cli._options import (
     set_option,
     table,
 )
+from transferkit.named_values import NamedValues
 
 __all__ = ["command"]
 
@@ -58,7 +57,7 @@ def command(
     from transferkit.inspection.phase_forecast import STAGE_HEADER
     from transferkit.inspection.plan import make_plan
 
-    values: dict[str, Any] = {"backbone": backbone}
+    values: NamedValues = {"backbone": backbone}
     plans = make_plan(
         recipe,
         settings,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from transferkit.named_values import NamedValues
 
 __all__ = ["KINDS", "CheckResult", "Finding", "in_order"]
 
@@ -117,7 +119,7 @@ class CheckResult:
             if severity != "note" and (found := self.of_kind(kind))
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """All of it, ready for JSON."""
         return {
             "source": self.source,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe.colour import WHITE, Colour, read_background
 from transferkit.recipe.sections import Data
 
@@ -68,7 +69,7 @@ class Decoding:
             facts["depth"],
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """The fields as JSON holds them."""
         ground = self.background
         return {
@@ -79,7 +80,7 @@ class Decoding:
             "depth": self.depth,
         }
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> NamedValues:
         """What a cache of results made from these pixels is keyed by."""
         return {**self.to_dict(), "decoder": DECODER_VERSION}
 

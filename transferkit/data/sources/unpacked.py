@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from transferkit.data.source import DataSet
 from transferkit.data.sources.class_order import in_order_of
@@ -26,6 +25,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import locked
+from transferkit.named_values import NamedValues
 
 __all__ = ["Writer", "unpack"]
 
@@ -65,7 +65,7 @@ class Writer:
         where = self._folder / name
         where.parent.mkdir(exist_ok=True)
         where.write_bytes(encoded)
-        row: dict[str, Any] = {"path": name, "label": label}
+        row: NamedValues = {"path": name, "label": label}
         if split:
             row["split"] = split
         self._manifest.write(json.dumps(row, ensure_ascii=False) + "\n")

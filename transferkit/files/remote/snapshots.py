@@ -10,7 +10,6 @@ import hashlib
 import json
 import secrets
 from pathlib import Path
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.checksum_manifest import NAME, is_list_of_files
@@ -19,6 +18,7 @@ from transferkit.files.remote.fetch import RemoteFile, fetch_files
 from transferkit.files.remote.location import Location
 from transferkit.files.sealed import SEAL, seal_of, sealed
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 
 __all__ = ["Snapshots"]
 
@@ -52,7 +52,7 @@ class Snapshots:
         Raises:
             UserError: the store cannot be written.
         """
-        files: dict[str, dict[str, Any]] = {}
+        files: dict[str, NamedValues] = {}
         fresh: dict[str, Path | bytes] = {}
         for path in sorted(self._folder.rglob("*")):
             name = path.relative_to(self._folder).as_posix()
@@ -83,7 +83,7 @@ class Snapshots:
         state = self._read()
         if state is None:
             return False
-        files: dict[str, dict[str, Any]] = state["files"]
+        files: dict[str, NamedValues] = state["files"]
         self._sent = {one["sha256"] for one in files.values()}
         if self._folder.is_dir() and self._recorded() == (state["run"], state["number"]):
             return True
@@ -114,7 +114,7 @@ class Snapshots:
         self._record.unlink(missing_ok=True)
         self._sent = set()
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> NamedValues | None:
         data = self._location.read(_STATE)
         if data is None:
             return None
@@ -152,7 +152,7 @@ class Snapshots:
         return known[0], known[2], path
 
 
-def _is(path: Path, known: dict[str, Any]) -> bool:
+def _is(path: Path, known: NamedValues) -> bool:
     return (
         path.is_file() and path.stat().st_size == known["bytes"] and sha256_of_file(path) == known["sha256"]
     )

@@ -15,10 +15,10 @@ import secrets
 import socket
 import threading
 import time
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.remote.location import Location
+from transferkit.named_values import NamedValues
 
 __all__ = ["WriterLock"]
 
@@ -95,7 +95,7 @@ class WriterLock:
                     return
                 self._location.write(self._name, self._data())
 
-    def _raise_if_held(self, there: dict[str, Any]) -> None:
+    def _raise_if_held(self, there: NamedValues) -> None:
         """Refuses, unless the claim has ended."""
         if (there.get("host"), there.get("local")) == (self._own["host"], self._own["local"]):
             return  # of a process of this machine that is gone, since this one holds its folder
@@ -106,7 +106,7 @@ class WriterLock:
         hint = f"{_who(there)} does; where it is gone, its claim ends in {left} s; or choose another place"
         raise UserError(fault(self._location.key, self._of, "a place that nobody else writes", hint))
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> NamedValues | None:
         data = self._location.read(self._name)
         if data is None:
             return None
@@ -120,5 +120,5 @@ class WriterLock:
         return json.dumps({**self._own, "process": os.getpid(), "time": time.time()}).encode()
 
 
-def _who(there: dict[str, Any]) -> str:
+def _who(there: NamedValues) -> str:
     return f"process {there.get('process', '?')} on {there.get('host', 'another machine')}"

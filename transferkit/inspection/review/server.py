@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from transferkit.data.edits import Edit, append_edit, read_edits, standing
 from transferkit.errors import UserError
 from transferkit.inspection.review.queue import ToReview
+from transferkit.named_values import NamedValues
 from transferkit.report.rendering import render
 
 __all__ = ["ReviewServer"]
@@ -80,7 +81,7 @@ class ReviewServer:
         """Gives the port back, once nothing is served any more."""
         self._server.server_close()
 
-    def decide(self, read: Any) -> dict[str, Any]:
+    def decide(self, read: Any) -> NamedValues:
         """Adds a decision to the file.
 
         Args:
@@ -119,7 +120,7 @@ class ReviewServer:
             self._made.append(edit)
             return self.decided()
 
-    def decided(self) -> dict[str, Any]:
+    def decided(self) -> NamedValues:
         """Number of a photo to what was decided on it."""
         stands = standing(self._made)
         found = {}

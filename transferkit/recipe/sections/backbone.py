@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
 
 __all__ = ["Backbone"]
@@ -26,7 +27,7 @@ class Backbone(Section):
     input_size: tuple[Side, Side] | None = Field(
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
-    options: dict[str, Any] = Field(default_factory=dict, description="arguments of its constructor")
+    options: NamedValues = Field(default_factory=dict, description="arguments of its constructor")
     join: tuple[str, ...] = Field(
         (),
         max_length=4,
@@ -41,7 +42,7 @@ class Backbone(Section):
 
     @field_validator("options")
     @classmethod
-    def _leaves_the_size(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _leaves_the_size(cls, value: NamedValues) -> NamedValues:
         for name in ("size", "image_size", "input_size", "input_shape"):
             if name in value:
                 raise ValueError(
@@ -52,7 +53,7 @@ class Backbone(Section):
 
     @field_validator("options")
     @classmethod
-    def _allows_no_code(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _allows_no_code(cls, value: NamedValues) -> NamedValues:
         for name in ("trust", "allow_code"):
             if name in value:
                 raise ValueError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
 from transferkit.errors import did_you_mean
 from transferkit.found import modules
+from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
 
 __all__ = ["Export"]
@@ -23,7 +24,7 @@ def _known_format(name: str) -> str:
     return name
 
 
-def _formats(schema: dict[str, Any]) -> None:
+def _formats(schema: NamedValues) -> None:
     schema["enum"] = modules("export.formats").names()
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from transferkit.bounds import MOST_TRIALS
+from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
 
 __all__ = ["Range", "Sweep"]
@@ -55,7 +56,7 @@ class Sweep(Section):
     )
 
     @property
-    def all_values(self) -> dict[str, Any]:
+    def all_values(self) -> NamedValues:
         """The values of each key, those of the backbone first."""
         backbones = {"backbone.name": list(self.backbones)} if self.backbones else {}
         return {**backbones, **self.values}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import gc
 import time
-from typing import Any
 
 import numpy as np
 
 from transferkit.errors import UserError
 from transferkit.heads import mean_and_error, share_interval
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best.fine_tune import FEWEST, Tuned, fine_tune, tuned_recipe, tuned_values
@@ -75,7 +75,7 @@ class _Choice:
         self._recipe, self._images, self._progress = recipe, images, progress
         self._best = recipe.best
         self._began = time.monotonic()
-        self._values: dict[str, Any] = {}
+        self._values: NamedValues = {}
         self._steps: list[Step] = []
         self._loss_of: dict[str, float] = {}
         self._seconds_of: dict[str, float] = {}
@@ -105,7 +105,7 @@ class _Choice:
         self._add(Step("the best head", *_figures(judged), gain, error, chosen, judged.seconds))
         self._kept = judged
 
-    def step(self, name: str, values: dict[str, Any], passes: int = 1) -> None:
+    def step(self, name: str, values: NamedValues, passes: int = 1) -> None:
         """Judges the recipe with these values beside those that are kept, and keeps them where it pays.
 
         Args:
@@ -217,7 +217,7 @@ class _Choice:
         if judged.computed:
             self._seconds_of[name] = judged.pass_seconds
 
-    def _judged(self, values: dict[str, Any]) -> Judged:
+    def _judged(self, values: NamedValues) -> Judged:
         recipe = trial_recipe(self._recipe, list({**self._values, **values}.items()))
         left = self._best.budget - (time.monotonic() - self._began)
         judged = judge(recipe, self._images, self._progress, max(5.0, left / 3))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.heads import best_scale, each_log_loss, fold_numbers, one_hot
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.calibrate import logits_of
@@ -54,7 +55,7 @@ class Tuned:
     seconds: float
 
 
-def tuned_values(recipe: Recipe) -> dict[str, Any]:
+def tuned_values(recipe: Recipe) -> NamedValues:
     """What makes a recipe fine-tune: the phases of ``finetune_top``, dotted key to value.
 
     Args:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import CutFeatures, extract_features
 from transferkit.training.fit_features import by_content, fit_features
@@ -43,7 +43,7 @@ class Judged:
         parts: what it is made of.
     """
 
-    facts: dict[str, Any]
+    facts: NamedValues
     right: np.ndarray
     losses: np.ndarray
     groups: np.ndarray

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 
 __all__ = ["FILE", "Staircase", "Step"]
 
@@ -66,7 +66,7 @@ class Staircase:
     """
 
     steps: Sequence[Step]
-    values: dict[str, Any]
+    values: NamedValues
     images: int
 
     @property

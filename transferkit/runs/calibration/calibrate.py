@@ -17,6 +17,7 @@ from transferkit.evaluation import (
     apply_temperature,
     fit_temperature,
 )
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class Calibrated:
     shortfall: str | None = None
     precision: float | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, read: dict[str, Any] | None) -> Calibrated:
+    def from_dict(cls, read: NamedValues | None) -> Calibrated:
         """What :meth:`to_dict` gave, or nothing."""
         read = read or {}
         temperature, abstention = read.get("temperature"), read.get("abstention")

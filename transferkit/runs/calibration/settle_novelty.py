@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from transferkit.data.names import shown
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.novelty import NoveltyModel, area, fit_novelty, left_out_area, threshold_of
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import NamedValues
 from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_photos
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ class NoveltyFacts:
         """Whether there is a threshold."""
         return self.wanted is not None and self.shortfall is None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, read: dict[str, Any] | None) -> NoveltyFacts:
+    def from_dict(cls, read: NamedValues | None) -> NoveltyFacts:
         """What :meth:`to_dict` gave, or nothing."""
         if not read:
             return cls()

@@ -25,6 +25,7 @@ from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
 from transferkit.files.cache_location import check_cache_folder
 from transferkit.files.remote import check_remote, is_remote
+from transferkit.named_values import Override
 from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.faults import dotted
@@ -64,7 +65,7 @@ def preflight(
 
 def checked_recipe(
     reference: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     components: bool | None = None,
     more: Callable[[Recipe], Iterable[str]] = lambda recipe: (),
@@ -154,7 +155,7 @@ def collect(*checks: Callable[[], object]) -> tuple[str, ...]:
 
 def _read(
     reference: str | os.PathLike[str] | None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     **values: Any,
 ) -> tuple[Recipe | None, list[str]]:
     """A recipe and its own faults; with faults what is sound of it, if anything is."""

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 
 __all__ = ["BOUND", "FILE", "Changes", "ClassChange", "Proof", "class_changes", "read_changes"]
 
@@ -144,7 +144,7 @@ def read_changes(folder: Path) -> Changes | None:
         read = json.loads((folder / FILE).read_text("utf-8"))
         proof = read.pop("proof")
         rows = tuple(ClassChange(**one) for one in read.pop("classes"))
-        given: dict[str, Any] = {
+        given: NamedValues = {
             key: tuple(value) if isinstance(value, list) else value for key, value in read.items()
         }
         return Changes(**given, proof=Proof(**proof) if proof else None, classes=rows)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.extend.changes import Changes
@@ -32,7 +32,7 @@ def extend(
     overwrite: bool = False,
     quiet: bool = True,
     allow_code: bool = False,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
 ) -> Run:
     """Adds photos, of new classes or of those that are there, to a finished run: ``transferkit extend``.
 
@@ -108,7 +108,7 @@ def forget(
         return _without(opened, names, lines, place)
 
 
-def _extended(source: SourceRun, data: str, overrides: Sequence[str | tuple[str, Any]]) -> Run:
+def _extended(source: SourceRun, data: str, overrides: Sequence[Override]) -> Run:
     progress = source.progress
     read, own = reading(source.recipe, overrides)
     found = load_labelled(read, data, source.run.classes, progress, own=own, admit_new=True)

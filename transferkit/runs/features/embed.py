@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transferkit.data.left_out import Refused
 from transferkit.data.names import shown
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.runs.features.photos import Photo, find_photos, read_photos, readable_of
 from transferkit.runs.prediction.arguments import places_of
@@ -66,7 +66,7 @@ def embed(
     model: str | os.PathLike[str],
     photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     quiet: bool = True,
     allow_code: bool = False,
 ) -> Embedding:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
@@ -22,7 +23,7 @@ __all__ = ["export_features"]
 
 def export_features(
     recipe: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     data: str | os.PathLike[str] | None = None,
     quiet: bool = True,

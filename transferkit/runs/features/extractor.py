@@ -16,6 +16,7 @@ from transferkit.data.reader import Unreadable
 from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
+from transferkit.named_values import Override
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.finished.restore import restore
@@ -52,7 +53,7 @@ class Extractor:
         return cls(network, run.recipe, parts.backbone.input_size, parts.backbone.feature_width)
 
     @classmethod
-    def of_backbone(cls, name: str, overrides: Sequence[str | tuple[str, Any]] = ()) -> Extractor:
+    def of_backbone(cls, name: str, overrides: Sequence[Override] = ()) -> Extractor:
         """A backbone with the weights that a retraining would begin with.
 
         Args:
@@ -70,7 +71,7 @@ class Extractor:
         return cls(network, recipe, parts.backbone.input_size, parts.backbone.feature_width)
 
     @classmethod
-    def of(cls, model: str | os.PathLike[str], overrides: Sequence[str | tuple[str, Any]] = ()) -> Extractor:
+    def of(cls, model: str | os.PathLike[str], overrides: Sequence[Override] = ()) -> Extractor:
         """The network of a run where ``model`` is its folder, else the backbone of that name.
 
         Raises:

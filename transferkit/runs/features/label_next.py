@@ -8,7 +8,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -171,6 +170,6 @@ def label_next(
     return LabelNext(rows, len(photos), len(read) - len(candidates), tuple(bad))
 
 
-def _guesses(probabilities: np.ndarray, run: Any) -> tuple[tuple[str, float], ...]:
+def _guesses(probabilities: np.ndarray, run: Run) -> tuple[tuple[str, float], ...]:
     order = np.argsort(-probabilities, kind="stable")[:_NAMED]
     return tuple((run.classes[index], float(probabilities[index])) for index in order)

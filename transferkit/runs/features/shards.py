@@ -18,6 +18,7 @@ from transferkit.data.left_out import Refused
 from transferkit.data.shard import Shard
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
+from transferkit.named_values import Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
@@ -70,7 +71,7 @@ def read_shard(text: str) -> Shard:
 
 def compute_features(
     recipe: str | os.PathLike[str] | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
     *,
     shard: str = "1/1",
     to: str | os.PathLike[str] | None = None,

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -14,8 +13,10 @@ from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
+from transferkit.named_values import Override
 from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.restore import restore
+from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features
@@ -27,12 +28,12 @@ __all__ = ["evaluate_run"]
 
 
 def evaluate_run(
-    run: Any,
+    run: FinishedRun,
     data: str | os.PathLike[str] | None,
     split: str | None,
     fail_under: str | float | None,
     quiet: bool,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
 ) -> Evaluation:
     """Evaluates a run's network; see :meth:`transferkit.runs.finished.run.Run.evaluate`.
 
@@ -86,7 +87,7 @@ def evaluate_run(
     return replace(evaluation, notes=notes)
 
 
-def _independence(run: Any, images: Images, of: str, evaluation: Evaluation, own: bool) -> list[str]:
+def _independence(run: FinishedRun, images: Images, of: str, evaluation: Evaluation, own: bool) -> list[str]:
     """Whether the run was trained on what it is evaluated on, and what else was chosen on it."""
     if own and of in ("train", "all"):
         return []

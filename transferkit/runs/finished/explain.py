@@ -16,6 +16,7 @@ from transferkit.data.reader import read_images
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.whole_file import whole_file
 from transferkit.runs.finished.restore import restore
+from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.prediction.image_files import image_files
 from transferkit.runs.results.mistake_heatmaps import heatmaps
 
@@ -64,7 +65,9 @@ class Explanation:
             self.picture(size).save(beside, "PNG")
 
 
-def explain(run: Any, paths: Iterable[str | os.PathLike[str]], label: str | None = None) -> list[Explanation]:
+def explain(
+    run: FinishedRun, paths: Iterable[str | os.PathLike[str]], label: str | None = None
+) -> list[Explanation]:
     """Explains images by a run's network; see :meth:`transferkit.runs.finished.run.Run.explain`.
 
     Args:

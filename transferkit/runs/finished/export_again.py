@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +16,10 @@ from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
 from transferkit.files.remote import is_remote
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.finished.restore import restore
+from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.located import with_value
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
@@ -37,7 +38,7 @@ __all__ = ["export_run"]
 
 
 def export_run(
-    run: Any,
+    run: FinishedRun,
     to: str | os.PathLike[str] | None,
     formats: Sequence[str] | None,
     data: str | os.PathLike[str] | None,
@@ -66,7 +67,7 @@ def export_run(
 
 
 def _export(
-    run: Any,
+    run: FinishedRun,
     folder: Path,
     formats: Sequence[str] | None,
     data: str | os.PathLike[str] | None,
@@ -106,7 +107,7 @@ def _export(
 def _with(
     recipe: Recipe, formats: Sequence[str] | None, parity: bool | int | None, agreement: float | None
 ) -> Recipe:
-    changed: dict[str, Any] = {"formats": tuple(formats) if formats else None}
+    changed: NamedValues = {"formats": tuple(formats) if formats else None}
     changed |= {"parity": parity, "agreement": agreement}
     section = recipe.export.model_copy(
         update={key: value for key, value in changed.items() if value is not None}
@@ -115,7 +116,7 @@ def _with(
 
 
 def _images(
-    run: Any, data: str | os.PathLike[str] | None, progress: Progress, measuring: Sequence[str]
+    run: FinishedRun, data: str | os.PathLike[str] | None, progress: Progress, measuring: Sequence[str]
 ) -> Images:
     """The run's images, where they are still available; ``measuring``: formats that measure on some.
 
@@ -138,7 +139,9 @@ def _images(
         raise UserError(fault("export", recipe.data.path, expected, hint), *error.faults) from None
 
 
-def _held_out(run: Any, images: Images, parts: Parts, network: Network, progress: Progress) -> HeldOut:
+def _held_out(
+    run: FinishedRun, images: Images, parts: Parts, network: Network, progress: Progress
+) -> HeldOut:
     """The images that the run was evaluated on, with what its evaluation gave, or gives again."""
     given = read_predictions(run.path / "predictions.csv", run.classes)
     place = {name: index for index, name in enumerate(given.paths)}

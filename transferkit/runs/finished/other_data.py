@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.named_values import Override
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.overrides import split_key
 
@@ -18,7 +18,7 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def reading(recipe: Recipe, overrides: Sequence[str | tuple[str, Any]]) -> tuple[Recipe, bool]:
+def reading(recipe: Recipe, overrides: Sequence[Override]) -> tuple[Recipe, bool]:
     """The run's recipe with these values, and whether they say how the manifest is to be read.
 
     What decides the pixels stays the run's.

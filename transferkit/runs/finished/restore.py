@@ -12,6 +12,7 @@ from transferkit.export.plain_keras import plain_model
 from transferkit.runs.calibration.settle_novelty import take_novelty
 from transferkit.runs.calibration.settle_thresholds import take_thresholds
 from transferkit.runs.folder.chosen_head import read_chosen
+from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.run_manifest import check_answers
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.weight_files import read_weights
@@ -20,7 +21,7 @@ from transferkit.transfer.network import Network
 __all__ = ["restore", "restore_model"]
 
 
-def restore(run: Any) -> tuple[Parts, Network]:
+def restore(run: FinishedRun) -> tuple[Parts, Network]:
     """The parts and the network of a run, with the weights that it ended with.
 
     The run brings all weights, so the backbone is built without its original ones.
@@ -45,7 +46,7 @@ def restore(run: Any) -> tuple[Parts, Network]:
     return parts, network
 
 
-def restore_model(run: Any) -> Any:
+def restore_model(run: FinishedRun) -> Any:
     """A run's network as a plain Keras model; see :attr:`transferkit.runs.finished.run.Run.model`.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
+from transferkit.named_values import NamedValues, Override
 from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.folder.located import located, read_paths, with_value
@@ -52,7 +53,7 @@ class Run:
             hint = "it holds no metrics.json" if self.path.is_dir() else "there is no such folder"
             raise UserError(fault("run", str(self.path), "the folder of a finished run", hint))
         self._facts = read_facts(file)
-        self.metrics: dict[str, Any] = self._facts["metrics"]
+        self.metrics: NamedValues = self._facts["metrics"]
 
     def __repr__(self) -> str:
         return f"Run({self.name!r})"
@@ -95,7 +96,7 @@ class Run:
         return Independence.from_dict(self._facts.get("independence"))
 
     @cached_property
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[NamedValues]:
         """A row an epoch: ``phase``, ``epoch``, ``step``, ``loss``, ``val_loss`` and other figures.
 
         Each phase counts from 0, the state before it. Empty for a head that is found at once.
@@ -147,7 +148,7 @@ class Run:
         return self._facts
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> NamedValues:
         """What the run was and gave, ready for JSON."""
         export = None if "saved_model" in self.refused else self.named("export", self.export_folder.name)
         return {"run": self.named(), "export": export, **self._facts}
@@ -189,7 +190,7 @@ class Run:
         quiet: bool = True,
         allow_code: bool = False,
         devices: str | None = None,
-        overrides: Sequence[str | tuple[str, Any]] = (),
+        overrides: Sequence[Override] = (),
     ) -> Evaluation:
         """Evaluates the run's network anew.
 

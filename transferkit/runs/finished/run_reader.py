@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
@@ -37,7 +38,7 @@ class Mistake:
     probability: float
 
 
-def read_history(run: Run) -> list[dict[str, Any]]:
+def read_history(run: Run) -> list[NamedValues]:
     """The rows of ``history.jsonl``.
 
     Raises:
@@ -59,7 +60,7 @@ def read_evaluation(run: Run) -> Evaluation:
 
     found = read_predictions(run.path / "predictions.csv", run.classes)
     thresholds = run.thresholds
-    more: dict[str, Any] = (
+    more: NamedValues = (
         {} if thresholds is None else {"threshold": [thresholds[name] for name in found.classes]}
     )
     if found.top is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from transferkit.named_values import Override
 from transferkit.runs.finished.run import Run
 from transferkit.runs.remote.local_copy import local_copy
 
@@ -32,7 +33,7 @@ def evaluate(
     quiet: bool = True,
     allow_code: bool = False,
     devices: str | None = None,
-    overrides: Sequence[str | tuple[str, Any]] = (),
+    overrides: Sequence[Override] = (),
 ) -> Evaluation:
     """Evaluates a run on the images it held out, or on other images: ``transferkit evaluate``.
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 
 __all__ = ["read_chosen", "write_chosen"]
 
 _FILE = "head.json"
 
 
-def write_chosen(folder: Path, chosen: dict[str, Any] | None) -> None:
+def write_chosen(folder: Path, chosen: NamedValues | None) -> None:
     """Writes ``head.json``; nothing where the recipe says all of the head."""
     if chosen is not None:
         write_whole(folder / _FILE, json.dumps(chosen, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_chosen(folder: Path) -> dict[str, Any] | None:
+def read_chosen(folder: Path) -> NamedValues | None:
     """What :func:`write_chosen` wrote; None where the recipe says all of the head.
 
     Raises:
@@ -38,5 +38,5 @@ def read_chosen(folder: Path) -> dict[str, Any] | None:
         raise UserError(
             fault(str(file), None, "the structure of the head", f"it is damaged: {error}")
         ) from None
-    result: dict[str, Any] | None = read
+    result: NamedValues | None = read
     return result

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
+from transferkit.named_values import NamedValues
+from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.run_manifest import check_answers
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class KeptFacts:
     reason: str = ""
     bytes: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return asdict(self)
 
@@ -112,7 +114,7 @@ def write_kept(folder: Path, fitted: Fitted) -> KeptFacts:
     return KeptFacts(True, bytes=(folder / FILE).stat().st_size)
 
 
-def read_kept(run: Any, ledger: Ledger) -> KeptFeatures:
+def read_kept(run: FinishedRun, ledger: Ledger) -> KeptFeatures:
     """What :func:`write_kept` kept.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any
 
 from transferkit.errors import UserError
 from transferkit.files.checksum_manifest import read_manifest
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 
 __all__ = ["BEGUN", "located", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"]
@@ -74,7 +75,7 @@ def read_paths(folder: Path) -> Paths:
     return found if isinstance(found, dict) else {}
 
 
-def read_begun(folder: Path) -> dict[str, Any]:
+def read_begun(folder: Path) -> NamedValues:
     """What a run that is not finished was begun with; nothing where that cannot be read."""
     try:
         found = json.loads((folder / BEGUN).read_text("utf-8"))

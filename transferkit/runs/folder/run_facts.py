@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["BackboneFacts", "RunFacts", "TimeFacts", "check_facts", "read_facts"]
 
@@ -48,7 +49,7 @@ class RunFacts(TypedDict):
         seconds: how long it took.
     """
 
-    metrics: dict[str, Any]
+    metrics: NamedValues
     classes: list[str]
     held_out: str
     images: dict[str, int]
@@ -56,13 +57,13 @@ class RunFacts(TypedDict):
     backbone: BackboneFacts
     epochs: int
     frozen: str
-    kept: NotRequired[list[dict[str, Any]]]
-    independence: NotRequired[dict[str, Any]]
+    kept: NotRequired[list[NamedValues]]
+    independence: NotRequired[NamedValues]
     thresholds: NotRequired[dict[str, float] | None]
-    calibration: NotRequired[dict[str, Any]]
+    calibration: NotRequired[NamedValues]
     advice: NotRequired[dict[str, str | None]]
-    novelty: NotRequired[dict[str, Any]]
-    kept_features: NotRequired[dict[str, Any]]
+    novelty: NotRequired[NamedValues]
+    kept_features: NotRequired[NamedValues]
     refused: NotRequired[dict[str, str]]
     seconds: TimeFacts
 

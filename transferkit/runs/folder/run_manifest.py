@@ -20,6 +20,7 @@ from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files.checksum_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.folder.located import Paths
 
@@ -68,7 +69,7 @@ class MadeFrom(TypedDict):
     split_seed: int
     versions: dict[str, str | None]
     devices: list[str]
-    computed_on: dict[str, Any]
+    computed_on: NamedValues
     ledger_sha256: NotRequired[str | None]
     paths: NotRequired[Paths]
 

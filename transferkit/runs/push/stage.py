@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._zipped import LABELS
 from transferkit.files.checksum_manifest import NAME, read_manifest, said_of, write_manifest
+from transferkit.named_values import NamedValues
 from transferkit.runs.push.hub_target import HubTarget
 
 __all__ = ["check_version", "copy_version", "files_of", "stage"]
@@ -51,7 +51,7 @@ def stage(version: Path, target: HubTarget, title: str, folder: Path) -> None:
     write_manifest(folder, facts)
 
 
-def copy_version(version: Path, folder: Path) -> dict[str, Any]:
+def copy_version(version: Path, folder: Path) -> NamedValues:
     """Copies the files that a version's manifest names, and gives the manifest's facts."""
     manifest = read_manifest(version)
     assert manifest is not None  # noqa: S101 -- for the type checker: it was checked

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +20,7 @@ from transferkit.export.formats import load_format
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.parity import Finding, Reference, judge
 from transferkit.export.variants import VARIANTS, write_colours, write_variants
+from transferkit.named_values import NamedValues
 
 __all__ = ["HeldOut", "ParityGate", "ParityResult"]
 
@@ -67,7 +67,7 @@ class ParityResult:
     """
 
     findings: list[Finding] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: NamedValues = field(default_factory=dict)
 
     @property
     def refused(self) -> list[Finding]:
@@ -191,7 +191,7 @@ class ParityGate:
             return reference
         return replace(reference, novelty=scores[:count], pictures_novelty=scores[count:])
 
-    def _against_evaluation(self, compared: Reference, held_out: HeldOut) -> dict[str, Any]:
+    def _against_evaluation(self, compared: Reference, held_out: HeldOut) -> NamedValues:
         """Whether the figures that were reported are those of the network that is exported."""
         count = len(self._compared)
         differences = np.abs(compared.probabilities[:count] - held_out.probabilities[self._compared])

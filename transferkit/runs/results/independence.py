@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from transferkit.data.splits.ledger import Row
 from transferkit.evaluation import Evaluation
+from transferkit.named_values import NamedValues
 from transferkit.report.rendering import listed
 from transferkit.runs.run_result import RunResult
 from transferkit.training.images import Images
@@ -36,11 +36,11 @@ class Independence:
     chose: tuple[str, ...] = ()
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any] | None) -> Independence:
+    def from_dict(cls, values: NamedValues | None) -> Independence:
         """From ``metrics.json``; runs that do not say so are taken to be independent."""
         return cls(**{**values, "chose": tuple(values.get("chose", ()))}) if values else cls()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         return {**asdict(self), "chose": list(self.chose)}
 

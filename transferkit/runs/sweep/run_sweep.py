@@ -13,7 +13,6 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +20,7 @@ import tensorflow as tf
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.calibrate import logits_of
@@ -120,7 +120,7 @@ def _run_trial(
         check_formats(chosen.export.formats, parts.backbone)
         trackers = open_trackers(chosen, folder, f"{place.path.name}-{number:03d}", progress.say)
 
-        def tell(phase: str, step: int, row: dict[str, Any]) -> None:
+        def tell(phase: str, step: int, row: NamedValues) -> None:
             trackers.log(step, {key: value for key, value in row.items() if key not in ("step", "seconds")})
             if (trouble := place.keep(now=False)) is not None:
                 progress.say(trouble)

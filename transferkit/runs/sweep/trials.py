@@ -13,6 +13,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.sealed import read_sealed, sealed
 from transferkit.files.whole_file import write_whole
+from transferkit.named_values import NamedValues
 from transferkit.recipe.metrics import less_is_better
 
 __all__ = ["Results", "Trial", "read_results"]
@@ -35,7 +36,7 @@ class Trial:
     number: int
     values: list[tuple[str, Any]]
     score: float | None
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: NamedValues = field(default_factory=dict)
     epochs: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -107,7 +108,7 @@ class Results:
             for one in self.ordered
         ]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON."""
         best = self.best
         return {

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transferkit.named_values import NamedValues
 from transferkit.training.history import History
 
 __all__ = ["Kept", "KeptStateError", "prove"]
@@ -72,7 +73,7 @@ class Kept:
             return f"none of {count} improved on the start {reached}: what they trained was discarded"
         return f"best of {count} is epoch {self.epoch} {reached}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> NamedValues:
         """Ready for JSON; figures that are no number become None."""
         made = dict(vars(self))
         for name in ("figures", "again"):
@@ -89,7 +90,7 @@ class Kept:
         return cls(**made)
 
 
-def kept_row(history: History, last: bool) -> dict[str, Any]:
+def kept_row(history: History, last: bool) -> NamedValues:
     """The row whose state a phase ends with."""
     return history.rows[-1] if last else history.best() or history.rows[0]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit.devices import ChosenDevices
+from transferkit.named_values import NamedValues
 from transferkit.optimizers import Slots
 from transferkit.training.optimizer import Rate
 from transferkit.training.progress import Progress
@@ -71,5 +72,5 @@ class PhaseSetup:
     devices: ChosenDevices
     slots: Slots | None = None
     summary_every: int = 100
-    tell: Callable[[dict[str, Any]], None] | None = None
+    tell: Callable[[NamedValues], None] | None = None
     tell_step: Callable[[int, dict[str, float]], None] | None = None

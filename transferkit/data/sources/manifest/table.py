@@ -12,6 +12,7 @@ from typing import Any
 
 from transferkit.data.sources.manifest.without_header import columns_of_list
 from transferkit.errors import UserError, fault
+from transferkit.named_values import NamedValues
 
 __all__ = ["Table", "read_table"]
 
@@ -159,7 +160,7 @@ def _cells(text: str, name: str, delimiter: str, skipped: int) -> Iterator[tuple
             yield line, cells
 
 
-def _json_lines(text: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _json_lines(text: str, name: str) -> Iterator[tuple[int, NamedValues]]:
     # Only real line ends divide: JSON may hold others, such as U+2028, unescaped.
     for line, part in enumerate(re.split(r"\r\n|\n|\r", text), 1):
         if not part.strip():
@@ -190,7 +191,7 @@ def _read_json(text: str, name: str) -> Table:
     return _of_objects(list(enumerate(found, 1)), name)
 
 
-def _rows_of(found: dict[str, Any]) -> Any:
+def _rows_of(found: NamedValues) -> Any:
     """Objects from an object of columns, as pandas writes it, or from one of labels by path."""
     values = list(found.values())
     if len(values) > 1 and all(isinstance(value, dict) for value in values):
@@ -208,7 +209,7 @@ def _rows_of(found: dict[str, Any]) -> Any:
     return None
 
 
-def _of_objects(rows: list[tuple[int, dict[str, Any]]], name: str) -> Table:
+def _of_objects(rows: list[tuple[int, NamedValues]], name: str) -> Table:
     columns = list(dict.fromkeys(key for _, row in rows for key in row))
     if not rows:
         expected = 'objects such as {"path": "a.jpg", "label": "cat"}'
