@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.tensor_types import Tensors
+
 __all__ = ["Division", "real_rows"]
 
 
@@ -95,6 +97,6 @@ class Division:
         return divided if self.parts == 1 else divided.unbatch()
 
 
-def real_rows(features: Any, made: np.ndarray) -> np.ndarray:
+def real_rows(features: Tensors, made: np.ndarray) -> np.ndarray:
     """What was made of a batch, without its rows that only fill it up."""
     return made[np.asarray(features["weights"]) > 0] if "weights" in features else made

@@ -11,6 +11,7 @@ from typing import Any
 
 from transferkit.keras3 import keras
 from transferkit.private.keras_names import global_value, nodes_of, run_through, set_global_value
+from transferkit.tensor_types import Tensor
 
 __all__ = ["apply", "keras", "outputs_of", "own_names", "seeded"]
 
@@ -52,7 +53,7 @@ def outputs_of(model: keras.Model) -> dict[str, Any]:
     return {node.operation.name: node.outputs[0] for node in nodes_of(model)}
 
 
-def apply(model: keras.Model, x: Any, call: Callable[..., Any]) -> Any:
+def apply(model: keras.Model, x: Tensor, call: Callable[..., Any]) -> Tensor:
     """Applies a functional model to a tensor, each of its operations through ``call``.
 
     Args:

@@ -16,6 +16,7 @@ import numpy as np
 
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.tensor_types import Tensor, Variable
 
 __all__ = ["Backbone", "BatchNorm", "Cut", "KeptPart", "LayerFacts", "Origin", "Stage"]
 
@@ -76,7 +77,7 @@ class LayerFacts:
     cuttable: bool
     batch_norm: bool
     gflops: float | None
-    variables: tuple[Any, ...] = field(repr=False, default=())
+    variables: tuple[Variable, ...] = field(repr=False, default=())
     learns: bool = False
     stochastic: bool = False
 
@@ -124,16 +125,16 @@ class Cut:
     """
 
     at: str | None
-    prefix: Callable[[Any], Any]
-    suffix: Callable[..., Any]
+    prefix: Callable[[Tensor], Tensor]
+    suffix: Callable[..., Tensor]
     shape: tuple[int, ...]
-    prefix_variables: tuple[Any, ...]
-    suffix_variables: tuple[Any, ...]
-    trainable_variables: tuple[Any, ...]
-    frozen_variables: tuple[Any, ...]
+    prefix_variables: tuple[Variable, ...]
+    suffix_variables: tuple[Variable, ...]
+    trainable_variables: tuple[Variable, ...]
+    frozen_variables: tuple[Variable, ...]
     batch_norm: BatchNorm
     _identify: Callable[[], str] = field(repr=False)
-    regularisation_losses: tuple[Callable[[], Any], ...] = ()
+    regularisation_losses: tuple[Callable[[], Tensor], ...] = ()
     kept_as: Cut | None = None
     columns: np.ndarray | None = None
     kept_parts: tuple[KeptPart, ...] = ()
@@ -187,7 +188,7 @@ class Backbone(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def variables(self) -> tuple[Any, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         """All weights and statistics."""
 
     @property
@@ -196,7 +197,7 @@ class Backbone(abc.ABC):
         """The layers from the input up."""
 
     @abc.abstractmethod
-    def features(self, images: Any, training: bool = False) -> Any:
+    def features(self, images: Tensor, training: bool = False) -> Tensor:
         """Raw images ``[N, h, w, 3]`` → float32 features ``[N, feature_width]``."""
 
     @abc.abstractmethod

@@ -12,6 +12,7 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts,
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.errors import UserError, fault
+from transferkit.tensor_types import Tensor, Variable
 
 __all__ = ["CallableBackbone", "Module"]
 
@@ -32,11 +33,11 @@ class Module:
         regularisation_losses: functions without arguments, added to the loss where the module trains.
     """
 
-    call: Callable[[Any, bool], Any]
+    call: Callable[[Tensor, bool], Tensor]
     dtype: tf.DType
-    variables: tuple[Any, ...]
-    trainable_variables: tuple[Any, ...]
-    regularisation_losses: tuple[Callable[[], Any], ...] = ()
+    variables: tuple[Variable, ...]
+    trainable_variables: tuple[Variable, ...]
+    regularisation_losses: tuple[Callable[[], Tensor], ...] = ()
 
 
 class CallableBackbone(Backbone):
@@ -80,7 +81,7 @@ class CallableBackbone(Backbone):
         return int(features.shape[-1])
 
     @property
-    def variables(self) -> tuple[Any, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         return self._module.variables
 
     @property
@@ -103,7 +104,7 @@ class CallableBackbone(Backbone):
             ),
         )
 
-    def features(self, images: Any, training: bool = False) -> Any:
+    def features(self, images: Tensor, training: bool = False) -> Tensor:
         return self._features(self._pixels(images), training)
 
     def _features(self, pixels: Any, training: bool) -> Any:
@@ -116,7 +117,7 @@ class CallableBackbone(Backbone):
         if layer == _BELOW and _MODULE not in frozen:
             return self._cut_below(batch_norm)
 
-        def prefix(images: Any) -> Any:
+        def prefix(images: Tensor) -> Tensor:
             return self.features(images, training=False)
 
         return Cut(
@@ -143,7 +144,7 @@ class CallableBackbone(Backbone):
                 )
             )
 
-        def suffix(x: Any, training: bool = False) -> Any:
+        def suffix(x: Tensor, training: bool = False) -> Tensor:
             # A module has one switch for all its layers; frozen statistics need its inference mode.
             return self._features(x, training and batch_norm == "train")
 
@@ -164,7 +165,7 @@ class CallableBackbone(Backbone):
             by_rows=batch_norm == "frozen",
         )
 
-    def _identity(self, at: str, variables: tuple[Any, ...]) -> str:
+    def _identity(self, at: str, variables: tuple[Variable, ...]) -> str:
         files = self.weights_sha256 if variables else ""
         return of_parts(
             self._pixels.get_config()["normalisation"], self.input_size, files, at, of_variables(variables)

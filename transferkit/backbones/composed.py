@@ -20,6 +20,7 @@ from transferkit.backbones.levels import Leveled, Pooling, level_names
 from transferkit.backbones.load_backbone import load_backbone
 from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, fault
+from transferkit.tensor_types import Tensor
 
 __all__ = ["Composed", "load_section"]
 
@@ -180,7 +181,7 @@ def _facts(title: str, base: Backbone, passes: int) -> list[LayerFacts]:
 def _mirrored(cut: Cut) -> Cut:
     """What a cut gives of the mirror images."""
 
-    def prefix(images: Any) -> Any:
+    def prefix(images: Tensor) -> Tensor:
         return cut.prefix(keras.ops.flip(images, axis=2))
 
     return dataclasses.replace(cut, prefix=prefix, _identify=lambda: of_parts("mirror", cut.fingerprint))

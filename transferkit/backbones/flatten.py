@@ -9,11 +9,12 @@ from typing import Any
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.live_normalisation import live
 from transferkit.private.keras_names import connected_by_graph
+from transferkit.tensor_types import Tensor
 
 __all__ = ["flat", "flat_operations", "free_name"]
 
 
-def flat(model: keras.Model, x: Any, open_layer: Callable[..., Any] | None = None) -> Any:
+def flat(model: keras.Model, x: Tensor, open_layer: Callable[..., Any] | None = None) -> Tensor:
     """Applies a model to a tensor layer by layer, models inside it too; gives its output.
 
     Layers are shared, not copied, and normalisation follows its weights. A model inside whose names clash

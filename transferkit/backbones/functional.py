@@ -18,6 +18,7 @@ from transferkit.backbones.layer_graph import Step, steps
 from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.errors import UserError, fault
 from transferkit.private.keras_names import with_inner_layers
+from transferkit.tensor_types import Tensor, Variable
 
 __all__ = ["FunctionalBackbone"]
 
@@ -54,10 +55,10 @@ class FunctionalBackbone(Backbone):
         self._layers = self._describe()
 
     @property
-    def variables(self) -> tuple[Any, ...]:
+    def variables(self) -> tuple[Variable, ...]:
         return tuple(self.model.weights)
 
-    def features(self, images: Any, training: bool = False) -> Any:
+    def features(self, images: Tensor, training: bool = False) -> Tensor:
         return self.model(images, training=training)
 
     @property
@@ -169,7 +170,7 @@ def _by_rows(layer: keras.Layer) -> bool:
     return not any(is_batch_norm(inner) and inner.trainable for inner in with_inner_layers(layer))
 
 
-def _identity(x: Any, training: bool = False) -> Any:
+def _identity(x: Tensor, training: bool = False) -> Tensor:
     return x
 
 

@@ -24,6 +24,7 @@ from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card, list_cards
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.permission import allowed
+from transferkit.tensor_types import Tensor
 
 __all__ = ["load_keras_file"]
 
@@ -210,7 +211,7 @@ def _classifies(layer: keras.Layer, last: bool, kinds: dict[str, str], order: li
     return name in ("softmax", "sigmoid") or (not last and kinds[order[-1].name] in ("Softmax", "Activation"))
 
 
-def _pooled(tensor: Any, reference: str) -> Any:
+def _pooled(tensor: Tensor, reference: str) -> Tensor:
     if len(tensor.shape) == 4:
         return keras.layers.GlobalAveragePooling2D(name="transferkit_pool")(tensor)
     if len(tensor.shape) == 2:

@@ -18,6 +18,7 @@ from transferkit.backbones.flatten import free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.tensor_types import Tensor
 
 __all__ = ["Leveled", "Pooling", "columns_of", "level_names", "with_levels"]
 
@@ -157,7 +158,7 @@ def columns_of(levels: dict[str, int], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([ranges[name] for name in names])
 
 
-def _pooled(tensor: Any, name: str, pooling: Sequence[Pooling], before: int = 0) -> Any:
+def _pooled(tensor: Tensor, name: str, pooling: Sequence[Pooling], before: int = 0) -> Tensor:
     """Features ``[N, D]`` of a map ``[N, y, x, C]``, or of tokens ``[N, T, C]``, ``before`` of no patch."""
     layers, ops = keras.layers, keras.ops
     if len(tensor.shape) == 3:

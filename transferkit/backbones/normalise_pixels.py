@@ -6,6 +6,7 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 from transferkit.named_values import NamedValues
+from transferkit.tensor_types import Tensor
 
 __all__ = ["CAFFE_MEAN_BGR", "TORCH_DEVIATION", "TORCH_MEAN", "Pixels"]
 
@@ -31,7 +32,7 @@ class Pixels(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.normalisation = normalisation
 
-    def call(self, images: Any) -> Any:
+    def call(self, images: Tensor) -> Tensor:
         x = keras.ops.cast(images, "float32")
         if self.normalisation == "tf":
             return x / 127.5 - 1.0

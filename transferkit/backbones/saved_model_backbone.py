@@ -24,6 +24,7 @@ from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.plain_path import is_pattern, plain_path
+from transferkit.tensor_types import Tensor
 
 __all__ = ["load_hub", "load_saved_model"]
 
@@ -110,7 +111,7 @@ class _Entry:
     spec: Any
     modes: frozenset[bool]
 
-    def __call__(self, images: Any, training: bool) -> Any:
+    def __call__(self, images: Tensor, training: bool) -> Tensor:
         if self.keyword is not None:
             return self.function(**{self.keyword: images})
         if not self.modes:

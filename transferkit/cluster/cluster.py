@@ -22,6 +22,7 @@ import numpy as np
 from transferkit.cluster.meeting import meet
 from transferkit.cluster.place import Place, read_place
 from transferkit.errors import UserError, fault
+from transferkit.tensor_types import Tensor, Variable
 from transferkit.tensorflow_startup import start_tensorflow
 
 __all__ = ["Cluster", "ClusterError", "current", "joined"]
@@ -122,7 +123,7 @@ class Cluster:
         own = json.dumps(value).encode()
         return [json.loads(self.bytes_of(worker, own)) for worker in range(self.count)]
 
-    def settle(self, variables: Sequence[Any]) -> None:
+    def settle(self, variables: Sequence[Variable]) -> None:
         """Gives all workers the chief's values of variables, bit for bit.
 
         Args:
@@ -139,7 +140,7 @@ class Cluster:
         self._in_graph += 1
         return self._in_graph
 
-    def total_in_graph(self, tensor: Any, key: int) -> Any:
+    def total_in_graph(self, tensor: Tensor, key: int) -> Any:
         """As :meth:`total`, for one sum of a step that is traced; on the CPU, where the order is fixed.
 
         Args:
@@ -204,7 +205,7 @@ class Cluster:
             return np.asarray(_summed(self.count)(tf.constant(array), tf.constant(self._eager)))
 
 
-def _reduced(tensor: Any, key: Any, count: int) -> Any:
+def _reduced(tensor: Tensor, key: Any, count: int) -> Any:
     import tensorflow as tf
 
     return tf.raw_ops.CollectiveReduceV2(

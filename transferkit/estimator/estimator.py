@@ -19,6 +19,7 @@ from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.session.hooks import check_hooks, check_listeners
 from transferkit.estimator.session.training_log import progress
+from transferkit.tensor_types import Tensors
 
 __all__ = ["Estimator"]
 
@@ -87,7 +88,7 @@ class Estimator:
     def model_fn(self) -> Callable[..., Any]:
         """The model_fn, callable as ``model_fn(features, labels, mode, config)``."""
 
-        def public(features: Any, labels: Any, mode: str, config: Any) -> Any:
+        def public(features: Tensors, labels: Tensors, mode: str, config: Any) -> Any:
             return call_model_fn(self._model_fn, features, labels, mode, self.params, config)
 
         return public

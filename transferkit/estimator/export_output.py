@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = [
     "ClassificationOutput",
@@ -62,7 +63,7 @@ class ClassificationOutput(ExportOutput):
 
     method = "classify"
 
-    def __init__(self, scores: Any = None, classes: Any = None) -> None:
+    def __init__(self, scores: Tensor = None, classes: Any = None) -> None:
         if scores is None and classes is None:
             raise ValueError(fault("ClassificationOutput", None, None, "give scores, classes or both"))
         if scores is not None and not (tf.is_tensor(scores) and scores.dtype.is_floating):
@@ -122,7 +123,7 @@ class _SupervisedOutput(ExportOutput):
     # The serving method, as TensorFlow names it.
     serving_method = ""
 
-    def __init__(self, loss: Any = None, predictions: Any = None, metrics: Any = None) -> None:
+    def __init__(self, loss: Tensor = None, predictions: Tensors = None, metrics: Any = None) -> None:
         self.loss = None if loss is None else _prefixed("loss", loss)
         self.predictions = None if predictions is None else _prefixed("predictions", predictions)
         self.metrics = None if metrics is None else _metric_outputs(metrics)

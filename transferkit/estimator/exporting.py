@@ -20,6 +20,7 @@ from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.tables import captured_resources, check_tables
 from transferkit.estimator.spec import ModeKeys
+from transferkit.tensor_types import Variable
 
 __all__ = ["check_graph", "export_saved_model", "trained", "write_whole"]
 
@@ -197,7 +198,7 @@ def _without_name(spec: Any) -> Any:
     return tf.TensorSpec(spec.shape, spec.dtype) if isinstance(spec, tf.TensorSpec) else spec
 
 
-def _used(traced: Any, graph: Any, variable: Any) -> bool:
+def _used(traced: Any, graph: Any, variable: Variable) -> bool:
     handles = {id(outer) for g in (traced.graph, graph) for outer, _ in g.captures}
     parts = getattr(variable, "_values", None) or (variable,)
     return any(id(part.handle) in handles for part in parts)

@@ -9,6 +9,7 @@ from transferkit.errors import fault
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.graph.calling import arguments
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
+from transferkit.tensor_types import Tensors
 
 __all__ = ["add_metrics"]
 
@@ -34,7 +35,7 @@ def add_metrics(estimator: Estimator, metric_fn: Callable[..., Any]) -> Estimato
         raise ValueError(fault("metric_fn", unknown, "no arguments but " + ", ".join(_TAKEN)))
 
     # ``params`` are the estimator's own, which its model_fn takes with it.
-    def model_fn(features: Any, labels: Any, mode: str, params: Any, config: Any) -> EstimatorSpec:
+    def model_fn(features: Tensors, labels: Tensors, mode: str, params: Any, config: Any) -> EstimatorSpec:
         spec: EstimatorSpec = estimator.model_fn(features, labels, mode, config)
         if mode != ModeKeys.EVAL:
             return spec

@@ -14,6 +14,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput, of_tensorflow
 from transferkit.estimator.ready_models.metric_pairs import paired
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["EstimatorSpec", "ModeKeys"]
 
@@ -31,8 +32,8 @@ class ModeKeys:
 
 class _Fields(NamedTuple):
     mode: str
-    predictions: Any
-    loss: Any
+    predictions: Tensors
+    loss: Tensor
     train_op: Any
     eval_metric_ops: dict[str, Any]
     export_outputs: dict[str, ExportOutput] | None
@@ -73,8 +74,8 @@ class EstimatorSpec(_Fields):
     def __new__(
         cls,
         mode: str,
-        predictions: Any = None,
-        loss: Any = None,
+        predictions: Tensors = None,
+        loss: Tensor = None,
         train_op: Any = None,
         eval_metric_ops: Mapping[str, Any] | None = None,
         export_outputs: Mapping[str, ExportOutput] | None = None,
@@ -124,7 +125,7 @@ def _is_tensor(value: Any) -> bool:
     return tf.is_tensor(value) or isinstance(value, (tf.Variable, tf.Operation)) or hasattr(value, "_value")
 
 
-def _predictions(predictions: Any, mode: str) -> Any:
+def _predictions(predictions: Tensors, mode: str) -> Any:
     if predictions is None:
         if mode == ModeKeys.PREDICT:
             raise ValueError(fault("EstimatorSpec.predictions", None, None, "Missing predictions."))
@@ -154,7 +155,7 @@ def _check_graph(place: str, value: Any) -> None:
         raise ValueError(fault(place, value, None, "must be from the default graph"))
 
 
-def _loss(loss: Any, mode: str) -> Any:
+def _loss(loss: Tensor, mode: str) -> Any:
     if loss is None:
         if mode in (ModeKeys.TRAIN, ModeKeys.EVAL):
             raise ValueError(fault("EstimatorSpec.loss", None, None, "Missing loss."))
@@ -214,7 +215,7 @@ def _metrics(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
     return checked
 
 
-def _export_outputs(outputs: Any, predictions: Any, mode: str) -> dict[str, ExportOutput] | None:
+def _export_outputs(outputs: Any, predictions: Tensors, mode: str) -> dict[str, ExportOutput] | None:
     if mode == ModeKeys.PREDICT and outputs is None:
         outputs = {DEFAULT_SIGNATURE: PredictOutput(predictions)}
     if outputs is None:

@@ -16,6 +16,7 @@ from transferkit.backbones.keras_hub.unroll import Wrapper
 from transferkit.backbones.live_normalisation import LiveNormalization
 from transferkit.backbones.normalise_pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
+from transferkit.tensor_types import Tensor, Tensors
 
 if TYPE_CHECKING:
     from transferkit.backbones.functional import FunctionalBackbone
@@ -58,7 +59,7 @@ def plain_model(backbone: FunctionalBackbone, network: Network, scores: bool = F
     return keras.Model(images, {"probabilities": answer, "novelty": novelty}, name="transferkit")
 
 
-def _novelty(flat: dict[str, np.ndarray], features: Any) -> Any:
+def _novelty(flat: dict[str, np.ndarray], features: Tensors) -> Any:
     """What :class:`~transferkit.transfer.novelty_score.Novelty` does, of Keras's own layers, ``[N]``."""
     rows = keras.layers.UnitNormalization(dtype="float32", name="novelty_unit")(features)
 
@@ -129,7 +130,7 @@ def _call(taken: Any, made: dict[Any, Any], layer: keras.Layer, *args: Any, **kw
     return layer(*args, **kwargs)
 
 
-def _pixels(normalisation: str, images: Any) -> Any:
+def _pixels(normalisation: str, images: Tensor) -> Any:
     """What :class:`~transferkit.backbones.normalise_pixels.Pixels` does, of Keras's own layers."""
     layers = keras.layers
     if normalisation == "tf":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from transferkit.backbones.backbone import LayerFacts
 from transferkit.freezing.choice import Choice, choose
+from transferkit.tensor_types import Variable
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Backbone
@@ -98,7 +99,7 @@ class FreezePlan:
         frozen = [layer.name for layer in self.layers if layer.above_cut and not layer.trainable]
         return self.backbone.cut(self.at, frozen, self.batch_norm)
 
-    def lr_multipliers(self, variables: Iterable[Any]) -> list[float]:
+    def lr_multipliers(self, variables: Iterable[Variable]) -> list[float]:
         """The share of the learning rate for each variable; 1 for those that are not the backbone's."""
         shares = {
             id(variable): plan.lr_multiplier

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transferkit.tensor_types import Variable
+
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut
 
@@ -62,12 +64,12 @@ class Proof:
             )
 
 
-def _digest(variable: Any) -> str:
+def _digest(variable: Variable) -> str:
     value = np.ascontiguousarray(np.asarray(variable))
     return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + value.tobytes()).hexdigest()
 
 
-def _name(variable: Any) -> str:
+def _name(variable: Variable) -> str:
     return str(getattr(variable, "path", None) or variable.name)
 
 

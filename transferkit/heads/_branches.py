@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from transferkit.named_values import NamedValues
+from transferkit.tensor_types import Tensors
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras
@@ -191,7 +192,7 @@ def set_branch_weights(
             left = left[count:]
 
 
-def _picked(features: Any, levels: Mapping[str, int], branch: Branch, name: str) -> Any:
+def _picked(features: Tensors, levels: Mapping[str, int], branch: Branch, name: str) -> Any:
     from transferkit.keras3 import keras
 
     if not branch.levels or set(branch.levels) >= set(levels):

@@ -7,6 +7,7 @@ from typing import Any
 
 from transferkit.keras3 import keras
 from transferkit.named_values import NamedValues
+from transferkit.tensor_types import Tensors
 
 __all__ = ["Cosines", "dense", "stack"]
 
@@ -73,7 +74,7 @@ class Cosines(keras.layers.Layer):  # type: ignore[misc]
             name="log_scale",
         )
 
-    def call(self, features: Any) -> Any:
+    def call(self, features: Tensors) -> Any:
         directions = keras.ops.normalize(self.kernel, axis=0)
         cosines = keras.ops.matmul(keras.ops.normalize(features, axis=-1), directions)
         return cosines * keras.ops.exp(self.log_scale)

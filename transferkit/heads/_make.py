@@ -14,6 +14,7 @@ from transferkit.heads._base import ClosedForm, Head, Known
 from transferkit.heads._branches import Branch, Found, branch_layer, set_branch_weights
 from transferkit.losses import ReadyLoss, make_loss
 from transferkit.registry import registry
+from transferkit.tensor_types import Tensor, Tensors
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -62,7 +63,7 @@ class ReadyHead:
         """The built Keras layer, features float32 ``[N, D]`` to logits float32 ``[N, C]``."""
         return self.spec.build(self.feature_width, len(self.classes), seed)
 
-    def loss(self, labels: Any, logits: tf.Tensor, sample_weight: Any = None) -> tf.Tensor:
+    def loss(self, labels: Tensors, logits: tf.Tensor, sample_weight: Tensor = None) -> tf.Tensor:
         """The loss, a float32 scalar: the mean over the samples.
 
         Args:
@@ -72,7 +73,7 @@ class ReadyHead:
         """
         return self._loss(labels, logits, sample_weight)
 
-    def per_sample(self, labels: Any, logits: tf.Tensor) -> tf.Tensor:
+    def per_sample(self, labels: Tensors, logits: tf.Tensor) -> tf.Tensor:
         """The loss of each sample, float32 ``[N]``."""
         return self._loss.per_sample(labels, logits)
 
@@ -107,7 +108,7 @@ class ReadyHead:
 
         # Two threads only wait for each other on matrices this small.
         with threadpool_limits(1 if features.size < SMALL else idle_cores()):
-            weights: Any = self.spec.fit(
+            weights: Tensor = self.spec.fit(
                 features, np.asarray(labels), len(self.classes), seed, self._loss.weights, **more
             )
         if isinstance(weights, Found):
@@ -154,7 +155,7 @@ def make_head(
     spec: Any,
     feature_width: int,
     classes: Sequence[str],
-    loss: Any = None,
+    loss: Tensor = None,
     counts: Sequence[int] | None = None,
     samples: int | None = None,
 ) -> ReadyHead:

@@ -15,6 +15,7 @@ from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.recipe import Recipe
 from transferkit.schedules import Schedule, Span, as_keras
+from transferkit.tensor_types import Tensor, Tensors
 from transferkit.training.images import Images
 from transferkit.training.loop import PhaseStart, train
 from transferkit.training.parts import Parts, open_parts
@@ -103,7 +104,7 @@ def _test(
 
 
 def _with_hook(model_fn: Callable[..., EstimatorSpec], losses: list[float]) -> Callable[..., EstimatorSpec]:
-    def noted(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+    def noted(features: Tensors, labels: Tensors, mode: str) -> EstimatorSpec:
         spec = model_fn(features, labels, mode)
         return spec._replace(training_hooks=(_Losses(spec.loss, losses),)) if mode == ModeKeys.TRAIN else spec
 
@@ -113,7 +114,7 @@ def _with_hook(model_fn: Callable[..., EstimatorSpec], losses: list[float]) -> C
 class _Losses(tf.compat.v1.train.SessionRunHook):  # type: ignore[misc]
     """Notes the loss of every step, and ends the test when it has left for good."""
 
-    def __init__(self, loss: Any, losses: list[float]) -> None:
+    def __init__(self, loss: Tensor, losses: list[float]) -> None:
         self._loss, self._losses = loss, losses
         self._average = 0.0
         self._least = np.inf

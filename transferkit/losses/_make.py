@@ -10,6 +10,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.losses._base import Loss, resolve_weights
 from transferkit.registry import registry
+from transferkit.tensor_types import Tensor, Tensors
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,7 +32,7 @@ class ReadyLoss:
         self.weights = weights
         self.class_count = class_count
 
-    def per_sample(self, labels: Any, logits: tf.Tensor) -> tf.Tensor:
+    def per_sample(self, labels: Tensors, logits: tf.Tensor) -> tf.Tensor:
         """float32 ``[N]``.
 
         Args:
@@ -45,7 +46,7 @@ class ReadyLoss:
             labels = tf.one_hot(labels, self.class_count)
         return self.loss.per_sample(tf.cast(labels, tf.float32), tf.cast(logits, tf.float32), self.weights)
 
-    def __call__(self, labels: Any, logits: tf.Tensor, sample_weight: Any = None) -> tf.Tensor:
+    def __call__(self, labels: Tensors, logits: tf.Tensor, sample_weight: Tensor = None) -> tf.Tensor:
         """The mean over the samples, a float32 scalar.
 
         Args:

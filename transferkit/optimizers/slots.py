@@ -11,6 +11,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.optimizers.make import batches_seen
+from transferkit.tensor_types import Variable
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras
@@ -34,7 +35,7 @@ class Slots:
             cannot be told apart by variables.
     """
 
-    def __init__(self, optimizer: keras.Optimizer, variables: Sequence[Any]) -> None:
+    def __init__(self, optimizer: keras.Optimizer, variables: Sequence[Variable]) -> None:
         self.optimizer = optimizer
         self.variables = list(variables)
         self._slots: dict[tuple[int, str], Any] = {}
@@ -81,7 +82,7 @@ class Slots:
             arrays[f"{place}/updates"] = np.int64(done + earlier.get(variable.path, 0))
         write_arrays(path, arrays)
 
-    def read(self, path: Path, variables: Sequence[Any]) -> None:
+    def read(self, path: Path, variables: Sequence[Variable]) -> None:
         """Takes over the moments of the variables that both phases train; all others begin at zero.
 
         Args:

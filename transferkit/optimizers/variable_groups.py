@@ -6,6 +6,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from transferkit.tensor_types import Tensor, Variable
+
 __all__ = ["grouped"]
 
 
@@ -37,7 +39,7 @@ def grouped(optimizer: type) -> type:
             count = super().iterations
             return count + self._ahead if self._ahead else count
 
-        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
             path = variable_updated(self, variable).path
             share = self.multipliers.get(path, 1.0)
             self._ahead = self.earlier_updates.get(path, 0)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 # First of all: what it brings was set up before it was imported.
+from transferkit.tensor_types import Optimizer, Variable
+
 from transferkit.keras_import import keras  # isort: skip
 from keras.src.backend.common import global_state  # isort: skip
 from keras.src.utils import naming  # isort: skip
@@ -107,7 +109,7 @@ def inputs_structure(model: Any) -> Any:
     return getattr(model, "_inputs_struct", None)
 
 
-def updates_given(optimizer: Any) -> Any:
+def updates_given(optimizer: Optimizer) -> Any:
     """The variable that counts the batches that an optimizer was given; None for what is no optimizer.
 
     The public ``iterations`` counts updates: no variable, and fewer where gradients accumulate; since 3.0.
@@ -115,18 +117,18 @@ def updates_given(optimizer: Any) -> Any:
     return getattr(optimizer, "_iterations", None)
 
 
-def rate_of(optimizer: Any) -> Any:
+def rate_of(optimizer: Optimizer) -> Any:
     """What an optimizer was given as its rate: a variable, a schedule or a callable. The public
     ``learning_rate`` is its value now; since 3.0."""
     return getattr(optimizer, "_learning_rate", None)
 
 
-def has_shared_state(optimizer: Any) -> bool:
+def has_shared_state(optimizer: Optimizer) -> bool:
     """Whether an optimizer has Nadam's product, a state of no single variable; since 3.0."""
     return hasattr(optimizer, "_u_product")
 
 
-def variable_updated(optimizer: Any, variable: Any) -> Any:
+def variable_updated(optimizer: Optimizer, variable: Variable) -> Any:
     """The Keras variable of what ``update_step`` is given: in a graph TensorFlow's own, without a path; since
     3.0."""
     return optimizer._trainable_variables[optimizer._get_variable_index(variable)]

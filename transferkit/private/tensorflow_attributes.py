@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.private.tensorflow_names import eager_context
+from transferkit.tensor_types import Optimizer, Variable
 
 __all__ = [
     "SaverHook",
@@ -124,24 +125,24 @@ def function_in(graph: tf.Graph, name: str) -> Any:
     return graph._get_function(name)
 
 
-def first_value_operation(variable: Any) -> Any:
+def first_value_operation(variable: Variable) -> Any:
     """The operation that gives a variable its first value, as ``init_from_checkpoint`` may have set it; None
     for one that was made eagerly, of which the public ``initializer`` raises. Since 1.0."""
     return getattr(variable, "_initializer_op", None)
 
 
-def slice_of(variable: Any) -> Any:
+def slice_of(variable: Variable) -> Any:
     """Which part of a whole a partitioned variable is, or None; since 1.0."""
     return getattr(variable, "_save_slice_info", None)
 
 
-def handle_of(variable: Any) -> Any:
+def handle_of(variable: Variable) -> Any:
     """The resource of a variable, None for what has none; the public ``handle`` of a variable of several
     copies raises outside of a replica. Since 1.4."""
     return getattr(variable, "_handle", None)
 
 
-def container_handle(variable: Any) -> Any:
+def container_handle(variable: Variable) -> Any:
     """The variable of several copies that ``variable`` is one of, or None; since 2.0.
 
     A plain copy carries the way to its container on its handle.
@@ -157,12 +158,12 @@ def resource_handle(resource: Any) -> Any:
     return getattr(resource, "_resource_handle_value", None)
 
 
-def wrapped_optimizer(optimizer: Any) -> Any:
+def wrapped_optimizer(optimizer: Optimizer) -> Any:
     """The optimizer inside ``SyncReplicasOptimizer`` or ``CrossShardOptimizer``; since 1.0."""
     return optimizer._opt
 
 
-def make_zeros(optimizer: tf.compat.v1.train.Optimizer, variable: Any, slot: str) -> None:
+def make_zeros(optimizer: tf.compat.v1.train.Optimizer, variable: Variable, slot: str) -> None:
     """Makes a slot of zeros, which a subclass of TensorFlow 1's optimizers is meant to do; since 1.0.
 
     Args:

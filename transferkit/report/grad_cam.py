@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.tensor_types import Tensor
+
 __all__ = ["heat_of"]
 
 
@@ -30,7 +32,7 @@ def heat_of(
 
     # One graph: called one by one, the ops of a deep network take twice as long to start as a graph.
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
-    def in_graph(images: Any, classes: Any) -> Any:
+    def in_graph(images: Tensor, classes: Any) -> Any:
         maps = tf.convert_to_tensor(maps_of(images))
         if maps.shape.rank != 4:
             raise ValueError(f"feature maps have shape {maps.shape}, expected [N, h, w, C]")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.recipe import Recipe
+from transferkit.tensor_types import Tensor
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
 
@@ -72,7 +72,9 @@ def _views(recipe: Recipe, pipeline: Pipeline) -> Views:
     return Views(recipe.activations.views, augment, key, recipe.seed)
 
 
-def make_mixer(recipe: Recipe, classes: int) -> Callable[[Any, Any, Any], tuple[Any, Any]] | None:
+def make_mixer(
+    recipe: Recipe, classes: int
+) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] | None:
     """Mixes a batch at the cut: ``(batch number, activations, labels)`` to both mixed, or None.
 
     The labels, int ``[N]`` or float32 ``[N, classes]``, become shares, float32 ``[N, classes]``.

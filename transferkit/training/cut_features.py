@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,7 @@ from transferkit.activations.row_columns import Columns
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
+from transferkit.tensor_types import Tensor
 from transferkit.training.augmented_batches import make_direct, make_mixer, make_views, trains_through
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
@@ -60,7 +61,7 @@ class CutFeatures:
     kept: np.ndarray
     views: Activations | None = None
     viewed: np.ndarray | None = None
-    mix: Callable[[Any, Any, Any], tuple[Any, Any]] | None = None
+    mix: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
     direct: EndToEnd | None = None
     mine: np.ndarray | None = None
 
@@ -90,7 +91,7 @@ class CutFeatures:
         result: np.ndarray = indices[self.kept[indices] >= 0]
         return result
 
-    def in_order(self, indices: np.ndarray, labels: np.ndarray, parts: int = 1) -> Any:
+    def in_order(self, indices: np.ndarray, labels: np.ndarray, parts: int = 1) -> tf.data.Dataset:
         """Batches of ``({"activations"}, labels)``, each image once, as it is, in the order given.
 
         All are of one shape; the last ones are filled up, with ``"weights"`` that say so
@@ -108,7 +109,7 @@ class CutFeatures:
             raise IndexError("an image that passes the whole network in training has no activations")
         return _even(self.activations, self.kept[indices], labels, parts)
 
-    def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
+    def every_view(self, indices: np.ndarray, labels: np.ndarray) -> list[tf.data.Dataset]:
         """As :meth:`in_order`, once for each view; the images themselves where there are none."""
         if self.views is None:
             return [self.in_order(indices, labels)]
@@ -117,7 +118,7 @@ class CutFeatures:
         ]
         return [_even(one, self._of_views(indices), labels) for one in singles]
 
-    def fitted_on(self, indices: np.ndarray, labels: np.ndarray) -> list[Any]:
+    def fitted_on(self, indices: np.ndarray, labels: np.ndarray) -> list[tf.data.Dataset]:
         """As :meth:`in_order`, for a head that is found at once: each image as it is, then its views.
 
         Answers are given of images as they are, which are therefore among them.
@@ -132,7 +133,7 @@ class CutFeatures:
 
     def shuffled(
         self, indices: np.ndarray, labels: np.ndarray, division: Division, seed: int, epoch: int
-    ) -> Any:
+    ) -> tf.data.Dataset:
         """The batches of one epoch, in an order that is a function of ``seed`` and ``epoch`` alone.
 
         Where there are views, each epoch draws one of each image. They are ``{"images"}`` where training
@@ -163,7 +164,7 @@ class CutFeatures:
         first = epoch * epoch_steps(len(items), division.batch_size)
         shape = [None, *source.array.shape[1:]]
 
-        def mixed(number: Any, batch: tuple[Any, Any]) -> Any:
+        def mixed(number: Tensor, batch: tuple[Tensor, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
             made, shares = mix(number, *batch)
             return _with_name(tf.ensure_shape(made, shape), shares)
 
@@ -184,7 +185,7 @@ def evaluation_batch(count: int, parts: int = 1) -> int:
     return max(1, -(-count // (steps * parts)))
 
 
-def _even(activations: Activations, items: np.ndarray, labels: np.ndarray, parts: int = 1) -> Any:
+def _even(activations: Activations, items: np.ndarray, labels: np.ndarray, parts: int = 1) -> tf.data.Dataset:
     return _divided(activations, items, labels, Division(parts * evaluation_batch(len(items), parts), parts))
 
 
@@ -194,7 +195,7 @@ def _divided(
     labels: np.ndarray,
     division: Division,
     epochs: Epochs = Epochs(),  # noqa: B008 -- frozen
-) -> Any:
+) -> tf.data.Dataset:
     """Batches of ``({"activations"}, labels)``, divided."""
     if division.parts > 1:
         batches = dataset(activations, items, labels, division.undivided, epochs, element=_with_name)
@@ -202,13 +203,13 @@ def _divided(
     return dataset(activations, items, labels, division, epochs, element=_with_name)
 
 
-def _with_name(activations: Any, labels: Any, *weights: Any) -> tuple[dict[str, Any], Any]:
+def _with_name(activations: Tensor, labels: Tensor, *weights: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     return {"activations": activations, **({"weights": weights[0]} if weights else {})}, labels
 
 
 def _with_place(
-    activations: Any, labels: Any, weight: Any, place: Any, whole: Any
-) -> tuple[dict[str, Any], Any]:
+    activations: Tensor, labels: Tensor, weight: Tensor, place: Tensor, whole: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
     return {"activations": activations, "weight": weight, "place": place, "whole": whole}, labels
 
 

@@ -10,6 +10,7 @@ from transferkit.optimizers import make_optimizer
 from transferkit.recipe import Phase
 from transferkit.recipe.metrics import less_is_better
 from transferkit.schedules import Schedule, Span, as_keras, make_schedule
+from transferkit.tensor_types import Variable
 from transferkit.training.history import History
 from transferkit.transfer.network import Network
 
@@ -80,7 +81,7 @@ def build_optimizer(
     Returns:
         The optimizer, and its learning rate.
     """
-    variables: Sequence[Any] = network.cut.trainable_variables
+    variables: Sequence[Variable] = network.cut.trainable_variables
     shares = plan.lr_multipliers(variables)
     multipliers = {one.path: share for one, share in zip(variables, shares, strict=True) if share != 1}
     rate = Rate(make_schedule(phase.schedule), phase_span(phase, steps_per_epoch))

@@ -14,11 +14,12 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
+from transferkit.tensor_types import Variable
 
 __all__ = ["read_weights", "write_weights"]
 
 
-def write_weights(path: Path, variables: Sequence[Any]) -> None:
+def write_weights(path: Path, variables: Sequence[Variable]) -> None:
     """Writes the variables' values to an ``.npz`` file."""
     arrays: dict[str, Any] = {
         f"{number:05d}:{getattr(variable, 'path', None) or variable.name}": np.asarray(variable)
@@ -36,7 +37,7 @@ def _not_finite(path: Path, arrays: dict[str, Any]) -> list[str]:
     return [fault(f"{path}: {bad[0]}{more}", "NaN or infinite values", "numbers", "the file is damaged")]
 
 
-def read_weights(path: Path, variables: Sequence[Any], finite: bool = False) -> None:
+def read_weights(path: Path, variables: Sequence[Variable], finite: bool = False) -> None:
     """Puts the values of a file into the variables.
 
     Args:

@@ -12,6 +12,7 @@ from transferkit.backbones.batch_statistics import counted_rows
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras3 import keras
 from transferkit.optimizers import batches_seen, clips
+from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.network import Network
 from transferkit.transfer.shared_step import StepResult, shared_step
@@ -21,7 +22,7 @@ __all__ = ["make_model_fn"]
 
 def make_model_fn(
     network: Network,
-    optimizer: Any = None,
+    optimizer: Optimizer = None,
     train_loss: EpochMean | None = None,
     over_workers: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> Callable[..., EstimatorSpec]:
@@ -46,7 +47,7 @@ def make_model_fn(
         one replica's part; losses and gradients are those of all parts together.
     """
 
-    def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
+    def model_fn(features: Tensors, labels: Tensors, mode: str) -> EstimatorSpec:
         if mode == ModeKeys.PREDICT:
             logits = network.logits(features)
             filled = {"weights": features["weights"]} if "weights" in features else {}
@@ -72,7 +73,7 @@ def make_model_fn(
 
 
 def _step(
-    network: Network, variables: Sequence[Any], features: Any, labels: Any, clipped: bool
+    network: Network, variables: Sequence[Variable], features: Tensors, labels: Tensors, clipped: bool
 ) -> StepResult:
     """One training step of this replica; loss, counts and clipped gradients are those of all together."""
     replicas, weights = tf.distribute.get_strategy().num_replicas_in_sync, features.get("weights")
@@ -120,7 +121,7 @@ def _summed(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
-def _right(network: Network, labels: Any, logits: tf.Tensor) -> tf.Tensor:
+def _right(network: Network, labels: Tensors, logits: tf.Tensor) -> tf.Tensor:
     """bool ``[N]``: which images are answered right; of a mixture, by its larger part."""
     predictions = network.head.predictions(logits)
     if network.head.multi_label:
@@ -130,7 +131,7 @@ def _right(network: Network, labels: Any, logits: tf.Tensor) -> tf.Tensor:
     return tf.equal(said, true)
 
 
-def _metrics(network: Network, labels: Any, logits: tf.Tensor, weights: Any) -> dict[str, Any]:
+def _metrics(network: Network, labels: Tensors, logits: tf.Tensor, weights: Tensor) -> dict[str, Any]:
     """What steers training; the figures of the evaluation are made from the predictions.
 
     ``average_loss`` weighs every image alike, where ``loss``, as in tf.estimator, is a mean over batches.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from transferkit.private.keras_names import with_inner_layers
+from transferkit.tensor_types import Variable
 from transferkit.transfer.novelty_score import Novelty
 from transferkit.transfer.standardise import Standardise
 
@@ -105,12 +106,12 @@ class Network:
         return self.cut.by_rows and alone and self.mix is None
 
     @property
-    def trainable_variables(self) -> list[Any]:
+    def trainable_variables(self) -> list[Variable]:
         """What training moves: of the suffix and the head, in a fixed order."""
         return [*self.cut.trainable_variables, *self.layer.trainable_variables]
 
     @property
-    def state_variables(self) -> list[Any]:
+    def state_variables(self) -> list[Variable]:
         """All that training changes, in a fixed order: first what it trains, then the rest.
 
         The rest are statistics of normalisation that are not frozen, and the states of random numbers. A
@@ -124,7 +125,7 @@ class Network:
         return list(found.values())
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         """Every variable that an answer depends on, each once, in a fixed order."""
         found: dict[int, Any] = {}
         parts: Sequence[Sequence[Any]] = (

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.evaluation.novelty import NoveltyModel
+from transferkit.tensor_types import Variable
 
 __all__ = ["Novelty"]
 
@@ -30,7 +31,7 @@ class Novelty:
         )
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         """What is kept of it with the network."""
         return [self._axes, self._shift, self._signs, self._kernel, self._bias]
 

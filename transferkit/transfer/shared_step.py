@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.tensor_types import Tensors, Variable
 from transferkit.transfer.network import Network
 
 __all__ = ["StepResult", "shared_step"]
@@ -38,9 +39,9 @@ class StepResult:
 
 def shared_step(
     network: Network,
-    variables: Sequence[Any],
+    variables: Sequence[Variable],
     features: dict[str, Any],
-    labels: Any,
+    labels: Tensors,
     right: Right,
     total: Callable[[tf.Tensor], tf.Tensor],
 ) -> StepResult:

@@ -14,12 +14,12 @@ points of accuracy beside one variance for every feature.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from transferkit.keras3 import keras
+from transferkit.tensor_types import Variable
 
 __all__ = ["Standardise"]
 
@@ -45,7 +45,7 @@ class Standardise:
         self.scale = keras.Variable(one, trainable=False, name="features_scale")
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         """Mean and scale of the features."""
         return [self.mean, self.scale]
 

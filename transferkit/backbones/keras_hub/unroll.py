@@ -9,6 +9,7 @@ from typing import Any
 
 from transferkit.backbones._keras import keras
 from transferkit.named_values import NamedValues
+from transferkit.tensor_types import Tensor
 
 __all__ = ["AnswerBlock", "CountedPatches", "Described", "PlacedBlock", "Wrapper", "unrolled"]
 
@@ -26,7 +27,7 @@ class Wrapper(keras.layers.Layer):  # type: ignore[misc]
         """KerasHub's own layer."""
         raise NotImplementedError
 
-    def plain(self, x: Any, images: Any) -> Any:
+    def plain(self, x: Tensor, images: Tensor) -> Tensor:
         """The same, by KerasHub's layer alone where that can be read from a file.
 
         Args:
@@ -66,7 +67,7 @@ class PlacedBlock(Wrapper):
     def inner(self) -> Any:
         return self.block
 
-    def plain(self, x: Any, images: Any) -> Any:
+    def plain(self, x: Tensor, images: Tensor) -> Tensor:
         return self.block(x, position_embeddings=self._positions_of()(images), num_prefix_tokens=self.before)  # type: ignore[no-untyped-call]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -145,7 +146,7 @@ class CountedPatches(Wrapper):
     def inner(self) -> Any:
         return self.patches
 
-    def plain(self, x: Any, images: Any) -> Any:
+    def plain(self, x: Tensor, images: Tensor) -> Tensor:
         return self.patches(x)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -155,7 +156,7 @@ class CountedPatches(Wrapper):
         return {"name": self.name, "patches": keras.saving.serialize_keras_object(self.patches)}
 
 
-def unrolled(network: keras.Model, layer: keras.Layer, size: tuple[int, int], x: Any) -> Any:
+def unrolled(network: keras.Model, layer: keras.Layer, size: tuple[int, int], x: Tensor) -> Tensor:
     """What an encoder gives, its blocks called one by one; None where the layer is no such encoder.
 
     Args:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.backbones._keras import keras
+from transferkit.tensor_types import Tensor
 
 __all__ = ["efficientnet_lite", "tensors_of_layer"]
 
@@ -91,7 +92,7 @@ def efficientnet_lite(
     return keras.Model(images, x, name=name)
 
 
-def _features(images: Any, width_coefficient: float, depth_coefficient: float) -> Any:
+def _features(images: Tensor, width_coefficient: float, depth_coefficient: float) -> Tensor:
     """The feature map ``[N, ceil(h/32), ceil(w/32), 1280]``."""
     x = layers.Conv2D(_STEM_WIDTH, 3, 2, "same", use_bias=False, name="stem_conv")(images)
     x = _normalised(x, "stem_bn", activate="stem_relu6")
@@ -139,7 +140,9 @@ def _torch_name(name: str) -> str:
     return f"_blocks.{number}._{part}"
 
 
-def _block(x: Any, before: int, after: int, kernel: int, strides: int, expansion: int, name: str) -> Any:
+def _block(
+    x: Tensor, before: int, after: int, kernel: int, strides: int, expansion: int, name: str
+) -> Tensor:
     """An inverted residual: expand, filter each channel by itself, project; a shortcut where shapes allow."""
     y = x
     if expansion != 1:
@@ -156,7 +159,7 @@ def _block(x: Any, before: int, after: int, kernel: int, strides: int, expansion
     return y
 
 
-def _normalised(x: Any, name: str, activate: str | None = None) -> Any:
+def _normalised(x: Tensor, name: str, activate: str | None = None) -> Tensor:
     x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=name)(x)
     return x if activate is None else layers.ReLU(6.0, name=activate)(x)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
+from transferkit.tensor_types import Tensor
 
 __all__ = ["embedded"]
 
@@ -81,13 +82,13 @@ def embedded(
     return model
 
 
-def _conv(x: Any, width: int, kernel: int, prefix: str, strides: int = 1) -> Any:
+def _conv(x: Tensor, width: int, kernel: int, prefix: str, strides: int = 1) -> Tensor:
     """Convolution and batch normalisation, without activation."""
     x = layers.Conv2D(width, kernel, strides, padding="same", use_bias=False, name=f"{prefix}_conv")(x)
     return layers.BatchNormalization(momentum=0.97, name=f"{prefix}_bn")(x)
 
 
-def _residual(x: Any, inner: int, outer: int, strides: int, prefix: str, end: str) -> Any:
+def _residual(x: Tensor, inner: int, outer: int, strides: int, prefix: str, end: str) -> Tensor:
     """Two 3x3 convolutions and a shortcut; where the grid shrinks, the shortcut averages, then projects."""
     y = _conv(x, inner, 3, f"{prefix}_1", strides)
     y = layers.ReLU(name=f"{prefix}_1_relu")(y)

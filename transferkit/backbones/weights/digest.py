@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.files.file_hash import sha256_of_file
+from transferkit.tensor_types import Variable
 
 __all__ = ["of_files", "of_parts", "of_path", "of_variables"]
 
@@ -31,7 +32,7 @@ def of_files(files: Iterable[Path], folder: Path) -> str:
     return total.hexdigest()
 
 
-def of_variables(variables: Iterable[Any]) -> str:
+def of_variables(variables: Iterable[Variable]) -> str:
     """SHA-256, in hex, of the values of variables, in their order, with shapes and dtypes."""
     total = hashlib.sha256()
     for variable in variables:

@@ -33,6 +33,7 @@ from transferkit.estimator.checkpoints.checkpoints import (
     signature,
     write_state,
 )
+from transferkit.tensor_types import Tensor
 
 __all__ = ["CheckpointWriter"]
 
@@ -243,7 +244,7 @@ def _write(prefix: str, tensors: Mapping[str, Any], parts: Mapping[str, tuple[st
         raise OSError(f"{written} bytes were written of {least}")
 
 
-def _size(tensor: Any) -> int:
+def _size(tensor: Tensor) -> int:
     """Bytes of a tensor's values; 0 where that is not known beforehand."""
     size = tensor.dtype.size
     return (

@@ -12,6 +12,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.namespace.absent import explained
 from transferkit.estimator.spec import EstimatorSpec
+from transferkit.tensor_types import Tensors
 
 __all__ = ["arguments", "call_logit_fn", "call_model_fn", "check_model_fn", "saying_what_to_use"]
 
@@ -60,7 +61,7 @@ def check_model_fn(model_fn: Any, params: Any) -> None:
 
 
 def call_model_fn(
-    model_fn: Any, features: Any, labels: Any, mode: str, params: Any, config: Any
+    model_fn: Any, features: Tensors, labels: Tensors, mode: str, params: Any, config: Any
 ) -> EstimatorSpec:
     """What ``model_fn`` returns, given those of the arguments that it takes.
 
@@ -93,7 +94,9 @@ def call_model_fn(
     return spec
 
 
-def call_logit_fn(logit_fn: Callable[..., Any], features: Any, mode: str, params: Any, config: Any) -> Any:
+def call_logit_fn(
+    logit_fn: Callable[..., Any], features: Tensors, mode: str, params: Any, config: Any
+) -> Any:
     """What ``logit_fn`` returns, given those of the arguments that it takes.
 
     Args:

@@ -12,6 +12,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed
 from transferkit.private.tensorflow_attributes import forget_graph
 from transferkit.private.tensorflow_names import function_of_graph
+from transferkit.tensor_types import Variable
 
 __all__ = ["GraphFunction", "reader_of"]
 
@@ -86,7 +87,7 @@ class GraphFunction:
         return list(outputs) if isinstance(outputs, (list, tuple)) else []
 
 
-def reader_of(variables: Iterable[Any]) -> GraphFunction:
+def reader_of(variables: Iterable[Variable]) -> GraphFunction:
     """A function that reads all ``variables`` in one call."""
     with tf.init_scope():
         graph = TracedGraph("read_variables")

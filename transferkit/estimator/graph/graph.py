@@ -20,6 +20,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.ordering import READS, needed, reachable, resources, writes, written
 from transferkit.private.tensorflow_attributes import add_control_inputs
 from transferkit.private.tensorflow_names import MIRRORED_RUN, FuncGraph
+from transferkit.tensor_types import Variable
 
 __all__ = ["TracedGraph"]
 
@@ -87,7 +88,7 @@ class TracedGraph(FuncGraph):  # type: ignore[misc]
         if self.on_watch is not None:
             self.on_watch(v)
 
-    def read_of(self, variable: Any) -> Any:
+    def read_of(self, variable: Variable) -> Any:
         """One tensor that reads ``variable``, made on first asking."""
         # The variable is held: what an assignment returned is gone before the next one is asked for.
         _, read = self._reads.get(id(variable), (None, None))
@@ -120,7 +121,7 @@ class TracedGraph(FuncGraph):  # type: ignore[misc]
                 return False
         return True
 
-    def initializer_of(self, variable: Any) -> Any:
+    def initializer_of(self, variable: Variable) -> Any:
         """The operation that gives ``variable`` the first value that this graph's code names.
 
         Where it names none (the variable was made outside), the operation changes nothing.

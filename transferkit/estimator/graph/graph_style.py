@@ -10,6 +10,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.variables.storage import container_of
 from transferkit.private.tensorflow_attributes import first_value_operation
 from transferkit.private.tensorflow_names import ResourceVariable
+from transferkit.tensor_types import Variable
 
 __all__ = ["name_operation"]
 
@@ -22,7 +23,7 @@ class _NamedOperation:
     type = "VarHandleOp"
     graph = None
 
-    def __init__(self, variable: Any) -> None:
+    def __init__(self, variable: Variable) -> None:
         # A copy on a device goes by the name of the whole: optimizers find their slots by it.
         self.name = container_of(variable).name.split(":")[0]
         self.device = variable.device
@@ -76,7 +77,7 @@ class _GraphStyleVariable(ResourceVariable):  # type: ignore[misc]
             container_of(self).assign(tf.cast(value, self.dtype))
 
 
-def name_operation(variable: Any) -> None:
+def name_operation(variable: Variable) -> None:
     """Gives ``variable`` the ways of a variable in a graph."""
     for part in getattr(variable, "_values", None) or (variable,):
         if type(part) is ResourceVariable:

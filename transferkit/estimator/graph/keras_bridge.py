@@ -19,6 +19,7 @@ from transferkit.estimator.live_objects import living
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import global_value, set_global_value, updates_given, variables_held
 from transferkit.private.tensorflow_attributes import handle_of
+from transferkit.tensor_types import Variable
 
 __all__ = ["keras_optimizer", "naming_full_precision", "tracing_keras"]
 
@@ -57,7 +58,7 @@ def tracing_keras(seed: int | None, precision: str | None = None) -> Iterator[No
 
     count = base.iterations
 
-    def accept_global_step(self: Any, variable: Any) -> None:
+    def accept_global_step(self: Any, variable: Variable) -> None:
         # Programs gave tf.keras optimizers the global step to count with. Keras 3 counts by itself, and what
         # nothing moves, the global step among it, is moved by the step.
         if variable is not tf.compat.v1.train.get_global_step():

@@ -11,6 +11,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed, written
 from transferkit.estimator.spec import EstimatorSpec
 from transferkit.private.tensorflow_attributes import add_control_inputs, remove_control_inputs
+from transferkit.tensor_types import Tensor
 
 __all__ = ["Traced"]
 
@@ -41,7 +42,7 @@ class Traced:
         self.inputs: list[Any] = []
         self.spec: EstimatorSpec = None  # type: ignore[assignment]
         self.specs: list[EstimatorSpec] = []
-        self.loss: Any = None
+        self.loss: Tensor = None
         self.losses: list[Any] = []
         self.step: Any = None
         self.global_step: Any = None

@@ -29,6 +29,7 @@ from transferkit.private.tensorflow_names import (
     regrouped,
     tracking_resources,
 )
+from transferkit.tensor_types import Tensors
 
 __all__ = ["trace"]
 
@@ -72,7 +73,7 @@ def trace(
         stack.enter_context(naming_full_precision(graph, config.mixed_precision))
         stack.enter_context(stateless_inside(graph, traced.position, worker))
 
-        def call(features: Any, labels: Any) -> EstimatorSpec:
+        def call(features: Tensors, labels: Tensors) -> EstimatorSpec:
             return call_model_fn(model_fn, features, labels, mode, params, config)
 
         _call_replicas(traced, call, tuple(batch for _, batch in batches), strategy)

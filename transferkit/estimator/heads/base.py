@@ -11,6 +11,7 @@ import tensorflow as tf
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.heads.train_op import loss_summaries, train_op
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
 
 __all__ = ["CLASSIFY_SIGNATURE", "PREDICT_SIGNATURE", "REGRESS_SIGNATURE", "Head"]
 
@@ -44,45 +45,45 @@ class Head(abc.ABC):
     @abc.abstractmethod
     def loss(
         self,
-        labels: Any,
-        logits: Any,
-        features: Any = None,
+        labels: Tensors,
+        logits: Tensors,
+        features: Tensors = None,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> Any:
         """The scalar loss that is trained and evaluated, with the ``regularization_losses`` added."""
 
     @abc.abstractmethod
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """Name -> tensor; those of ``keys``, or all."""
 
     @abc.abstractmethod
-    def metrics(self, regularization_losses: Sequence[Any] | None = None) -> dict[str, Any]:
+    def metrics(self, regularization_losses: Sequence[Tensor] | None = None) -> dict[str, Any]:
         """Name -> a fresh Keras metric."""
 
     @abc.abstractmethod
     def update_metrics(
         self,
         eval_metrics: dict[str, Any],
-        features: Any,
-        logits: Any,
-        labels: Any,
+        features: Tensors,
+        logits: Tensors,
+        labels: Tensors,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> dict[str, Any]:
         """Adds a batch to what :meth:`metrics` gave, and returns it."""
 
     def create_estimator_spec(
         self,
-        features: Any,
+        features: Tensors,
         mode: str,
-        logits: Any,
-        labels: Any = None,
-        optimizer: Any = None,
-        trainable_variables: Sequence[Any] | None = None,
+        logits: Tensors,
+        labels: Tensors = None,
+        optimizer: Optimizer = None,
+        trainable_variables: Sequence[Variable] | None = None,
         train_op_fn: Callable[[Any], Any] | None = None,
         update_ops: Sequence[Any] | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> EstimatorSpec:
         """What a model_fn returns.
 
@@ -128,12 +129,14 @@ class Head(abc.ABC):
         loss_summaries(loss, regularization_losses, self._scalar_name)
         return EstimatorSpec(mode, predictions=predictions, loss=loss, train_op=operation)
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         """Signature -> what an export answers with."""
         output = PredictOutput(predictions)
         return {DEFAULT_SIGNATURE: output, PREDICT_SIGNATURE: output}
 
-    def _before_training(self, features: Any, logits: Any, labels: Any) -> None:
+    def _before_training(self, features: Tensors, logits: Tensors, labels: Tensors) -> None:
         """What a graph for training holds besides: nothing, for one objective."""
         return
 

@@ -24,6 +24,7 @@ from transferkit.estimator.heads.threshold_metrics import threshold_metrics, upd
 from transferkit.estimator.heads.updating import MajorityShare, update_mean, update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["BinaryClassHead"]
 
@@ -70,16 +71,16 @@ class BinaryClassHead(SingleHead):
         super().__init__(1, weight_column, loss_reduction, loss_fn, name)
         self._label_vocabulary = label_vocabulary
 
-    def _processed(self, labels: Any, logits: Any) -> Any:
+    def _processed(self, labels: Tensors, logits: Tensors) -> Tensor:
         labels = dense_labels(labels, logits, 1)
         if self._label_vocabulary is not None:
             labels = class_ids_of(labels, self._label_vocabulary)
         return in_range(tf.cast(labels, tf.float32), 2)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
 
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """See :meth:`Head.predictions`.
 
         Keys: ``logits``, ``logistic`` (the probability of class 1), ``probabilities`` (``[…, 2]``),
@@ -102,7 +103,9 @@ class BinaryClassHead(SingleHead):
             }
             return {key: make() for key, make in made.items() if key in keys}  # type: ignore[no-untyped-call]
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         scores = predictions[PredictionKeys.PROBABILITIES]
         output = classification_output(scores, 2, self._label_vocabulary)
         return {
@@ -126,7 +129,9 @@ class BinaryClassHead(SingleHead):
         }
         return made | threshold_metrics(self._thresholds)
 
-    def _update(self, metric: Callable[[str], Any], logits: Any, labels: Any, weights: Any) -> None:
+    def _update(
+        self, metric: Callable[[str], Metric], logits: Tensors, labels: Tensors, weights: Tensor
+    ) -> None:
         asked = [PredictionKeys.CLASS_IDS, PredictionKeys.LOGISTIC]
         predictions = self.predictions(logits, asked)
         logistic = predictions[PredictionKeys.LOGISTIC]

@@ -8,11 +8,12 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.export_output import ClassificationOutput
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["all_class_ids", "all_classes", "class_ids_of", "class_names", "classification_output"]
 
 
-def class_ids_of(names: Any, vocabulary: Sequence[str]) -> Any:
+def class_ids_of(names: Tensor, vocabulary: Sequence[str]) -> Tensor:
     """int64 ids of class ``names``; -1 for a name that is not in ``vocabulary``."""
     keys = tf.constant(list(vocabulary))
     ids = tf.range(len(vocabulary), dtype=tf.int64)
@@ -20,17 +21,17 @@ def class_ids_of(names: Any, vocabulary: Sequence[str]) -> Any:
     return table.lookup(names)
 
 
-def class_names(ids: Any, vocabulary: Sequence[str] | None) -> Any:
+def class_names(ids: Tensor, vocabulary: Sequence[str] | None) -> Tensor:
     """Names of class ``ids``: those of ``vocabulary``, or the ids as text."""
     return tf.strings.as_string(ids) if not vocabulary else tf.gather(tf.constant(list(vocabulary)), ids)
 
 
-def all_class_ids(logits: Any, n_classes: Any) -> Any:
+def all_class_ids(logits: Tensors, n_classes: Any) -> Tensor:
     """The ids of all classes for each example, int32 of shape ``[batch, n_classes]``."""
     return tf.tile(tf.expand_dims(tf.range(n_classes), 0), [tf.shape(logits)[0], 1])
 
 
-def all_classes(logits: Any, n_classes: Any, vocabulary: Sequence[str] | None) -> Any:
+def all_classes(logits: Tensors, n_classes: Any, vocabulary: Sequence[str] | None) -> Tensor:
     """The names of all classes for each example, strings of shape ``[batch, n_classes]``.
 
     Args:
@@ -43,7 +44,7 @@ def all_classes(logits: Any, n_classes: Any, vocabulary: Sequence[str] | None) -
 
 
 def classification_output(
-    scores: Any, n_classes: Any, vocabulary: Sequence[str] | None
+    scores: Tensor, n_classes: Any, vocabulary: Sequence[str] | None
 ) -> ClassificationOutput:
     """Scores of shape ``[batch, n_classes]`` with the names of the classes.
 

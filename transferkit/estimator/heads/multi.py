@@ -14,6 +14,7 @@ from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["MultiHead"]
 
@@ -63,11 +64,11 @@ class MultiHead(Head):
 
     def loss(
         self,
-        labels: Any,
-        logits: Any,
-        features: Any = None,
+        labels: Tensors,
+        logits: Tensors,
+        features: Tensors = None,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> Any:
         """See :meth:`Head.loss`."""
         each, labels = self._logits(logits), self._labels(labels)
@@ -79,7 +80,7 @@ class MultiHead(Head):
             losses = [loss * weight for loss, weight in zip(losses, self._head_weights, strict=True)]
         return tf.add_n([*losses, *(regularization_losses or ())])
 
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """See :meth:`Head.predictions`; keys are ``(head's name, key)``, and all are given."""
         each = self._logits(logits)
         return {
@@ -88,7 +89,7 @@ class MultiHead(Head):
             for key, value in head.predictions(logits=each[head.name]).items()
         }
 
-    def metrics(self, regularization_losses: Sequence[Any] | None = None) -> dict[str, Any]:
+    def metrics(self, regularization_losses: Sequence[Tensor] | None = None) -> dict[str, Any]:
         """See :meth:`Head.metrics`: each head's loss; its own metrics join when they are updated."""
         names = [f"{MetricKeys.LOSS}/{head.name}" for head in self._heads]
         made = {name: keras.metrics.Mean(name=name) for name in names}
@@ -100,11 +101,11 @@ class MultiHead(Head):
     def update_metrics(
         self,
         eval_metrics: dict[str, Any],
-        features: Any,
-        logits: Any,
-        labels: Any,
+        features: Tensors,
+        logits: Tensors,
+        labels: Tensors,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> dict[str, Any]:
         """See :meth:`Head.update_metrics`."""
         each, labels = self._logits(logits), self._labels(labels)
@@ -118,14 +119,14 @@ class MultiHead(Head):
             eval_metrics.update(head.update_metrics(head.metrics(), features, mine, truth) or {})
         return eval_metrics
 
-    def _before_training(self, features: Any, logits: Any, labels: Any) -> None:
+    def _before_training(self, features: Tensors, logits: Tensors, labels: Tensors) -> None:
         # Each head's loss has its summary.
         each, labels = self._logits(logits), self._labels(labels)
         for head in self._heads:
             self._spec_of(head, features, ModeKeys.TRAIN, each, labels)
 
     @staticmethod
-    def _spec_of(head: Head, features: Any, mode: str, logits: Any, labels: Any) -> EstimatorSpec:
+    def _spec_of(head: Head, features: Tensors, mode: str, logits: Tensors, labels: Tensors) -> EstimatorSpec:
         return head.create_estimator_spec(
             features=features,
             mode=mode,
@@ -134,7 +135,9 @@ class MultiHead(Head):
             train_op_fn=lambda loss: tf.no_op(),
         )
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         each = self._logits(logits)
         outputs: dict[str, ExportOutput] = {}
         merged: dict[str, Any] = {}
@@ -153,13 +156,13 @@ class MultiHead(Head):
         # All heads together have no suffix; each head's own summaries have one.
         return key
 
-    def _labels(self, labels: Any) -> Mapping[Any, Any]:
+    def _labels(self, labels: Tensors) -> Mapping[Any, Any]:
         if not isinstance(labels, Mapping):
             raise ValueError(fault("labels", type(labels).__name__, "a dictionary by head's name"))
         self._check_names("labels", labels)
         return labels
 
-    def _logits(self, logits: Any) -> Mapping[Any, Any]:
+    def _logits(self, logits: Tensors) -> Mapping[Any, Any]:
         """Logits by head's name."""
         if isinstance(logits, Mapping):
             self._check_names("logits", logits)

@@ -24,6 +24,7 @@ from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.updating import update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["MultiClassHead"]
 
@@ -72,7 +73,7 @@ class MultiClassHead(SingleHead):
         super().__init__(n_classes, weight_column, loss_reduction, loss_fn, name)
         self._label_vocabulary = label_vocabulary
 
-    def _processed(self, labels: Any, logits: Any) -> Any:
+    def _processed(self, labels: Tensors, logits: Tensors) -> Tensor:
         labels = dense_labels(labels, logits, 1)
         if self._label_vocabulary is None:
             if not labels.dtype.is_integer:
@@ -83,11 +84,11 @@ class MultiClassHead(SingleHead):
             labels = class_ids_of(labels, self._label_vocabulary)
         return in_range(labels, self._logits_dimension)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.squeeze(labels, -1), logits)
         return tf.expand_dims(losses, -1)
 
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """See :meth:`Head.predictions`.
 
         Keys: ``logits``, ``probabilities``, ``class_ids`` (int64, ``[…, 1]``), ``classes`` (strings),
@@ -109,7 +110,9 @@ class MultiClassHead(SingleHead):
             }
             return {key: make() for key, make in made.items() if key in keys}  # type: ignore[no-untyped-call]
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         scores = predictions[PredictionKeys.PROBABILITIES]
         output = classification_output(scores, self._logits_dimension, self._label_vocabulary)
         return {
@@ -121,6 +124,8 @@ class MultiClassHead(SingleHead):
     def _own_metrics(self) -> dict[str, Any]:
         return {MetricKeys.ACCURACY: keras.metrics.Accuracy(name=MetricKeys.ACCURACY)}
 
-    def _update(self, metric: Callable[[str], Any], logits: Any, labels: Any, weights: Any) -> None:
+    def _update(
+        self, metric: Callable[[str], Metric], logits: Tensors, labels: Tensors, weights: Tensor
+    ) -> None:
         ids = self.predictions(logits, [PredictionKeys.CLASS_IDS])[PredictionKeys.CLASS_IDS]
         update_pair(metric(MetricKeys.ACCURACY), labels, ids, weights)

@@ -19,6 +19,7 @@ from transferkit.estimator.heads.threshold_metrics import threshold_metrics, upd
 from transferkit.estimator.heads.updating import update_mean, update_pair
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["MultiLabelHead"]
 
@@ -75,7 +76,7 @@ class MultiLabelHead(SingleHead):
             raise ValueError(fault(place, list(classes), f"ids from 0 to {most}"))
         return classes
 
-    def _processed(self, labels: Any, logits: Any) -> Any:
+    def _processed(self, labels: Tensors, logits: Tensors) -> Tensor:
         if isinstance(labels, (tf.SparseTensor, tf.compat.v1.SparseTensorValue)):
             labels = self._multi_hot(tf.compat.v1.convert_to_tensor_or_sparse_tensor(labels))
         elif labels is not None:
@@ -83,7 +84,7 @@ class MultiLabelHead(SingleHead):
             labels = in_range(tf.convert_to_tensor(labels), 2, message)
         return dense_labels(labels, logits, self._logits_dimension)
 
-    def _multi_hot(self, labels: Any) -> Any:
+    def _multi_hot(self, labels: Tensors) -> Tensor:
         """int64 ``[D0, …, DN, n_classes]`` of 0 and 1, from ids or names."""
         if labels.dtype == tf.string:
             if not self._label_vocabulary:
@@ -98,12 +99,12 @@ class MultiLabelHead(SingleHead):
         labels = tf.SparseTensor(labels.indices, ids, labels.dense_shape)
         return tf.cast(tf.sparse.to_indicator(labels, self._logits_dimension), tf.int64)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         labels = tf.cast(labels, logits.dtype)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
         return tf.reduce_mean(losses, axis=-1, keepdims=True)
 
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """See :meth:`Head.predictions`; keys: ``logits``, ``probabilities``, ``classes`` (all names)."""
         keys = self._chosen(keys, _KEYS)
         logits = as_logits(logits, self._logits_dimension)
@@ -117,7 +118,9 @@ class MultiLabelHead(SingleHead):
             }
             return {key: make() for key, make in made.items() if key in keys}  # type: ignore[no-untyped-call]
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         scores = predictions[PredictionKeys.PROBABILITIES]
         output = classification_output(scores, self._logits_dimension, self._label_vocabulary)
         return {
@@ -148,7 +151,9 @@ class MultiLabelHead(SingleHead):
             made[auc_pr] = keras.metrics.AUC(curve="PR", name=auc_pr)
         return made
 
-    def _update(self, metric: Callable[[str], Any], logits: Any, labels: Any, weights: Any) -> None:
+    def _update(
+        self, metric: Callable[[str], Metric], logits: Tensors, labels: Tensors, weights: Tensor
+    ) -> None:
         scores = self.predictions(logits, [PredictionKeys.PROBABILITIES])[PredictionKeys.PROBABILITIES]
         for key in (MetricKeys.AUC, MetricKeys.AUC_PR):
             update_pair(metric(key), labels, scores, weights)

@@ -16,6 +16,7 @@ from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["LogisticRegressionHead", "PoissonRegressionHead", "RegressionHead"]
 
@@ -54,13 +55,13 @@ class RegressionHead(SingleHead):
         super().__init__(label_dimension, weight_column, loss_reduction, loss_fn, name)
         self._inverse_link_fn = inverse_link_fn
 
-    def _processed(self, labels: Any, logits: Any) -> Any:
+    def _processed(self, labels: Tensors, logits: Tensors) -> Tensor:
         return tf.cast(dense_labels(labels, logits, self._logits_dimension), tf.float32)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         return tf.math.squared_difference(logits, labels)
 
-    def predictions(self, logits: Any, keys: Sequence[str] | None = None) -> dict[Any, Any]:
+    def predictions(self, logits: Tensors, keys: Sequence[str] | None = None) -> dict[Any, Any]:
         """See :meth:`Head.predictions`; keys: ``predictions``, and ``logits`` where these are others."""
         logits = as_logits(logits, self._logits_dimension)
         if not self._inverse_link_fn:
@@ -71,7 +72,9 @@ class RegressionHead(SingleHead):
             made = {PredictionKeys.PREDICTIONS: value, PredictionKeys.LOGITS: logits}
         return {key: made[key] for key in self._chosen(keys, tuple(made))}
 
-    def _export_outputs(self, features: Any, logits: Any, predictions: Any) -> dict[str, ExportOutput]:
+    def _export_outputs(
+        self, features: Tensors, logits: Tensors, predictions: Tensors
+    ) -> dict[str, ExportOutput]:
         output = RegressionOutput(predictions[PredictionKeys.PREDICTIONS])
         return {
             DEFAULT_SIGNATURE: output,
@@ -83,7 +86,9 @@ class RegressionHead(SingleHead):
         keys = (MetricKeys.PREDICTION_MEAN, MetricKeys.LABEL_MEAN)
         return {key: keras.metrics.Mean(name=key) for key in keys}
 
-    def _update(self, metric: Callable[[str], Any], logits: Any, labels: Any, weights: Any) -> None:
+    def _update(
+        self, metric: Callable[[str], Metric], logits: Tensors, labels: Tensors, weights: Tensor
+    ) -> None:
         value = self.predictions(logits)[PredictionKeys.PREDICTIONS]
         update_mean(metric(MetricKeys.PREDICTION_MEAN), value, weights)
         update_mean(metric(MetricKeys.LABEL_MEAN), labels, weights)
@@ -111,7 +116,7 @@ class PoissonRegressionHead(RegressionHead):
         self._compute_full_loss = compute_full_loss
         super().__init__(label_dimension, weight_column, loss_reduction, None, tf.exp, name)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         return tf.nn.log_poisson_loss(labels, logits, compute_full_loss=self._compute_full_loss)
 
 
@@ -132,6 +137,6 @@ class LogisticRegressionHead(RegressionHead):
     ) -> None:
         super().__init__(1, weight_column, loss_reduction, None, tf.sigmoid, name)
 
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         labels = in_range(labels, 2, "Labels must be in range [0, 1]")
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)

@@ -14,13 +14,14 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.graph.calling import arguments
 from transferkit.private.tensorflow_names import FeatureTransformationCache, NumericColumn
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["as_logits", "as_weights", "call_loss_fn", "dense_labels", "in_range"]
 
 v1 = tf.compat.v1
 
 
-def as_logits(logits: Any, dimension: Any) -> Any:
+def as_logits(logits: Tensors, dimension: Any) -> Tensor:
     """``logits`` as float32 of shape ``[D0, …, DN, dimension]``.
 
     Raises:
@@ -44,7 +45,7 @@ def as_logits(logits: Any, dimension: Any) -> Any:
             return tf.identity(logits)
 
 
-def dense_labels(labels: Any, logits: Any, dimension: int) -> Any:
+def dense_labels(labels: Tensors, logits: Tensors, dimension: int) -> Tensor:
     """``labels`` of shape ``[D0, …, DN, dimension]``; the last axis is added where it is missing.
 
     Args:
@@ -89,7 +90,7 @@ def dense_labels(labels: Any, logits: Any, dimension: int) -> Any:
             return tf.identity(labels)
 
 
-def in_range(labels: Any, n_classes: Any, message: str | None = None) -> Any:
+def in_range(labels: Tensors, n_classes: Any, message: str | None = None) -> Tensor:
     """``labels``, checked to lie in ``[0, n_classes)``; eagerly that is a ValueError.
 
     Args:
@@ -111,7 +112,7 @@ def in_range(labels: Any, n_classes: Any, message: str | None = None) -> Any:
         return tf.identity(labels)
 
 
-def as_weights(features: Any, column: Any, logits: Any, each_logit: bool = False) -> Any:
+def as_weights(features: Tensors, column: Any, logits: Tensors, each_logit: bool = False) -> Tensor:
     """The weights of examples, float32 of shape ``[D0, …, DN, 1]``; None where there is no ``column``.
 
     Args:
@@ -161,7 +162,11 @@ def as_weights(features: Any, column: Any, logits: Any, each_logit: bool = False
 
 
 def call_loss_fn(
-    loss_fn: Callable[..., Any], labels: Any, logits: Any, features: Mapping[str, Any] | None, dimension: int
+    loss_fn: Callable[..., Any],
+    labels: Tensors,
+    logits: Tensors,
+    features: Mapping[str, Any] | None,
+    dimension: int,
 ) -> Any:
     """What ``loss_fn`` gives, checked to be ``[D0, …, DN, dimension]``; eagerly that is a ValueError.
 
@@ -188,12 +193,12 @@ def call_loss_fn(
         return tf.identity(loss)
 
 
-def _same(one: Any, other: Any) -> Any:
+def _same(one: Tensor, other: Tensor) -> Tensor:
     """Whether two shapes are equal, also where their ranks differ."""
     if one.shape.num_elements() != other.shape.num_elements():
         return tf.constant(False)
     return tf.reduce_all(tf.equal(one, other))
 
 
-def _after(check: Any) -> Any:
+def _after(check: Tensor) -> Any:
     return tf.control_dependencies([check] if check is not None and not tf.executing_eagerly() else [])

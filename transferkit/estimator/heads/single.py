@@ -15,6 +15,7 @@ from transferkit.estimator.heads.shapes import as_logits, as_weights, call_loss_
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import note_loss_reduction
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["SingleHead"]
 
@@ -63,11 +64,11 @@ class SingleHead(Head):
 
     def loss(
         self,
-        labels: Any,
-        logits: Any,
-        features: Any = None,
+        labels: Tensors,
+        logits: Tensors,
+        features: Tensors = None,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> Any:
         """See :meth:`Head.loss`."""
         with tf.name_scope("losses"):
@@ -80,7 +81,7 @@ class SingleHead(Head):
                 loss = tf.math.divide_no_nan(loss, tf.cast(tf.size(weighted), loss.dtype))
             return loss if regularization_losses is None else loss + tf.add_n(regularization_losses)
 
-    def metrics(self, regularization_losses: Sequence[Any] | None = None) -> dict[str, Any]:
+    def metrics(self, regularization_losses: Sequence[Tensor] | None = None) -> dict[str, Any]:
         """See :meth:`Head.metrics`."""
         made = {MetricKeys.LOSS_MEAN: keras.metrics.Mean(name=MetricKeys.LOSS_MEAN)}
         if regularization_losses is not None:
@@ -92,11 +93,11 @@ class SingleHead(Head):
     def update_metrics(
         self,
         eval_metrics: dict[str, Any],
-        features: Any,
-        logits: Any,
-        labels: Any,
+        features: Tensors,
+        logits: Tensors,
+        labels: Tensors,
         mode: str | None = None,
-        regularization_losses: Sequence[Any] | None = None,
+        regularization_losses: Sequence[Tensor] | None = None,
     ) -> dict[str, Any]:
         """See :meth:`Head.update_metrics`."""
         logits, labels, losses, weights = self._computed(features, logits, labels)
@@ -110,14 +111,14 @@ class SingleHead(Head):
         self._update(metric, logits, labels, weights)
         return eval_metrics
 
-    def _computed(self, features: Any, logits: Any, labels: Any) -> tuple[Any, Any, Any, Any]:
+    def _computed(self, features: Tensors, logits: Tensors, labels: Tensors) -> tuple[Any, Any, Any, Any]:
         """Logits and labels as they are computed with, the loss of each example, and the weights or None."""
         logits = as_logits(logits, self._logits_dimension)
         labels = self._processed(labels, logits)
         losses = self._losses(labels, logits, features)
         return logits, labels, losses, as_weights(features, self._weight_column, logits, self._weighs_logits)
 
-    def _losses(self, labels: Any, logits: Any, features: Any) -> Any:
+    def _losses(self, labels: Tensors, logits: Tensors, features: Tensors) -> Tensor:
         if self._loss_fn is None:
             return self._own_losses(labels, logits)
         dimension = self._logits_dimension if self._weighs_logits else 1
@@ -129,11 +130,11 @@ class SingleHead(Head):
         return keys or valid
 
     @abc.abstractmethod
-    def _processed(self, labels: Any, logits: Any) -> Any:
+    def _processed(self, labels: Tensors, logits: Tensors) -> Tensor:
         """Labels as the loss takes them."""
 
     @abc.abstractmethod
-    def _own_losses(self, labels: Any, logits: Any) -> Any:
+    def _own_losses(self, labels: Tensors, logits: Tensors) -> Tensor:
         """The loss of each example, ``[D0, …, DN, 1]`` (or one for each logit)."""
 
     @abc.abstractmethod
@@ -141,5 +142,7 @@ class SingleHead(Head):
         """Key -> metric, beside the mean loss."""
 
     @abc.abstractmethod
-    def _update(self, metric: Callable[[str], Any], logits: Any, labels: Any, weights: Any) -> None:
+    def _update(
+        self, metric: Callable[[str], Metric], logits: Tensors, labels: Tensors, weights: Tensor
+    ) -> None:
         """Adds a batch to those metrics; ``metric`` finds one by its key."""

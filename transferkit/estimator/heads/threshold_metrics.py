@@ -8,6 +8,7 @@ from typing import Any
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_pair
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["threshold_metrics", "update_threshold_metrics"]
 
@@ -28,7 +29,11 @@ def threshold_metrics(thresholds: Sequence[float]) -> dict[str, Any]:
 
 
 def update_threshold_metrics(
-    thresholds: Sequence[float], metric: Callable[[str], Any], labels: Any, scores: Any, weights: Any
+    thresholds: Sequence[float],
+    metric: Callable[[str], Metric],
+    labels: Tensors,
+    scores: Tensor,
+    weights: Tensor,
 ) -> None:
     """Adds labels of 0 and 1 with their scores to each of them.
 

@@ -11,6 +11,7 @@ from transferkit.errors import fault
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.ready_models.older_keras import is_older_optimizer, older_train_op
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Optimizer, Tensor, Variable
 
 __all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
 
@@ -18,10 +19,10 @@ v1 = tf.compat.v1
 
 
 def train_op(
-    loss: Any,
+    loss: Tensor,
     reduction: str,
-    optimizer: Any = None,
-    trainable_variables: Sequence[Any] | None = None,
+    optimizer: Optimizer = None,
+    trainable_variables: Sequence[Variable] | None = None,
     train_op_fn: Callable[[Any], Any] | None = None,
     update_ops: Sequence[Any] | None = None,
 ) -> Any:
@@ -61,13 +62,13 @@ def train_op(
         return operation if not update_ops else tf.group(operation, *update_ops)
 
 
-def scaled_by_replicas(loss: Any, reduction: str) -> Any:
+def scaled_by_replicas(loss: Tensor, reduction: str) -> Tensor:
     """A mean loss, divided by the number of replicas; another one as it is."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return loss / replicas if replicas > 1 and reduction != "sum" else loss
 
 
-def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
+def keras_train_op(optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable]) -> Any:
     """One step of a Keras optimizer over ``variables``, Keras's or TensorFlow's.
 
     What Keras assigns runs in each step, whatever is fetched: the operation that is returned does nothing.
@@ -86,7 +87,7 @@ def keras_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
     return tf.no_op("keras_train_op")
 
 
-def _summed(gradient: Any) -> Any:
+def _summed(gradient: Tensor) -> Tensor:
     """A gradient with each row once, as Keras 3 takes it: it squares rows before it adds them up."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
@@ -98,7 +99,7 @@ def _summed(gradient: Any) -> Any:
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
-def loss_summaries(loss: Any, regularization_losses: Any, name: Callable[[str], str]) -> None:
+def loss_summaries(loss: Tensor, regularization_losses: Any, name: Callable[[str], str]) -> None:
     """Scalars of the loss and of its regularization, under ``name`` of their keys.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Metric, Tensor, Tensors
 
 __all__ = ["MajorityShare", "update_mean", "update_pair"]
 
@@ -19,7 +20,7 @@ class MajorityShare(keras.metrics.Mean):  # type: ignore[misc]
         return keras.ops.divide_no_nan(larger, self.count)
 
 
-def update_mean(metric: Any, values: Any, weights: Any = None) -> None:
+def update_mean(metric: Metric, values: Any, weights: Tensor = None) -> None:
     """Adds ``values`` to a mean, each with its weight (weights are broadcast to them).
 
     Args:
@@ -32,7 +33,7 @@ def update_mean(metric: Any, values: Any, weights: Any = None) -> None:
     metric.update_state(values, sample_weight=weights)
 
 
-def update_pair(metric: Any, labels: Any, predictions: Any, weights: Any = None) -> None:
+def update_pair(metric: Metric, labels: Tensors, predictions: Tensors, weights: Tensor = None) -> None:
     """Adds labels and predictions of one shape to a metric, each value with its weight.
 
     Args:
@@ -54,5 +55,5 @@ def _of_known_rank(*several: Any) -> list[Any]:
     return [None if one is None else tf.reshape(one, [-1]) for one in several]
 
 
-def _broadcast(weights: Any, values: Any) -> Any:
+def _broadcast(weights: Tensor, values: Any) -> Any:
     return None if weights is None else tf.broadcast_to(weights, tf.shape(values))

@@ -15,6 +15,7 @@ from transferkit.estimator.graph.calling import arguments, saying_what_to_use
 from transferkit.estimator.graph.identity import compare_by_identity, inside_input_fn
 from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
 from transferkit.private.tensorflow_attributes import global_seed
+from transferkit.tensor_types import Tensors
 
 __all__ = ["call_input_fn", "seeded", "signature_of", "without_placeholder"]
 
@@ -124,7 +125,7 @@ def _labelled(spec: Any) -> bool:
     return False
 
 
-def without_placeholder(features: Any) -> Any:
+def without_placeholder(features: Tensors) -> Any:
     """The features as input_fn gave them, where it gave none at all."""
     return {} if isinstance(features, dict) and set(features) == {_NOTHING} else features
 

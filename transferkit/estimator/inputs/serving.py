@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import tensorflow as tf
 
 from transferkit.errors import fault
+from transferkit.tensor_types import Tensors
 
 __all__ = [
     "ServingInputReceiver",
@@ -23,7 +24,7 @@ v1 = tf.compat.v1
 
 
 class _Receiver(NamedTuple):
-    features: Any
+    features: Tensors
     receiver_tensors: dict[str, Any]
     receiver_tensors_alternatives: dict[str, dict[str, Any]] | None
 
@@ -42,7 +43,9 @@ class ServingInputReceiver(_Receiver):
 
     __slots__ = ()
 
-    def __new__(cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None) -> Self:
+    def __new__(
+        cls, features: Tensors, receiver_tensors: Tensors, receiver_tensors_alternatives: Any = None
+    ) -> Self:
         return super().__new__(
             cls,
             _named("features", features, "feature"),
@@ -57,7 +60,7 @@ class TensorServingInputReceiver(_Receiver):
     __slots__ = ()
 
     def __new__(
-        cls, features: Any, receiver_tensors: Any, receiver_tensors_alternatives: Any = None
+        cls, features: Tensors, receiver_tensors: Tensors, receiver_tensors_alternatives: Any = None
     ) -> TensorServingInputReceiver:
         if features is None:
             raise ValueError(
@@ -78,7 +81,7 @@ class UnsupervisedInputReceiver(ServingInputReceiver):
 
     __slots__ = ()
 
-    def __new__(cls, features: Any, receiver_tensors: Any) -> Self:
+    def __new__(cls, features: Tensors, receiver_tensors: Tensors) -> Self:
         return super().__new__(cls, features, receiver_tensors)
 
 
@@ -110,8 +113,8 @@ def _alternatives(given: Any) -> dict[str, dict[str, Any]] | None:
 
 
 class _Supervised(NamedTuple):
-    features: Any
-    labels: Any
+    features: Tensors
+    labels: Tensors
     receiver_tensors: dict[str, Any]
 
 
@@ -129,7 +132,9 @@ class SupervisedInputReceiver(_Supervised):
 
     __slots__ = ()
 
-    def __new__(cls, features: Any, labels: Any, receiver_tensors: Any) -> SupervisedInputReceiver:
+    def __new__(
+        cls, features: Tensors, labels: Tensors, receiver_tensors: Tensors
+    ) -> SupervisedInputReceiver:
         _named("features", features, "feature")
         _named("labels", labels, "label")
         return super().__new__(
@@ -157,7 +162,7 @@ def build_raw_serving_input_receiver_fn(
 
 
 def build_raw_supervised_input_receiver_fn(
-    features: Any, labels: Any, default_batch_size: int | None = None
+    features: Tensors, labels: Tensors, default_batch_size: int | None = None
 ) -> Callable[[], SupervisedInputReceiver]:
     """A receiver of features and labels as model_fn takes them, for exports of training and evaluation.
 

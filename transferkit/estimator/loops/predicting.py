@@ -15,6 +15,7 @@ from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_o
 from transferkit.estimator.loops.stepping import Batches
 from transferkit.estimator.session.hooks import HookRunner
 from transferkit.estimator.spec import ModeKeys
+from transferkit.tensor_types import Tensors
 
 __all__ = ["predict"]
 
@@ -89,7 +90,7 @@ def _examples(structure: Any, arrays: list[Any]) -> Iterator[Any]:
         yield tf.nest.pack_sequence_as(structure, [array[row] for array in arrays])
 
 
-def keep_keys(predictions: Any, keys: Any) -> Any:
+def keep_keys(predictions: Tensors, keys: Any) -> Any:
     """The predictions under ``keys``.
 
     Raises:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.iterators import leaves_nothing, opened, release
 from transferkit.private.tensorflow_attributes import iterator_resource
+from transferkit.tensor_types import Tensor
 
 __all__ = ["Batches", "GraphLoop"]
 
@@ -123,10 +124,10 @@ class GraphLoop:
             return [t for optional in optionals for t in flatten(optional.get_value())]
 
         def loop(iterator: Any, position: Any, count: Any) -> Any:
-            def go_on(done: Any, loss: Any, here: Any, there: Any) -> Any:
+            def go_on(done: Any, loss: Tensor, here: Any, there: Any) -> Any:
                 return tf.logical_and(done < count, tf.logical_and(there, tf.math.is_finite(loss)))
 
-            def body(done: Any, loss: Any, here: Any, there: Any) -> Any:
+            def body(done: Any, loss: Tensor, here: Any, there: Any) -> Any:
                 beyond = ahead(iterator)
                 more = all_there(beyond)
 

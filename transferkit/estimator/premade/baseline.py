@@ -13,17 +13,18 @@ from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import baseline_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
 from transferkit.private.tensorflow_names import NumericColumn
+from transferkit.tensor_types import Optimizer, Tensor, Tensors
 
 __all__ = ["BaselineClassifier", "BaselineEstimator", "BaselineRegressor"]
 
 _RATE = 0.3
 
 
-def _model_fn(head: Head, optimizer: Any, weight_column: Any = None) -> Callable[..., Any]:
-    def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
+def _model_fn(head: Head, optimizer: Optimizer, weight_column: Any = None) -> Callable[..., Any]:
+    def model_fn(features: Tensors, labels: Tensors, mode: str, config: Any) -> Any:
         logits = baseline_logits(features, head.logits_dimension, _key(weight_column))
 
-        def train(loss: Any) -> Any:
+        def train(loss: Tensor) -> Any:
             used = optimizer_of(optimizer, _RATE)
             return step_of(used, loss, logits.variables, head.loss_reduction)
 
@@ -55,7 +56,7 @@ class BaselineEstimator(Estimator):
     """
 
     def __init__(
-        self, head: Head, model_dir: Any = None, optimizer: Any = "Ftrl", config: Any = None
+        self, head: Head, model_dir: Any = None, optimizer: Optimizer = "Ftrl", config: Any = None
     ) -> None:
         super().__init__(_model_fn(head, optimizer), model_dir, config)
 
@@ -79,7 +80,7 @@ class BaselineClassifier(Estimator):
         n_classes: int = 2,
         weight_column: Any = None,
         label_vocabulary: Sequence[str] | None = None,
-        optimizer: Any = "Ftrl",
+        optimizer: Optimizer = "Ftrl",
         config: Any = None,
         loss_reduction: Any = "sum_over_batch_size",
     ) -> None:
@@ -104,7 +105,7 @@ class BaselineRegressor(Estimator):
         model_dir: Any = None,
         label_dimension: int = 1,
         weight_column: Any = None,
-        optimizer: Any = "Ftrl",
+        optimizer: Optimizer = "Ftrl",
         config: Any = None,
         loss_reduction: Any = "sum_over_batch_size",
     ) -> None:

@@ -17,6 +17,7 @@ from transferkit.private.tensorflow_names import (
     FeatureTransformationCache,
     StateManager,
 )
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["checked_features", "dense_input", "weighted_sums"]
 
@@ -63,7 +64,7 @@ class _Variables(StateManager):  # type: ignore[misc]
         return self._resources[feature_column, name]
 
 
-def checked_features(features: Any) -> Mapping[str, Any]:
+def checked_features(features: Tensors) -> Mapping[str, Any]:
     """``features``, or ValueError where they are no dictionary."""
     if not isinstance(features, dict):
         raise ValueError(fault("features", type(features).__name__, "a dictionary of tensors by name"))
@@ -135,7 +136,7 @@ def weighted_sums(
     return sums, [*state.made, *_shared(columns)]
 
 
-def _of_classes(column: Any, cache: Any, state: Any, weights: Any, combiner: str) -> Any:
+def _of_classes(column: Any, cache: Any, state: Any, weights: Tensor, combiner: str) -> Tensor:
     """The rows of ``weights`` for each example's classes, combined; zero where it has none."""
     found = column.get_sparse_tensors(cache, state)
     ids, scales = (
@@ -162,7 +163,7 @@ def _sorted(columns: Iterable[Any]) -> list[Any]:
     return sorted(columns, key=lambda column: str(column.name))
 
 
-def _dense_tensor(column: Any, cache: Any, state: Any, training: bool) -> Any:
+def _dense_tensor(column: Any, cache: Any, state: Any, training: bool) -> Tensor:
     try:
         return column.get_dense_tensor(cache, state, training=training)
     except TypeError:

@@ -24,6 +24,7 @@ from transferkit.estimator.premade.logits import (
 )
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
 from transferkit.estimator.spec import ModeKeys
+from transferkit.tensor_types import Optimizer, Tensor, Tensors
 
 __all__ = ["DNNLinearCombinedClassifier", "DNNLinearCombinedEstimator", "DNNLinearCombinedRegressor"]
 
@@ -44,7 +45,7 @@ class _Wide:
     """The wide part: its columns, their combiner, its optimizer."""
 
     columns: Iterable[Any] | None
-    optimizer: Any
+    optimizer: Optimizer
     combiner: str
 
 
@@ -55,7 +56,7 @@ def _model_fn(head: Head, wide: _Wide, deep: DeepPart, deep_optimizer: Any) -> C
             fault("DNNLinearCombined", None, None, "give linear_feature_columns or dnn_feature_columns")
         )
 
-    def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
+    def model_fn(features: Tensors, labels: Tensors, mode: str, config: Any) -> Any:
         features, units = checked_features(features), head.logits_dimension
         # A part's logits, and the optimizer that trains it.
         parts: list[tuple[Logits, Any]] = []
@@ -73,7 +74,7 @@ def _model_fn(head: Head, wide: _Wide, deep: DeepPart, deep_optimizer: Any) -> C
             activation_summary(made.tensor, "linear")
             parts.append((made, optimizer))
 
-        def train(loss: Any) -> Any:
+        def train(loss: Tensor) -> Any:
             steps = [step_of(used, loss, made.variables, head.loss_reduction) for made, used in parts]
             return tf.group(*steps, *(update for made, _ in parts for update in made.updates))
 
@@ -125,9 +126,9 @@ class DNNLinearCombinedEstimator(Estimator):
         head: Head,
         model_dir: Any = None,
         linear_feature_columns: Iterable[Any] | None = None,
-        linear_optimizer: Any = "Ftrl",
+        linear_optimizer: Optimizer = "Ftrl",
         dnn_feature_columns: Iterable[Any] | None = None,
-        dnn_optimizer: Any = "Adagrad",
+        dnn_optimizer: Optimizer = "Adagrad",
         dnn_hidden_units: Iterable[int] | None = None,
         dnn_activation_fn: Any = tf.nn.relu,
         dnn_dropout: float | None = None,
@@ -170,9 +171,9 @@ class DNNLinearCombinedClassifier(Estimator):
         self,
         model_dir: Any = None,
         linear_feature_columns: Iterable[Any] | None = None,
-        linear_optimizer: Any = "Ftrl",
+        linear_optimizer: Optimizer = "Ftrl",
         dnn_feature_columns: Iterable[Any] | None = None,
-        dnn_optimizer: Any = "Adagrad",
+        dnn_optimizer: Optimizer = "Adagrad",
         dnn_hidden_units: Iterable[int] | None = None,
         dnn_activation_fn: Any = tf.nn.relu,
         dnn_dropout: float | None = None,
@@ -219,9 +220,9 @@ class DNNLinearCombinedRegressor(Estimator):
         self,
         model_dir: Any = None,
         linear_feature_columns: Iterable[Any] | None = None,
-        linear_optimizer: Any = "Ftrl",
+        linear_optimizer: Optimizer = "Ftrl",
         dnn_feature_columns: Iterable[Any] | None = None,
-        dnn_optimizer: Any = "Adagrad",
+        dnn_optimizer: Optimizer = "Adagrad",
         dnn_hidden_units: Iterable[int] | None = None,
         dnn_activation_fn: Any = tf.nn.relu,
         dnn_dropout: float | None = None,

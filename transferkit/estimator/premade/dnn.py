@@ -13,6 +13,7 @@ from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import DeepPart, dnn_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, spec_of
+from transferkit.tensor_types import Optimizer, Tensors
 
 __all__ = ["DNNClassifier", "DNNEstimator", "DNNRegressor"]
 
@@ -21,14 +22,14 @@ def _model_fn(
     head: Head,
     hidden_units: Iterable[int],
     feature_columns: Any,
-    optimizer: Any,
+    optimizer: Optimizer,
     activation_fn: Any,
     dropout: float | None,
     batch_norm: bool,
 ) -> Callable[..., Any]:
     deep = DeepPart(tuple(hidden_units), tuple(feature_columns or ()), activation_fn, dropout, batch_norm)
 
-    def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
+    def model_fn(features: Tensors, labels: Tensors, mode: str, config: Any) -> Any:
         logits = dnn_logits(deep, features, mode, head.logits_dimension)
         return spec_of(head, features, labels, mode, logits, lambda: optimizer_of(optimizer))
 
@@ -60,7 +61,7 @@ class DNNEstimator(Estimator):
         hidden_units: Iterable[int],
         feature_columns: Iterable[Any],
         model_dir: Any = None,
-        optimizer: Any = "Adagrad",
+        optimizer: Optimizer = "Adagrad",
         activation_fn: Any = tf.nn.relu,
         dropout: float | None = None,
         config: Any = None,
@@ -100,7 +101,7 @@ class DNNClassifier(Estimator):
         n_classes: int = 2,
         weight_column: Any = None,
         label_vocabulary: Sequence[str] | None = None,
-        optimizer: Any = "Adagrad",
+        optimizer: Optimizer = "Adagrad",
         activation_fn: Any = tf.nn.relu,
         dropout: float | None = None,
         config: Any = None,
@@ -140,7 +141,7 @@ class DNNRegressor(Estimator):
         model_dir: Any = None,
         label_dimension: int = 1,
         weight_column: Any = None,
-        optimizer: Any = "Adagrad",
+        optimizer: Optimizer = "Adagrad",
         activation_fn: Any = tf.nn.relu,
         dropout: float | None = None,
         config: Any = None,

@@ -12,13 +12,14 @@ from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import linear_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, spec_of
+from transferkit.tensor_types import Optimizer, Tensors
 
 __all__ = ["LinearClassifier", "LinearEstimator", "LinearRegressor"]
 
 _RATE = 0.2
 
 
-def _model_fn(head: Head, feature_columns: Any, optimizer: Any, combiner: str) -> Callable[..., Any]:
+def _model_fn(head: Head, feature_columns: Any, optimizer: Optimizer, combiner: str) -> Callable[..., Any]:
     columns = tuple(feature_columns or ())
 
     def make() -> Any:
@@ -26,7 +27,7 @@ def _model_fn(head: Head, feature_columns: Any, optimizer: Any, combiner: str) -
             return optimizer_of("Ftrl", min(_RATE, 1 / math.sqrt(len(columns))))
         return optimizer_of(optimizer, _RATE)
 
-    def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
+    def model_fn(features: Tensors, labels: Tensors, mode: str, config: Any) -> Any:
         logits = linear_logits(features, head.logits_dimension, columns, combiner)
         return spec_of(head, features, labels, mode, logits, make)
 
@@ -54,7 +55,7 @@ class LinearEstimator(Estimator):
         head: Head,
         feature_columns: Iterable[Any],
         model_dir: Any = None,
-        optimizer: Any = "Ftrl",
+        optimizer: Optimizer = "Ftrl",
         config: Any = None,
         sparse_combiner: str = "sum",
         warm_start_from: Any = None,
@@ -86,7 +87,7 @@ class LinearClassifier(Estimator):
         n_classes: int = 2,
         weight_column: Any = None,
         label_vocabulary: Sequence[str] | None = None,
-        optimizer: Any = "Ftrl",
+        optimizer: Optimizer = "Ftrl",
         config: Any = None,
         warm_start_from: Any = None,
         loss_reduction: Any = "sum_over_batch_size",
@@ -118,7 +119,7 @@ class LinearRegressor(Estimator):
         model_dir: Any = None,
         label_dimension: int = 1,
         weight_column: Any = None,
-        optimizer: Any = "Ftrl",
+        optimizer: Optimizer = "Ftrl",
         config: Any = None,
         warm_start_from: Any = None,
         loss_reduction: Any = "sum_over_batch_size",

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.premade.logits import DeepPart, dnn_layers, linear_sums
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["dnn_logit_fn_builder", "dnn_logit_fn_builder_v2", "linear_logit_fn_builder"]
 
@@ -82,7 +83,7 @@ def _deep(
         raise ValueError(fault("dnn_logit_fn_builder.units", units, "a whole number"))
     deep = DeepPart(tuple(hidden_units), tuple(feature_columns), activation_fn, dropout, batch_norm)
 
-    def dnn_logit_fn(features: Any, mode: str) -> Any:
+    def dnn_logit_fn(features: Tensors, mode: str) -> Tensor:
         with v1.variable_scope(scope or v1.get_variable_scope()) as opened:
             tag = opened.name + "/" if opened.name else ""
             made = dnn_layers(deep, features, mode, units, tag)
@@ -107,7 +108,7 @@ def linear_logit_fn_builder(
     """
     columns = tuple(feature_columns)
 
-    def linear_logit_fn(features: Any) -> Any:
+    def linear_logit_fn(features: Tensors) -> Tensor:
         return linear_sums(features, units, columns, sparse_combiner).tensor
 
     return linear_logit_fn

@@ -12,6 +12,7 @@ from transferkit.errors import fault
 from transferkit.estimator.premade.columns import checked_features, dense_input, weighted_sums
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
+from transferkit.tensor_types import Tensor, Tensors, Variable
 
 __all__ = [
     "DeepPart",
@@ -39,8 +40,8 @@ class Logits(NamedTuple):
         updates: operations that a training step runs besides.
     """
 
-    tensor: Any
-    variables: list[Any]
+    tensor: Tensor
+    variables: list[Variable]
     updates: list[Any]
 
 
@@ -63,7 +64,7 @@ class DeepPart:
     batch_norm: bool
 
 
-def dnn_logits(deep: DeepPart, features: Any, mode: str, units: int) -> Logits:
+def dnn_logits(deep: DeepPart, features: Tensors, mode: str, units: int) -> Logits:
     """Dense layers over dense columns; names as ``dnn/hiddenlayer_0/kernel``.
 
     Args:
@@ -76,7 +77,7 @@ def dnn_logits(deep: DeepPart, features: Any, mode: str, units: int) -> Logits:
         return dnn_layers(deep, features, mode, units, "dnn/")
 
 
-def dnn_layers(deep: DeepPart, features: Any, mode: str, units: int, tag: str = "") -> Logits:
+def dnn_layers(deep: DeepPart, features: Tensors, mode: str, units: int, tag: str = "") -> Logits:
     """As :func:`dnn_logits`, in the variable scope that is open; names of summaries begin with ``tag``.
 
     Args:
@@ -105,7 +106,7 @@ def dnn_layers(deep: DeepPart, features: Any, mode: str, units: int, tag: str = 
     return Logits(logits, variables, updates)
 
 
-def linear_logits(features: Any, units: int, columns: Iterable[Any], combiner: str) -> Logits:
+def linear_logits(features: Tensors, units: int, columns: Iterable[Any], combiner: str) -> Logits:
     """A weighted sum of columns; names as ``linear/linear_model/COLUMN/weights``.
 
     Args:
@@ -118,7 +119,7 @@ def linear_logits(features: Any, units: int, columns: Iterable[Any], combiner: s
         return linear_sums(features, units, columns, combiner)
 
 
-def linear_sums(features: Any, units: int, columns: Iterable[Any], combiner: str) -> Logits:
+def linear_sums(features: Tensors, units: int, columns: Iterable[Any], combiner: str) -> Logits:
     """As :func:`linear_logits`, in the variable scope that is open.
 
     Args:
@@ -143,7 +144,7 @@ def linear_sums(features: Any, units: int, columns: Iterable[Any], combiner: str
     return Logits(logits, [*variables, bias], [])
 
 
-def baseline_logits(features: Any, units: int, weight_column: str | None) -> Logits:
+def baseline_logits(features: Tensors, units: int, weight_column: str | None) -> Logits:
     """One number a unit, whatever the features are; named ``baseline/bias``.
 
     Args:
@@ -173,14 +174,14 @@ def activation_summary(value: Any, tag: str) -> None:
         v1.summary.histogram(f"{tag}/activation", value)
 
 
-def _dense(net: Any, units: int, variables: list[Any]) -> Any:
+def _dense(net: Tensor, units: int, variables: list[Variable]) -> Tensor:
     kernel = v1.get_variable("kernel", [net.shape[-1], units], initializer=v1.glorot_uniform_initializer())
     bias = v1.get_variable("bias", [units], initializer=v1.zeros_initializer())
     variables += [kernel, bias]
     return tf.nn.bias_add(tf.matmul(net, kernel), bias)
 
 
-def _normalized(net: Any, training: bool, variables: list[Any], updates: list[Any]) -> Any:
+def _normalized(net: Tensor, training: bool, variables: list[Variable], updates: list[Any]) -> Tensor:
     """``net`` by its batch's mean and variance, or by their moving averages where it does not train."""
     ones, zeros = v1.ones_initializer(), v1.zeros_initializer()
     gamma = v1.get_variable("gamma", [net.shape[-1]], initializer=ones)

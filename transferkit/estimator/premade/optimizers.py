@@ -19,6 +19,7 @@ from transferkit.estimator.ready_models.older_keras import is_older_optimizer, o
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import make_zeros
+from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
 
 __all__ = ["optimizer_of", "spec_of", "step_of"]
 
@@ -43,7 +44,7 @@ class _RMSProp(_RMSPropBase):  # type: ignore[misc]
             for slot in ("rms", "momentum"):
                 make_zeros(self, variable, slot)
 
-    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse(self, grad: Any, var: Variable, indices: Any) -> Any:
         rate, decay = self._given
         average = self.get_slot(var, "rms")
         with tf.control_dependencies([average.assign(average * decay, read_value=False)]):
@@ -92,7 +93,7 @@ def _is_optimizer(given: Any) -> bool:
     return isinstance(given, (keras.optimizers.Optimizer, v1.train.Optimizer)) or is_older_optimizer(given)
 
 
-def step_of(optimizer: Any, loss: Any, variables: Sequence[Any], reduction: str) -> Any:
+def step_of(optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable], reduction: str) -> Any:
     """The operation by which ``optimizer`` changes ``variables`` once.
 
     Args:
@@ -110,8 +111,8 @@ def step_of(optimizer: Any, loss: Any, variables: Sequence[Any], reduction: str)
 
 def spec_of(
     head: Head,
-    features: Any,
-    labels: Any,
+    features: Tensors,
+    labels: Tensors,
     mode: str,
     logits: Logits,
     make_optimizer: Callable[[], Any],

@@ -19,6 +19,7 @@ from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import compiled_metrics, inputs_structure
+from transferkit.tensor_types import Tensors, Variable
 
 __all__ = ["model_to_estimator"]
 
@@ -127,20 +128,20 @@ class _Served(ServedModel):
     def compiled(self, model: Any) -> bool:
         return bool(model.compiled)
 
-    def structured(self, features: Any) -> Any:
+    def structured(self, features: Tensors) -> Any:
         return _inputs(self._model, features)
 
-    def loss(self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool) -> Any:
+    def loss(self, inputs: Any, labels: Tensors, predicted: Any, weights: Any, training: bool) -> Any:
         return self._model.compute_loss(inputs, labels, predicted, weights, training=training) * replicas()
 
-    def metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
+    def metrics(self, labels: Tensors, predicted: Any, weights: Any) -> dict[str, Any]:
         compiled = compiled_metrics(self._model)
         if compiled is None:
             return {}
         compiled.update_state(labels, predicted, weights)
         return {name: _OneOf(compiled, name) for name in compiled.result()}
 
-    def train(self, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any, Any]:
+    def train(self, inputs: Any, labels: Tensors, weights: Any) -> tuple[Any, Any, Any]:
         model = self._model
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
@@ -161,7 +162,7 @@ class _OneOf:
         self.update_state, self.reset_state = compiled.update_state, compiled.reset_state
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[Variable]:
         return list(self._compiled.variables)
 
     def result(self) -> Any:
@@ -189,7 +190,7 @@ def _output_names(model: Any) -> list[str]:
     return ["output"]
 
 
-def _inputs(model: Any, features: Any) -> Any:
+def _inputs(model: Any, features: Tensors) -> Any:
     """Features in the structure that the model takes."""
     if not isinstance(features, dict) or not getattr(model, "inputs", None):
         return features

@@ -9,6 +9,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.graph.ordering import written
 from transferkit.estimator.variables.storage import handles_of
+from transferkit.tensor_types import Metric, Variable
 
 __all__ = ["MetricPair", "paired", "tensorflow_variables"]
 
@@ -22,9 +23,9 @@ class MetricPair(tuple[Any, Any]):
         metric: the metric, whose attributes this has besides.
     """
 
-    metric: Any
+    metric: Metric
 
-    def __new__(cls, metric: Any, value: Any, update: Any) -> MetricPair:
+    def __new__(cls, metric: Metric, value: Any, update: Any) -> MetricPair:
         made = super().__new__(cls, (value, update))
         made.metric = metric
         return made
@@ -35,7 +36,7 @@ class MetricPair(tuple[Any, Any]):
         return getattr(self.metric, name)
 
 
-def paired(place: str, metric: Any) -> Any:
+def paired(place: str, metric: Metric) -> Any:
     """A Keras metric with its value and update in the default graph; itself where it runs eagerly.
 
     Raises:
@@ -62,7 +63,7 @@ def paired(place: str, metric: Any) -> Any:
     return MetricPair(metric, value, tf.group(*updates))
 
 
-def tensorflow_variables(metric: Any) -> list[Any]:
+def tensorflow_variables(metric: Metric) -> list[Any]:
     """The variables of a metric as TensorFlow has them; those of the older Keras are TensorFlow's own."""
     return [one.value if hasattr(one, "path") else one for one in metric.variables]
 
@@ -76,7 +77,7 @@ def _updates(graph: Any, handles: list[Any]) -> list[Any]:
     return [op for op in graph.get_operations() if op.name not in first and names & set(written(op))]
 
 
-def _first_value(variable: Any) -> Any:
+def _first_value(variable: Variable) -> Any:
     """The operation that gives a variable its first value; None for one that was made outside of a graph."""
     try:
         return getattr(variable, "initializer", None)

@@ -12,6 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from transferkit.tensor_types import Optimizer, Tensor, Variable
+
 __all__ = ["is_older_model", "is_older_optimizer", "older_keras", "older_train_op"]
 
 v1 = tf.compat.v1
@@ -35,7 +37,7 @@ def is_older_optimizer(given: Any) -> bool:
     return isinstance(given, (kinds.Optimizer, kinds.legacy.Optimizer))
 
 
-def older_train_op(optimizer: Any, loss: Any, variables: Sequence[Any]) -> Any:
+def older_train_op(optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable]) -> Any:
     """One step of an optimizer of the older Keras, which counts its steps by the global step.
 
     Args:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from transferkit.estimator.ready_models.older_keras import older_keras, older_train_op
 from transferkit.estimator.ready_models.served_models import ServedModel, covers, replicas
 from transferkit.private.keras_names import older_compile_arguments
+from transferkit.tensor_types import Metric, Tensors
 
 __all__ = ["OlderServedModel"]
 
@@ -40,7 +41,7 @@ class OlderServedModel(ServedModel):
     def compiled(self, model: Any) -> bool:
         return bool(getattr(model, "optimizer", None)) and bool(getattr(model, "compiled_loss", None))
 
-    def structured(self, features: Any) -> Any:
+    def structured(self, features: Tensors) -> Any:
         model = self._model
         if not isinstance(features, dict):
             return features
@@ -56,7 +57,7 @@ class OlderServedModel(ServedModel):
         covers("features", features, names)
         return {name: features[name] for name in names}
 
-    def loss(self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool) -> Any:
+    def loss(self, inputs: Any, labels: Tensors, predicted: Any, weights: Any, training: bool) -> Any:
         del inputs, training
         # It divides by the replicas itself.
         model = self._model
@@ -64,12 +65,12 @@ class OlderServedModel(ServedModel):
             model.compiled_loss(labels, predicted, weights, regularization_losses=model.losses) * replicas()
         )
 
-    def metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
+    def metrics(self, labels: Tensors, predicted: Any, weights: Any) -> dict[str, Any]:
         compiled = self._model.compiled_metrics
         compiled.update_state(labels, predicted, weights)
         return {metric.name: metric for metric in compiled.metrics}
 
-    def train(self, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any, Any]:
+    def train(self, inputs: Any, labels: Tensors, weights: Any) -> tuple[Any, Any, Any]:
         model = self._model
         predicted = model(inputs, training=True)
         labels = self.labelled(labels, predicted)
@@ -81,7 +82,7 @@ class OlderServedModel(ServedModel):
         return predicted, loss, operation
 
 
-def _anew(metric: Any) -> Any:
+def _anew(metric: Metric) -> Any:
     """A metric object with a state of its own; a name or a function as it is."""
     if not isinstance(metric, older_keras().metrics.Metric):
         return metric

@@ -11,6 +11,7 @@ import tensorflow as tf
 from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
+from transferkit.tensor_types import Tensors
 
 __all__ = ["ServedModel", "covers", "replicas"]
 
@@ -39,22 +40,22 @@ class ServedModel(abc.ABC):
         """Whether ``model`` has a loss and an optimizer."""
 
     @abc.abstractmethod
-    def structured(self, features: Any) -> Any:
+    def structured(self, features: Tensors) -> Any:
         """Features in the structure that the model takes."""
 
     @abc.abstractmethod
-    def loss(self, inputs: Any, labels: Any, predicted: Any, weights: Any, training: bool) -> Any:
+    def loss(self, inputs: Any, labels: Tensors, predicted: Any, weights: Any, training: bool) -> Any:
         """The scalar loss of a replica's batch."""
 
     @abc.abstractmethod
-    def metrics(self, labels: Any, predicted: Any, weights: Any) -> dict[str, Any]:
+    def metrics(self, labels: Tensors, predicted: Any, weights: Any) -> dict[str, Any]:
         """The metrics that the model was compiled with, by its own names, this batch added."""
 
     @abc.abstractmethod
-    def train(self, inputs: Any, labels: Any, weights: Any) -> tuple[Any, Any, Any]:
+    def train(self, inputs: Any, labels: Tensors, weights: Any) -> tuple[Any, Any, Any]:
         """What the model predicts, the loss, and the operation of one training step."""
 
-    def model_fn(self, features: Any, labels: Any, mode: str) -> EstimatorSpec:
+    def model_fn(self, features: Tensors, labels: Tensors, mode: str) -> EstimatorSpec:
         """The spec of one mode."""
         weights = None
         if isinstance(features, dict) and set(features) == {"features", "sample_weights"}:
@@ -75,7 +76,7 @@ class ServedModel(abc.ABC):
         metrics = self._renamed(self.metrics(labels, predicted, weights))
         return EstimatorSpec(mode, predictions, loss, eval_metric_ops=metrics)
 
-    def labelled(self, labels: Any, predicted: Any) -> Any:
+    def labelled(self, labels: Tensors, predicted: Any) -> Any:
         """Labels in the structure of the outputs."""
         if not isinstance(labels, dict) or isinstance(predicted, dict):
             return labels

@@ -14,6 +14,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.session_inputs import input_session
 from transferkit.private.tensorflow_names import SessionInterface, default_session
+from transferkit.tensor_types import Tensor
 
 __all__ = ["Fetches", "GraphSession", "as_fed", "parse_feeds", "to_numpy"]
 
@@ -87,7 +88,7 @@ def parse_feeds(graph: TracedGraph, feed_dict: Any) -> list[tuple[Any, Any]]:
     return [(graph.as_graph_element(key, True, False), value) for key, value in (feed_dict or {}).items()]
 
 
-def to_numpy(tensor: Any) -> Any:
+def to_numpy(tensor: Tensor) -> Any:
     """A tensor's value as hooks get it: NumPy arrays and scalars."""
     return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
@@ -180,7 +181,7 @@ class GraphSession(SessionInterface):  # type: ignore[misc]
         return False
 
 
-def as_fed(value: Any, tensor: Any) -> Any:
+def as_fed(value: Any, tensor: Tensor) -> Any:
     """A fed value in the type of ``tensor``, converted as a session converts it."""
     if tf.is_tensor(value) or tensor.dtype in (tf.resource, tf.variant):
         return tf.cast(value, tensor.dtype) if value.dtype != tensor.dtype else value

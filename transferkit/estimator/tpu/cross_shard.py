@@ -9,13 +9,14 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.private.tensorflow_attributes import wrapped_optimizer
+from transferkit.tensor_types import Tensor
 
 __all__ = ["CrossShardOptimizer", "averaged_by_strategy"]
 
 CrossShardOptimizer: Any = tf.compat.v1.tpu.CrossShardOptimizer
 
 
-def _compute(self: Any, loss: Any, var_list: Any = None, **kwargs: Any) -> Any:
+def _compute(self: Any, loss: Tensor, var_list: Any = None, **kwargs: Any) -> Any:
     return wrapped_optimizer(self).compute_gradients(loss, var_list=var_list, **kwargs)
 
 

@@ -10,14 +10,15 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.session.hooks import check_hooks
 from transferkit.estimator.spec import EstimatorSpec
+from transferkit.tensor_types import Tensor, Tensors
 
 __all__ = ["TPUEstimatorSpec"]
 
 
 class _Fields(NamedTuple):
     mode: str
-    predictions: Any
-    loss: Any
+    predictions: Tensors
+    loss: Tensor
     train_op: Any
     eval_metrics: Any
     export_outputs: Any
@@ -57,8 +58,8 @@ class TPUEstimatorSpec(_Fields):
     def __new__(
         cls,
         mode: str,
-        predictions: Any = None,
-        loss: Any = None,
+        predictions: Tensors = None,
+        loss: Tensor = None,
         train_op: Any = None,
         eval_metrics: Any = None,
         export_outputs: Any = None,

@@ -16,6 +16,7 @@ from transferkit.estimator.tpu.context import TPUContext
 from transferkit.estimator.tpu.cross_shard import averaged_by_strategy
 from transferkit.estimator.tpu.spec import TPUEstimatorSpec
 from transferkit.private.tensorflow_attributes import number_of_worker, workers_of
+from transferkit.tensor_types import Tensors
 
 __all__ = ["TPUEstimator"]
 
@@ -237,7 +238,7 @@ class TPUEstimator(Estimator):
     def _wrapped(self, model_fn: Any) -> Callable[..., EstimatorSpec]:
         names = arguments(model_fn)
 
-        def wrapped(features: Any, labels: Any, mode: str, params: Any, config: Any) -> EstimatorSpec:
+        def wrapped(features: Tensors, labels: Tensors, mode: str, params: Any, config: Any) -> EstimatorSpec:
             if "params" not in names:
                 hint = "does not include params argument, required to pass batch size as params['batch_size']"
                 raise ValueError(fault("model_fn", model_fn, None, hint))

@@ -6,23 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferkit.private.tensorflow_attributes import slice_of
+from transferkit.tensor_types import Variable
 
 __all__ = ["expected_shape", "full_name", "named", "part_of", "spec_of"]
 
 
-def full_name(name: str, variable: Any) -> str:
+def full_name(name: str, variable: Variable) -> str:
     """The name in a checkpoint: that of the whole, for a part."""
     info = slice_of(variable)
     return name if info is None else str(info.full_name)
 
 
-def spec_of(variable: Any) -> str:
+def spec_of(variable: Variable) -> str:
     """Which part of the whole a variable is, as checkpoints write it; empty for a whole one."""
     info = slice_of(variable)
     return "" if info is None else str(info.spec)
 
 
-def part_of(variable: Any, value: Any) -> Any:
+def part_of(variable: Variable, value: Any) -> Any:
     """The part of the whole's ``value`` that ``variable`` holds."""
     info = slice_of(variable)
     if info is None:
@@ -31,7 +32,7 @@ def part_of(variable: Any, value: Any) -> Any:
     return value[tuple(slice(begin, begin + size) for begin, size in pairs)]
 
 
-def expected_shape(variable: Any) -> list[int]:
+def expected_shape(variable: Variable) -> list[int]:
     """The shape that a checkpoint must have for ``variable``: the whole's, for a part."""
     info = slice_of(variable)
     return list(info.full_shape) if info is not None else list(variable.shape.as_list())

@@ -8,11 +8,12 @@ from typing import Any
 
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import container_handle, handle_of, ordering_token
+from transferkit.tensor_types import Variable
 
 __all__ = ["container_of", "handles_of", "keras_owner", "ordering_tokens"]
 
 
-def container_of(variable: Any) -> Any:
+def container_of(variable: Variable) -> Any:
     """The variable a user knows, for one of its copies on a device."""
     if getattr(variable, "_values", None):
         return variable
@@ -42,7 +43,7 @@ def keras_owner() -> tuple[Any, bool]:
     return owner, False
 
 
-def handles_of(variable: Any) -> list[Any]:
+def handles_of(variable: Variable) -> list[Any]:
     """The resource handles of ``variable``, one for each copy."""
     values = getattr(variable, "_values", None)
     parts = values if isinstance(values, (tuple, list)) and values else [variable]

@@ -26,6 +26,7 @@ from transferkit.estimator.live_objects import living
 from transferkit.estimator.variables.storage import container_of, handles_of, keras_owner, ordering_tokens
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_names import ResourceVariable
+from transferkit.tensor_types import Tensor, Variable
 
 __all__ = ["VariableStore", "is_local"]
 
@@ -36,7 +37,7 @@ _GIVEN = {"initial_value", "trainable", "name", "dtype", "shape"}
 _GIVEN |= {"constraint", "synchronization", "aggregation"}
 
 
-def is_local(variable: Any, store: VariableStore) -> bool:
+def is_local(variable: Variable, store: VariableStore) -> bool:
     """Whether ``variable`` is a metric's: reset by each evaluation and never saved."""
     return id(variable) in store.local
 
@@ -68,11 +69,11 @@ class VariableStore:
         self._reset: tuple[tuple[int, ...], GraphFunction] | None = None
         self.new: list[str] = []
 
-    def name_of(self, variable: Any) -> str | None:
+    def name_of(self, variable: Variable) -> str | None:
         """The name of a variable, or None for one that is not kept here."""
         return self._names.get(id(container_of(variable)))
 
-    def keras_variable(self, variable: Any) -> Any:
+    def keras_variable(self, variable: Variable) -> Any:
         """The Keras variable that holds it, or None where none does."""
         return self._keras.get(id(container_of(variable)))
 
@@ -143,7 +144,7 @@ class VariableStore:
         with self._home.scope():
             return tf.Variable(**given)
 
-    def _enter(self, name: str, variable: Any) -> None:
+    def _enter(self, name: str, variable: Variable) -> None:
         unique, number = name, 0
         while unique in self.saved:
             number += 1
@@ -152,7 +153,7 @@ class VariableStore:
         self._names[id(variable)] = unique
         self.new.append(unique)
 
-    def _collect(self, graph: TracedGraph, variable: Any, keys: list[str]) -> None:
+    def _collect(self, graph: TracedGraph, variable: Variable, keys: list[str]) -> None:
         owner = self._keras.get(id(variable))
         if variable.trainable if owner is None else owner.trainable and variable.trainable:
             keys.append(_KEYS.TRAINABLE_VARIABLES)
@@ -185,7 +186,7 @@ class VariableStore:
         return value
 
     @staticmethod
-    def _run(graph: TracedGraph, tensor: Any) -> Any:
+    def _run(graph: TracedGraph, tensor: Tensor) -> Any:
         with tf.init_scope():
             return GraphFunction(graph, [], [tensor])()[0].numpy()
 
@@ -196,7 +197,7 @@ class VariableStore:
             if isinstance(value, tf.Variable):
                 self._keras[id(value)] = thing
 
-    def watched(self, graph: TracedGraph, variable: Any) -> None:
+    def watched(self, graph: TracedGraph, variable: Variable) -> None:
         """Puts a captured variable into the graph's collections, where TensorFlow-1 optimizers look."""
         if self._creating:
             # A copy that is being made: what it belongs to is not known yet.
@@ -265,7 +266,7 @@ class VariableStore:
         self._reset[1]()
 
 
-def _beginning(variable: Any, initial: Any) -> Any:
+def _beginning(variable: Variable, initial: Any) -> Any:
     return tf.zeros_like(variable) if initial is None else initial
 
 
@@ -292,7 +293,7 @@ def _free(name: str, taken: set[str]) -> str:
     return free
 
 
-def _check_shape(name: str, variable: Any, kwargs: dict[str, Any]) -> None:
+def _check_shape(name: str, variable: Variable, kwargs: dict[str, Any]) -> None:
     value = kwargs.get("initial_value")
     shape = kwargs.get("shape")
     if shape is None and not callable(value):

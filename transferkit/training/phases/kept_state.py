@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferkit.named_values import NamedValues
+from transferkit.tensor_types import Variable
 from transferkit.training.history import History
 
 __all__ = ["Kept", "KeptStateError", "prove"]
@@ -101,7 +102,7 @@ def prove(
     last: bool,
     measured: Mapping[str, float],
     exact: bool,
-    trained: Sequence[Any] = (),
+    trained: Sequence[Variable] = (),
 ) -> Kept:
     """Compares the network that a phase leaves with the row whose state it should have.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
+from transferkit.tensor_types import Variable
 from transferkit.training.history import History
 from transferkit.training.phases.phase_data import PhaseData, PhaseSetup
 from transferkit.training.progress import Progress
@@ -50,7 +50,7 @@ def fresh_judge(network: Network, setup: PhaseSetup, compiled: bool) -> Estimato
     return judge
 
 
-def take_over(estimator: Estimator, data: PhaseData, network: Network, variables: list[Any]) -> None:
+def take_over(estimator: Estimator, data: PhaseData, network: Network, variables: list[Variable]) -> None:
     """Reads the newest checkpoint where no training does it: the network's state, then these variables.
 
     After this another Estimator must evaluate, which finds the weights as they are: this one would read its
