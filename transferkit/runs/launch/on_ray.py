@@ -64,19 +64,7 @@ def launch_on_ray(
     Raises:
         UserError: the command cannot be run so; nothing was started.
     """
-    faults = command_faults(command, workers)
-    if not installed("ray"):
-        expected = "the package ray, which is not installed"
-        faults.append(fault("launch: --ray", None, expected, "pip install 'transferkit[ray]'"))
-    if strategy not in STRATEGIES:
-        faults.append(fault("launch: --strategy", strategy, f"one of {', '.join(STRATEGIES)}"))
-    wanted = None
-    try:
-        wanted = None if resources is None else read_resources(resources)
-    except UserError as error:
-        faults += error.faults
-    if faults:
-        raise UserError(*faults)
+    wanted = _checked(command, workers, resources, strategy)
     quiet = shown is None or "--quiet" in command
 
     def say(line: str) -> None:
@@ -102,6 +90,26 @@ def launch_on_ray(
         ]
         _start(ray, actors, command, addresses, wanted, shown)
         return end_together(started, lambda: None)
+
+
+def _checked(
+    command: Sequence[str], workers: int, resources: str | None, strategy: str
+) -> dict[str, float] | None:
+    """The resources that are asked for, None where none are; refuses all that cannot be, at once."""
+    faults = command_faults(command, workers)
+    if not installed("ray"):
+        expected = "the package ray, which is not installed"
+        faults.append(fault("launch: --ray", None, expected, "pip install 'transferkit[ray]'"))
+    if strategy not in STRATEGIES:
+        faults.append(fault("launch: --strategy", strategy, f"one of {', '.join(STRATEGIES)}"))
+    wanted = None
+    try:
+        wanted = None if resources is None else read_resources(resources)
+    except UserError as error:
+        faults += error.faults
+    if faults:
+        raise UserError(*faults)
+    return wanted
 
 
 class _Remote:
