@@ -10,7 +10,7 @@ import pytest
 
 from transferkit.card import NORMALISATIONS, list_cards, load_card
 from transferkit.errors import UserError
-from transferkit.resources import shipped
+from transferkit.shipped_files import shipped
 
 CARD = """
 summary = "A network for tests"

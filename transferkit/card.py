@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from transferkit.bounds import check_text, read_bounded
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.resources import shipped
+from transferkit.recipe_limits import check_text, read_bounded
+from transferkit.shipped_files import shipped
 
 __all__ = [
     "HANDLES",

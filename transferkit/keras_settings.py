@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from transferkit.code_permission import announce
 from transferkit.errors import UserError, fault
 from transferkit.named_values import NamedValues
-from transferkit.permission import announce
 
 __all__ = ["prepare_import", "settings_file", "settle"]
 

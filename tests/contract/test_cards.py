@@ -15,7 +15,7 @@ import pytest
 
 from transferkit.backbones import Backbone, load_backbone
 from transferkit.card import Card, list_cards
-from transferkit.resources import shipped
+from transferkit.shipped_files import shipped
 
 SHIPPED = [card for card in list_cards() if card.path.resolve().parent == shipped("cards")]
 # Built here from their constructors; what a handle names has to be fetched.

@@ -10,8 +10,8 @@ import pytest
 
 from transferkit.card import load_card
 from transferkit.recipe import load, recipe_files
-from transferkit.resources import shipped
 from transferkit.schedules import Span, make_schedule
+from transferkit.shipped_files import shipped
 
 MEASURED = Path(__file__).parents[2] / "benchmarks" / "results" / "fine_tuning_rates.json"
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))

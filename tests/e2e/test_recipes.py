@@ -15,7 +15,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.recipe import load
-from transferkit.resources import shipped
+from transferkit.shipped_files import shipped
 
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 PER_CLASS = 16

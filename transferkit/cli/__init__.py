@@ -20,8 +20,8 @@ from transferkit._version import __version__
 from transferkit.cli._groups import Verbs, unexpected
 from transferkit.cli._keys import other_name
 from transferkit.cli._terminal import printable_streams
+from transferkit.discovery import modules
 from transferkit.errors import UserError
-from transferkit.found import modules
 
 __all__ = ["cli", "command", "main"]
 

@@ -58,7 +58,7 @@ def command(
       transferkit evaluate runs/flowers --data new_photos/ --json
       transferkit evaluate runs/flowers --fail-under accuracy=0.9,recall.roses=0.8
     """
-    from transferkit.evaluation import gates, in_words
+    from transferkit.evaluation import evaluation_text, gates
     from transferkit.runs.finished.run import load_run
 
     opened = load_run(run)
@@ -72,15 +72,15 @@ def command(
         held_out = opened.summary["held_out"]
         of = split or ("" if data is not None else held_out)
         kind = {"val": "validation", "train": "training", "all": ""}.get(of, of)
-        for line in in_words.headline(found, kind, opened.recipe.evaluation.confidence):
+        for line in evaluation_text.headline(found, kind, opened.recipe.evaluation.confidence):
             echo_lines(line)
-        rows = in_words.class_rows(found)
-        click.echo("\n" + table(rows[:_MOST_CLASSES], in_words.CLASS_HEADER))
+        rows = evaluation_text.class_rows(found)
+        click.echo("\n" + table(rows[:_MOST_CLASSES], evaluation_text.CLASS_HEADER))
         if len(rows) > _MOST_CLASSES:
             click.echo(f"and {len(rows) - _MOST_CLASSES} more classes, found more often")
-        confused = in_words.confusion_rows(found)
+        confused = evaluation_text.confusion_rows(found)
         if confused:
-            click.echo("\n" + table(confused, in_words.CONFUSION_HEADER))
+            click.echo("\n" + table(confused, evaluation_text.CONFUSION_HEADER))
         for note in found.notes if quiet else ():  # said already, above the table
             click.echo(note, err=True)
     gates.check(found, wanted)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from transferkit.cli._options import allow_code_option, as_json, json_option, table
-from transferkit.found import modules
+from transferkit.discovery import modules
 from transferkit.named_values import NamedValues
 
 __all__ = ["command"]

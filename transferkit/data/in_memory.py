@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.sources.manifest.label_spelling import label_of
 from transferkit.data.sources.split_words import split_names
 from transferkit.data.sources.unpacked import Writer, unpack

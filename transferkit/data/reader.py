@@ -24,7 +24,7 @@ from transferkit.cpu import available_cores
 from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decode import decode
 from transferkit.data.pixels.decoding import Decoding
-from transferkit.data.pixels.memory import decoding_bytes, shared_budget
+from transferkit.data.pixels.decoding_memory import decoding_bytes, shared_budget
 from transferkit.data.pixels.transcode import readable_in_graph
 
 __all__ = ["Batch", "Unreadable", "decoder", "read_image", "read_images", "reason_of"]

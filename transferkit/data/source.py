@@ -57,7 +57,7 @@ class Item:
     Attributes:
         path: where the file lies.
         name: the path below the data folder, with forward slashes: what reports and ledgers show. Bytes that
-            are no UTF-8 stand as backslash escapes (:func:`transferkit.data.names.shown`).
+            are no UTF-8 stand as backslash escapes (:func:`transferkit.data.file_names.shown`).
         label: index into :attr:`DataSet.classes`.
         split: ``"train"``, ``"val"`` or ``"test"`` where the source says so, else None.
         labels: indices into the classes where images may have any number of them, also none; ``label`` is
@@ -80,7 +80,7 @@ class DataSet:
     Attributes:
         root: the folder or file that the user named.
         classes: class names in the order of their label indices
-            (:func:`transferkit.data.names.class_order`, or the recipe's own order), never normalised.
+            (:func:`transferkit.data.file_names.class_order`, or the recipe's own order), never normalised.
         items: the files, sorted by name.
         notes: what is to be said of the source, for the log; what it left out among it.
         left_out: every file and folder that the source found and did not take.

@@ -88,7 +88,7 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the headline, classes from the weakest on, confusions, reliability."""
-        from transferkit.evaluation.in_html import evaluation_html
+        from transferkit.evaluation.evaluation_html import evaluation_html
 
         return evaluation_html(self)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.errors import UserError, fault
-from transferkit.evaluation.row_parts import row_parts
+from transferkit.evaluation.row_chunks import row_parts
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file
 

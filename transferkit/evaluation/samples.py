@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.evaluation.row_parts import row_parts
+from transferkit.evaluation.row_chunks import row_parts
 
 __all__ = ["LEAST_PROBABILITY", "MOST_CURVES", "Samples"]
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from transferkit.errors import UserError, fault
+from transferkit.files.checksummed_json import SEAL, seal_of, sealed
 from transferkit.files.file_hash import sha256_of_file
-from transferkit.files.sealed import SEAL, seal_of, sealed
 from transferkit.files.whole_file import write_whole
 from transferkit.named_values import NamedValues
 

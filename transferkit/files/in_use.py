@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from transferkit.files.contents import LOCK
+from transferkit.files.folder_contents import LOCK
 from transferkit.files.lock import locked
 
 __all__ = ["hold"]

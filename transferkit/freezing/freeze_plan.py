@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from transferkit.backbones.backbone import LayerFacts
-from transferkit.freezing.choice import Choice, choose
+from transferkit.freezing.freeze_rules import Choice, choose
 from transferkit.tensor_types import Variable
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def plan_freeze(
     that the recipe freezes stay frozen there.
 
     Args:
-        freeze: the recipe's value (see :mod:`transferkit.freezing.choice`).
+        freeze: the recipe's value (see :mod:`transferkit.freezing.freeze_rules`).
         backbone: a :class:`transferkit.backbones.Backbone`.
         batch_norm: whether unfrozen batch normalisation keeps its statistics or trains.
         layer_decay: each stage further from the features learns at this share of the next one's rate, (0, 1].

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images

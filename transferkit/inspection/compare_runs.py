@@ -14,7 +14,7 @@ from transferkit.named_values import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Comparison, Evaluation
-    from transferkit.recipe.origins import Difference
+    from transferkit.recipe.value_origins import Difference
     from transferkit.runs.finished.run import Run
 
 __all__ = ["ComparedRuns", "compare_runs"]
@@ -52,7 +52,7 @@ class ComparedRuns:
         """What a notebook shows: verdicts, curves, what differs most, photos that one alone has right."""
         from transferkit.drawing.html_pieces import block, html_table, paragraph
         from transferkit.inspection.compared_html import curves_of, photos_of
-        from transferkit.recipe.origins import as_text
+        from transferkit.recipe.value_origins import as_text
 
         header = ("", *self.names)
         parts = [paragraph(*verdict.splitlines()) for verdict in self.verdicts()]
@@ -176,7 +176,7 @@ def compare_runs(runs: Sequence[str | os.PathLike[str] | Run]) -> ComparedRuns:
     0.5
     """
     from transferkit.evaluation import compare, read_predictions
-    from transferkit.recipe.origins import diff
+    from transferkit.recipe.value_origins import diff
     from transferkit.runs.finished.run import Run
 
     if isinstance(runs, str | os.PathLike) or len(runs) < 2:

@@ -17,12 +17,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.devices import check_devices
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.registry import registry
 from transferkit.tensorflow_startup import start_tensorflow

@@ -9,12 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from transferkit.backbones.backbone import Cut
+from transferkit.code_permission import allowing
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
 from transferkit.inspection.phase_forecast import STAGE_HEADER, PhaseForecast
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow

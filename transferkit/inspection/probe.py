@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.card import list_cards
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.checks.supported import check_supported
 from transferkit.tensorflow_startup import loading, start_tensorflow

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import allowing
 from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
 from transferkit.schedules import Span, make_schedule, rates
 

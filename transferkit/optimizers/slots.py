@@ -10,7 +10,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
-from transferkit.optimizers.make import batches_seen
+from transferkit.optimizers.make_optimizer import batches_seen
 from transferkit.tensor_types import Variable
 
 if TYPE_CHECKING:

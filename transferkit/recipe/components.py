@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from transferkit.bounds import MOST_FAULTS
+from transferkit.dotted_path import locate
 from transferkit.errors import UserError, did_you_mean
-from transferkit.locate import locate
 from transferkit.named_values import NamedValues
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
+from transferkit.recipe.other_names import NAMES
 from transferkit.recipe.toml_positions import Path
-from transferkit.recipe.well_known import NAMES
+from transferkit.recipe_limits import MOST_FAULTS
 from transferkit.registry import Component, is_admitted, is_dotted, registry
 
 __all__ = ["check_augmentation", "check_component", "check_optimizer"]

@@ -9,11 +9,11 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from transferkit.bounds import MOST_FAULTS
 from transferkit.errors import did_you_mean, fault
 from transferkit.recipe.merge import Origin
+from transferkit.recipe.other_names import key_meant
 from transferkit.recipe.toml_positions import Path
-from transferkit.recipe.well_known import key_meant
+from transferkit.recipe_limits import MOST_FAULTS
 
 __all__ = ["Fault", "dotted", "from_pydantic", "lines"]
 

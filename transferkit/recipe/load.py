@@ -10,11 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from transferkit.bounds import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 from transferkit.card import hides_shipped
+from transferkit.code_permission import in_project
 from transferkit.errors import UserError
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import in_project
 from transferkit.recipe.components import check_augmentation, check_component, check_optimizer
 from transferkit.recipe.cross_checks import relations, unknown_card
 from transferkit.recipe.default_backbone import STAND_IN, missing_package
@@ -27,6 +26,7 @@ from transferkit.recipe.precedence import own_values
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
 from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
+from transferkit.recipe_limits import MOST_TRIALS, MOST_VALUES_TRIED, check_bounds
 
 __all__ = ["RecipeError", "load"]
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from transferkit.bounds import MOST_PATTERN
 from transferkit.durations import seconds_of
 from transferkit.recipe._model import Named, Section
+from transferkit.recipe_limits import MOST_PATTERN
 
 __all__ = [
     "DEFAULT_EPOCHS",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transferkit.data.check.thumbnail import data_uri
-from transferkit.evaluation.confused import Confused, confused_pairs
+from transferkit.evaluation.confusions import Confused, confused_pairs
 
 __all__ = ["Matrix", "matrix"]
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.named_values import NamedValues
 from transferkit.report.sprite import sprite
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.evaluation import Evaluation
-from transferkit.evaluation.in_words import weakest
+from transferkit.evaluation.evaluation_text import weakest
 from transferkit.files.whole_file import whole_file
 from transferkit.report.advice import next_step
 from transferkit.report.charts import area_charts, history_charts, reliability_chart, staircase_chart

@@ -27,8 +27,8 @@ from transferkit.runs.extend.changes import Changes
 from transferkit.runs.folder.chosen_head import write_chosen
 from transferkit.runs.folder.kept_features import write_kept
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of
-from transferkit.runs.release.asked import Asked, asked_of
 from transferkit.runs.release.parity_gate import HeldOut, ParityResult
+from transferkit.runs.release.parity_photos import Asked, asked_of
 from transferkit.runs.release.publish import Release, raise_if_refused, start_checker
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.suggest_head import suggest_head

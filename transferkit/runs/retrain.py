@@ -10,12 +10,12 @@ from typing import Any
 
 from transferkit.cluster.cluster import Cluster
 from transferkit.cluster.place import read_place
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.checks.check_cluster import is_shared
@@ -27,7 +27,7 @@ from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.remote.run_at_url import run_folder
 from transferkit.runs.request import RunRequest
 from transferkit.runs.run_context import RunContext
-from transferkit.runs.together import follow, meet_all, own_places, share_images, share_recipe
+from transferkit.runs.several_workers import follow, meet_all, own_places, share_images, share_recipe
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.prepare_images import missing_data, prepare
 from transferkit.training.progress_event import ProgressEvent

@@ -9,7 +9,7 @@ from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 from transferkit.runs.extend.changes import Changes
 from transferkit.runs.folder.kept_features import KeptFacts
 from transferkit.runs.release.parity_gate import ParityResult
-from transferkit.training.trained import Trained
+from transferkit.training.training_result import Trained
 
 __all__ = ["RunResult"]
 

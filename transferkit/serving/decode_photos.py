@@ -12,7 +12,7 @@ from transferkit.data.check.limits import Limits as PixelLimits
 from transferkit.data.image_facts import read_facts
 from transferkit.data.pixels.decode import resize_image
 from transferkit.data.pixels.decoding import Decoding
-from transferkit.data.pixels.memory import decoding_bytes, shared_budget
+from transferkit.data.pixels.decoding_memory import decoding_bytes, shared_budget
 from transferkit.data.pixels.pillow import pillow_reason
 from transferkit.data.reader import decoder, reason_of
 from transferkit.serving.request_limits import Limits, Refusal

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.data.check.thumbnail import data_uri, heated, thumbnail
 from transferkit.errors import UserError
-from transferkit.permission import allowing
 from transferkit.runs.features.extractor import Extractor
 from transferkit.runs.features.similar import nearest
 from transferkit.runs.features.training_features import RunFeatures, features_of_run

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transferkit.data.left_out import Refused, check_shares
 from transferkit.data.splits.ledger import Ledger, Row
+from transferkit.data.unusable_files import Refused, check_shares
 from transferkit.errors import UserError, fault
 from transferkit.recipe.sections import Data
 

@@ -17,6 +17,7 @@ from transferkit.named_values import NamedValues
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
+from transferkit.training.divided_pass import Shares
 from transferkit.training.fit_features import fit_features
 from transferkit.training.images import Images
 from transferkit.training.optimizer import Rate, build_optimizer
@@ -24,9 +25,8 @@ from transferkit.training.parts import Parts
 from transferkit.training.phase import train_phase
 from transferkit.training.phases.kept_state import Kept
 from transferkit.training.phases.phase_data import MOMENTS, PhaseData, PhaseSetup
-from transferkit.training.shares import Shares
-from transferkit.training.trained import Trained
 from transferkit.training.training_job import Tell, TrainingJob
+from transferkit.training.training_result import Trained
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
 

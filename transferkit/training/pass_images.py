@@ -9,8 +9,8 @@ import numpy as np
 
 from transferkit.activations.compute import Activations, compute, keep
 from transferkit.activations.compute_settings import ComputeSettings
+from transferkit.activations.joined_rows import SideBySide
 from transferkit.activations.row_columns import Columns
-from transferkit.activations.side_by_side import SideBySide
 from transferkit.activations.views import Views
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import choose_devices

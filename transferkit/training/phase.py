@@ -31,7 +31,7 @@ from transferkit.training.phases.kept_state import Kept, kept_row, prove
 from transferkit.training.phases.phase_data import MOMENTS, PhaseData, PhaseSetup
 from transferkit.training.phases.phase_hooks import CountImages, FollowHistory
 from transferkit.training.phases.resumed_phase import align, fresh_judge, take_over
-from transferkit.training.same_folder import same_folder
+from transferkit.training.shared_folder import same_folder
 from transferkit.training.stage import Stage
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean

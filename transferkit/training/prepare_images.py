@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from transferkit.data.check import Finding, Header, Limits, quick_check
 from transferkit.data.check.quick import read_headers
-from transferkit.data.edits import Edit, apply_edits, apply_to_ledger, read_edits, standing
 from transferkit.data.hashing import hash_files
-from transferkit.data.left_out import Refused, check_shares
+from transferkit.data.photo_decisions import Edit, apply_edits, apply_to_ledger, read_edits, standing
 from transferkit.data.source import DataSet, Item
 from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.data.splits.groups import split_keys
 from transferkit.data.splits.previous_split import read_previous_split
 from transferkit.data.splits.split import Ledger, Row, missed_splits, split_dataset
+from transferkit.data.unusable_files import Refused, check_shares
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.recipe import Recipe, check_labels, check_with

@@ -19,10 +19,10 @@ import pytest
 from transferkit.backbones import load_backbone
 from transferkit.backbones.weights.fetched import kaggle_folder, opened_as
 from transferkit.card import load_card
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError
-from transferkit.permission import allowing
 from transferkit.recipe import load
-from transferkit.recipe.code import code_of
+from transferkit.recipe.named_code import code_of
 
 pytestmark = pytest.mark.extra
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from transferkit.data.sources import ManifestOptions, check_source, read_source
 from transferkit.errors import UserError
-from transferkit.files.contents import damage_of
+from transferkit.files.folder_contents import damage_of
 from transferkit.files.remote import fetch, is_remote
 
 fsspec = pytest.importorskip("fsspec")

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from transferkit.data.edits import Edit, append_edit, read_edits, standing
 from transferkit.data.hashing import hash_file
+from transferkit.data.photo_decisions import Edit, append_edit, read_edits, standing
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.errors import UserError
 from transferkit.inspection.review import queue

@@ -13,8 +13,8 @@ import pytest
 import transferkit
 from transferkit.activations import prefix_pass
 from transferkit.activations.cache import Cache
-from transferkit.activations.elsewhere import Elsewhere, check_sources
 from transferkit.activations.index import digests_of
+from transferkit.activations.other_caches import Elsewhere, check_sources
 from transferkit.errors import UserError
 from transferkit.files.remote import fetch
 from transferkit.recipe import load

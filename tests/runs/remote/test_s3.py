@@ -18,7 +18,7 @@ from transferkit.files.cache_location import writable_cache_folder
 from transferkit.files.checksum_manifest import write_manifest
 from transferkit.files.remote import fetch
 from transferkit.files.remote.location import Location
-from transferkit.files.remote.published import fetch_described, publish
+from transferkit.files.remote.published_folder import fetch_described, publish
 from transferkit.runs.features.shards import compute_features
 from transferkit.runs.remote import run_at_url
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.found import own_modules
+from transferkit.discovery import own_modules
 from transferkit.recipe.sections import Tracking
 
 

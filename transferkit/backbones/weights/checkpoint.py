@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transferkit.backbones.weights.fit import Entry, shown
+from transferkit.backbones.weights.fitting_weights import Entry, shown
 from transferkit.errors import UserError, fault
 from transferkit.files.plain_path import plain_path
 

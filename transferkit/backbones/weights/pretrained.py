@@ -11,7 +11,7 @@ from pathlib import Path
 from transferkit.backbones._keras import keras
 from transferkit.backbones.weights.checkpoint import checkpoint_files, load_checkpoint
 from transferkit.backbones.weights.digest import of_files, of_path, of_variables
-from transferkit.backbones.weights.fit import difference
+from transferkit.backbones.weights.fitting_weights import difference
 from transferkit.backbones.weights.given_path import PRETRAINED, given_path, is_hdf5, is_torch
 from transferkit.backbones.weights.packaged import packaged_file
 from transferkit.backbones.weights.torch_weights import load_torch_weights

@@ -28,7 +28,7 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
       transferkit compare runs/* --json
     """
     from transferkit.inspection.compare_runs import compare_runs
-    from transferkit.recipe.origins import as_text
+    from transferkit.recipe.value_origins import as_text
 
     found = compare_runs(runs)
     if as_json_:

@@ -173,8 +173,8 @@ def explain(recipe: str | None, overrides: tuple[str, ...], as_json_: bool) -> N
       transferkit recipes explain finetune_top
       transferkit recipes explain mine.toml --set optimizer.learning_rate=1e-5
     """
-    from transferkit.recipe.origins import as_text
-    from transferkit.recipe.origins import explain as explained
+    from transferkit.recipe.value_origins import as_text
+    from transferkit.recipe.value_origins import explain as explained
 
     rows = explained(_load(recipe, overrides))
     if as_json_:
@@ -195,8 +195,8 @@ def diff(one: str, other: str, as_json_: bool) -> None:
       transferkit recipes diff linear_probe finetune_top
       transferkit recipes diff runs/a/recipe.toml runs/b/recipe.toml
     """
-    from transferkit.recipe.origins import as_text
-    from transferkit.recipe.origins import diff as differences
+    from transferkit.recipe.value_origins import as_text
+    from transferkit.recipe.value_origins import diff as differences
 
     rows = differences(_load(one), _load(other))
     if as_json_:

@@ -22,8 +22,8 @@ from transferkit.data.check.limits import Limits
 from transferkit.data.check.neighbours import feature_pairs
 from transferkit.data.check.perceptual import near_pairs
 from transferkit.data.check.quick import count_findings, header_findings, read_headers
+from transferkit.data.file_names import shown
 from transferkit.data.hashing import hash_files
-from transferkit.data.names import shown
 from transferkit.data.source import DataSet
 
 __all__ = ["check_dataset"]

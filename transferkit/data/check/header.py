@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from transferkit.data.check.limits import Limits, refusal
 from transferkit.data.image_facts import Facts, read_facts
-from transferkit.data.left_out import Kind
 from transferkit.data.pixels.pillow import pillow_reason
+from transferkit.data.unusable_files import Kind
 
 __all__ = ["Header", "beyond", "read_header", "stated_format"]
 

@@ -7,9 +7,9 @@ import os
 import stat
 from dataclasses import dataclass
 
-from transferkit.data.left_out import Kind
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.sources.tree import LINK_OUT, is_below
+from transferkit.data.unusable_files import Kind
 from transferkit.recipe.sections import Data
 
 __all__ = ["Limits", "Refusal", "refusal"]

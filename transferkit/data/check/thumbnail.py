@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.data.pixels.deep import eight_bits, is_deep
+from transferkit.data.pixels.deep_samples import eight_bits, is_deep
 from transferkit.data.pixels.pillow import ORIENTATION, as_rgb, open_image, orientation_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from transferkit.data.pixels.graph_bytes import little, part, signed
+from transferkit.data.pixels.encoded_in_graph import little, part, signed
 
 __all__ = ["BITS", "HEADER", "LEAST_INFO", "decode_bmp"]
 

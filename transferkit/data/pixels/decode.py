@@ -33,8 +33,8 @@ import tensorflow as tf
 from transferkit.data.pixels.alpha import laid_over
 from transferkit.data.pixels.bmp import decode_bmp
 from transferkit.data.pixels.decoding import Decoding
+from transferkit.data.pixels.encoded_in_graph import apart
 from transferkit.data.pixels.gif import decode_gif
-from transferkit.data.pixels.graph_bytes import apart
 from transferkit.data.pixels.orientation import jpeg_orientation, png_orientation, turned, webp_orientation
 from transferkit.data.pixels.png import decode_png
 from transferkit.data.pixels.webp import decode_webp, decodes_webp, is_webp

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from transferkit.data.pixels.decoding import Decoding
-from transferkit.data.pixels.graph_bytes import little, part, to_byte
+from transferkit.data.pixels.encoded_in_graph import little, part, to_byte
 from transferkit.recipe.colour import Colour
 
 __all__ = ["decode_gif"]

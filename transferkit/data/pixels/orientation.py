@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from transferkit.data.pixels.graph_bytes import apart, big, little, part
+from transferkit.data.pixels.encoded_in_graph import apart, big, little, part
 
 __all__ = ["jpeg_orientation", "png_orientation", "turned", "webp_orientation"]
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from transferkit.data.pixels.alpha import blended, by_rows, largest_by_rows
 from transferkit.data.pixels.decoding import DEPTHS, Decoding
-from transferkit.data.pixels.graph_bytes import apart, part
+from transferkit.data.pixels.encoded_in_graph import apart, part
 
 __all__ = ["decode_png"]
 

@@ -15,7 +15,7 @@ from transferkit.data.image_facts import format_of
 from transferkit.data.pixels.bmp import BITS, HEADER, LEAST_INFO
 from transferkit.data.pixels.decode import graph_formats
 from transferkit.data.pixels.decoding import Decoding
-from transferkit.data.pixels.deep import eight_bits, is_deep, refuse_shortened
+from transferkit.data.pixels.deep_samples import eight_bits, is_deep, refuse_shortened
 from transferkit.data.pixels.gif_blocks import first_frame
 from transferkit.data.pixels.pillow import ORIENTATION, open_image, orientation_of, pillow_reason
 

@@ -20,12 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transferkit.data.names import class_name_faults, shown
+from transferkit.data.file_names import class_name_faults, shown
 from transferkit.data.source import DataSet
 from transferkit.data.source_options import ManifestOptions, ReadOptions
 from transferkit.data.sources.class_order import in_order_of, stated_classes
+from transferkit.discovery import modules
 from transferkit.errors import UserError, fault
-from transferkit.found import modules
 
 __all__ = ["ManifestOptions", "check_source", "read_source", "source_of", "sources"]
 

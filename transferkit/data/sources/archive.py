@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from transferkit.data.file_names import shown
 from transferkit.data.foreign_formats import reason_not_read
 from transferkit.data.hashing import hash_file
-from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
 from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.class_folder import read_class_folder

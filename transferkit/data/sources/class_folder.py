@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from transferkit.data.file_names import class_order, shown
 from transferkit.data.foreign_formats import reason_not_read
-from transferkit.data.names import class_order, shown
 from transferkit.data.source import DataSet, Item, left_out_notes
 from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.layout import NO_CLASS, Layout, find_layout, labels_hint, look_through

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from transferkit.data.names import class_name_faults
+from transferkit.data.file_names import class_name_faults
 from transferkit.data.source import DataSet, Item
 from transferkit.errors import UserError, did_you_mean, fault
 

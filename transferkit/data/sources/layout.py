@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.sources.split_words import are_numbered, split_names
 from transferkit.data.sources.tree import Tree
 from transferkit.errors import UserError, fault

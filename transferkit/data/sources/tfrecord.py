@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from transferkit.data.file_names import shown
 from transferkit.data.hashing import hash_files
-from transferkit.data.names import shown
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
 from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.split_words import splits_of_files

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.source import LeftOut
 
 __all__ = [

@@ -22,7 +22,7 @@ from transferkit.data.source import DataSet
 from transferkit.data.sources.class_order import in_order_of
 from transferkit.data.sources.manifest import read_manifest
 from transferkit.errors import UserError, fault
-from transferkit.files.contents import CONTENTS, LOCK, damage_of, files_of, write_contents
+from transferkit.files.folder_contents import CONTENTS, LOCK, damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import locked
 from transferkit.named_values import NamedValues

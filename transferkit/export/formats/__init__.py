@@ -24,8 +24,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from transferkit.discovery import modules
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.found import modules
 from transferkit.packages import installed
 
 __all__ = ["check_installed", "find_artefacts", "format_names", "format_of", "load_format", "size_of"]

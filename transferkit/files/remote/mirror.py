@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from transferkit.errors import UserError, fault
-from transferkit.files.contents import damage_of, files_of, write_contents
+from transferkit.files.folder_contents import damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import alone
 from transferkit.files.remote.fetch import RemoteFile, fetch_files, file_system, list_files

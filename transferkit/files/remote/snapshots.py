@@ -13,10 +13,10 @@ from pathlib import Path
 
 from transferkit.errors import UserError, fault
 from transferkit.files.checksum_manifest import NAME, is_list_of_files
+from transferkit.files.checksummed_json import SEAL, seal_of, sealed
 from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.remote.fetch import RemoteFile, fetch_files
 from transferkit.files.remote.location import Location
-from transferkit.files.sealed import SEAL, seal_of, sealed
 from transferkit.files.whole_file import write_whole
 from transferkit.named_values import NamedValues
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from transferkit.data.edits import Edit, append_edit, read_edits, standing
+from transferkit.data.photo_decisions import Edit, append_edit, read_edits, standing
 from transferkit.errors import UserError
 from transferkit.inspection.review.queue import ToReview
 from transferkit.named_values import NamedValues

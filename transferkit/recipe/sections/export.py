@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from transferkit.discovery import modules
 from transferkit.errors import did_you_mean
-from transferkit.found import modules
 from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.data.left_out import Refused, refused_notes
 from transferkit.data.splits.ledger import Row
+from transferkit.data.unusable_files import Refused, refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.runs.features.photos import Photo, find_photos, read_photos

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.novelty import NoveltyModel, area, fit_novelty, left_out_area, threshold_of
 from transferkit.files.whole_file import whole_file

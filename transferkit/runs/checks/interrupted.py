@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.recipe.origins import diff
+from transferkit.recipe.value_origins import diff
 from transferkit.runs.extend.changes import FILE as EXTENDED
 from transferkit.runs.folder.located import BEGUN, located, read_begun, read_paths, with_value
 from transferkit.runs.folder.run_folder import RunFolder

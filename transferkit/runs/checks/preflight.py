@@ -204,7 +204,7 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
 def _check_sources(recipe: Recipe) -> None:
     """The places that features are taken from."""
     if places := getattr(recipe.activations, "from"):
-        from transferkit.activations.elsewhere import check_sources
+        from transferkit.activations.other_caches import check_sources
 
         check_sources(places)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.extend.changes import Changes
-from transferkit.runs.extend.joined import less, more, named_files, together
-from transferkit.runs.extend.make_run import Content, make_run
+from transferkit.runs.extend.joined_images import less, more, named_files, together
+from transferkit.runs.extend.make_extended_run import Content, make_run
 from transferkit.runs.extend.source_run import SourceRun
 from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.run import Run

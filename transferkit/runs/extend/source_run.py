@@ -13,7 +13,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.keras_settings import prepare_import
 from transferkit.runs.extend.changes import FILE
-from transferkit.runs.extend.joined import images_of
+from transferkit.runs.extend.joined_images import images_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import read_kept
 from transferkit.runs.folder.located import photos_root

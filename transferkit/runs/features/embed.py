@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from transferkit.data.left_out import Refused
-from transferkit.data.names import shown
+from transferkit.code_permission import allowing
+from transferkit.data.file_names import shown
+from transferkit.data.unusable_files import Refused
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.runs.features.photos import Photo, find_photos, read_photos, readable_of
 from transferkit.runs.prediction.arguments import places_of
 from transferkit.tensorflow_startup import start_tensorflow

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from transferkit.code_permission import allowing
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.features.embed import Embedding

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from transferkit.data.left_out import Refused
-from transferkit.data.names import shown
+from transferkit.code_permission import allowing
+from transferkit.data.file_names import shown
 from transferkit.data.splits.ledger import Ledger
+from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.label_choice import choose_photos, doubt_of
 from transferkit.files.csv_files import Writer
 from transferkit.files.whole_file import whole_file
-from transferkit.permission import allowing
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.prediction.arguments import check_count, places_of

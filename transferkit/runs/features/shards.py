@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.data.left_out import Refused
+from transferkit.code_permission import allowing
 from transferkit.data.shard import Shard
+from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.named_values import Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow

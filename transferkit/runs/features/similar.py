@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.data.left_out import Refused
+from transferkit.code_permission import allowing
+from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
-from transferkit.permission import allowing
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.prediction.arguments import check_count, places_of

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from transferkit.data.left_out import refused_notes
 from transferkit.data.splits.ledger import Ledger
+from transferkit.data.unusable_files import refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
 from transferkit.named_values import Override

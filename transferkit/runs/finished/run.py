@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.named_values import NamedValues, Override
-from transferkit.permission import allowing
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.folder.located import located, read_paths, with_value
 from transferkit.runs.folder.run_facts import RunFacts, check_facts, read_facts

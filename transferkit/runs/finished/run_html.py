@@ -9,7 +9,7 @@ from markupsafe import Markup
 from transferkit.data.check.thumbnail import thumbnail
 from transferkit.drawing.html_pieces import block, html_table, paragraph
 from transferkit.errors import UserError
-from transferkit.evaluation import in_words
+from transferkit.evaluation import evaluation_text
 from transferkit.report.charts import curves
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def run_html(run: Run) -> str:
         parts = [
             paragraph(*run.describe().splitlines()),
             curves(run.history),
-            html_table(in_words.class_rows(run.evaluation), in_words.CLASS_HEADER, 12),
+            html_table(evaluation_text.class_rows(run.evaluation), evaluation_text.CLASS_HEADER, 12),
             _mistakes(run),
         ]
     except UserError as error:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.errors import UserError, fault
 from transferkit.files.lock import alone
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from transferkit.code_permission import allowing
 from transferkit.data.splits.previous_split import earlier_file
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files import csv_files
 from transferkit.files.checksum_manifest import NAME, read_manifest
-from transferkit.permission import allowing
 from transferkit.recipe import admit_code, load
 from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.located import with_value

@@ -6,7 +6,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, MutableSequence
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.source import LeftOut
 from transferkit.data.sources.tree import LINK_OUT, NOT_A_PICTURE, is_below, is_clutter, picture_by_name
 from transferkit.errors import UserError, fault

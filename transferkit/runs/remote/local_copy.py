@@ -15,7 +15,7 @@ from transferkit.files.lock import alone
 from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import use_place
 from transferkit.files.remote.location import Location
-from transferkit.files.remote.published import fetch_described
+from transferkit.files.remote.published_folder import fetch_described
 
 __all__ = ["local_copy", "numbered"]
 

@@ -19,7 +19,7 @@ from transferkit.errors import UserError
 from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import local_place, use_place
 from transferkit.files.remote.location import Location
-from transferkit.files.remote.published import publish, withdraw
+from transferkit.files.remote.published_folder import publish, withdraw
 from transferkit.files.remote.snapshots import Snapshots
 from transferkit.files.remote.writer_lock import WriterLock
 from transferkit.runs.folder.run_folder import RunFolder

@@ -10,7 +10,7 @@ from transferkit.export.versions import exclusive, versions
 from transferkit.files.checksum_manifest import NAME
 from transferkit.files.remote.local_place import use_place
 from transferkit.files.remote.location import Location
-from transferkit.files.remote.published import publish
+from transferkit.files.remote.published_folder import publish
 from transferkit.files.remote.writer_lock import WriterLock
 from transferkit.runs.remote.local_copy import numbered
 

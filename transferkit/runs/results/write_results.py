@@ -10,7 +10,7 @@ from pathlib import Path
 
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
-from transferkit.evaluation.in_words import weakest
+from transferkit.evaluation.evaluation_text import weakest
 from transferkit.export.versions import versions, write_export_manifest
 from transferkit.files import csv_files
 from transferkit.files.whole_file import whole_file, write_whole

@@ -11,7 +11,7 @@ from typing import Any
 
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
-from transferkit.files.sealed import read_sealed, sealed
+from transferkit.files.checksummed_json import read_sealed, sealed
 from transferkit.files.whole_file import write_whole
 from transferkit.named_values import NamedValues
 from transferkit.recipe.metrics import less_is_better

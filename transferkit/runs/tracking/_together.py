@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transferkit.discovery import own_modules
 from transferkit.errors import UserError, fault
-from transferkit.found import own_modules
 from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.runs.tracking._base import Tracker

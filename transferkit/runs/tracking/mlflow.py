@@ -15,7 +15,7 @@ from typing import Any
 from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.faults import dotted
-from transferkit.recipe.origins import as_text, flat
+from transferkit.recipe.value_origins import as_text, flat
 from transferkit.runs.tracking import _base
 
 __all__ = ["Tracker"]

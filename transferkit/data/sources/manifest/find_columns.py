@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from transferkit.data.names import shown
+from transferkit.data.file_names import shown
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.manifest.truth_splits import truth_columns, truth_splits
 from transferkit.data.sources.manifest.without_header import are_pictures

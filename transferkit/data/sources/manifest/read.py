@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from transferkit.data.names import class_name_faults, class_order, shown
+from transferkit.data.file_names import class_name_faults, class_order, shown
 from transferkit.data.source import DataSet, Item
 from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_columns import find_columns, known_columns
@@ -14,7 +14,7 @@ from transferkit.data.sources.manifest.find_places import find_places
 from transferkit.data.sources.manifest.label_spelling import are_measurements
 from transferkit.data.sources.manifest.read_rows import MOST_FAULTS, ManifestRow, read_rows
 from transferkit.data.sources.manifest.table import read_table
-from transferkit.data.sources.manifest.text import decode_text
+from transferkit.data.sources.manifest.text_encoding import decode_text
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote, without_query
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transferkit.recipe import load
-from transferkit.recipe.origins import Difference, diff, explain
+from transferkit.recipe.value_origins import Difference, diff, explain
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from transferkit.evaluation import evaluate, in_words
+from transferkit.evaluation import evaluate, evaluation_text
 from transferkit.report import DataFacts, PlanFacts, PlanRow, ReportFacts, next_step
 
 
@@ -26,22 +26,24 @@ MIXED = [[40, 0, 0], [1, 37, 2], [0, 10, 30]]
 
 
 def test_the_headline_has_the_interval_and_what_it_was_measured_on():
-    first, second = in_words.headline(made(MIXED), "test", 0.9)
+    first, second = evaluation_text.headline(made(MIXED), "test", 0.9)
     assert first.startswith("accuracy 0.892 (90 % interval 0.8")
     assert first.endswith(" on 120 test images, 3 classes")
     assert second.startswith("balanced accuracy 0.892, F1 macro 0.8")
-    assert in_words.headline(made(MIXED, resamples=0), "")[0] == "accuracy 0.892 on 120 images, 3 classes"
+    assert (
+        evaluation_text.headline(made(MIXED, resamples=0), "")[0] == "accuracy 0.892 on 120 images, 3 classes"
+    )
 
 
 def test_classes_come_from_the_weakest_on_and_confusions_from_the_most_frequent():
     found = made(MIXED)
-    assert [row[0] for row in in_words.class_rows(found)] == ["tulip", "rose", "daisy"]
-    assert in_words.class_rows(found)[0] == ("tulip", 40, "0.750", "0.938", "0.833")
+    assert [row[0] for row in evaluation_text.class_rows(found)] == ["tulip", "rose", "daisy"]
+    assert evaluation_text.class_rows(found)[0] == ("tulip", 40, "0.750", "0.938", "0.833")
     # The one rose that is taken for a daisy says little beside the others.
-    assert in_words.confusion_rows(found) == [("tulip", "rose", 10, "25%"), ("rose", "tulip", 2, "5%")]
-    assert in_words.confusion_rows(made([[5, 1], [0, 5]])) == [("daisy", "rose", 1, "17%")]
-    assert in_words.weakest(found) == "tulip: 30 of 40 found, most often taken for rose (10)"
-    assert in_words.weakest(made([[5, 0], [0, 5]])) is None
+    assert evaluation_text.confusion_rows(found) == [("tulip", "rose", 10, "25%"), ("rose", "tulip", 2, "5%")]
+    assert evaluation_text.confusion_rows(made([[5, 1], [0, 5]])) == [("daisy", "rose", 1, "17%")]
+    assert evaluation_text.weakest(found) == "tulip: 30 of 40 found, most often taken for rose (10)"
+    assert evaluation_text.weakest(made([[5, 0], [0, 5]])) is None
 
 
 def test_several_labels_have_classes_and_no_confusions():
@@ -49,9 +51,9 @@ def test_several_labels_have_classes_and_no_confusions():
     found = evaluate(
         labels, np.array([[0.9, 0.1], [0.1, 0.9], [0.2, 0.8], [0.1, 0.7]]), ["a", "b"], resamples=0
     )
-    assert in_words.headline(found, "")[0] == "all labels right 0.750 on 4 images, 2 labels"
-    assert in_words.confusion_rows(found) == []
-    assert in_words.weakest(found) == "a: 1 of 2 found"
+    assert evaluation_text.headline(found, "")[0] == "all labels right 0.750 on 4 images, 2 labels"
+    assert evaluation_text.confusion_rows(found) == []
+    assert evaluation_text.weakest(found) == "a: 1 of 2 found"
 
 
 FROZEN = PlanFacts(rows=[PlanRow("stem", "frozen", 9), PlanRow("head", "trained", 1)])

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from transferkit.data.names import class_name_faults, class_order, shown
+from transferkit.data.file_names import class_name_faults, class_order, shown
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.freezing.choice import choose
+from transferkit.freezing.freeze_rules import choose
 
 
 def trains(freeze: Any, backbone: Any) -> list[str]:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from transferkit.data.edits import Edit, append_edit, apply_edits, apply_to_ledger, read_edits, standing
+from transferkit.data.photo_decisions import (
+    Edit,
+    append_edit,
+    apply_edits,
+    apply_to_ledger,
+    read_edits,
+    standing,
+)
 from transferkit.data.source import DataSet, Item
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.errors import UserError

@@ -22,7 +22,7 @@ from transferkit.files.checksum_manifest import write_manifest
 from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import local_place
 from transferkit.files.remote.location import Location
-from transferkit.files.remote.published import fetch_described, publish
+from transferkit.files.remote.published_folder import fetch_described, publish
 from transferkit.named_values import NamedValues
 
 __all__ = ["Elsewhere", "check_sources"]

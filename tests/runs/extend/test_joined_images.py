@@ -8,7 +8,7 @@ import pytest
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.runs.extend.joined import images_of, less, more, named_files
+from transferkit.runs.extend.joined_images import images_of, less, more, named_files
 
 
 def _rows(name, numbers, split="train"):

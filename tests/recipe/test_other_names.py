@@ -6,7 +6,7 @@ import pytest
 
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.recipe.well_known import NAMES
+from transferkit.recipe.other_names import NAMES
 
 
 @pytest.mark.parametrize(

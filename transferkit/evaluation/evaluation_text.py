@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.evaluation.confused import confused_pairs
+from transferkit.evaluation.confusions import confused_pairs
 from transferkit.evaluation.evaluation import Evaluation
 
 __all__ = ["class_rows", "confusion_rows", "headline", "weakest"]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 
 from transferkit.card import card_of, is_shipped
+from transferkit.code_permission import allowed, announce, in_project, project
+from transferkit.dotted_path import locate
 from transferkit.errors import UserError, fault
 from transferkit.keras_settings import prepare_import
-from transferkit.locate import locate
-from transferkit.permission import allowed, announce, in_project, project
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.load import check
 from transferkit.recipe.merge import Origin, expand, merge
@@ -79,7 +79,7 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
 
     Raises:
         UserError: a file outside the current project names code, and ``--allow-code`` was not said (see
-            :func:`transferkit.permission.allowing`); or the components refuse their arguments.
+            :func:`transferkit.code_permission.allowing`); or the components refuse their arguments.
     """
     for note in recipe.notes:
         announce(f"note: {note}")

@@ -14,7 +14,7 @@ from transferkit.cluster.cluster import Cluster, joined
 from transferkit.errors import UserError, fault
 from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe, admit_code, load
-from transferkit.recipe.origins import diff
+from transferkit.recipe.value_origins import diff
 from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.folder.located import with_value
 from transferkit.tensorflow_startup import loading, start_tensorflow

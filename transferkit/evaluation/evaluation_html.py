@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from transferkit.drawing.html_pieces import block, html_table, paragraph
 from transferkit.drawing.svg import Line, line_chart
-from transferkit.evaluation import in_words
+from transferkit.evaluation import evaluation_text
 from transferkit.evaluation.evaluation import Evaluation
 
 __all__ = ["evaluation_html"]
@@ -18,11 +18,11 @@ _MOST_CLASSES = 12
 def evaluation_html(found: Evaluation) -> str:
     """HTML in which everything is escaped."""
     parts = [
-        paragraph(*in_words.headline(found, ""), *found.notes),
-        html_table(in_words.class_rows(found), in_words.CLASS_HEADER),
+        paragraph(*evaluation_text.headline(found, ""), *found.notes),
+        html_table(evaluation_text.class_rows(found), evaluation_text.CLASS_HEADER),
     ]
-    if confused := in_words.confusion_rows(found):
-        parts.append(html_table(confused, in_words.CONFUSION_HEADER))
+    if confused := evaluation_text.confusion_rows(found):
+        parts.append(html_table(confused, evaluation_text.CONFUSION_HEADER))
     figures = [_reliability(found)]
     if found.kind == "single" and len(found.classes) <= _MOST_CLASSES:
         figures.insert(0, _confusion(found))

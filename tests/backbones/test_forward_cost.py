@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from transferkit.backbones.cost import forward_operations
+from transferkit.backbones.forward_cost import forward_operations
 
 
 def profiled(model: keras.Model) -> int:
