@@ -50,24 +50,32 @@ def commands_page() -> str:
 
 def recipe_keys_page() -> str:
     """Each key of a recipe: type, default, range and effect."""
+    from transferkit.recipe import load
     from transferkit.recipe.schema import json_schema
 
     schema = json_schema()
+    usual = load(None)
     sections: list[str] = []
     top: list[str] = []
     for name, node in schema["properties"].items():
         target = _resolve(schema, node)
-        if "properties" in target:
+        if name == "augmentation":
+            sections.append(_augmentation(schema, target))
+        elif "properties" in target:
             sections.append(_section(schema, name, target))
         elif "anyOf" in target and any("properties" in _resolve(schema, one) for one in target["anyOf"]):
-            sections.append(_alternatives(schema, name, target))
+            sections.append(_alternatives(schema, name, target, getattr(usual, name)))
         else:
             top.append(_row(schema, name, node))
     head = (
         "# Recipe keys\n\nWhat a recipe file may say; the same keys go after `--set`. What stands at the "
         "top of a file is the default of every phase.\n\n## At the top\n\n" + _TABLE
     )
-    return head + "\n".join(top) + "\n\n" + "\n".join(sections)
+    forms = [
+        _forms(schema, "freeze", schema["properties"]["freeze"]),
+        _forms(schema, "sweep.values.KEY", schema["$defs"]["Sweep"]["properties"]["values"]),
+    ]
+    return head + "\n".join(top) + "\n\n" + "\n".join([*sections, *forms])
 
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -89,17 +97,56 @@ def _section(schema: dict[str, Any], name: str, node: dict[str, Any]) -> str:
     return f"## `{name}`\n\n{_plain(node.get('description', ''))}\n\n{_TABLE}" + "\n".join(rows) + "\n"
 
 
-def _alternatives(schema: dict[str, Any], name: str, node: dict[str, Any]) -> str:
-    parts = [f"## `{name}`\n\nOne of these, by its name; each has keys of its own.\n"]
+def _alternatives(schema: dict[str, Any], name: str, node: dict[str, Any], usual: Any) -> str:
+    """A table whose first key says which others it may have: a section for each of its values."""
+    parts: list[str] = []
+    names: list[str] = []
     for one in (_resolve(schema, option) for option in node["anyOf"]):
         named = {key: inner["const"] for key, inner in one.get("properties", {}).items() if "const" in inner}
         if not named:
             continue
         ((key, value),) = list(named.items())[:1]
-        rows = [_row(schema, f"{name}.{inner}", field) for inner, field in one["properties"].items()]
+        names.append(value)
+        rows = [
+            _row(schema, f"{name}.{inner}", field)
+            for inner, field in one["properties"].items()
+            if inner != key
+        ]
         text = _plain(one.get("description", ""))
         table = _TABLE + "\n".join(rows) if rows else ""
         parts.append(f'### `{name}.{key} = "{value}"`\n\n{text}\n\n{table}\n')
+    default = _toml(getattr(usual, key))
+    kinds = ", ".join(f'`"{one}"`' for one in names)
+    row = f"| `{name}.{key}` | {kinds}, or `package.module:Name` | `{default}` | which one; see below |\n"
+    return "\n".join([f"## `{name}`\n\n{_plain(type(usual).__doc__ or '')}\n\n{_TABLE}{row}", *parts])
+
+
+def _augmentation(schema: dict[str, Any], node: dict[str, Any]) -> str:
+    """One section for each change, with its arguments; a value alone is that of the first one."""
+    parts = [f"## `augmentation`\n\n{_plain(node['description'])}\n"]
+    for name, either in node["properties"].items():
+        table = _resolve(schema, either["anyOf"][0])
+        rows = [_row(schema, f"augmentation.{name}.{key}", one) for key, one in table["properties"].items()]
+        first = next(iter(table["properties"]))
+        short = f"`{name} = true` takes the defaults, any other value is `{first}`."
+        text = _plain(table.get("description", ""))
+        parts.append(f"### `augmentation.{name}`\n\n{text} {short}\n\n{_TABLE}" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _forms(schema: dict[str, Any], name: str, node: dict[str, Any]) -> str:
+    """The tables that a key may hold, or a list of them."""
+    parts = [f"## Tables of `{name}`\n"]
+    options = [node, *node.get("oneOf", ()), *node.get("anyOf", ())]
+    inner = node.get("additionalProperties")
+    if isinstance(inner, dict):
+        options += inner.get("oneOf", [])
+    for one in options:
+        table = _resolve(schema, one.get("items", one))
+        if "properties" in table:
+            rows = [_row(schema, f"{name}.{key}", field) for key, field in table["properties"].items()]
+            text = _plain(table.get("description", ""))
+            parts.append(f"{text}\n\n{_TABLE}" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 
 
@@ -149,6 +196,7 @@ def _toml(value: Any) -> str:
 def _plain(text: str) -> str:
     """Docstrings as one paragraph of a Markdown table's cell, up to the first example."""
     text = inspect.cleandoc(text).split(">>>")[0].replace("``", "`")
+    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", text)
     return " ".join(text.split()).replace("|", "\\|")
 
 

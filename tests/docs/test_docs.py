@@ -116,6 +116,45 @@ def test_each_key_is_in_the_reference(reference):
             assert f"`{name}.{key}`" in text, (name, key)
 
 
+def test_each_key_of_the_reference_has_a_type_and_an_effect(reference):
+    rows = [line for line in reference.recipe_keys_page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 250
+    for row in rows:
+        _, key, kind, _, effect, _ = [cell.strip() for cell in row.replace("\\|", "/").split("|")]
+        assert kind not in ("", "any"), key
+        assert effect, key
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"),
+    [("head", "heads"), ("loss", "losses"), ("schedule", "schedules"), ("augmentation", "augmentation")],
+)
+def test_each_argument_of_each_part_is_in_the_reference(reference, section, kind):
+    from transferkit.registry import registry
+
+    text = reference.recipe_keys_page()
+    names = registry(kind).names()
+    assert names
+    for name in names:
+        title = f"### `augmentation.{name}`" if section == kind else f'### `{section}.kind = "{name}"`'
+        part = text.partition(f"{title}\n")[2].partition("\n##")[0]
+        prefix = f"{section}.{name}" if section == kind else section
+        for key in registry(kind).get(name).model_fields:
+            assert f"| `{prefix}.{key}` |" in part, (name, key)
+
+
+def test_what_a_table_of_freezing_may_hold_is_in_the_reference(reference):
+    text = reference.recipe_keys_page()
+    for key in (
+        "freeze.until",
+        "freeze.last",
+        "freeze.match",
+        "freeze.lr_multiplier",
+        "sweep.values.KEY.log",
+    ):
+        assert f"| `{key}` |" in text
+
+
 def test_each_public_name_is_in_the_reference(reference):
     import transferkit
 

@@ -16,17 +16,30 @@ __all__ = ["Color"]
 
 
 class Color(Augmentation):
-    """Each changed by a factor even in ``1 - amount .. 1 + amount``; the hue turned by ``hue`` of a circle or
-    less."""
+    """Brightness, contrast and saturation, each times a factor uniform in ``1 - amount .. 1 + amount``; the
+    hue is turned by up to ``hue`` of a circle."""
 
     order: ClassVar[int] = 40
     draws: ClassVar[int] = 4
 
-    amount: float = Field(0.2, ge=0, lt=1, description="what stands for brightness, contrast and saturation")
-    brightness: float | None = Field(None, ge=0, lt=1)
-    contrast: float | None = Field(None, ge=0, lt=1)
-    saturation: float | None = Field(None, ge=0, lt=1)
-    hue: float = Field(0.0, ge=0, le=0.5)
+    amount: float = Field(
+        0.2,
+        ge=0,
+        lt=1,
+        description="value of brightness, contrast and saturation where they have none of their own",
+    )
+    brightness: float | None = Field(
+        None, ge=0, lt=1, description="largest change of brightness; amount if not given"
+    )
+    contrast: float | None = Field(
+        None, ge=0, lt=1, description="largest change of contrast; amount if not given"
+    )
+    saturation: float | None = Field(
+        None, ge=0, lt=1, description="largest change of saturation; amount if not given"
+    )
+    hue: float = Field(
+        0.0, ge=0, le=0.5, description="largest turn of the hue, as a share of the colour circle"
+    )
 
     def paint(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf

@@ -16,14 +16,17 @@ __all__ = ["Crop"]
 
 
 class Crop(Augmentation):
-    """A window of an area even in ``least .. 1`` of the image, of some aspect ratio, at some place in it."""
+    """A window at a random place, its area uniform in ``least .. 1`` of the image, its aspect ratio
+    random."""
 
     order: ClassVar[int] = 30
     draws: ClassVar[int] = 4
     way: ClassVar[str] = "move"
 
-    least: float = Field(0.5, gt=0, lt=1, description="the least share of the area")
-    ratio: float = Field(1.333, ge=1, le=4, description="the window is at most this much wider or higher")
+    least: float = Field(0.5, gt=0, lt=1, description="smallest area of the window, as a share of the image")
+    ratio: float = Field(
+        1.333, ge=1, le=4, description="largest stretch of the window's aspect ratio, in either direction"
+    )
 
     def move(self, draws: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf

@@ -21,7 +21,7 @@ class Cutmix(Augmentation):
     draws: ClassVar[int] = 3
     way: ClassVar[str] = "mix"
 
-    alpha: float = Field(1.0, gt=0, le=10)
+    alpha: float = Field(1.0, gt=0, le=10, description="parameter of the Beta distribution of the share")
 
     def mix(self, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow as tf

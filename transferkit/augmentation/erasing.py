@@ -21,8 +21,10 @@ class Erasing(Augmentation):
     order: ClassVar[int] = 60
     draws: ClassVar[int] = 5
 
-    share: float = Field(0.25, gt=0, le=1, description="of the images")
-    area: float = Field(0.2, gt=0, le=0.9, description="of the image, at most")
+    share: float = Field(0.25, gt=0, le=1, description="share of the images that get a rectangle")
+    area: float = Field(
+        0.2, gt=0, le=0.9, description="largest area of the rectangle, as a share of the image"
+    )
 
     def paint(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf

@@ -15,14 +15,14 @@ __all__ = ["Flip"]
 
 
 class Flip(Augmentation):
-    """Half of the images, mirrored."""
+    """Half of the images are mirrored."""
 
     order: ClassVar[int] = 10
     draws: ClassVar[int] = 2
     way: ClassVar[str] = "move"
 
     axis: Literal["horizontal", "vertical", "both"] = Field(
-        "horizontal", description="left and right, or up and down"
+        "horizontal", description="horizontal swaps left and right, vertical swaps top and bottom"
     )
 
     def move(self, draws: tf.Tensor) -> tf.Tensor:

@@ -25,8 +25,10 @@ class Mixup(Augmentation):
     draws: ClassVar[int] = 1
     way: ClassVar[str] = "mix"
 
-    alpha: float = Field(0.2, gt=0, le=10)
-    at: Literal["images", "cut"] = "images"
+    alpha: float = Field(0.2, gt=0, le=10, description="parameter of the Beta distribution of the share")
+    at: Literal["images", "cut"] = Field(
+        "images", description="whether images are mixed, or their activations at the cut"
+    )
 
     def mix(self, images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow as tf

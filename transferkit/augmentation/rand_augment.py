@@ -24,8 +24,8 @@ class RandAugment(Augmentation):
     order: ClassVar[int] = 45
     draws: ClassVar[int] = 8
 
-    operations: int = Field(2, ge=1, le=4)
-    magnitude: float = Field(7.0, gt=0, le=10)
+    operations: int = Field(2, ge=1, le=4, description="changes made to each image, one after the other")
+    magnitude: float = Field(7.0, gt=0, le=10, description="strength of each change; 10 is the strongest")
 
     def paint(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         from transferkit.augmentation._rand_ops import OPERATIONS, change

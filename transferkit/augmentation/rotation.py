@@ -16,12 +16,13 @@ __all__ = ["Rotation"]
 
 
 class Rotation(Augmentation):
-    """Turned about the middle by an angle even in ``-degrees .. degrees``; what comes in is mirrored."""
+    """Turned about the middle by an angle uniform in ``-degrees .. degrees``; the corners are filled with
+    the mirror image."""
 
     order: ClassVar[int] = 20
     way: ClassVar[str] = "move"
 
-    degrees: float = Field(10.0, gt=0, le=180)
+    degrees: float = Field(10.0, gt=0, le=180, description="largest angle, in either direction")
 
     def move(self, draws: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf

@@ -16,12 +16,12 @@ __all__ = ["Zoom"]
 
 
 class Zoom(Augmentation):
-    """Scaled about the middle by between ``1 / (1 + amount)`` and ``1 + amount``, even in the logarithm."""
+    """Scaled about the middle by ``1 / (1 + amount)`` to ``1 + amount``, uniform in the logarithm."""
 
     order: ClassVar[int] = 25
     way: ClassVar[str] = "move"
 
-    amount: float = Field(0.2, gt=0, le=4)
+    amount: float = Field(0.2, gt=0, le=4, description="0.2: from 1 / 1.2 to 1.2 of the size")
 
     def move(self, draws: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf

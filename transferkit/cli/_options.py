@@ -47,7 +47,7 @@ data_option = click.option(
 backbone_option = click.option(
     "--backbone",
     metavar="NAME",
-    help="A card's name (see `transferkit backbones`), or hub:, saved_model:, keras_file:, card: and a PATH."
+    help="Name of a card (see `transferkit backbones`); or hub:, saved_model:, keras_file: or card: and a path."
     "  [default: the recipe's]",
 )
 recipe_option = click.option(
@@ -67,14 +67,14 @@ json_option = click.option("--json", "as_json_", is_flag=True, help="Print the s
 allow_code_option = click.option(
     "--allow-code",
     is_flag=True,
-    help="Let code run that a file outside the current project names, and Lambda layers in model files.",
+    help="Allow code outside the current project that a recipe or card names, and Lambda layers in models.",
 )
 devices_option = click.option(
     "--devices",
     metavar="WHICH",
     help="auto, cpu, gpu, gpu:0,2 or mirrored.  [default: the run's own, or what there is]",
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 
 
 def as_json(value: Any) -> None:

@@ -19,11 +19,11 @@ __all__ = ["command"]
 
 
 @click.command(name="demo")
-@click.option("--to", default="demo", show_default=True, metavar="DIR", help="Where data and run go.")
+@click.option("--to", default="demo", show_default=True, metavar="DIR", help="Folder for data and run.")
 @click.option(
     "--digits",
     is_flag=True,
-    help="1797 handwritten digits on the embedded backbone, as without the photographs' package.",
+    help="Take the 1797 handwritten digits even where the photographs are installed.",
 )
 @quiet_option
 def command(to: str, digits: bool, quiet: bool) -> None:

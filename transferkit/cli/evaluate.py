@@ -31,7 +31,11 @@ _MOST_CLASSES = 30
     type=click.Choice(["train", "val", "test", "all"]),
     help="Which images.  [default: the run's test split, else its validation split; all of --data]",
 )
-@click.option("--fail-under", metavar="GATES", help="Exit 1 when the result falls short, e.g. accuracy=0.9.")
+@click.option(
+    "--fail-under",
+    metavar="GATES",
+    help="Exit with 1 when a result is below these values, e.g. accuracy=0.9.",
+)
 @devices_option
 @quiet_option
 @allow_code_option

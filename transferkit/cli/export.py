@@ -26,14 +26,17 @@ __all__ = ["command"]
 @click.option(
     "--to", metavar="DIR_OR_URL", help="Where the numbered versions go, also a URL.  [default: RUN/export]"
 )
-@click.option("--data", metavar="DIR", help="Where the run's images lie now, if they moved.")
+@click.option("--data", metavar="DIR", help="Where the run's images are now, if they were moved.")
 @click.option(
     "--parity/--no-parity", default=None, help="Check every file against the run on held-out images."
 )
 @click.option("--agreement", metavar="SHARE", type=click.FloatRange(0, 1, min_open=True),
-              help="Least agreement of a quantised format with the model.")  # fmt: skip
+              help="Smallest share of held-out images on which a quantised format must give the model's "
+              "label.")  # fmt: skip
 @allow_code_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress and no table: the version's folder alone.")
+@click.option(
+    "--quiet", "-q", is_flag=True, help="Show no progress and no table: print the version's folder alone."
+)
 @json_option
 def command(
     run: str,

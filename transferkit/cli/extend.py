@@ -22,7 +22,7 @@ __all__ = ["command"]
 @data_option
 @reading_option
 @click.option("--run", "to", metavar="NEW", help="Folder of the new run.  [default: RUN-2, RUN-3 …]")
-@click.option("--overwrite", is_flag=True, help="Replace a run at this place.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @quiet_option
 @allow_code_option
 @json_option

@@ -63,8 +63,8 @@ def compute(
     """Compute the features of one share of the images and keep them.
 
     Shares are drawn by the content of the files, so they stay when files move. Each job of an array takes
-    one; it needs nothing of the others, and when it is run again computes only what is missing. A retraining
-    that takes its features from there decodes nothing.
+    one; it needs nothing from the others, and computes only what is missing when it is run again. A
+    retraining that takes its features from there decodes nothing.
 
     \b
     Examples:

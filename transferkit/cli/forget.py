@@ -11,10 +11,10 @@ __all__ = ["command"]
 
 @click.command(name="forget")
 @click.argument("run", metavar="RUN")
-@click.option("--class", "classes", metavar="NAME", multiple=True, help="A class that goes; may be repeated.")
-@click.option("--files", metavar="LIST", help="Text file of photos that go, one a line.")
+@click.option("--class", "classes", metavar="NAME", multiple=True, help="Class to take out; may be repeated.")
+@click.option("--files", metavar="LIST", help="Text file of photos to take out, one on each line.")
 @click.option("--run", "to", metavar="NEW", help="Folder of the new run.  [default: RUN-2, RUN-3 …]")
-@click.option("--overwrite", is_flag=True, help="Replace a run at this place.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @quiet_option
 @allow_code_option
 @json_option
@@ -30,9 +30,9 @@ def command(
 ) -> None:
     """Take classes or photos out of a finished run in seconds, as if they had never been there.
 
-    Head, calibration, thresholds and figures are found anew from the features that RUN keeps; no photo has to
-    be there. The list names a photo by its path in split.csv, by its file or by its SHA-256. RUN stays as it
-    is: remove it yourself where it must go. A fine-tuned backbone keeps what it learned, which is said.
+    Head, calibration, thresholds and figures are computed again from the features that RUN keeps; the photos
+    are not needed. The list names a photo by its path in split.csv, by its file or by its SHA-256. RUN stays
+    as it is: remove it yourself where it must go. A fine-tuned backbone keeps what it learned, which is said.
 
     \b
     Examples:

@@ -15,7 +15,7 @@ _SHOWN = 20
 
 @click.group(name="label")
 def command() -> None:
-    """Choose what to label."""
+    """Choose which photos to label next."""
 
 
 @command.command(name="next")
@@ -41,9 +41,9 @@ def next_(
 ) -> None:
     """Choose the photos whose labels would teach a run most.
 
-    A photo counts by how much the model doubts it times how unlike it is to all that has a label or was
-    chosen before it, so copies and frames of one burst are asked for once. Fill in the column `label` of the
-    CSV and give it to `transferkit extend`.
+    Photos are ranked by how uncertain the model is, times how unlike the photo is to those that have a label
+    or were chosen before it; so of near copies only one is asked for. Fill in the column `label` of the CSV
+    and give it to `transferkit extend`.
 
     \b
     Examples:

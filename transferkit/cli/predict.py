@@ -29,13 +29,15 @@ __all__ = ["command"]
 @click.option(
     "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json", "csv"])
 )
-@click.option("--long", is_flag=True, help="With --format csv: a row for each rank, not one a picture.")
+@click.option(
+    "--long", is_flag=True, help="With --format csv: one row for each rank instead of one for each image."
+)
 @click.option(
     "--engine",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "saved_model", "tensorflow", "openvino"]),
-    help="What runs the network; auto takes the fastest that agrees where there are many files.",
+    help="What runs the network; auto: with many files, the fastest engine that gives the same answers.",
 )
 @devices_option
 def command(

@@ -13,9 +13,11 @@ __all__ = ["command"]
 @click.argument("run", metavar="RUN_OR_EXPORT")
 @click.argument("to", metavar="hf://ORG/NAME|kaggle://OWNER/MODEL")
 @click.option("--dry-run", is_flag=True, help="List the files and their sizes; send nothing.")
-@click.option("--private", is_flag=True, help="A new repository of Hugging Face is for its owner alone.")
-@click.option("--message", "-m", help="For the hub's history.  [default: run and version]")
-@click.option("--license", "license_", metavar="NAME", help="Of the model, for Kaggle, such as 'Apache 2.0'.")
+@click.option("--private", is_flag=True, help="Make a new repository on Hugging Face private.")
+@click.option("--message", "-m", help="Message in the hub's history.  [default: run and version]")
+@click.option(
+    "--license", "license_", metavar="NAME", help="Licence of the model, for Kaggle, such as 'Apache 2.0'."
+)
 @json_option
 def command(
     run: str, to: str, dry_run: bool, private: bool, message: str | None, license_: str | None, as_json_: bool

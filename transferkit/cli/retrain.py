@@ -32,11 +32,11 @@ __all__ = ["command"]
     "--run", "place", metavar="DIR_OR_URL", help="Where the run goes.  [default: runs/BACKBONE-DATE]"
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
-@click.option("--overwrite", is_flag=True, help="Replace a run that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing run.")
 @click.option(
     "--fail-under",
     metavar="GATES",
-    help="Exit 1 when the result falls short, e.g. 0.9 or accuracy=0.9,recall.roses=0.8.",
+    help="Exit with 1 when a result is below these values, e.g. 0.9 or accuracy=0.9,recall.roses=0.8.",
 )
 @quiet_option
 @allow_code_option
@@ -57,10 +57,10 @@ def command(
     """Retrain a backbone on your images, evaluate it and export it.
 
     DATA is a folder with one folder a class, or with train/ and val/ (and test/) that have these; or a CSV or
-    JSON Lines manifest, a zip or tar of such a folder, or TFRecord files, each also at a URL
-    (s3://, gs://, https://, …); or tfds:NAME.
-    Every choice is in a recipe; the options override it. The resolved recipe lies in the run's folder.
-    With [sweep] in the recipe all its trials are run, and the best one on the validation images is the run.
+    JSON Lines manifest, a zip or tar of such a folder, or TFRecord files, each also at a URL (s3://, gs://,
+    https://, …); or tfds:NAME. Every choice is in a recipe; the options override it. The run's folder holds
+    the resolved recipe. With [sweep] in the recipe every trial is trained; the one that is best on the
+    validation images becomes the run.
 
     \b
     Examples:

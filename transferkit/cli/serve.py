@@ -12,48 +12,75 @@ __all__ = ["command"]
 
 @click.command(name="serve")
 @click.argument("model", metavar="RUN_OR_EXPORT")
-@click.option("--port", default=8501, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any free one.",
+)
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     help="Address to listen on; 0.0.0.0 lets other machines in.",
 )
-@click.option("--name", help="In /v1/models/NAME.  [default: the name of the run's folder]")
+@click.option("--name", help="NAME in /v1/models/NAME.  [default: the name of the run's folder]")
 @click.option(
     "--engine",
     default="auto",
     show_default=True,
     type=click.Choice(["auto", "saved_model", "tensorflow", "openvino"]),
-    help="What runs a SavedModel; auto takes the fastest that agrees with it.",
+    help="What runs a SavedModel; auto: the fastest engine that gives the same answers.",
 )
 @click.option(
     "--neighbours/--no-neighbours",
     default=None,
     help="Show a run's nearest training photos on the page.  [default: on this machine alone]",
 )
-@click.option("--allowed-host", "hosts", multiple=True, help="A name of this server; others are refused.")
-@click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="A web site whose scripts may ask.")
 @click.option(
-    "--max-bytes", default=32_000_000, show_default=True, type=click.IntRange(1), help="Of a request."
+    "--allowed-host",
+    "hosts",
+    multiple=True,
+    help="Host name of this server; requests to other names are refused. May be repeated.",
 )
 @click.option(
-    "--max-pixels", default=50_000_000, show_default=True, type=click.IntRange(1), help="Of an image."
+    "--cors",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Web site whose scripts may send requests; may be repeated.",
 )
-@click.option("--max-images", default=256, show_default=True, type=click.IntRange(1), help="Of a request.")
+@click.option(
+    "--max-bytes",
+    default=32_000_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest request, in bytes.",
+)
+@click.option(
+    "--max-pixels",
+    default=50_000_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest image, in pixels.",
+)
+@click.option(
+    "--max-images", default=256, show_default=True, type=click.IntRange(1), help="Most images in a request."
+)
 @click.option(
     "--batch",
     default=32,
     show_default=True,
     type=click.IntRange(1),
-    help="Images that pass the network at once.",
+    help="Most images that the network takes at once.",
 )
 @click.option(
     "--timeout",
     default=30.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
-    help="Seconds a request.",
+    help="Seconds that a request may take.",
 )
 @allow_code_option
 def command(

@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Find the training photos that are most like a photo, as a run's network sees them.
 
-    The distance is 1 less the cosine of the features, centred on the training photos: 0 for the same photo,
+    The distance is 1 minus the cosine of the features, centred on the training photos: 0 for the same photo,
     about 1 for one that has nothing to do with it. Activations that are in the cache need no training photo;
     --data says where the photos lie now, where they moved and the cache lacks them.
 

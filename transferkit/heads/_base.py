@@ -59,7 +59,7 @@ class Head(Component):
     # True: `fit` finds the weights from all features at once, and there is nothing for phases to do.
     closed_form: ClassVar[bool] = False
 
-    multi_label: bool = Field(False, description="an image may have any number of labels, also none")
+    multi_label: bool = Field(False, description="an image may have any number of labels, including none")
     thresholds: Literal["auto"] | float | list[float] | dict[str, float] = Field(
         "auto",
         description="multi-label: the probability from which a label counts as given: one, one for each, or "

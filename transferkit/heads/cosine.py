@@ -15,7 +15,7 @@ __all__ = ["Cosine"]
 class Cosine(Head):
     """``logits = scale * normalise(features) @ normalise(W)``, the scale learned along with ``W``."""
 
-    scale: float = Field(16.0, gt=0, le=1000, description="where the learned scale starts")
+    scale: float = Field(16.0, gt=0, le=1000, description="initial value of the scale, which is learned")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of the features that a training step leaves out"
     )

@@ -21,7 +21,7 @@ class Kernel(ClosedForm):
     are those with the least log loss when each image is left out, its copies with it.
     """
 
-    kernel: Literal["gaussian", "arc_cosine"] = "gaussian"
+    kernel: Literal["gaussian", "arc_cosine"] = Field("gaussian", description="kernel function")
     widths: tuple[float, ...] = Field(
         (0.5, 1.0, 2.0),
         min_length=1,
@@ -30,10 +30,14 @@ class Kernel(ClosedForm):
     penalties: tuple[float, ...] = Field(
         (3e-2, 0.1, 0.3, 1.0, 3.0),
         min_length=1,
-        description="those to choose from; far weaker ones show float32's rounding in the probabilities",
+        description="penalties to choose from; much weaker ones show float32's rounding in the probabilities",
     )
-    exact: int = Field(2500, ge=1, le=10_000, description="images up to which all of them are taken")
-    landmarks: int = Field(2000, ge=1, le=10_000, description="images taken beyond that")
+    exact: int = Field(
+        2500, ge=1, le=10_000, description="up to this many training images, all of them are kernel centres"
+    )
+    landmarks: int = Field(
+        2000, ge=1, le=10_000, description="number of kernel centres where there are more images"
+    )
 
     def fit(
         self,

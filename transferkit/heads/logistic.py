@@ -24,11 +24,11 @@ class Logistic(ClosedForm):
     penalties: tuple[float, ...] = Field(
         (10.0, 3.0, 1.0, 0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4),
         min_length=1,
-        description="those to choose from",
+        description="penalties to choose from",
     )
-    folds: int = Field(5, ge=2, le=20)
-    iterations: int = Field(300, ge=1, description="of L-BFGS at most, for each fit")
-    normalise: bool = Field(False, description="bring features to length 1 first")
+    folds: int = Field(5, ge=2, le=20, description="folds of the cross-validation that chooses the penalty")
+    iterations: int = Field(300, ge=1, description="most iterations of L-BFGS in each fit")
+    normalise: bool = Field(False, description="scale features to length 1 first")
 
     def fit(
         self,

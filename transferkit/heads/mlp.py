@@ -17,7 +17,9 @@ class Mlp(Head):
     sizes: tuple[Annotated[int, Field(ge=1, le=65536)], ...] = Field(
         (256,), min_length=1, description="units of the hidden layers, from the features up"
     )
-    activation: Literal["relu", "gelu", "silu", "tanh", "elu"] = "relu"
+    activation: Literal["relu", "gelu", "silu", "tanh", "elu"] = Field(
+        "relu", description="activation of the hidden layers"
+    )
     dropout: float = Field(
         0.2, ge=0, lt=1, description="share that a training step leaves out before each layer"
     )

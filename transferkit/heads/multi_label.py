@@ -19,4 +19,6 @@ class MultiLabel(Linear):
     images unless the recipe says them.
     """
 
-    multi_label: Literal[True] = Field(True, description="what this head is for")
+    multi_label: Literal[True] = Field(
+        True, description="always true: this head is for several labels an image"
+    )

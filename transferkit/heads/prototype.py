@@ -20,7 +20,7 @@ class Prototype(ClosedForm):
     """
 
     # Measured on MobileNetV2's standardised features of three data sets: distances name more images rightly.
-    normalise: bool = Field(False, description="bring features to length 1 first: angles, not distances")
+    normalise: bool = Field(False, description="scale features to length 1 first: angles, not distances")
 
     def fit(
         self,

@@ -19,9 +19,11 @@ class RandomFeatures(ClosedForm):
     log loss when each image is left out, its copies with it.
     """
 
-    units: int = Field(2000, ge=1, le=20_000, description="relu units")
+    units: int = Field(2000, ge=1, le=20_000, description="number of random ReLU units")
     penalties: tuple[float, ...] = Field(
-        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1, description="those to choose from"
+        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0),
+        min_length=1,
+        description="penalties to choose from",
     )
 
     def fit(

@@ -24,9 +24,11 @@ class Ridge(ClosedForm):
     adds_up: ClassVar[bool] = True
 
     penalties: tuple[float, ...] = Field(
-        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0), min_length=1, description="those to choose from"
+        (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0),
+        min_length=1,
+        description="penalties to choose from",
     )
-    normalise: bool = Field(False, description="bring features to length 1 first")
+    normalise: bool = Field(False, description="scale features to length 1 first")
 
     def fit(
         self,

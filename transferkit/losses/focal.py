@@ -23,7 +23,12 @@ class Focal(Loss):
 
     labels: ClassVar[str] = "both"
 
-    gamma: float = Field(2.0, ge=0, le=10, description="how much less a sample weighs that is right already")
+    gamma: float = Field(
+        2.0,
+        ge=0,
+        le=10,
+        description="focusing exponent: the larger, the less samples count that are already right",
+    )
     _multi_label: bool = PrivateAttr(False)
 
     def for_labels(self, multi_label: bool) -> Loss:

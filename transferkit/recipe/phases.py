@@ -63,19 +63,21 @@ class Loss(Named):
 class Until(Section):
     """Frozen from the input up to this layer or stage, that one included."""
 
-    until: str = Field(min_length=1)
+    until: str = Field(min_length=1, description="last stage or layer that is frozen")
 
 
 class Last(Section):
     """All frozen but the last so many layers that have weights."""
 
-    last: int = Field(ge=1)
+    last: int = Field(ge=1, description="number of layers with weights that train, counted from the head")
 
 
 class Fraction(Section):
     """Frozen: this share of the layers that have weights, from the input up."""
 
-    fraction: float = Field(ge=0, le=1)
+    fraction: float = Field(
+        ge=0, le=1, description="share of the layers with weights that is frozen, from the input up"
+    )
 
 
 # Sets, and escaped characters that could be taken for the beginning of one.
@@ -89,10 +91,11 @@ class Rule(Section):
     match: str = Field(
         min_length=1,
         max_length=MOST_PATTERN,
-        description="regular expression of RE2, which takes linear time: no look-around, no back-references",
+        description="regular expression for the whole name of a layer, in the syntax of RE2, which takes "
+        "linear time: no look-around, no back-references",
     )
-    trainable: bool
-    lr_multiplier: float = Field(1.0, ge=0)
+    trainable: bool = Field(description="whether these layers train; false freezes them")
+    lr_multiplier: float = Field(1.0, ge=0, description="factor on the learning rate of these layers")
 
     @field_validator("match")
     @classmethod
@@ -141,9 +144,9 @@ Freeze = Annotated[
 class Clipping(Section):
     """Bounds of the gradients. Short form: the global norm."""
 
-    global_norm: float | None = Field(None, gt=0, description="of all gradients together")
-    norm: float | None = Field(None, gt=0, description="of each variable's gradient")
-    value: float | None = Field(None, gt=0, description="of each number")
+    global_norm: float | None = Field(None, gt=0, description="largest norm of all gradients together")
+    norm: float | None = Field(None, gt=0, description="largest norm of each variable's gradient")
+    value: float | None = Field(None, gt=0, description="largest absolute value of each gradient element")
 
     @model_validator(mode="after")
     def _one(self) -> Clipping:
@@ -161,9 +164,9 @@ class Ema(Section):
 class EarlyStopping(Section):
     """Ends a phase when a metric of the validation images gets no better."""
 
-    metric: str = Field("loss", min_length=1)
-    patience: int = Field(5, ge=1, description="evaluations without an improvement")
-    min_delta: float = Field(0.0, ge=0, description="what counts as an improvement")
+    metric: str = Field("loss", min_length=1, description="metric of the validation images that must improve")
+    patience: int = Field(5, ge=1, description="evaluations without an improvement before training stops")
+    min_delta: float = Field(0.0, ge=0, description="smallest change that counts as an improvement")
 
 
 class Training(Section):
@@ -178,20 +181,23 @@ class Training(Section):
         "all", description='"all", "none", {until = NAME}, {last = N}, {fraction = F}, or a list of rules'
     )
     batch_norm: Literal["frozen", "train"] = Field(
-        "frozen", description="the backbone's batch normalisation, in layers that are not frozen"
+        "frozen", description="mode of batch normalisation in the backbone's layers that are not frozen"
     )
     layer_decay: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="each stage further from the head learns at this share of the next one's rate",
+        description="learning rate of each stage as a share of the rate of the stage above it",
     )
     optimizer: Optimizer = Field(default_factory=lambda: Optimizer())
     optimizer_state: Literal["reset", "carry"] = Field(
-        "reset", description="whether the optimizer's moments go on from the last phase"
+        "reset",
+        description="carry: the optimizer's moments continue from the last phase; reset: they start at zero",
     )
     schedule: Schedule = Field(default_factory=lambda: Schedule())
-    batch_size: int = Field(32, ge=1, le=65536)
+    batch_size: int = Field(
+        32, ge=1, le=65536, description="images in a training step, on all devices together"
+    )
     loss: Loss = Field(default_factory=lambda: Loss())
     gradient_clipping: Clipping | None = None
     accumulation: int = Field(1, ge=1, description="batches whose gradients make one update")
@@ -206,10 +212,15 @@ class Training(Section):
         1, ge=1, description="epochs between two evaluations on the validation images"
     )
     keep: Literal["best", "last"] = Field(
-        "best", description="which checkpoint a phase ends with; the state before it counts among them"
+        "best",
+        description="state that a phase ends with: the best or the last; the state before its first epoch "
+        "can be the best",
     )
     keep_metric: str | None = Field(
-        None, min_length=1, description="what is best; early stopping's metric, or the loss"
+        None,
+        min_length=1,
+        description="metric that decides which state is best; by default early stopping's metric, else the "
+        "loss",
     )
     time_budget: float | None = Field(
         None, gt=0, description='seconds that a phase may take, or text like "10m"'
@@ -233,7 +244,7 @@ class Phase(Training):
     """One phase: alone, what its table says; out of ``resolved_phases``, with the defaults from the top."""
 
     name: str = Field(
-        "train", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="also the name of its checkpoints"
+        "train", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="name of the phase, and of its checkpoints"
     )
 
     @property

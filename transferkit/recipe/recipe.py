@@ -47,15 +47,17 @@ class Recipe(Training):
         notes: files of the current folder that stand in for shipped ones, a line each.
     """
 
-    name: str = Field("recipe", min_length=1, description="what the run is called")
-    description: str = ""
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="all chance is drawn from it")
+    name: str = Field("recipe", min_length=1, description="name of the run, in its report and exports")
+    description: str = Field("", description="what the recipe is for, in a sentence")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="seed of everything random: split, weights, order, augmentation"
+    )
     data: Data = Field(default_factory=lambda: Data())
     backbone: Backbone = Field(default_factory=lambda: Backbone())
     head: Head = Field(default_factory=lambda: Head())
     phases: tuple[Phase, ...] = Field(
         (),
-        description="what one phase after the other does; without any, the top of the file is the one phase",
+        description="phases in their order; without any, the keys at the top of the file make the only phase",
     )
     augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
     activations: Activations = Field(default_factory=lambda: Activations())
@@ -63,8 +65,8 @@ class Recipe(Training):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation())
     export: Export = Field(default_factory=lambda: Export())
     tracking: Tracking = Field(default_factory=lambda: Tracking())
-    sweep: Sweep | None = Field(None, description="without it, one run")
-    best: Best | None = Field(None, description="without it, nothing is chosen before the run")
+    sweep: Sweep | None = Field(None, description="trials over one data pass; without it, a single run")
+    best: Best | None = Field(None, description="choices before the run (recipe best); without it, none")
 
     _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)
     # Files that were read and lie outside the current project, as origins name them.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from transferkit.named_values import NamedValues
 from transferkit.recipe.components import ELSEWHERE
-from transferkit.recipe.keras_optimizers import UNSET, constructors
+from transferkit.recipe.keras_optimizers import constructors
 from transferkit.recipe.merge import SHORT
+from transferkit.recipe.optimizer_arguments import argument_schema
 from transferkit.recipe.recipe import Recipe
+from transferkit.recipe.sections.parts import Augmentation
 from transferkit.registry import registry
 
 __all__ = ["json_schema"]
@@ -28,6 +30,7 @@ def json_schema() -> NamedValues:
     short = {"type": ["boolean", "number", "string"]}
     definitions["Augmentation"] = {
         "type": "object",
+        "description": Augmentation.__doc__,
         "additionalProperties": False,
         "properties": {
             name: {"anyOf": [_word("augmentation", name, definitions), short]}
@@ -90,7 +93,7 @@ def _optimizers() -> NamedValues:
         properties: NamedValues = {"name": {"const": name}}
         for key, default in arguments.items():
             if key not in ELSEWHERE:
-                properties[key] = {} if default in (None, UNSET) else {"default": default}
+                properties[key] = argument_schema(key, default)
         cases.append({"type": "object", "properties": properties, "additionalProperties": False})
     own = {"type": "object", "properties": {"name": {"type": "string", "pattern": ":"}}, "required": ["name"]}
     return {"title": "Optimizer", "anyOf": [*cases, own]}

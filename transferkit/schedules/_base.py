@@ -46,8 +46,8 @@ class Schedule(Component):
     # Whether `rate` starts from the optimizer's learning rate; if not, that rate goes unused.
     uses_base: ClassVar[bool] = True
 
-    unit: Literal["steps", "epochs"] = Field("steps", description="what lengths in this table are counted in")
-    warmup: float = Field(0, ge=0, description="the rate rises evenly from near 0 over this length")
+    unit: Literal["steps", "epochs"] = Field("steps", description="unit of the lengths in this table")
+    warmup: float = Field(0, ge=0, description="length over which the rate rises linearly from near 0")
 
     def rate(self, step: float, span: Span) -> float:
         """The learning rate at ``step``, counted from the start of the phase, after any warm-up."""

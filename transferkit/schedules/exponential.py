@@ -18,11 +18,11 @@ class Exponential(Schedule):
     [0.008, 0.004, 0.002, 0.001414]
     """
 
-    factor: float = Field(0.94, gt=0, le=1, description="what is left of the rate after `every`")
-    every: float = Field(1, gt=0, description="in `unit`s")
-    staircase: bool = Field(
-        False, description="step down at the end of every stretch instead of all along it"
+    factor: float = Field(
+        0.94, gt=0, le=1, description="factor by which the rate is multiplied after `every`"
     )
+    every: float = Field(1, gt=0, description="length of one stretch, in `unit`s")
+    staircase: bool = Field(False, description="multiply at the end of every stretch instead of continuously")
 
     def rate(self, step: float, span: Span) -> float:
         length = max(1, span.in_steps(self.every, self.unit))

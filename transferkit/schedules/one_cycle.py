@@ -24,8 +24,8 @@ class OneCycle(Schedule):
     """
 
     rise: float = Field(0.25, gt=0, lt=1, description="share of the phase in which the rate rises")
-    start_divisor: float = Field(25.0, ge=1)
-    end_divisor: float = Field(1e4, ge=1)
+    start_divisor: float = Field(25.0, ge=1, description="the cycle starts at base / start_divisor")
+    end_divisor: float = Field(1e4, ge=1, description="the cycle ends at base / end_divisor")
 
     def rate(self, step: float, span: Span) -> float:
         done = self.done(step, span)

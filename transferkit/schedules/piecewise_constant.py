@@ -28,9 +28,11 @@ class PiecewiseConstant(Schedule):
     uses_base = False
 
     boundaries: tuple[float, ...] = Field(
-        (), description="in `unit`s from the start of the phase, increasing"
+        (), description="where the rate changes, in `unit`s from the start of the phase, increasing"
     )
-    values: tuple[float, ...] = Field((1e-3,), min_length=1, description="one more than boundaries")
+    values: tuple[float, ...] = Field(
+        (1e-3,), min_length=1, description="rates between the boundaries; one more than boundaries"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> PiecewiseConstant:

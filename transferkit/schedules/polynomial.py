@@ -20,7 +20,7 @@ class Polynomial(Schedule):
     [0.01, 0.005, 0.0]
     """
 
-    power: float = Field(1.0, gt=0)
+    power: float = Field(1.0, gt=0, description="exponent; 1 is linear")
     end_factor: float = Field(0.0, ge=0, le=1, description="the last rate as a share of the first")
 
     def rate(self, step: float, span: Span) -> float:

@@ -25,11 +25,17 @@ class StepOnPlateau(Schedule):
 
     uses_metrics: ClassVar[bool] = True
 
-    metric: str = Field("loss", min_length=1, description="of the validation images")
-    factor: float = Field(0.1, gt=0, lt=1, description="what is left of the rate after a plateau")
-    patience: int = Field(3, ge=1, description="evaluations without an improvement that make a plateau")
-    min_delta: float = Field(0.0, ge=0, description="what counts as an improvement")
-    least_factor: float = Field(1e-4, gt=0, le=1, description="the rate goes no lower than this share")
+    metric: str = Field("loss", min_length=1, description="metric of the validation images that must improve")
+    factor: float = Field(
+        0.1, gt=0, lt=1, description="factor by which the rate is multiplied after a plateau"
+    )
+    patience: int = Field(
+        3, ge=1, description="number of evaluations without an improvement that make a plateau"
+    )
+    min_delta: float = Field(0.0, ge=0, description="smallest change that counts as an improvement")
+    least_factor: float = Field(
+        1e-4, gt=0, le=1, description="smallest share of the first rate that the rate goes down to"
+    )
 
     def rate(self, step: float, span: Span) -> float:
         return span.base

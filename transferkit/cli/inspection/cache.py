@@ -41,7 +41,7 @@ _json = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 
 @click.group(name="cache", cls=Verbs)
 def command() -> None:
-    """Look after the cache of activations, compiled models and unpacked sources.
+    """Show, check and shrink the cache of activations, compiled models and unpacked sources.
 
     What is in it can always be made again: removing it costs time, never a result.
 
@@ -58,7 +58,7 @@ def command() -> None:
 @_folder
 @_json
 def info(cache_dir: str | None, as_json_: bool) -> None:
-    """Show what the cache holds, used last first.
+    """Show what the cache holds, last used first.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def prune(cache_dir: str | None, max_bytes: int | None) -> None:
 @_folder
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def clear(cache_dir: str | None, yes: bool) -> None:
-    """Remove everything from the cache, but for unpacked images that a process is reading.
+    """Remove everything from the cache, except unpacked images that a process is reading.
 
     \b
     Examples:

@@ -18,7 +18,7 @@ _MOST_CLASSES = 20
 def command(runs: tuple[str, ...], as_json_: bool) -> None:
     """Compare runs: metrics side by side, what differs in their recipes, and whether it is more than chance.
 
-    Classes and confusions that differ most come first. Each run is held against the first one on the images
+    Classes and confusions that differ most come first. Each run is compared with the first one on the images
     that both evaluated: McNemar's exact test on the pairs, and a bootstrap interval of the difference in
     accuracy.
 

@@ -23,7 +23,7 @@ _SHOWN = 12
 
 @click.group(name="data", cls=Verbs)
 def command() -> None:
-    """Look at a data set before it costs a training."""
+    """Check a data set before training, and review doubtful photos after it."""
 
 
 command.usual = "check"
@@ -34,22 +34,26 @@ command.usual = "check"
 @click.option(
     "--backbone", metavar="NAME", help="Also look for wrong labels and retouched copies, by its features."
 )
-@click.option("--weights", metavar="WEIGHTS", default="imagenet", show_default=True, help="Of the backbone.")
+@click.option(
+    "--weights", metavar="WEIGHTS", default="imagenet", show_default=True, help="Weights of the backbone."
+)
 @click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
-@click.option("--max-bytes", type=click.IntRange(1), metavar="N", help="Refuse larger files.")
+@click.option("--max-bytes", type=click.IntRange(1), metavar="N", help="Refuse files of more bytes.")
 @click.option("--max-pixels", type=click.IntRange(1), metavar="N", help="Refuse images of more pixels.")
-@click.option("--max-side", type=click.IntRange(1), metavar="N", help="Refuse images longer than that.")
+@click.option(
+    "--max-side", type=click.IntRange(1), metavar="N", help="Refuse images with a side of more pixels."
+)
 @click.option(
     "--follow-links",
     is_flag=True,
-    help="Take symbolic links that lead out of the folder (refused otherwise).",
+    help="Follow symbolic links that lead out of the folder (refused otherwise).",
 )
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "never"]),
     default="never",
     show_default=True,
-    help="Exit 1 when something so grave was found.",
+    help="Exit with 1 when something of this severity or worse was found.",
 )
 @set_option
 @quiet_option
@@ -152,16 +156,18 @@ def _names(names: tuple[str, ...]) -> str:
 @click.argument("run", metavar="RUN")
 @data_option
 @click.option("--edits", default="edits.jsonl", show_default=True, help="File that decisions are added to.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Of the page.  [default: any free]")
 @click.option(
-    "-n", "most", default=200, show_default=True, type=click.IntRange(1), help="Photos of each kind."
+    "--port", default=0, type=click.IntRange(0, 65535), help="Port of the page.  [default: any free one]"
+)
+@click.option(
+    "-n", "most", default=200, show_default=True, type=click.IntRange(1), help="Most photos of each kind."
 )
 def review(run: str, data: str | None, edits: str, port: int, most: int) -> None:
     """Go through a run's doubtful photos in a browser: keep, relabel, drop, next, undo.
 
-    Shown are photos whose label looks wrong, the worst mistakes and the most doubtful. The page is served to
-    this machine alone, until Ctrl+C. Each decision is a line of the file of edits; the photos stay as they
-    are. A retraining applies the file with data.edits.
+    It shows photos whose label looks wrong, the worst mistakes and the least certain answers. Only this
+    machine can open the page; Ctrl-C ends it. Each decision is a line in the file of edits; the photos stay
+    as they are. A retraining applies the file with data.edits.
 
     \b
     Examples:

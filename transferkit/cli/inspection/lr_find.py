@@ -32,8 +32,16 @@ __all__ = ["command"]
 )
 @click.option("--low", type=float, default=1e-6, show_default=True, help="The first rate.")
 @click.option("--high", type=float, default=1.0, show_default=True, help="The last rate.")
-@click.option("--steps", type=int, default=150, show_default=True, help="From the one to the other.")
-@click.option("--to", default="lr-find", show_default=True, metavar="DIR", help="For picture and numbers.")
+@click.option(
+    "--steps",
+    type=int,
+    default=150,
+    show_default=True,
+    help="Training steps from the first rate to the last.",
+)
+@click.option(
+    "--to", default="lr-find", show_default=True, metavar="DIR", help="Folder for picture and numbers."
+)
 @quiet_option
 @allow_code_option
 @json_option

@@ -34,9 +34,9 @@ __all__ = ["command"]
     metavar="A,B,…",
     default="all-local",
     show_default=True,
-    help="Names, divided by commas; all-local: every one whose weights are on this machine.",
+    help="Names with commas between them; all-local: all whose weights are on this machine.",
 )
-@click.option("--budget", metavar="TIME", help='What it may take, such as "10m".')
+@click.option("--budget", metavar="TIME", help='Time limit, such as "10m".')
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path), help="Write a page with the plot.")
 @set_option
 @allow_code_option

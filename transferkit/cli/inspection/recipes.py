@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 set_option = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Lay a value over the recipe; TOML values."
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a recipe's value, e.g. epochs=5."
 )
 
 
@@ -76,7 +76,9 @@ def list_(as_json_: bool) -> None:
 
 @command.command()
 @click.argument("recipe")
-@click.option("--resolved", is_flag=True, help="Print all values, parents and defaults filled in.")
+@click.option(
+    "--resolved", is_flag=True, help="Print all values, including those of parent recipes and defaults."
+)
 @set_option
 def show(recipe: str, resolved: bool, overrides: tuple[str, ...]) -> None:
     """Print a recipe's file, or all its values.
@@ -98,7 +100,7 @@ def show(recipe: str, resolved: bool, overrides: tuple[str, ...]) -> None:
 @command.command()
 @click.argument("recipe")
 @click.argument("to", required=False, type=click.Path(path_type=Path))
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def copy(recipe: str, to: Path | None, overwrite: bool) -> None:
     """Copy a recipe's file, to ./recipes/NAME.toml by default, where its name finds it first.
 
@@ -125,7 +127,7 @@ def copy(recipe: str, to: Path | None, overwrite: bool) -> None:
 @click.argument("recipes", nargs=-1, required=True)
 @set_option
 def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Check recipes whole: every fault of every file, with its line, as a run would find it on this machine.
+    """Check recipes as a run on this machine would, and print every fault of every file with its line.
 
     Packages that are not installed are faults too, and so are files and folders that are not there.
 

@@ -22,7 +22,7 @@ __all__ = ["command"]
 
 @click.group(name="schedule", cls=Verbs)
 def command() -> None:
-    """Look at learning-rate schedules before they cost a training."""
+    """Draw learning-rate schedules before training."""
 
 
 @command.command(name="plot")

@@ -14,10 +14,15 @@ __all__ = ["Activations"]
 class Activations(Section):
     """How the frozen part of the backbone is run, and where its results are kept."""
 
-    engine: Literal["auto", "tensorflow", "openvino"] = "auto"
-    dtype: Literal["auto", "float32", "float16"] = Field("auto", description="precision of what is kept")
+    engine: Literal["auto", "tensorflow", "openvino"] = Field(
+        "auto",
+        description="what runs the frozen part; auto: the fastest engine whose results agree with TensorFlow",
+    )
+    dtype: Literal["auto", "float32", "float16"] = Field(
+        "auto", description="number format of the kept activations"
+    )
     max_bytes: int | None = Field(
-        None, gt=0, description="bound of the cache; by default a share of the disk"
+        None, gt=0, description="largest size of the cache; by default a share of the disk"
     )
     views: int = Field(
         1, ge=1, le=1000, description="augmented views kept of each training image, where augmentation is on"

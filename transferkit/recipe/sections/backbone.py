@@ -27,11 +27,13 @@ class Backbone(Section):
     input_size: tuple[Side, Side] | None = Field(
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
-    options: NamedValues = Field(default_factory=dict, description="arguments of its constructor")
+    options: NamedValues = Field(
+        default_factory=dict, description="arguments of the backbone's constructor"
+    )
     join: tuple[str, ...] = Field(
         (),
         max_length=4,
-        description="further backbones, at the same input size, whose features stand beside this one's; "
+        description="further backbones, at the same input size, whose features are appended to this one's; "
         "all are frozen",
     )
     mirror: bool = Field(

@@ -16,15 +16,18 @@ class Best(Section):
     """What is chosen on folds of the training images before the run, each step only where it pays."""
 
     budget: float = Field(
-        1200.0, gt=0, description='seconds that choosing may take, or text like "20m"; the run comes on top'
+        1200.0,
+        gt=0,
+        description='seconds that choosing may take, or text like "20m"; the time of the run itself is not '
+        "included",
     )
     backbones: tuple[str, ...] = Field(
-        (), description="those to choose from; by default all whose weights are on this machine"
+        (), description="backbones to choose from; by default all whose weights are on this machine"
     )
     steps: tuple[Literal["backbones", "mirror", "views", "join", "finetune"], ...] = Field(
         ("backbones", "mirror", "views", "join", "finetune"),
         description="what is tried after the head: other backbones, features averaged with those of the "
-        "mirror image, augmented copies of the training images, a second backbone's features beside, and "
+        "mirror image, augmented copies of the training images, a second backbone's features appended, and "
         "fine-tuning the last stages",
     )
 

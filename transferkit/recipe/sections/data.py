@@ -25,11 +25,13 @@ class Data(Section):
     # A test split is taken by default: the best checkpoint is chosen on the validation images, so what it
     # reaches there is no estimate of what it will reach on new ones.
     test: Share = Field(0.15, description="share kept for the test where the data brings no splits at all")
-    split_seed: int = Field(0, ge=0, description="another seed deals the images out anew")
+    split_seed: int = Field(
+        0, ge=0, description="seed of the split; another one assigns the images differently"
+    )
     ledger: str | None = Field(
         None,
         min_length=1,
-        description="split.csv of an earlier run, or its folder: its splits stand for the images in it",
+        description="split.csv of an earlier run, or its folder: images in it keep the split that it gives",
     )
     edits: str | None = Field(
         None,
@@ -39,11 +41,12 @@ class Data(Section):
     )
     resize: Literal["stretch", "crop", "pad"] = Field(
         "stretch",
-        description="how an image comes to the input size: whole but distorted, cut, or with borders",
+        description="how an image is brought to the input size: stretch (distorted), crop (edges cut) or pad "
+        "(with borders)",
     )
     background: str | tuple[Level, Level, Level] = Field(
         "white",
-        description='what transparent pixels lie over: a colour\'s name, "#rrggbb" or [r, g, b]; '
+        description='colour behind transparent pixels: a name, "#rrggbb" or [r, g, b]; '
         '"drop" ignores transparency',
     )
     exif: Literal["apply", "ignore"] = Field(
@@ -52,44 +55,55 @@ class Data(Section):
     depth: Literal["auto", "format"] | Annotated[int, Field(ge=8, le=16)] = Field(
         "auto",
         description="range of samples of more than 8 bits: by each image's values (8, 10, 12, 14 or 16 "
-        "bits), by the file format, or so many bits",
+        "bits), by the file format, or this many bits",
     )
     encoding: str | None = Field(
-        None, min_length=1, description='of a manifest that is not UTF-8, such as "cp1252" or "gb18030"'
+        None,
+        min_length=1,
+        description='encoding of a manifest that is not UTF-8, such as "cp1252" or "gb18030"',
     )
     columns: dict[Literal["path", "label", "labels", "split", "group"], str] = Field(
         default_factory=dict,
-        description='names of a manifest\'s columns, where they are others: { path = "id", label = "breed" }',
+        description='a manifest\'s column names, where they are not the usual ones: { path = "id", label = '
+        '"breed" }',
     )
     root: str | None = Field(
         None, min_length=1, description="folder that a manifest's paths start from; by default its own"
     )
     path_suffix: str | None = Field(
-        None, min_length=1, description='what is added to a manifest\'s paths, such as ".jpg"'
+        None, min_length=1, description='ending that is added to a manifest\'s paths, such as ".jpg"'
     )
     max_missing: Share = Field(
-        0.05, description="share of the listed files that may be missing; they are set aside and listed"
+        0.05,
+        description="largest share of listed files that may be missing; missing ones are left out and listed",
     )
     max_beyond_limits: Share = Field(
-        0.05, description="share of files that may be beyond the limits below, in the same way"
+        0.05,
+        description="largest share of files that may be above max_bytes, max_pixels or max_side; they are "
+        "left out and listed",
     )
-    max_unreadable: Share = Field(0.05, description="share of files that may be no image, in the same way")
-    min_per_class: int = Field(1, ge=1, description="images that each class must have at least")
-    max_bytes: int = Field(100_000_000, gt=0, description="larger files are set aside unopened")
+    max_unreadable: Share = Field(
+        0.05, description="largest share of files that may be unreadable; they are left out and listed"
+    )
+    min_per_class: int = Field(1, ge=1, description="least number of images of each class")
+    max_bytes: int = Field(100_000_000, gt=0, description="larger files are left out unopened")
     max_pixels: int = Field(
         100_000_000,
         gt=0,
-        description="width times height by the header; larger images are set aside undecoded",
+        description="width times height, read from the header; larger images are left out undecoded",
     )
-    max_side: int = Field(60_000, gt=0, description="pixels of the longer side, in the same way")
+    max_side: int = Field(
+        60_000, gt=0, description="pixels of the longer side; larger images are left out undecoded"
+    )
     follow_links: bool = Field(
         False,
-        description="take symbolic links, of files and of folders, that lead out of the data folder; those "
-        "that stay within it are always taken",
+        description="follow symbolic links, of files and of folders, that lead out of the data folder; those "
+        "that stay within it are always followed",
     )
     classes: tuple[str, ...] | str | None = Field(
         None,
-        description="the classes in their order: a list, or a file with a name a line; by default they are "
+        description="the classes in their order: a list, or a file with one name on each line; by default "
+        "they are "
         "sorted by name, integers as numbers",
     )
 

@@ -31,7 +31,8 @@ class Devices(Section):
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32",
-        description="of the frozen pass; another than float32 is used where its result agrees with float32's",
+        description="number format of the frozen pass; others than float32 are used only where the results "
+        "agree with float32",
     )
 
     @field_validator("strategy")

@@ -18,7 +18,7 @@ class Evaluation(Section):
         default_factory=dict, description="metric = least value; short form: the least accuracy"
     )
     calibrate: bool | Literal["temperature"] = Field(
-        False, description='"temperature" fits one on the validation images; true means the same'
+        False, description='"temperature" fits a temperature on the validation images; true means the same'
     )
     precision: float | None = Field(
         None,
@@ -29,7 +29,8 @@ class Evaluation(Section):
     )
     false_alarms: Annotated[float, Field(gt=0, lt=1)] | Literal["auto", "off"] = Field(
         "auto",
-        description="share of photos of the classes that may be called none of them: the model then says "
+        description="share of photos of known classes that may be called unknown by mistake: the model then "
+        "says "
         'which photos are unlike all that it was trained on, in every format that can; "auto": 0.05 where '
         "there are enough validation photos, in the SavedModel and ONNX",
     )
@@ -38,8 +39,10 @@ class Evaluation(Section):
         description="places with photos of other things, such as what the camera also sees: the run says how "
         "well they are told from photos of the classes; nothing is trained or chosen on them",
     )
-    top_k: int = Field(5, ge=1)
-    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
+    top_k: int = Field(
+        5, ge=1, description="also report whether the true class is among this many likeliest ones"
+    )
+    confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
     resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
     predictions: str = Field(
         "auto",
@@ -48,7 +51,10 @@ class Evaluation(Section):
         '"auto": all of up to 200, else "top:20"',
     )
     grad_cam: int = Field(
-        8, ge=0, le=24, description="worst mistakes whose reasons the report shows (Grad-CAM); 0: none"
+        8,
+        ge=0,
+        le=24,
+        description="number of worst mistakes for which the report shows Grad-CAM heat maps; 0: none",
     )
 
     @model_validator(mode="after")

@@ -35,15 +35,20 @@ Format = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra=_
 class Export(Section):
     """What the run hands over."""
 
-    formats: tuple[Format, ...] = Field(("saved_model",), description="the SavedModel is always made")
+    formats: tuple[Format, ...] = Field(
+        ("saved_model",), description="formats to write; the SavedModel is always written"
+    )
     parity: bool | Annotated[int, Field(ge=1, le=100_000)] = Field(
-        True, description="run every export on held-out images (so many) and compare it with the model"
+        True, description="run every export on this many held-out images and compare it with the model"
     )
     agreement: float = Field(
-        0.98, gt=0, le=1, description="least share of them that a quantised format answers as the model does"
+        0.98,
+        gt=0,
+        le=1,
+        description="smallest share of these images on which a quantised format must give the model's label",
     )
     temperature: bool = Field(
-        True, description="carry the fitted temperature, where evaluation.calibrate is on"
+        True, description="include the fitted temperature, where evaluation.calibrate is on"
     )
 
     @model_validator(mode="after")

@@ -20,9 +20,9 @@ def _choices(value: Any) -> str:
 class Range(Section):
     """An interval that a sweep draws from."""
 
-    low: float
-    high: float
-    log: bool = False
+    low: float = Field(description="lower end of the interval")
+    high: float = Field(description="upper end of the interval")
+    log: bool = Field(False, description="draw evenly on a logarithmic scale")
     whole: bool = Field(False, description="draw whole numbers")
 
     @model_validator(mode="after")
@@ -43,16 +43,22 @@ Choices = Annotated[
 class Sweep(Section):
     """Many trials over one data pass: values for any keys, on a grid, at random, or as Optuna chooses."""
 
-    method: Literal["grid", "random", "optuna"] = "grid"
-    trials: int = Field(20, ge=1, le=MOST_TRIALS, description="how many to draw (random, optuna)")
+    method: Literal["grid", "random", "optuna"] = Field(
+        "grid",
+        description="grid tries all combinations; random draws them; optuna chooses each by those before it",
+    )
+    trials: int = Field(20, ge=1, le=MOST_TRIALS, description="number of trials to draw (random, optuna)")
     metric: str = Field(
-        "accuracy", min_length=1, description="of the validation images: what orders the trials"
+        "accuracy", min_length=1, description="metric of the validation images by which trials are ranked"
     )
     backbones: tuple[str, ...] = Field(
-        (), description='short for values = { "backbone.name" = [...] }: those whose weights are at hand'
+        (),
+        description='short for values = { "backbone.name" = [...] }: those whose weights are on this machine',
     )
     values: dict[str, Choices] = Field(
-        default_factory=dict, description='"optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, log}'
+        default_factory=dict,
+        description='keys with the values to try: "optimizer.learning_rate" = [1e-4, 1e-3], or {low, high, '
+        "log}",
     )
 
     @property
