@@ -76,3 +76,28 @@ def test_what_needs_an_extra_runs_where_extras_are_installed() -> None:
     command = (ROOT / "Makefile").read_text("utf-8").partition("test-extras: ")[2]
     assert "-m extra" in command
     assert "make test-extras" in (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+
+
+def test_the_workflow_has_the_table_of_versions_that_setup_cfg_and_the_tools_have() -> None:
+    """Every Python of the classifiers, and every TensorFlow of `make test-versions` but the newest."""
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8")
+    classifiers = re.findall(
+        r"Programming Language :: Python :: (3\.\d+)", (ROOT / "setup.cfg").read_text("utf-8")
+    )
+    matrix = re.search(r"python: \[(.*?)\]", text)
+    assert matrix is not None
+    assert re.findall(r'"(3\.\d+)"', matrix[1]) == classifiers
+    tools = (ROOT / "tools" / "test_versions.py").read_text("utf-8")
+    names = re.findall(r'^    "([\w.]+)": \[', tools, re.MULTILINE)
+    assert "lowest" in names
+    rows = re.findall(r'- \{ python: "(3\.\d+)", tensorflow: "?([\w.]+)"? \}', text)
+    assert {name for _, name in rows} == set(names) - {"newest"}
+    assert {python for python, _ in rows} <= set(classifiers)
+
+
+def test_each_workflow_keeps_no_credentials_beside_the_sources() -> None:
+    files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert len(files) >= 4
+    for file in files:
+        steps = file.read_text("utf-8").split("- uses: actions/checkout@")[1:]
+        assert all("persist-credentials: false" in step.partition("- ")[0] for step in steps), file.name

@@ -201,7 +201,7 @@ def test_a_file_that_goes_away_in_the_midst_is_named_and_the_run_goes_on_when_it
         return split[file.relative_to(photos).as_posix()] == "train"
 
     monkeypatch.setattr("transferkit.training.loop.train_phase", robbed)
-    with pytest.raises(UserError, match=r"lost in the midst of training: No such file .*--resume") as error:
+    with pytest.raises(UserError, match=r"lost during training: No such file .*--resume") as error:
         retrain(photos, tmp_path / "run", *words)
     assert str(taken[0]) in str(error.value)
     monkeypatch.undo()

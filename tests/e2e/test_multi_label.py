@@ -102,16 +102,16 @@ def test_it_is_evaluated_anew_and_on_other_manifests(run, tags, make_shapes):
 
 def test_report_verify_and_compare(run, tags):
     page = (run.path / "report.html").read_text("utf-8")
-    assert "single decisions right" in page
+    assert "label accuracy" in page
     assert "chosen on the validation images" in page
     assert "all labels right 0." in run.describe()
-    assert "a label counts: circle from 0." in run.describe()
+    assert "thresholds: circle 0." in run.describe()
     assert (run.export_folder / "README.md").is_file()
     changed = CliRunner().invoke(cli, ["verify", str(run.path)])
     assert changed.exit_code == 0, changed.output
     compared = CliRunner().invoke(cli, ["compare", str(run.path), str(run.path)])
     assert compared.exit_code == 0, compared.output
-    assert "single decisions right" in compared.output
+    assert "label accuracy" in compared.output
     planned = [
         "plan",
         "--recipe",

@@ -92,7 +92,7 @@ def test_heads_in_closed_form_need_no_epochs_and_export_the_same_way(shapes, tmp
     run = retrain(shapes, tmp_path / "run", f"head.kind={kind}", "export.parity=true")
     assert run.metrics["accuracy"] >= 0.6
     assert run.summary["epochs"] == 0
-    assert "the head found at once; frozen: " in run.describe()
+    assert "the head fitted without epochs; frozen: " in run.describe()
     path = shapes / "circle" / "000.png"
     assert run.predict([path])[0].error is None
     assert run.evaluate().metrics["accuracy"] == run.metrics["accuracy"]

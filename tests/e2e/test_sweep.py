@@ -159,7 +159,7 @@ def test_a_trial_that_cannot_be_run_is_named_and_the_others_are(shapes, tmp_path
 
 
 def test_where_no_trial_can_be_run_nothing_is_left(shapes, tmp_path):
-    with pytest.raises(UserError, match="one that can be run at least") as caught:
+    with pytest.raises(UserError, match="at least one trial that can be run") as caught:
         transferkit.retrain(
             data=shapes,
             run=tmp_path / "run",

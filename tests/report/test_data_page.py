@@ -58,5 +58,5 @@ def test_findings_are_shown_with_their_pictures(result, photos, tmp_path):
 def test_sound_data_says_so(tmp_path):
     result = CheckResult("photos/", {"all": {"a": 5, "b": 5}}, {"png": 10}, None, None, ())
     page = write_data_page(result, {}, tmp_path / "check.html").read_text(encoding="utf-8")
-    assert "Sound." in page
+    assert "No problems found." in page
     assert "10 files" in page

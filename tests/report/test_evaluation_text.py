@@ -42,7 +42,7 @@ def test_classes_come_from_the_weakest_on_and_confusions_from_the_most_frequent(
     # The one rose that is taken for a daisy says little beside the others.
     assert evaluation_text.confusion_rows(found) == [("tulip", "rose", 10, "25%"), ("rose", "tulip", 2, "5%")]
     assert evaluation_text.confusion_rows(made([[5, 1], [0, 5]])) == [("daisy", "rose", 1, "17%")]
-    assert evaluation_text.weakest(found) == "tulip: 30 of 40 found, most often taken for rose (10)"
+    assert evaluation_text.weakest(found) == "tulip: 30 of 40 found, most often confused with rose (10)"
     assert evaluation_text.weakest(made([[5, 0], [0, 5]])) is None
 
 

@@ -79,7 +79,7 @@ def choose_engine(
     memory = None if cache is None else cache.choices / f"{key}.json"
     remembered = recall(memory)
     if engine == "auto" and _worth_building(count, remembered.get("unfolded")):
-        _log.info("more images than the engine was chosen for: choosing anew")
+        _log.info("more images than the engine was chosen for: choosing again")
     elif engine == "auto":
         engine = remembered.get("engine", "auto")
     if engine in remembered.get("agree", ()) and engine in there:
@@ -87,7 +87,7 @@ def choose_engine(
         try:
             return maker.make(engine)
         except Exception as error:  # a cache from another state of the machine must not end the run
-            _log.warning("the %s engine that was chosen before fails (%s); choosing anew", engine, error)
+            _log.warning("the %s engine that was chosen before fails (%s); choosing again", engine, error)
             engine = "auto"
     if engine == "tensorflow" and target.precision == "float32":
         return _tensorflow(maker)

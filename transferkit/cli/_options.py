@@ -47,7 +47,7 @@ data_option = click.option(
 backbone_option = click.option(
     "--backbone",
     metavar="NAME",
-    help="Name of a card (see `transferkit backbones`); or hub:, saved_model:, keras_file: or card: and a path."
+    help="Name of a card (see `transferkit backbones`); or hub:, saved_model:, keras_file:, card: and a path."
     "  [default: the recipe's]",
 )
 recipe_option = click.option(

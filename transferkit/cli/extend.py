@@ -38,10 +38,10 @@ def command(
 ) -> None:
     """Add photos and classes to a finished run in seconds, without its old photos.
 
-    RUN keeps the features of its photos, so only the new ones pass the backbone. A head that is found at once
-    (ridge, logistic, kernel, random_features, prototype, auto) comes out as if it had been trained on all
-    photos together; that is proved each time. One that is trained by steps (linear, mlp, cosine) goes on from
-    where it was. The new run has its own export, report and figures; RUN stays as it is.
+    RUN keeps the features of its photos, so only the new ones pass the backbone. A head that is fitted
+    without epochs (ridge, logistic, kernel, random_features, prototype, auto) comes out as if it had been
+    trained on all photos together; that is proved each time. One that is trained by steps (linear, mlp,
+    cosine) goes on from where it was. The new run has its own export, report and figures; RUN stays as it is.
 
     \b
     Examples:

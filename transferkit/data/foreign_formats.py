@@ -35,7 +35,7 @@ def reason_not_read(head: bytes, expected: str) -> str:
         expected: what it ought to be, without an article, such as ``image format that is read``.
 
     >>> reason_not_read(b"<!DOCTYPE html><html>", "image format that is read")
-    'a web page, as servers send it in place of the file: fetch it anew'
+    'a web page, as servers send it instead of the file: download it again'
     >>> reason_not_read(b"abc", "image format that is read")
     'no image format that is read'
     """
@@ -48,7 +48,7 @@ def reason_not_read(head: bytes, expected: str) -> str:
                 return reason
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(_WEB_PAGE):
-        return "a web page, as servers send it in place of the file: fetch it anew"
+        return "a web page, as servers send it instead of the file: download it again"
     if start.startswith((b"<svg", b"<?xml")):
         return "SVG or another XML document: render it to PNG"
     if head and not any(head):

@@ -29,7 +29,7 @@ def headline(found: Evaluation, split: str, confidence: float = 0.95) -> list[st
         f"{rule} {found.metrics['accuracy']:.3f}{between} on {count} images, {len(found.classes)} {what}"
     ]
     named = {
-        "hamming_accuracy": "single decisions right",
+        "hamming_accuracy": "label accuracy",
         "balanced_accuracy": "balanced accuracy",
         "f1_macro": "F1 macro",
         "log_loss": "log loss",
@@ -79,5 +79,5 @@ def weakest(found: Evaluation) -> str | None:
         place = found.classes.index(worst.name)
         row = found.confusion[place].copy()
         row[place] = 0
-        line += f", most often taken for {found.classes[int(row.argmax())]} ({int(row.max())})"
+        line += f", most often confused with {found.classes[int(row.argmax())]} ({int(row.max())})"
     return line

@@ -22,7 +22,7 @@ __all__ = ["ComparedRuns", "compare_runs"]
 # What a person looks at; all figures are in `to_dict`.
 _MAIN = {
     "accuracy": "accuracy",
-    "hamming_accuracy": "single decisions right",
+    "hamming_accuracy": "label accuracy",
     "balanced_accuracy": "balanced accuracy",
     "f1_macro": "F1 macro",
     "log_loss": "log loss",

@@ -32,7 +32,7 @@ def next_step(facts: ReportFacts) -> str | None:
     """A sentence; None where nothing was evaluated."""
     if facts.evaluation is None:
         return None
-    return next(_steps(facts, facts.evaluation), "nothing stands out: try it on photos that it has not seen")
+    return next(_steps(facts, facts.evaluation), "nothing stands out: try the model on new photos")
 
 
 def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
         yield f"nothing was learned: look at the labels (transferkit data check {data}), then at the rate "\
               f"(transferkit lr-find --data {data})"  # fmt: skip
     if facts.plan is not None and facts.plan.discarded:
-        yield "a phase's training was undone, since it made nothing better: lower its learning rate"
+        yield "a phase's training was discarded because it improved nothing: lower its learning rate"
     train = facts.data.counts.get("train", {}) if facts.data is not None else {}
     yield from _longer(facts)
     yield from _weakest(found, train, data)
@@ -87,8 +87,8 @@ def _weakest(found: Evaluation, train: Mapping[str, int], data: str) -> Iterator
     name = one_line(worst.name)
     own, middle = train.get(worst.name), float(np.median(list(train.values()) or [0]))
     if own is not None and own < _RARE * middle:
-        yield f"more photos of {name}: it has {own} to train on, the middle class {middle:.0f}"
-    yield f"look at the mistakes with {name} in the report: wrong labels, or photos of a kind that " \
+        yield f"more photos of {name}: it has {own} to train on, the median class {middle:.0f}"
+    yield f"look at the mistakes with {name} in the report: wrong labels, or a kind of photo that " \
           f"training lacks (transferkit data check {data})"  # fmt: skip
 
 

@@ -83,14 +83,14 @@ def staircase_chart(steps: Sequence[Any]) -> Chart | None:
         middle = number + 0.5
         interval = [step.low, step.accuracy, step.high]
         lines.append(Line(step.name, [middle] * 3, interval, 0 if step.kept else 1, faint=True, dots=True))
-    kept = Line("what is kept", x, y, 0)
+    kept = Line("kept so far", x, y, 0)
     names = ", ".join(f"{number} {step.name}" for number, step in tried)
     svg = line_chart(
         f"Accuracy after each step: {names}", [kept, *lines], x_label="step",
         y_label="accuracy, cross-validated", x_range=(1, len(steps) + 1),
     )  # fmt: skip
     legend = (("kept", 0, False), ("tried and not kept", 1, False))
-    return Chart("What each step gave", svg, legend, names)
+    return Chart("Accuracy after each step", svg, legend, names)
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> Markup:

@@ -30,12 +30,12 @@ _SAMPLE, _MISTAKE = 96, 176
 # Name and meaning of the figures on top.
 _FIGURES = {
     "accuracy": ("accuracy", "share of images answered right"),
-    "balanced_accuracy": ("balanced accuracy", "mean recall of the classes, each counting alike"),
-    "hamming_accuracy": ("single decisions right", "share of labels answered right"),
+    "balanced_accuracy": ("balanced accuracy", "mean recall of the classes, all with equal weight"),
+    "hamming_accuracy": ("label accuracy", "share of labels answered right"),
     "f1_macro": ("F1, mean of the classes", "precision and recall in one; 1 is best"),
-    "log_loss": ("log loss", "penalty for sure mistakes; 0 is best"),
+    "log_loss": ("log loss", "penalty for confident mistakes; 0 is best"),
     "roc_auc_macro": ("ROC area", "how well classes are ranked; 0.5 is chance"),
-    "average_precision_macro": ("PR area", "precision over all recalls; 1 is best"),
+    "average_precision_macro": ("PR area", "mean precision over all recalls; 1 is best"),
     "kappa": ("Cohen's kappa", "agreement beyond chance; 0 is chance"),
     "brier": ("Brier score", "squared error of probabilities; 0 is best"),
     "expected_calibration_error": ("calibration error", "how far probabilities are off; 0 is best"),
@@ -97,7 +97,7 @@ def render_report(facts: ReportFacts) -> str:
 def _figures(facts: ReportFacts, found: Evaluation) -> list[tuple[str, str, str, str]]:
     """Name, value, interval and meaning of the figures on top, the accuracy in training beside the other."""
     tops = {
-        name: (name.replace("_", " "), "the right class is among so many")
+        name: (name.replace("_", " "), "the true class is among this many likeliest")
         for name in found.metrics
         if name.startswith("top_")
     }
@@ -110,7 +110,7 @@ def _figures(facts: ReportFacts, found: Evaluation) -> list[tuple[str, str, str,
         between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
         shown.append((label, f"{value:.3f}", between, meaning))
     if facts.training_accuracy is not None:
-        told = "of the kept epoch, while it learned"
+        told = "measured during the kept epoch"
         shown.insert(1, ("accuracy in training", f"{facts.training_accuracy:.3f}", "", told))
     return shown
 
@@ -119,7 +119,7 @@ def _stages(facts: ReportFacts) -> list[Stage]:
     """The stages, the slowest first, and what of the whole time none of them took."""
     shown = sorted(facts.stages, key=lambda stage: -stage.seconds)
     rest = (facts.seconds or 0.0) - sum(stage.seconds for stage in shown)
-    return [*shown, Stage("between them", rest)] if rest > 0.05 else shown
+    return [*shown, Stage("between stages", rest)] if rest > 0.05 else shown
 
 
 def _counts(data: DataFacts) -> list[tuple[str, list[int], int]]:

@@ -74,7 +74,7 @@ def _leak(facts: ReportFacts, found: Evaluation) -> _Leak | None:
     sentence = f"{copies} of {images} {facts.split} images are copies of {seen} images"
     others = found.correct[~facts.copied]
     if not len(others):
-        return _Leak(f"{sentence}: the figures below say nothing of new images.", None)
+        return _Leak(f"{sentence}: the figures below say nothing about new images.", None)
     accuracy = float(others.mean())
     return _Leak(f"{sentence}; {accuracy:.1%} of the {len(others)} others are answered right.", accuracy)
 
@@ -132,7 +132,7 @@ def _judge(facts: ReportFacts, accuracy: float | None, base: float) -> tuple[Lev
         except GateError as error:
             return "poor", list(error.faults)
         demands = ", ".join(f"{gate.name} {gate.bound:g}" for gate in facts.gates)
-        return "good", [f"What was demanded is reached: {demands}."]
+        return "good", [f"All gates are met: {demands}."]
     if accuracy <= base:
         return "poor", ["The model is no better than the most frequent answer: it has learned nothing."]
     kept = (1 - accuracy) / (1 - base) if base < 1 else 1.0
@@ -144,8 +144,9 @@ def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
     interval = found.interval("accuracy")
     if interval and interval[1] - interval[0] > 0.1:
         remarks.append(
-            f"{found.metrics['samples']} images leave an interval of {interval[1] - interval[0]:.0%}: "
-            "differences smaller than that need more images to be seen."
+            f"{found.metrics['samples']} images leave an interval of "
+            f"{100 * (interval[1] - interval[0]):.0f} points: smaller differences need more images to be "
+            "measured."
         )
     known = [row for row in found.per_class if row.recall is not None]
     if known:
@@ -154,7 +155,7 @@ def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
         if typical - (worst.recall or 0.0) > 0.15:
             remarks.append(
                 f"The weakest class is {worst.name}: {worst.recall:.0%} of its {worst.samples} images are "
-                f"found, against {typical:.0%} for the middle class."
+                f"found, compared with {typical:.0%} for the median class."
             )
     unseen = [row.name for row in found.per_class if not row.samples]
     if unseen:
@@ -162,7 +163,7 @@ def _remarks(facts: ReportFacts, found: Evaluation) -> list[str]:
     error = found.metrics["expected_calibration_error"]
     if error > 0.1 and facts.temperature is None:
         stated = float(np.mean(found.probabilities.max(axis=1)))
-        side = "too sure" if stated > found.metrics["accuracy"] else "not sure enough"
+        side = "overconfident" if stated > found.metrics["accuracy"] else "underconfident"
         if found.kind == "single":
             remarks.append(
                 f"Probabilities are off by {error:.0%} on average ({side}): evaluation.calibrate fixes that."
@@ -191,7 +192,7 @@ def _overfitting(facts: ReportFacts) -> list[str]:
     best = int(np.argmin(losses)) + 1
     return [
         f"Validation loss was lowest at point {best} of {len(losses)} and rose by "
-        f"{losses[-1] / min(losses) - 1:.0%} after it: the training went on for too long."
+        f"{losses[-1] / min(losses) - 1:.0%} after it: training went on for too long."
     ]
 
 

@@ -263,7 +263,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     if words := found.describe():
         progress.say(words)
     elif not found.found:
-        progress.say("none of these: not told, since there are too few photos to validate on")
+        progress.say("unknown photos: not detected, since there are too few validation photos")
     return found
 
 

@@ -67,9 +67,9 @@ class EndToEnd:
         except tf.errors.OpError:
             if not self.lost:
                 raise
-            hint = "put it back and go on with --resume, or start anew without it"
+            hint = "restore the file and continue with --resume, or start again without it"
             path, reason = self.lost[0]
-            raise UserError(fault(path, hint=f"lost in the midst of training: {reason}; {hint}")) from None
+            raise UserError(fault(path, hint=f"lost during training: {reason}; {hint}")) from None
 
     def epoch(
         self, indices: np.ndarray, labels: np.ndarray, division: Division, seed: int, epoch: int

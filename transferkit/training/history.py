@@ -73,7 +73,9 @@ class History:
                 if row is None:
                     # A kill leaves a line without its end.
                     if line.endswith(b"\n"):
-                        hint = "it was changed: what followed from it is unknown; start anew with --overwrite"
+                        hint = (
+                            "it was changed: what followed from it is unknown; start again with --overwrite"
+                        )
                         raise UserError(fault(f"{path}:{number}", hint=hint))
                     break
                 history.rows.append(row)

@@ -171,7 +171,7 @@ def test_fine_tuning_that_does_not_pay_ends_after_one_fold(choose):
     assert not found.steps[-1].kept
     assert found.values == {}
     assert found.sentence == (
-        "nothing that was tried after the head pays: the model is the one of --recipe auto on embedded"
+        "nothing that was tried after the head improved it: the model is the one of --recipe auto on embedded"
     )
 
 

@@ -59,8 +59,8 @@ def test_strange_photos_are_unknown_and_most_known_ones_are_not(knowing, photos,
     assert knowing.novelty.other[str(strange)].photos == 6
     assert knowing.novelty.other[str(strange)].area == knowing.novelty.other[str(strange)].unknown == 1
     assert f"against {strange}: 1.00 (6 photos, 100.0% of them rejected)" in knowing.describe()
-    assert "none of these" in knowing.describe()
-    assert "None of these" in (knowing.path / "report.html").read_text("utf-8")
+    assert "unknown photos" in knowing.describe()
+    assert "Unknown photos" in (knowing.path / "report.html").read_text("utf-8")
 
 
 def test_the_export_s_scores_were_compared_with_the_model_s(knowing):

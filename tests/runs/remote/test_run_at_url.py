@@ -176,7 +176,7 @@ def test_a_state_that_is_damaged_is_refused_and_may_be_discarded(store):
     whole = store.cat_file(state)
     for damaged in (whole[:-40], whole.replace(b"recipe.toml", b"../../x.toml"), b"[]", b"\xff"):
         store.pipe_file(state, damaged)
-        with pytest.raises(UserError, match="is damaged; start anew with --overwrite"):
+        with pytest.raises(UserError, match="is damaged; start again with --overwrite"):
             transferkit.retrain(run=url, resume=True, quiet=True)
     store.pipe_file(state, whole)
     (kept,) = store.find("/bucket/runs/.half.partial/objects")

@@ -68,7 +68,7 @@ def command(
     from transferkit.inspection.probe import probe
 
     if data is None:
-        raise UserError(fault("--data", hint="name the photos to probe with"))
+        raise UserError(fault("--data", hint="name the photos"))
     check_output("--out", out)
     names = [name.strip() for name in backbones.split(",") if name.strip()]
     found = probe(

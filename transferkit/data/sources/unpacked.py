@@ -99,7 +99,7 @@ def unpack(fingerprint: str, folder: Path, fill: Callable[[Path], None], of: str
                 os.utime(target)
             return target
         what = "its list" if wrong is None else f"{len(wrong)} of its files ({wrong[0]}, …)"
-        _log.warning("%s: its unpacked images are damaged, %s: unpacking it anew", of, what)
+        _log.warning("%s: its unpacked images are damaged, %s: unpacking it again", of, what)
     try:
         _fill(target, fill, of)
     except OSError as error:

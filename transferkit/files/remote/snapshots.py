@@ -125,7 +125,7 @@ class Snapshots:
                 return dict(state)
         except (ValueError, KeyError, TypeError, AttributeError):
             pass
-        hint = "what an interrupted run kept there is damaged; start anew with --overwrite"
+        hint = "what an interrupted run kept there is damaged; start again with --overwrite"
         raise UserError(fault(self._location.key, self._location.url, None, hint))
 
     def _recorded(self) -> tuple[str, str] | None:

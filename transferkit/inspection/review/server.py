@@ -101,7 +101,7 @@ class ReviewServer:
             self._made = read_edits(self.edits) if self.edits.exists() else []
             if action == "undo":
                 if not any(one.action != "undo" for one in self._made) or not standing(self._made):
-                    raise ValueError("nothing is left to take back")
+                    raise ValueError("nothing is left to undo")
                 edit = Edit("undo")
             elif action in ("keep", "drop", "relabel"):
                 number = read.get("photo")

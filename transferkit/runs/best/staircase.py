@@ -80,7 +80,11 @@ class Staircase:
                 f"kept beside the head: {names}. Held-out accuracy {head.accuracy:.3f} with the head alone, "
                 f"{paid[-1].accuracy:.3f} with what was kept last"
             )
-        tried = "nothing that was tried after the head pays" if more else "nothing was tried after the head"
+        tried = (
+            "nothing that was tried after the head improved it"
+            if more
+            else "nothing was tried after the head"
+        )
         linear = "" if head.kept else ", whose head is the linear one"
         return f"{tried}: the model is the one of --recipe auto on {first.name.rpartition(' ')[2]}{linear}"
 

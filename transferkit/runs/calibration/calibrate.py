@@ -68,14 +68,14 @@ class Calibrated:
         if self.temperature is not None:
             one = self.temperature
             lines.append(
-                f"temperature {one.temperature:.3f} on {one.samples} validation images: log loss "
-                f"{one.log_loss_before:.3f} to {one.log_loss_after:.3f}, calibration error "
+                f"temperature {one.temperature:.3f} on {one.samples} validation images: log loss from "
+                f"{one.log_loss_before:.3f} to {one.log_loss_after:.3f}, calibration error from "
                 f"{one.calibration_error_before:.3f} to {one.calibration_error_after:.3f}"
             )
         if self.abstention is not None:
             share = self.abstention
             lines.append(
-                f"answers from probability {share.threshold:.3f} on: {share.precision:.1%} right, "
+                f"answers at probability {share.threshold:.3f} or more: {share.precision:.1%} right, "
                 f"{share.coverage:.1%} of {share.samples} validation images answered"
             )
         return lines

@@ -73,13 +73,13 @@ class NoveltyFacts:
         if self.wanted is None:
             return None
         if self.shortfall is not None:
-            return f"none of these: {self.shortfall}"
-        words = f"none of these: meant to reject {self.wanted:.1%} of photos of the classes by mistake"
+            return f"unknown photos: not detected, {self.shortfall}"
+        words = f"unknown photos: the threshold rejects {self.wanted:.1%} of photos of the classes by mistake"
         if self.measured is not None:
             words += f" ({self.measured:.1%} of the test photos)"
         if self.left_out:
             areas = ", ".join(f"{name} {value:.2f}" for name, value in self.left_out.items())
-            words += f"; area under the ROC against a class left out: {areas}"
+            words += f"; ROC area with one class left out of the fit: {areas}"
         for place, found in self.other.items():
             words += f"; against {shown(place)}: {found.describe()}"
         return words

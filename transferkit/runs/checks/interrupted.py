@@ -40,7 +40,7 @@ def interrupted_recipe(place: RunFolder, request: RunRequest) -> Recipe:
         found = with_value(found, "data.path", given.data.path)
         given = with_value(given, "data.path", stored.data.path)
     if given != stored:
-        hint = f"leave the recipe's options out, or start anew with --overwrite; {_differing(given, stored)}"
+        hint = f"leave the recipe's options out, or start again with --overwrite; {_differing(given, stored)}"
         raise UserError(
             fault("--resume", None, None, f"the recipe is not that of the interrupted run: {hint}")
         )
@@ -53,12 +53,12 @@ def _kept_recipe(place: RunFolder) -> Path:
         hint = "it is finished" if place.occupied else "none was started there"
         raise UserError(fault("--resume", place.name, "an interrupted run", hint))
     if (place.partial / EXTENDED).exists():
-        hint = "`transferkit extend` or `forget` was making it: give that command again, it begins anew"
+        hint = "`transferkit extend` or `forget` was making it: give that command again, it starts over"
         raise UserError(fault("--resume", place.name, None, hint))
     for name in ("sweep.toml", "choice.toml", "recipe.toml"):
         if (place.partial / name).exists():
             return place.partial / name
-    hint = "it was interrupted before anything was kept; start it anew with --overwrite"
+    hint = "it was interrupted before anything was kept; start it again with --overwrite"
     raise UserError(fault("--resume", place.name, None, hint))
 
 
@@ -67,7 +67,7 @@ def _check_kept(kept: Path, beginning: Path) -> None:
     if not (beginning / BEGUN).exists() and (kept.parent / "manifest.json").exists():
         return  # killed between its last file and its move to its place: the manifest says what it holds
     if hashlib.sha256(kept.read_bytes()).hexdigest() != read_begun(beginning).get("recipe_sha256"):
-        hint = "it was changed since the run was begun; start anew with --overwrite"
+        hint = "it was changed since the run was begun; start again with --overwrite"
         raise UserError(fault("--resume", str(kept), None, hint))
 
 

@@ -58,7 +58,7 @@ def same_data(folder: Path, images: Images, decoded: bool = False) -> Images:
     new = [images.rows[index] for index in left if images.rows[index].name not in excused]
     changes = _changes(gone, new, stored, images) if gone or new else _class_changes(folder, images.classes)
     if changes:
-        hint = "start anew with --overwrite, or put it back"
+        hint = "start again with --overwrite, or restore it"
         raise UserError(
             fault("--resume", hint=f"the data changed since the run began: {', '.join(changes)}; {hint}")
         )
@@ -80,7 +80,7 @@ def check_weights(folder: Path, weights_sha256: str) -> None:
     then = read_begun(folder).get("weights_sha256")
     if then is not None and then != weights_sha256:
         received = f"weights with the hash {weights_sha256[:12]}…"
-        hint = "start anew with --overwrite, or put them back"
+        hint = "start again with --overwrite, or restore them"
         raise UserError(
             fault("--resume: backbone", received, f"those that the run began with: {then[:12]}…", hint)
         )

@@ -44,12 +44,12 @@ class Proof:
         if not self.exact:
             return (
                 "the head went on from the weights that it had, on the kept and the new features (a warm "
-                "start); training on all photos at once would end near it, not at the same weights"
+                "start); training on all photos together would end near it, not at the same weights"
             )
         near = "to the last digit" if not self.difference else f"to {self.difference:.0e}"
         found = (
-            f"equal to training on all photos at once: the head was fitted on all features together, and "
-            f"from what the run kept its own probabilities for {self.images} photos come again {near}"
+            f"equal to training on all photos together: the head was fitted on all features, and from what "
+            f"the run kept, its own probabilities for {self.images} photos were computed again, equal {near}"
         )
         return found if self.holds else f"not {found}, more than {BOUND:.0e} allows: retrain instead"
 
@@ -131,10 +131,10 @@ class Changes:
         if worse:
             shown = "; ".join(
                 f"{one.name} {one.before:.2f} to {one.after:.2f}"
-                + (f" ({one.taken} now taken for a new class)" if one.taken else "")
+                + (f" ({one.taken} now predicted as a new class)" if one.taken else "")
                 for one in worse[:3]
             )
-            lines.append(f"found less often: {shown}")
+            lines.append(f"lower recall: {shown}")
         return [*lines, *self.notes]
 
 

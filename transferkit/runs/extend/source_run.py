@@ -68,7 +68,7 @@ class SourceRun:
         # What a killed `extend` or `forget` left there is worth nothing: they take seconds.
         left = (self.place.partial / FILE).exists()
         if os.path.abspath(self.place.path) == os.path.abspath(self.run.path):
-            hint = "the run stays as it is, and may be removed once the new one has proved itself"
+            hint = "the run stays as it is; remove it yourself once the new one is good"
             raise UserError(fault("--run", str(self.place.path), "another place than the run's own", hint))
         self.place.check(overwrite or (left and not self.place.path.exists()), resume=False)
         self.progress = progress

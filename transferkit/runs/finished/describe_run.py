@@ -28,12 +28,14 @@ def describe_run(run: Run) -> str:
     lines.append(_measured(run))
     if run.thresholds:
         single = run.metrics["hamming_accuracy"]
-        lines.append(f"single decisions right {single:.3f}; {_worded(run.thresholds)}")
+        lines.append(f"label accuracy {single:.3f}; {_worded(run.thresholds)}")
     if weakest := run.advice.get("weakest"):
         lines.append(f"weakest class {weakest}")
     several = len(run.kept) > 1
     how = [f"{one.phase}: {one.describe()}" if several else one.describe() for one in run.kept]
-    trained = "; ".join([f"trained on {images['train']} images", *(how or ["the head found at once"])])
+    trained = "; ".join(
+        [f"trained on {images['train']} images", *(how or ["the head fitted without epochs"])]
+    )
     lines.append(f"{trained}; {facts['frozen']}")
     fine = [one for one in run.kept if one.trains_backbone]
     if fine and all(one.discarded for one in fine):
@@ -76,5 +78,5 @@ def _measured(run: Run) -> str:
 
 
 def _worded(thresholds: dict[str, float], most: int = 8) -> str:
-    shown = ", ".join(f"{name} from {value:.2f}" for name, value in list(thresholds.items())[:most])
-    return f"a label counts: {shown}" + (" …" if len(thresholds) > most else "")
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in list(thresholds.items())[:most])
+    return f"thresholds: {shown}" + (" …" if len(thresholds) > most else "")

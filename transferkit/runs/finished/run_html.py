@@ -46,6 +46,6 @@ def _mistakes(run: Run) -> Markup:
             )
     if not pictures:
         return Markup("")
-    return Markup('<p>The surest mistakes</p><div class="pictures">{}</div>').format(
+    return Markup('<p>The most confident mistakes</p><div class="pictures">{}</div>').format(
         Markup("").join(pictures)
     )

@@ -15,7 +15,7 @@ _HUGGING_FACE = re.compile(rf"hf://(?P<handle>{_NAME}/{_NAME})/?")
 _KAGGLE = re.compile(
     rf"kaggle://(?P<model>{_NAME}/{_NAME})(?:/(?P<framework>[A-Za-z0-9]+)(?:/(?P<variation>{_NAME}))?)?/?"
 )
-_EXPECTED = "hf://ORG/NAME, or kaggle://OWNER/MODEL with, if need be, /FRAMEWORK/VARIATION behind"
+_EXPECTED = "hf://ORG/NAME, or kaggle://OWNER/MODEL optionally followed by /FRAMEWORK/VARIATION"
 _PAGES = {"hf": "https://huggingface.co", "kaggle": "https://www.kaggle.com/models"}
 
 

@@ -70,7 +70,7 @@ def leak_line(copies: int, images: int, split: str, accuracy_of_others: float | 
     seen = "training" if split == "val" else "training or validation"
     line = f"LEAK: {copies} of {images} {kind}images are copies of {seen} images"
     if accuracy_of_others is None:
-        return f"{line}: the figures say nothing of new images"
+        return f"{line}: the figures say nothing about new images"
     return f"{line}; accuracy {accuracy_of_others:.3f} on the others"
 
 

@@ -65,7 +65,7 @@ def mistake_heatmaps(
     heat = heatmaps(parts, batch.images, doubtful_classes(evaluation, here))
     if heat is None:
         return MistakeHeatmaps(
-            note="Which parts of an image an answer rests on (Grad-CAM) cannot be told: "
+            note="Which parts of an image an answer rests on (Grad-CAM) cannot be shown: "
             f"{parts.backbone.name} shows no feature maps."
         )
     return MistakeHeatmaps(dict(zip(here, heat, strict=True)))

@@ -112,7 +112,7 @@ def _summary(trained: RunResult, seconds: float) -> dict[str, str]:
         **_threshold_facts(trained),
     }
     if words := trained.novelty.describe():
-        lines["None of these"] = words.partition(": ")[2]
+        lines["Unknown photos"] = words.partition(": ")[2]
     lines["Frozen weights"] = trained.frozen.removeprefix("frozen: ")
     lines["Time"] = f"{seconds:.1f} s on {_machine()}"
     return lines
@@ -136,7 +136,9 @@ def _threshold_facts(trained: RunResult, most: int = 12) -> dict[str, str]:
         shown += f" and {len(trained.thresholds) - most} more in metrics.json"
     chosen = trained.recipe.head.options.get("thresholds", "auto") == "auto"
     if chosen and trained.images.held_out == "val":
-        shown += "; chosen on the images evaluated here, which flatters the figures: keep a test split"
+        shown += (
+            "; chosen on the images evaluated here, which makes the figures too optimistic: keep a test split"
+        )
     elif chosen:
         shown += "; chosen on the validation images"
     return {"Thresholds": shown}
@@ -269,7 +271,7 @@ def _phase_facts(trained: RunResult, phase: Phase, plan: FreezePlan) -> PhaseFac
     moved = sum(layer.parameters for layer in plan.layers if layer.trainable)
     what = f"head and {moved:,} weights of the backbone".replace(",", "\u202f") if moved else "head alone"
     if not steps:
-        return PhaseFacts(phase.name, steps, f"{what}, found at once")
+        return PhaseFacts(phase.name, steps, f"{what}, fitted without epochs")
     how = f"{phase.optimizer.name}, learning rate {phase.optimizer.learning_rate:g}, {phase.schedule.kind}"
     kept = next((f"; {one.describe()}" for one in trained.kept if one.phase == phase.name), "")
     return PhaseFacts(phase.name, steps, f"{what}: {how}, batches of {phase.batch_size}{kept}")

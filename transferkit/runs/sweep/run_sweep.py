@@ -195,7 +195,8 @@ def _finish(
         context.place.discard()
         errors = list(dict.fromkeys(one.error for one in results.trials if one.error))
         raise UserError(
-            fault("sweep", f"{len(results.trials)} trials", "one that can be run at least"), *errors[:10]
+            fault("sweep", f"{len(results.trials)} trials", "at least one trial that can be run"),
+            *errors[:10],
         )
     folder = context.place.partial
     chosen = trial_recipe(recipe, best.values)
@@ -207,7 +208,7 @@ def _finish(
     if images.held_out == "val":
         progress.say(
             f"sweep: without test images the run is measured on the validation images, by which it was "
-            f"chosen among {len(results.trials)} trials: its figures flatter it"
+            f"chosen among {len(results.trials)} trials: its figures are too optimistic"
         )
     parts = shared_resources.parts(chosen, images, progress)
     return execute(chosen, images, replace(context, resume=True), parts)

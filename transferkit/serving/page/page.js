@@ -158,6 +158,6 @@ fetch("/facts").then((response) => response.json()).then((told) => {
   at("name").textContent = document.title = told.name;
   const named = told.classes.slice(0, 12).join(", ") + (told.classes.length > 12 ? ", …" : "");
   at("facts").textContent = `${told.classes.length} ${told.several ? "labels" : "classes"}: ${named}. ${told.backbone}, version ${told.version}.`
-    + (told.knows_unknown ? "" : " This model cannot tell a photo of none of these.");
+    + (told.knows_unknown ? "" : " This model cannot detect photos of other things.");
   at("model").href = `/v1/models/${encodeURIComponent(told.name)}/metadata`;
 });
