@@ -125,6 +125,41 @@ def test_each_key_of_the_reference_has_a_type_and_an_effect(reference):
         assert effect, key
 
 
+SECTIONS = "data|backbone|head|augmentation|activations|devices|evaluation|export|tracking|sweep|best"
+SECTIONS += "|optimizer|schedule|loss|early_stopping|ema|gradient_clipping"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_each_key_that_a_page_names_is_one_of_a_recipe(page, keys):
+    named_here = re.findall(rf"[`= ]((?:{SECTIONS})(?:\.[a-z_]+)+)[`= ]", page.read_text("utf-8"))
+    for key in named_here:
+        if key.endswith((".toml", ".csv", ".json")):
+            continue
+        key = "backbone.options" if key.startswith("backbone.options.") else key
+        assert f"`{key}`" in keys or f"`{key}." in keys, key
+
+
+@pytest.fixture(scope="module")
+def keys(reference):
+    return reference.recipe_keys_page()
+
+
+def test_each_option_of_the_older_programs_is_answered_with_what_to_use():
+    from click.testing import CliRunner
+
+    from transferkit.cli import cli
+    from transferkit.errors import UserError
+
+    page = (ROOT / "docs" / "guides" / "from_retrain_py.md").read_text("utf-8")
+    left = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `--"))
+    options = re.findall(r"--\w+", left)
+    assert len(options) > 30
+    for option in options:
+        fault = CliRunner().invoke(cli, ["retrain", option, "1"]).exception
+        assert isinstance(fault, UserError), option
+        assert "no such option; use " in str(fault), option
+
+
 @pytest.mark.parametrize(
     ("section", "kind"),
     [("head", "heads"), ("loss", "losses"), ("schedule", "schedules"), ("augmentation", "augmentation")],

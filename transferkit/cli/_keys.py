@@ -77,6 +77,38 @@ _OTHERS = {
     "--gpus": "--devices",
     "--accelerator": "--devices",
     "--strategy": "--devices",
+    "--num-epochs": "--epochs",
+    # Of retrain.py and make_image_classifier.
+    "--tfhub-module": "--backbone hub:HANDLE",
+    "--how-many-training-steps": "--set steps=…",
+    "--train-epochs": "--epochs",
+    "--train-batch-size": "--batch-size",
+    "--momentum": "--set 'optimizer={name=\"sgd\", momentum=…}'",
+    "--dropout-rate": "--set head.dropout=…",
+    "--l2-regularizer": "--set head.l2=…",
+    "--label-smoothing": "--set loss.label_smoothing=…",
+    "--validation-percentage": "--set data.validation=…",
+    "--testing-percentage": "--set data.test=…",
+    "--eval-step-interval": "--set evaluate_every=…",
+    "--bottleneck-dir": "--set activations.cache_dir=…",
+    "--do-fine-tuning": "--recipe finetune_full",
+    "--do-data-augmentation": "--recipe robust",
+    "--flip-left-right": "--set augmentation.flip=true",
+    "--horizontal-flip": "--set augmentation.flip=true",
+    "--random-crop": "--set augmentation.crop=true",
+    "--random-scale": "--set augmentation.zoom=…",
+    "--zoom-range": "--set augmentation.zoom=…",
+    "--random-brightness": "--set augmentation.color=…",
+    "--rotation-range": "--set augmentation.rotation=…",
+    "--assert-accuracy-at-least": "--fail-under",
+    "--saved-model-dir": "--run",
+    "--output-graph": "--run",
+    "--output-labels": "--run (its export holds the labels)",
+    "--labels-output-file": "--run (its export holds the labels)",
+    "--summaries-dir": "--run (its folder events/ is for TensorBoard)",
+    "--checkpoint-path": "--run (its folder phases/ holds them)",
+    "--print-misclassified-test-images": "--run (its report.html shows the mistakes)",
+    "--tflite-output-file": "--set 'export.formats=[\"tflite\"]'",
 }
 
 
@@ -84,7 +116,7 @@ def other_name(error: click.NoSuchOption) -> UserError | None:
     """What is said to an option that a verb does not have; None where nothing more is known than that."""
     here = [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
     name = "--" + error.option_name.lstrip("-").replace("_", "-")
-    meant = _OTHERS.get(name)
+    meant = name if name in here else _OTHERS.get(name)
     if meant in _KEYS and meant not in here:
         name, meant = str(meant), None
     key = next((key for one, (more, _, key, _) in _KEYS.items() if name in (one, more)), None)
