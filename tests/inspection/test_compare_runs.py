@@ -49,7 +49,7 @@ def test_all_is_there_in_words_and_figures(runs):
     assert first.startswith(
         "one/good against one/poor, on 60 common images: significant, p = 0.012: one/good"
     )
-    assert "right only in one/good 10, only in one/poor 1" in first
+    assert "images that only one/good gets right: 10, only one/poor: 1" in first
     assert "not significant, p = 0.07" in second
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["recall"]["tulip"] == [1, 1, 1]
 
@@ -59,7 +59,7 @@ def test_the_command_says_it_and_scalars_only_as_json(runs):
     assert "recall of class   poor   good" in said
     assert "daisy            0.500  1.000" in said
     assert "good is better by 15.0 points" in said
-    assert "seed: 3 here, 0 there" in said
+    assert "seed: 3 in good, 0 in poor" in said
     assert "kappa" not in said
     told = json.loads(CliRunner().invoke(cli, ["compare", *map(str, runs[:2]), "--json"]).output)
     assert told["metrics"]["kappa"]

@@ -278,7 +278,7 @@ def test_the_overview_answers_three_questions_and_explains_its_figures(five):
     assert "<dt>accuracy in training</dt><dd>0.913" in tiles
     # One total: what no stage took has a row of its own.
     assert "1 min 21 s in all" in page
-    assert "between them" in page
+    assert "between stages" in page
 
 
 def test_its_words_are_the_fields(five):

@@ -57,7 +57,7 @@ def test_a_weak_class_and_an_unseen_one_are_named():
 def test_overconfidence_is_told_and_its_mend():
     labels = np.arange(200) % 2
     said = np.where(np.arange(200) % 10 < 6, labels, 1 - labels)
-    assert "too sure" in " ".join(verdict(facts(labels, said, sure=0.99)).remarks)
+    assert "overconfident" in " ".join(verdict(facts(labels, said, sure=0.99)).remarks)
     assert "underconfident" in " ".join(verdict(facts(labels, labels, sure=0.6)).remarks)
     honest = facts(labels, np.where(np.arange(200) % 10 < 9, labels, 1 - labels), sure=0.9)
     assert "evaluation.calibrate" not in " ".join(verdict(honest).remarks)

@@ -208,7 +208,9 @@ def _agree(settings: Sequence[str], pairs: dict[str, str], arguments: NamedValue
 def _as_said(line: str, pairs: dict[str, str]) -> str:
     """A fault's line with the option that was typed in place of the key that it stands for."""
     for name in pairs:
-        place = f"--set {_KEYS[name][2]}"
-        if line.startswith((f"{place}:", f"{place}[", f"{place}.")):
-            return name + line[len(place) :]
+        key = _KEYS[name][2]
+        # What is known only once the backbone is there names the key alone.
+        for place in (f"--set {key}", key):
+            if line.startswith((f"{place}:", f"{place}[", f"{place}.")):
+                return name + line[len(place) :].removeprefix(".until")
     return line

@@ -104,12 +104,18 @@ def _print(version: Path, shown: str, quiet: bool, as_json_: bool) -> None:
         as_json({"export": shown, "artefacts": [asdict(one) for one in found]})
         return
     rows: list[tuple[str, ...]] = [
-        (one.file, one.title, f"{one.bytes / 1e6:.1f} MB", *_check(one.parity), _accuracy(one.parity))
+        (
+            # The SavedModel is the folder itself.
+            f"{version.name}/" if one.file == "." else one.file,
+            f"{one.bytes / 1e6:.1f} MB",
+            *_check(one.parity),
+            *_accuracies(one.parity),
+        )
         for one in found
     ]
-    header = ["file", "format", "size", "check", "same answer", "difference", "accuracy"]
+    header = ["file", "size", "check", "same label", "max diff", "accuracy", "model's"]
     if not any(row[-1] for row in rows):
-        rows, header = [row[:-1] for row in rows], header[:-1]
+        rows, header = [row[:-2] for row in rows], header[:-2]
     if not quiet:
         click.echo(table(rows, header))
     click.echo(shown)
@@ -119,10 +125,12 @@ def _check(row: NamedValues | None) -> tuple[str, str, str]:
     if row is None:
         return "not checked", "", ""
     state = "passed" if row["passed"] else "refused"
-    return state, f"{row['agreement']:.1%} of {row['images']}", f"{row['largest_difference']:.1e}"
+    same = round(row["agreement"] * row["images"])
+    return state, f"{same} of {row['images']}", f"{row['largest_difference']:.1e}"
 
 
-def _accuracy(row: NamedValues | None) -> str:
+def _accuracies(row: NamedValues | None) -> tuple[str, str]:
+    """Of the file and of the evaluated model, on the images of the check."""
     if row is None or row.get("accuracy") is None:
-        return ""
-    return f"{row['accuracy']:.3f}, model {row['accuracy_of_model']:.3f}"
+        return "", ""
+    return f"{row['accuracy']:.3f}", f"{row['accuracy_of_model']:.3f}"

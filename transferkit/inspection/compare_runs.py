@@ -136,8 +136,8 @@ class ComparedRuns:
         return [
             f"{name} against {self.names[0]}, on {one.images} common images: "
             f"{one.sentence(self.names[0], name)}\n"
-            f"  accuracy {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f}); right only in {name} "
-            f"{one.only_second_right}, only in {self.names[0]} {one.only_first_right}"
+            f"  accuracy {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f}); images that only "
+            f"{name} gets right: {one.only_second_right}, only {self.names[0]}: {one.only_first_right}"
             for name, one in zip(self.names[1:], self.against, strict=True)
         ]
 

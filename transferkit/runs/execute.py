@@ -248,8 +248,6 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
             if network.head.chooses_thresholds:
                 found = replace(found, shortfall=settle_thresholds(network, logits, labels, precision))
             stage.update(len(chosen))
-    for line in found.describe():
-        progress.say(line)
     return found
 
 
@@ -260,9 +258,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
         return NoveltyFacts()
     with progress.stage("novelty", unit="class"):
         found = settle_novelty(fitted, progress)
-    if words := found.describe():
-        progress.say(words)
-    elif not found.found:
+    if not found.found and not found.describe():
         progress.say("unknown photos: not detected, since there are too few validation photos")
     return found
 

@@ -43,11 +43,12 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
     pairs = [(true, said, *counts) for true, said, counts in found.confusions()]
     if pairs:
         click.echo("\n" + table(pairs, ("true", "predicted", *found.names)))
-    for verdict, lines in zip(found.verdicts(), found.recipes, strict=True):
+    first = found.names[0]
+    for name, verdict, lines in zip(found.names[1:], found.verdicts(), found.recipes, strict=True):
         click.echo()
         echo_lines(verdict)
         for line in lines:
-            echo_lines(f"  {line.key}: {as_text(line.other)} here, {as_text(line.one)} there", 4)
+            echo_lines(f"  {line.key}: {as_text(line.other)} in {name}, {as_text(line.one)} in {first}", 4)
     click.echo()
     echo_lines(f"next    {found.next_step()}", 8)
 

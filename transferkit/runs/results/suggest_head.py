@@ -48,7 +48,7 @@ def suggest_head(recipe: Recipe, fitted: Fitted, seconds: float) -> str | None:
         return None
     data = shlex.quote(str(recipe.data.path))
     return (
-        f"head.kind = 'auto' on these features: {facts['accuracy']:.3f}, a linear head "
-        f"{linear[0]['accuracy']:.3f}, cross-validated; with lower levels too: transferkit retrain "
+        f"head 'auto' on these features: cross-validated accuracy {facts['accuracy']:.3f}, a linear head "
+        f"{linear[0]['accuracy']:.3f}; to try it on several levels of the backbone: transferkit retrain "
         f"--recipe auto --backbone {shlex.quote(recipe.backbone.name)} --data {data}"
     )
