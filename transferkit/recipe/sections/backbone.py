@@ -27,9 +27,7 @@ class Backbone(Section):
     input_size: tuple[Side, Side] | None = Field(
         None, description="height and width in pixels; short form: one number; the card's size by default"
     )
-    options: NamedValues = Field(
-        default_factory=dict, description="arguments of the backbone's constructor"
-    )
+    options: NamedValues = Field(default_factory=dict, description="arguments of the backbone's constructor")
     join: tuple[str, ...] = Field(
         (),
         max_length=4,
