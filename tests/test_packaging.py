@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -101,3 +102,22 @@ def test_each_workflow_keeps_no_credentials_beside_the_sources() -> None:
     for file in files:
         steps = file.read_text("utf-8").split("- uses: actions/checkout@")[1:]
         assert all("persist-credentials: false" in step.partition("- ")[0] for step in steps), file.name
+
+
+def test_the_metadata_links_to_where_it_is_published() -> None:
+    """The forge's workflow knows the repository; a wheel that is built elsewhere names no place."""
+    spec = importlib.util.spec_from_file_location("setup_of_the_package", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.links("") == module.links(None) == {}
+    found = module.links("someone/transferkit")
+    assert found["project_urls"]["Documentation"] == "https://someone.github.io/transferkit/"
+    targets = re.findall(r"\]\(([^)]+)\)", found["long_description"])
+    assert len(targets) > 15
+    assert all(target.startswith(("https://", "#")) for target in targets)
+    assert (
+        "](https://github.com/someone/transferkit/raw/main/docs/assets/report.png)"
+        in found["long_description"]
+    )
