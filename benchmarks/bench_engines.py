@@ -33,7 +33,7 @@ def main() -> None:
     import keras
     from bench_decode import photo
 
-    from transferkit.activations.choose_engine import available, choose_engine
+    from transferkit.activations.engines.choose_engine import available, choose_engine
     from transferkit.backbones.load_backbone import load_backbone
 
     cards = {

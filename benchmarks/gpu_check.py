@@ -97,8 +97,8 @@ def retraining(report: Report, options: argparse.Namespace, folder: Path) -> Non
 
 def engines(report: Report, options: argparse.Namespace, folder: Path) -> None:
     """The frozen pass by engine and precision, and Keras's ``predict``; each one that fails says why."""
-    from transferkit.activations.choose_engine import available, choose_engine
-    from transferkit.activations.make_engine import Target
+    from transferkit.activations.engines.choose_engine import available, choose_engine
+    from transferkit.activations.engines.make_engine import Target
     from transferkit.backbones.load_backbone import load_backbone
     from transferkit.devices import choose_devices
     from transferkit.recipe.sections import Devices

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from transferkit.card import NORMALISATIONS, list_cards, load_card
+from transferkit.card import NORMALISATIONS
 from transferkit.errors import UserError
+from transferkit.find_card import list_cards, load_card
 from transferkit.shipped_files import shipped
 
 CARD = """
@@ -135,7 +136,7 @@ def test_every_normalisation_is_described() -> None:
 def test_listing_imports_no_tensorflow_and_is_quick(tmp_path: Path) -> None:
     code = (
         "import sys, time\n"
-        "from transferkit.card import list_cards\n"
+        "from transferkit.find_card import list_cards\n"
         "start = time.perf_counter()\n"
         "count = len(list_cards())\n"
         "took = time.perf_counter() - start\n"

@@ -202,7 +202,7 @@ def _plain(text: str) -> str:
 
 def backbones_page() -> str:
     """All cards."""
-    from transferkit.card import is_shipped, list_cards
+    from transferkit.find_card import is_shipped, list_cards
 
     rows = []
     for card in filter(is_shipped, list_cards()):

@@ -20,8 +20,8 @@ from transferkit.errors import GateError, UserError
 
 if TYPE_CHECKING:
     from transferkit.activations.cache import Cache
-    from transferkit.card import list_cards as list_backbones
     from transferkit.export.inspect import inspect_export as inspect
+    from transferkit.find_card import list_cards as list_backbones
     from transferkit.inspection.augmentation_preview import preview_augmentation
     from transferkit.inspection.check_data import check_data
     from transferkit.inspection.compare_runs import compare_runs as compare
@@ -106,7 +106,7 @@ _LAZY = {
     "inspect": "transferkit.export.inspect:inspect_export",
     "label_next": "transferkit.runs.features.label_next:label_next",
     "launch": "transferkit.runs.launch.job:launch",
-    "list_backbones": "transferkit.card:list_cards",
+    "list_backbones": "transferkit.find_card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",
     "load_recipe": "transferkit.recipe.load:load",
     "load_run": "transferkit.runs.finished.run:load_run",

@@ -17,11 +17,11 @@ from typing import Any
 from transferkit.cluster.cluster import Cluster, current
 from transferkit.cluster.place import take_from_slurm
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.device_names import read_strategy
 from transferkit.recipe.sections import Devices
 from transferkit.tensorflow_startup import set_memory_growth, start_tensorflow
+from transferkit.type_names import NamedValues
 
 __all__ = ["ChosenDevices", "check_devices", "choose_devices", "named_devices", "uncompiled", "workers_told"]
 

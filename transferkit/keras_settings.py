@@ -16,7 +16,7 @@ from typing import Any
 
 from transferkit.code_permission import announce
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["prepare_import", "settings_file", "settle"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["ImageClassifier"]
 

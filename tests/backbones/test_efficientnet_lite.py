@@ -11,9 +11,9 @@ import pytest
 from transferkit.backbones.networks.efficientnet_lite import efficientnet_lite, tensors_of_layer
 from transferkit.backbones.weights.packaged import packaged_file
 from transferkit.backbones.weights.torch_file import read_tensors
-from transferkit.card import load_card
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import decoder
+from transferkit.find_card import load_card
 
 pytestmark = pytest.mark.extra
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from transferkit.backbones.networks.embedded import embedded
-from transferkit.card import load_card
+from transferkit.find_card import load_card
 
 CARD = load_card("embedded")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.activations.choose_engine import choose_engine
+from transferkit.activations.engines.choose_engine import choose_engine
 from transferkit.backbones import Cut, load_backbone
 from transferkit.backbones.weights.digest import of_variables
 from transferkit.errors import UserError

@@ -151,7 +151,7 @@ def test_what_transferkit_imported_first_it_sets(monkeypatch, capsys):
 @pytest.mark.parametrize("size", [0, 1_000, 0.5, 0.99])
 def test_weights_that_were_cut_short_are_one_line(tmp_path, size):
     from transferkit.backbones import load_backbone
-    from transferkit.card import load_card
+    from transferkit.find_card import load_card
 
     whole = load_card("embedded").weights_file.read_bytes()
     file = tmp_path / "cut.weights.h5"

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from transferkit.backbones import Backbone, load_backbone
-from transferkit.card import Card, list_cards
+from transferkit.card import Card
+from transferkit.find_card import list_cards
 from transferkit.shipped_files import shipped
 
 SHIPPED = [card for card in list_cards() if card.path.resolve().parent == shipped("cards")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from transferkit.card import load_card
+from transferkit.find_card import load_card
 from transferkit.recipe import load, recipe_files
 from transferkit.schedules import Span, make_schedule
 from transferkit.shipped_files import shipped

@@ -45,7 +45,7 @@ def plain(shapes, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def top():
-    from transferkit.card import load_card
+    from transferkit.find_card import load_card
 
     return f'freeze={{until="{list(load_card("embedded").stages)[-2]}"}}'
 

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from transferkit.card import load_card
 from transferkit.cli import cli
 from transferkit.errors import UserError
+from transferkit.find_card import load_card
 from transferkit.inspection import lr_find
 from transferkit.inspection.lr_find import find_rate, smooth, suggest
 

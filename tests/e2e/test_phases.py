@@ -25,7 +25,7 @@ def retrain(data, run, *overrides):
 
 @pytest.fixture(scope="module")
 def middle():
-    from transferkit.card import load_card
+    from transferkit.find_card import load_card
 
     stages = list(load_card("embedded").stages)
     return stages[len(stages) // 2]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import transferkit
-from transferkit.card import load_card
 from transferkit.errors import UserError
+from transferkit.find_card import load_card
 from transferkit.training import phase as phases
 from transferkit.training.history import History
 

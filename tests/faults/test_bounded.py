@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from transferkit.card import load_card
 from transferkit.errors import UserError, did_you_mean
+from transferkit.find_card import load_card
 from transferkit.freezing.patterns import matches
 from transferkit.recipe import load
 from transferkit.recipe_limits import MOST_BYTES, MOST_FAULTS, MOST_TRIALS

@@ -20,8 +20,8 @@ from transferkit.activations import index as indexes
 from transferkit.activations import rows as array_rows
 from transferkit.activations import store as stores
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose_engine import available, choose_engine
 from transferkit.activations.compute import ComputeSettings, compute
+from transferkit.activations.engines.choose_engine import available, choose_engine
 from transferkit.activations.index import HEADER, RECORD, digests_of
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.sources import read_source

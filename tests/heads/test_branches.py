@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from transferkit.heads import Known, make_head
 from transferkit.heads._branches import Branch, branch_layer, hidden_values, set_branch_weights
-from transferkit.heads._fitting import Rows, Sizes, Targets, fit_branch
+from transferkit.heads._fit_data import Rows, Targets
+from transferkit.heads._fitting import Sizes, fit_branch
 
 LEVELS = {"low": 3, "middle": 4, "top": 5}
 KINDS = ("linear", "relu", "gaussian", "arc_cosine")

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from transferkit.card import load_card
+from transferkit.find_card import load_card
 from transferkit.recipe import load
 from transferkit.recipe.sections import Backbone
 from transferkit.shipped_files import shipped

@@ -103,7 +103,7 @@ def test_steps_of_training_and_evaluation_compile_with_xla(case):
 
 
 def test_the_frozen_pass_compiles_with_xla():
-    from transferkit.activations.prefix_engine import TensorFlowEngine, trace
+    from transferkit.activations.engines.prefix_engine import TensorFlowEngine, trace
 
     network, _, _ = make([PLAIN])
     traced = trace(network.cut, (128, 128))

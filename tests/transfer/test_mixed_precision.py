@@ -9,7 +9,7 @@ from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 import transferkit
-from transferkit.card import load_card
+from transferkit.find_card import load_card
 from transferkit.recipe import load
 from transferkit.training.parts import open_parts
 

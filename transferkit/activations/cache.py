@@ -9,67 +9,31 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from transferkit.activations.cache_entries import Checked, Entry
+from transferkit.activations.cache_folders import (
+    REMOVING,
+    folders_in,
+    remove_folder,
+    remove_unused,
+    size_of_folder,
+    still_there,
+)
 from transferkit.activations.store import Store, segments_of
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import cache_folder, default_max_bytes
 from transferkit.files.checksummed_json import read_sealed
 from transferkit.files.folder_contents import LOCK, damage_of, facts_of, files_of
 from transferkit.files.lock import locked
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
-__all__ = ["Cache", "Checked", "Entry"]
+__all__ = ["Cache"]
 
 # Of a store's files; part of its name, so that a version with another one never meets them.
 _LAYOUT = 2
-_REMOVING = ".removing-"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One store, compiled model or unpacked source, for ``transferkit cache info``.
-
-    Attributes:
-        kind: ``"activations"``, ``"compiled"``, ``"source"`` or ``"remote"``, what is at a URL.
-        key: its name in the cache folder.
-        bytes: its size on disk.
-        rows: rows of a store, files of a source, else 0.
-        used: when it was last used, seconds since 1970.
-        about: what it is.
-    """
-
-    kind: str
-    key: str
-    bytes: int
-    rows: int
-    used: float
-    about: NamedValues
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What reading all of one entry found.
-
-    Attributes:
-        kind: as of :class:`Entry`; ``"choice"`` for the engine that was chosen for a model.
-        key: its name in the cache folder.
-        label: what it is, for people.
-        parts: how many rows or files were compared.
-        damaged: how many of them are not what was written.
-        repaired: whether they were removed, so that they are made again when they are asked for.
-    """
-
-    kind: str
-    key: str
-    label: str
-    parts: int
-    damaged: int
-    repaired: bool
 
 
 @dataclass(frozen=True)
@@ -123,29 +87,33 @@ class Cache:
     def entries(self) -> list[Entry]:
         """All that is in the cache, used last first."""
         entries = []
-        for folder in _folders(self.stores):
-            with _still_there():
+        for folder in folders_in(self.stores):
+            with still_there():
                 store = _open(folder)
                 segments = store.segments().values()
                 used = max((status.st_mtime for status in segments), default=folder.stat().st_mtime)
                 size = sum(status.st_size for status in segments)
                 entries.append(Entry("activations", folder.name, size, len(store), used, store.about()))
-        for folder in _folders(self.compiled):
-            with _still_there():
+        for folder in folders_in(self.compiled):
+            with still_there():
                 used = folder.stat().st_mtime
-                entries.append(Entry("compiled", folder.name, _size(folder), 0, used, _about(folder)))
-        for folder in _folders(self.sources):
-            with _still_there():
+                entries.append(
+                    Entry("compiled", folder.name, size_of_folder(folder), 0, used, _about(folder))
+                )
+        for folder in folders_in(self.sources):
+            with still_there():
                 facts, used = facts_of(folder), folder.stat().st_mtime
                 files = facts["files"] if facts else sum(1 for _ in files_of(folder))
                 about = {"label": facts.get("label", folder.name)}
-                entries.append(Entry("source", folder.name, _size(folder), files, used, about))
-        for folder in _folders(self.remote):
-            with _still_there():
+                entries.append(Entry("source", folder.name, size_of_folder(folder), files, used, about))
+        for folder in folders_in(self.remote):
+            with still_there():
                 names = sorted(one.name for one in folder.iterdir() if one.is_dir())
                 label = next((name for name in names if not name.startswith(".")), "".join(names[:1]))
                 used = folder.stat().st_mtime
-                entries.append(Entry("remote", folder.name, _size(folder), 0, used, {"label": label}))
+                entries.append(
+                    Entry("remote", folder.name, size_of_folder(folder), 0, used, {"label": label})
+                )
         return sorted(entries, key=lambda entry: -entry.used)
 
     def bytes(self) -> int:
@@ -167,13 +135,13 @@ class Cache:
         What a process at work uses stays, or is computed again by it.
         """
         freed = self._remove_leftovers()
-        for folder in _folders(self.stores):
+        for folder in folders_in(self.stores):
             try:
                 store = _open(folder)
                 with locked(folder / LOCK):
                     freed += store.evict(store.unnamed_segments())
             except (OSError, ValueError):  # no store, or one that was removed meanwhile
-                freed += _remove_unused(folder, wait=True)
+                freed += remove_unused(folder, wait=True)
         return freed + self._evict(self.max_bytes if max_bytes is None else max_bytes, None)
 
     def verify(self, repair: bool = True) -> list[Checked]:
@@ -183,12 +151,12 @@ class Cache:
             repair: remove what is damaged; it is made again when it is asked for.
         """
         found = []
-        for folder in _folders(self.stores):
-            with _still_there():
+        for folder in folders_in(self.stores):
+            with still_there():
                 found.append(_check_store(folder, repair))
         for kind, parent in (("compiled", self.compiled), ("source", self.sources)):
-            for folder in _folders(parent):
-                with _still_there():
+            for folder in folders_in(parent):
+                with still_there():
                     found.append(_check_folder(kind, folder, repair))
         for file in sorted(self.choices.glob("*.json")) if self.choices.is_dir() else ():
             wrong = read_sealed(file) is None
@@ -203,11 +171,11 @@ class Cache:
         A run at work keeps what it has open and computes again what it had written.
         """
         freed = self._remove_leftovers()
-        for folder in _folders(self.stores):
-            freed += _remove_unused(folder, wait=True)
-        for folder in (*_folders(self.compiled), *_folders(self.sources), *_folders(self.remote)):
-            freed += _remove_unused(folder)
-        freed += _remove(self.choices)
+        for folder in folders_in(self.stores):
+            freed += remove_unused(folder, wait=True)
+        for folder in (*folders_in(self.compiled), *folders_in(self.sources), *folders_in(self.remote)):
+            freed += remove_unused(folder)
+        freed += remove_folder(self.choices)
         for parent in (self.stores, self.compiled, self.sources, self.remote):
             with contextlib.suppress(OSError):  # some of it is used, or was made meanwhile
                 parent.rmdir()
@@ -226,7 +194,7 @@ class Cache:
                 continue
             if unit.segment is None:
                 # One that is used stays, and others must go in its place.
-                removed = _remove_unused(unit.folder)
+                removed = remove_unused(unit.folder)
                 freed += removed
                 excess -= removed
             else:
@@ -245,19 +213,19 @@ class Cache:
         return freed
 
     def _units(self) -> Iterator[_Unit]:
-        for folder in _folders(self.stores):
+        for folder in folders_in(self.stores):
             for number, status in segments_of(folder).items():
                 yield _Unit(folder, number, status.st_size, status.st_mtime)
-        for folder in (*_folders(self.compiled), *_folders(self.sources), *_folders(self.remote)):
-            with _still_there():
-                yield _Unit(folder, None, _size(folder), folder.stat().st_mtime)
+        for folder in (*folders_in(self.compiled), *folders_in(self.sources), *folders_in(self.remote)):
+            with still_there():
+                yield _Unit(folder, None, size_of_folder(folder), folder.stat().st_mtime)
 
     def _remove_leftovers(self) -> int:
         """Removes what processes left that were killed while they unpacked or removed."""
         freed = 0
         for parent in (self.stores, self.compiled, self.sources, self.remote):
             for folder in parent.glob(".*") if parent.is_dir() else ():
-                freed += _remove(folder) if folder.name.startswith(_REMOVING) else _remove_unused(folder)
+                freed += remove_folder(folder) if folder.name.startswith(REMOVING) else remove_unused(folder)
         return freed
 
 
@@ -285,7 +253,7 @@ def _check_store(folder: Path, repair: bool) -> Checked:
     except ValueError:
         # Nothing says how long a row is: all of it is made again.
         if repair:
-            _remove_unused(folder, wait=True)
+            remove_unused(folder, wait=True)
         return Checked("activations", folder.name, "damaged store.json", 1, 1, repair)
     rows = len(store)
     damaged = store.verify(repair)
@@ -297,61 +265,12 @@ def _check_folder(kind: str, folder: Path, repair: bool) -> Checked:
     facts = facts_of(folder)
     label = str(facts.get("label", "")) or _label(_about(folder))
     damaged = len(wrong) if wrong is not None else 1
-    repaired = bool(damaged) and repair and _remove_unused(folder) > 0
+    repaired = bool(damaged) and repair and remove_unused(folder) > 0
     return Checked(kind, folder.name, label, facts.get("files", 0), damaged, repaired)
 
 
 def _label(about: NamedValues) -> str:
     return str(about.get("label") or f"cut {str(about.get('cut', '?'))[:12]}")
-
-
-@contextlib.contextmanager
-def _still_there() -> Iterator[None]:
-    """For one entry of several: what another process removes meanwhile is passed over."""
-    with contextlib.suppress(OSError, ValueError):
-        yield
-
-
-def _folders(parent: Path) -> list[Path]:
-    if not parent.is_dir():
-        return []
-    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _size(folder: Path) -> int:
-    """Bytes of a folder's files; those of its list where there is one, since a source may have millions."""
-    if facts := facts_of(folder):
-        result: int = facts["bytes"]
-        return result
-    size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            size += path.stat().st_size if path.is_file() else 0
-    return size
-
-
-def _remove_unused(folder: Path, wait: bool = False) -> int:
-    """Removes a folder under its lock; 0 where a process holds that, unless it is waited for."""
-    try:
-        with locked(folder / LOCK, wait=wait) as held:
-            return _remove(folder) if held else 0
-    except OSError:
-        return 0  # removed meanwhile, or on a disk that cannot be written
-
-
-def _remove(folder: Path) -> int:
-    """Removes a folder at once for everybody else, whatever becomes of this process."""
-    if not folder.is_dir():
-        return 0
-    size = _size(folder)
-    if not folder.name.startswith(_REMOVING):
-        away = Path(tempfile.mkdtemp(prefix=_REMOVING, dir=folder.parent))
-        try:
-            folder = folder.rename(away / folder.name).parent
-        except OSError:
-            away.rmdir()  # Windows keeps a folder that holds an open file
-    shutil.rmtree(folder, ignore_errors=True)
-    return size
 
 
 def _about(folder: Path) -> NamedValues:

@@ -10,7 +10,7 @@
     result.stats       # images computed and found, seconds, engine, bytes
 
 With ``views`` the rows are ``[len(items), K]``, one a view. ``cut`` is anything like
-:class:`transferkit.activations.prefix_engine.CutLike`.
+:class:`transferkit.activations.engines.prefix_engine.CutLike`.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import numpy as np
 
 from transferkit.activations.cache import Cache
 from transferkit.activations.compute_settings import ComputeSettings
+from transferkit.activations.engines.prefix_engine import CutLike
 from transferkit.activations.feature_request import FeatureRequest
 from transferkit.activations.index import digests_of
 from transferkit.activations.other_caches import Elsewhere
-from transferkit.activations.prefix_engine import CutLike
 from transferkit.activations.prefix_pass import PrefixPass
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
@@ -38,7 +38,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import Unreadable
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["HALF_FROM_BYTES", "Activations", "ComputeSettings", "CutLike", "Stats", "compute", "keep"]
 

@@ -16,7 +16,7 @@ class ComputeSettings:
     """Engine, batches, precision and place.
 
     Attributes:
-        engine: ``"auto"`` or one of :data:`transferkit.activations.choose_engine.ENGINES`.
+        engine: ``"auto"`` or one of :data:`transferkit.activations.engines.choose_engine.ENGINES`.
         batch_size: images that are decoded ahead together and given to the engine at once.
         threads: threads that decode; None takes as many as the process has cores.
         cache_dir: folder of the cache; None takes the user's.

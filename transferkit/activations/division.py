@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["Division", "real_rows"]
 

@@ -23,7 +23,7 @@ from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import local_place
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published_folder import fetch_described, publish
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Elsewhere", "check_sources"]
 

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose_engine import choose_engine
 from transferkit.activations.compute_settings import ComputeSettings
-from transferkit.activations.device_engine import DeviceEngine
+from transferkit.activations.engines.choose_engine import choose_engine
+from transferkit.activations.engines.device_engine import DeviceEngine
+from transferkit.activations.engines.make_engine import Target
+from transferkit.activations.engines.prefix_engine import CutLike, Engine
 from transferkit.activations.feature_request import FeatureRequest
-from transferkit.activations.make_engine import Target
-from transferkit.activations.prefix_engine import CutLike, Engine
 from transferkit.activations.rows import Rows
 from transferkit.activations.store import Store
 from transferkit.activations.writer import Writer

@@ -24,7 +24,7 @@ from transferkit.activations.index import NOWHERE, RECORD, Index
 from transferkit.activations.rows import Rows, Segment
 from transferkit.files.lock import locked
 from transferkit.files.whole_file import write_whole_shared
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["SEGMENT_BYTES", "Store", "segments_of"]
 

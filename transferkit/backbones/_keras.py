@@ -11,7 +11,7 @@ from typing import Any
 
 from transferkit.keras3 import keras
 from transferkit.private.keras_names import global_value, nodes_of, run_through, set_global_value
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["apply", "keras", "outputs_of", "own_names", "seeded"]
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.tensor_types import Tensor, Variable
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["Backbone", "BatchNorm", "Cut", "KeptPart", "LayerFacts", "Origin", "Stage"]
 

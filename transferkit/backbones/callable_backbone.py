@@ -12,7 +12,7 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, LayerFacts,
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.errors import UserError, fault
-from transferkit.tensor_types import Tensor, Variable
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["CallableBackbone", "Module"]
 

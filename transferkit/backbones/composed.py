@@ -20,7 +20,7 @@ from transferkit.backbones.levels import Leveled, Pooling, level_names
 from transferkit.backbones.load_backbone import load_backbone
 from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, fault
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["Composed", "load_section"]
 

@@ -11,7 +11,7 @@ from transferkit.backbones.live_normalisation import live
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["build", "finish"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from transferkit.backbones._keras import apply, keras
 from transferkit.backbones.live_normalisation import live
 from transferkit.private.keras_names import connected_by_graph
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["flat", "flat_operations", "free_name"]
 

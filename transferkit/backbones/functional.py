@@ -18,7 +18,7 @@ from transferkit.backbones.layer_graph import Step, steps
 from transferkit.backbones.weights.digest import of_parts, of_variables
 from transferkit.errors import UserError, fault
 from transferkit.private.keras_names import with_inner_layers
-from transferkit.tensor_types import Tensor, Variable
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["FunctionalBackbone"]
 

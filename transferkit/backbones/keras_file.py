@@ -21,10 +21,11 @@ from transferkit.backbones.layer_graph import steps
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.backbones.stages import stages_of
 from transferkit.backbones.weights.digest import of_path
-from transferkit.card import NORMALISATIONS, Card, list_cards
+from transferkit.card import NORMALISATIONS, Card
 from transferkit.code_permission import allowed
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.tensor_types import Tensor
+from transferkit.find_card import list_cards
+from transferkit.type_names import Tensor
 
 __all__ = ["load_keras_file"]
 

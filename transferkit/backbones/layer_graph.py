@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

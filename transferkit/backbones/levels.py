@@ -18,7 +18,7 @@ from transferkit.backbones.flatten import free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["Leveled", "Pooling", "columns_of", "level_names", "with_levels"]
 

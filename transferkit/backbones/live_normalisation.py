@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["LiveNormalization", "live"]
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from transferkit.backbones.backbone import Backbone, Origin, Stage
 from transferkit.backbones.weights.given_path import PRETRAINED
-from transferkit.card import HANDLES, Card, card_of
+from transferkit.card import HANDLES, Card
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.named_values import NamedValues
+from transferkit.find_card import card_of
+from transferkit.type_names import NamedValues
 
 __all__ = ["load_backbone"]
 

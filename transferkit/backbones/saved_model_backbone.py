@@ -24,7 +24,7 @@ from transferkit.backbones.weights.digest import of_path
 from transferkit.card import NORMALISATIONS, Card
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.plain_path import is_pattern, plain_path
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["load_hub", "load_saved_model"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["key_options", "other_name"]
 

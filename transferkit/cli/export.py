@@ -9,7 +9,7 @@ import click
 
 from transferkit.cli._options import allow_code_option, as_json, json_option, table
 from transferkit.discovery import modules
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["command"]
 

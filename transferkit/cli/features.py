@@ -17,7 +17,7 @@ from transferkit.cli._options import (
     set_option,
 )
 from transferkit.errors import one_line
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["command"]
 

@@ -22,8 +22,8 @@ import numpy as np
 from transferkit.cluster.meeting import meet
 from transferkit.cluster.place import Place, read_place
 from transferkit.errors import UserError, fault
-from transferkit.tensor_types import Tensor, Variable
 from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["Cluster", "ClusterError", "current", "joined"]
 

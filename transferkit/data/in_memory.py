@@ -23,7 +23,7 @@ from transferkit.data.sources.manifest.label_spelling import label_of
 from transferkit.data.sources.split_words import split_names
 from transferkit.data.sources.unpacked import Writer, unpack
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["encode_image", "images_in", "is_image", "write_source"]
 

@@ -19,7 +19,7 @@ from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.session.hooks import check_hooks, check_listeners
 from transferkit.estimator.session.training_log import progress
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["Estimator"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = [
     "ClassificationOutput",

@@ -20,7 +20,7 @@ from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.tables import captured_resources, check_tables
 from transferkit.estimator.spec import ModeKeys
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["check_graph", "export_saved_model", "trained", "write_whole"]
 

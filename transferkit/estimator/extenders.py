@@ -9,7 +9,7 @@ from transferkit.errors import fault
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.graph.calling import arguments
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["add_metrics"]
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput, of_tensorflow
 from transferkit.estimator.ready_models.metric_pairs import paired
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["EstimatorSpec", "ModeKeys"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.bootstrap import count_interval
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Comparison", "compare"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from transferkit.evaluation.curves import Curve
 from transferkit.evaluation.reliability import ReliabilityBin
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["ClassFigures", "Evaluation", "mean_of_known"]
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.data.pixels.decoding import Decoding

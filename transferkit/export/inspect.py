@@ -13,7 +13,7 @@ from transferkit.export.formats import check_installed, find_artefacts, format_o
 from transferkit.export.formats._base import Tensor
 from transferkit.export.versions import changes_of, versions
 from transferkit.files.plain_path import is_pattern
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Artefact", "Inspected", "artefacts_of", "inspect_export"]
 

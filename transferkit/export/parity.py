@@ -13,7 +13,7 @@ from transferkit.export.answers_file import read_answers
 from transferkit.export.export_spec import About
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.outputs import check_outputs
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Finding", "Reference", "judge"]
 

@@ -16,7 +16,7 @@ from transferkit.backbones.keras_hub.unroll import Wrapper
 from transferkit.backbones.live_normalisation import LiveNormalization
 from transferkit.backbones.normalise_pixels import CAFFE_MEAN_BGR, TORCH_DEVIATION, TORCH_MEAN, Pixels
 from transferkit.keras3 import keras
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 if TYPE_CHECKING:
     from transferkit.backbones.functional import FunctionalBackbone

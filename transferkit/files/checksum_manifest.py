@@ -22,7 +22,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.checksummed_json import SEAL, seal_of, sealed
 from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = [
     "NAME",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["SEAL", "read_sealed", "seal_of", "sealed"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["CONTENTS", "LOCK", "damage_of", "facts_of", "files_of", "write_contents"]
 

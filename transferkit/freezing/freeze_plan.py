@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from transferkit.backbones.backbone import LayerFacts
 from transferkit.freezing.freeze_rules import Choice, choose
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Backbone

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut

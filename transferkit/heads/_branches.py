@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from transferkit.named_values import NamedValues
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import NamedValues, Tensors
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

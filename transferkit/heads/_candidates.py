@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from transferkit.heads._branches import Branch, Kind
-from transferkit.heads._fitting import Rows, Sizes, Targets, choose, fit_branch, scale_of
+from transferkit.heads._fit_data import Rows, Targets
+from transferkit.heads._fitting import Sizes, choose, fit_branch, scale_of
 from transferkit.heads._logistic import ROUGHLY, Problem, principal_axes
 
 __all__ = ["Candidate", "Features", "Task", "estimated_work"]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from transferkit.keras3 import keras
-from transferkit.named_values import NamedValues
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import NamedValues, Tensors
 
 __all__ = ["Cosines", "dense", "stack"]
 

@@ -14,7 +14,7 @@ from transferkit.heads._base import ClosedForm, Head, Known
 from transferkit.heads._branches import Branch, Found, branch_layer, set_branch_weights
 from transferkit.losses import ReadyLoss, make_loss
 from transferkit.registry import registry
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 if TYPE_CHECKING:
     import tensorflow as tf

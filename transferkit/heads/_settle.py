@@ -11,7 +11,7 @@ import numpy as np
 from transferkit.heads._candidates import Candidate, Task
 from transferkit.heads._closed import each_log_loss
 from transferkit.heads._fitting import scale_of
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = [
     "Choice",

@@ -60,7 +60,7 @@ class Auto(ClosedForm):
         from transferkit.heads._branches import Found
         from transferkit.heads._candidates import Task
         from transferkit.heads._closed import one_hot, sample_weights
-        from transferkit.heads._fitting import Targets
+        from transferkit.heads._fit_data import Targets
         from transferkit.heads._search import Clock, chosen_before, try_candidates
         from transferkit.heads._settle import average, best_together, facts_of_choice, losses_of, rightly
 

@@ -50,7 +50,8 @@ class Kernel(ClosedForm):
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
         from transferkit.heads._closed import one_hot, sample_weights
-        from transferkit.heads._fitting import Chosen, Fit, Rows, Sizes, Targets, choose, fit_branch
+        from transferkit.heads._fit_data import Rows, Targets
+        from transferkit.heads._fitting import Chosen, Fit, Sizes, choose, fit_branch
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)

@@ -37,7 +37,8 @@ class RandomFeatures(ClosedForm):
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
         from transferkit.heads._closed import one_hot, sample_weights
-        from transferkit.heads._fitting import Rows, Sizes, Targets, choose, fit_branch
+        from transferkit.heads._fit_data import Rows, Targets
+        from transferkit.heads._fitting import Sizes, choose, fit_branch
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)

@@ -40,7 +40,8 @@ class Ridge(ClosedForm):
         known: Known | None = None,
     ) -> list[np.ndarray]:
         from transferkit.heads._closed import lengths_1, one_hot, sample_weights
-        from transferkit.heads._fitting import Rows, Targets, choose, fit_branch
+        from transferkit.heads._fit_data import Rows, Targets
+        from transferkit.heads._fitting import choose, fit_branch
 
         wanted = one_hot(labels, classes)
         targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)

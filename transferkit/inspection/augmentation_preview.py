@@ -12,12 +12,12 @@ import numpy as np
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import Override
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 if TYPE_CHECKING:
     from transferkit.inspection.contact_sheet import Tile

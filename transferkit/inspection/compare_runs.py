@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Comparison, Evaluation

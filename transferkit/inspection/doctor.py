@@ -19,8 +19,8 @@ from transferkit._version import __version__
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, one_line
 from transferkit.inspection.doctor_finding import Finding
-from transferkit.named_values import NamedValues
 from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
+from transferkit.type_names import NamedValues
 
 __all__ = ["Examination", "examine"]
 
@@ -207,7 +207,7 @@ def _gpu() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    from transferkit.activations.openvino_engine import openvino_version
+    from transferkit.activations.engines.openvino_engine import openvino_version
 
     version = openvino_version()
     if version:
@@ -261,7 +261,7 @@ def _run() -> Iterator[Finding]:
     where = "the accelerator" if on_accelerator() else "the CPU"
     yield Finding("a run here", "computes on", where)
     try:
-        from transferkit.activations.choose_engine import available
+        from transferkit.activations.engines.choose_engine import available
 
         yield Finding(
             "a run here", "engines", ", ".join(available()) + ": the fastest one that agrees is taken"

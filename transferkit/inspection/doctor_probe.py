@@ -23,7 +23,7 @@ def measure() -> Iterator[Finding]:
     start_tensorflow()
     import numpy as np
 
-    from transferkit.activations.choose_engine import choose_engine
+    from transferkit.activations.engines.choose_engine import choose_engine
     from transferkit.backbones import load_backbone
     from transferkit.recipe import load
     from transferkit.recipe.default_backbone import STAND_IN, missing_package

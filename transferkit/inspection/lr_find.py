@@ -22,11 +22,11 @@ from transferkit.devices import check_devices
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues, Override
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.registry import registry
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
+from transferkit.type_names import NamedValues, Override
 
 __all__ = ["RULE", "RateTest", "find_rate"]
 

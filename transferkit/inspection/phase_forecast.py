@@ -8,7 +8,7 @@ from typing import Any
 
 from transferkit.cpu import available_cores
 from transferkit.freezing import FreezePlan
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["STAGE_HEADER", "PhaseForecast"]
 

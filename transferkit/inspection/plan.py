@@ -14,10 +14,10 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.freezing import FreezePlan
 from transferkit.inspection.phase_forecast import STAGE_HEADER, PhaseForecast
-from transferkit.named_values import NamedValues, Override
 from transferkit.recipe import Phase, Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.type_names import NamedValues, Override
 
 __all__ = ["Plan", "make_plan"]
 
@@ -180,8 +180,8 @@ def _measure(cut: Cut, size: tuple[int, int], devices: tuple[str, ...] = ()) -> 
     import tensorflow as tf
 
     if len(devices) > 1:
-        from transferkit.activations.device_engine import DeviceEngine
-        from transferkit.activations.prefix_engine import trace
+        from transferkit.activations.engines.device_engine import DeviceEngine
+        from transferkit.activations.engines.prefix_engine import trace
 
         engine = DeviceEngine(trace(cut, size), devices, batch=_MEASURED)
         count = 2 * _MEASURED * len(devices)

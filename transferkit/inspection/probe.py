@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transferkit.card import list_cards
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
-from transferkit.named_values import Override
+from transferkit.find_card import list_cards
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.checks.supported import check_supported
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import Images
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 if TYPE_CHECKING:
     from transferkit.runs.best.judge import Passed
@@ -255,7 +255,7 @@ def _known(name: str) -> bool:
 def _speed(network: Network, size: tuple[int, int], recipe: Recipe) -> float:
     """Images/s through the frozen backbone by the engine that is chosen for it, without reading files."""
     from transferkit.activations.cache import Cache
-    from transferkit.activations.choose_engine import choose_engine
+    from transferkit.activations.engines.choose_engine import choose_engine
 
     cut = network.cut if network.cut.kept_as is None else network.cut.kept_as
     pixels = np.random.default_rng(0).integers(0, 256, (_TIMED, *size, 3), dtype=np.uint8)

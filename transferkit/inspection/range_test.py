@@ -15,13 +15,13 @@ from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.recipe import Recipe
 from transferkit.schedules import Schedule, Span, as_keras
-from transferkit.tensor_types import Tensor, Tensors
 from transferkit.training.images import Images
 from transferkit.training.loop import PhaseStart, train
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.training.training_job import TrainingJob
 from transferkit.transfer.model_fn import make_model_fn
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["range_test"]
 

@@ -15,9 +15,9 @@ from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues, Override
 from transferkit.recipe import Phase, Recipe, admit_code, check_with, load
 from transferkit.schedules import Span, make_schedule, rates
+from transferkit.type_names import NamedValues, Override
 
 __all__ = ["PhaseRates", "schedule_rates", "write_rates"]
 

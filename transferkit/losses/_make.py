@@ -10,7 +10,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.losses._base import Loss, resolve_weights
 from transferkit.registry import registry
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 if TYPE_CHECKING:
     import tensorflow as tf

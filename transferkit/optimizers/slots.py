@@ -11,7 +11,7 @@ import numpy as np
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.optimizers.make_optimizer import batches_seen
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from transferkit.tensor_types import Tensor, Variable
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["grouped"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 # First of all: what it brings was set up before it was imported.
-from transferkit.tensor_types import Optimizer, Variable
+from transferkit.type_names import Optimizer, Variable
 
 from transferkit.keras_import import keras  # isort: skip
 from keras.src.backend.common import global_state  # isort: skip

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.private.tensorflow_names import eager_context
-from transferkit.tensor_types import Optimizer, Variable
+from transferkit.type_names import Optimizer, Variable
 
 __all__ = [
     "SaverHook",

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from transferkit.dotted_path import locate
 from transferkit.errors import UserError, did_you_mean
-from transferkit.named_values import NamedValues
 from transferkit.recipe.faults import Fault, from_pydantic, shown
 from transferkit.recipe.keras_optimizers import UNSET, constructors
 from transferkit.recipe.other_names import NAMES
 from transferkit.recipe.toml_positions import Path
 from transferkit.recipe_limits import MOST_FAULTS
 from transferkit.registry import Component, is_admitted, is_dotted, registry
+from transferkit.type_names import NamedValues
 
 __all__ = ["check_augmentation", "check_component", "check_optimizer"]
 

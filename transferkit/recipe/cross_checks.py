@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from transferkit.card import card_of, no_card
 from transferkit.errors import UserError, did_you_mean
+from transferkit.find_card import card_of, no_card
 from transferkit.recipe.device_names import names_several
 from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transferkit.card import card_of
 from transferkit.errors import UserError
+from transferkit.find_card import card_of
 from transferkit.packages import distributed
 from transferkit.recipe.find import is_shipped
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.named_values import NamedValues
 from transferkit.recipe.merge import Layer, Origin, expand
 from transferkit.recipe.toml_positions import toml_positions
 from transferkit.recipe_limits import check_bounds, check_text, read_bounded
 from transferkit.shipped_files import shipped
+from transferkit.type_names import NamedValues
 
 __all__ = ["DEFAULT", "NoParentError", "chain", "default", "find", "hiding", "is_shipped", "recipe_files"]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe.toml_positions import Path
+from transferkit.type_names import NamedValues
 
 __all__ = ["Layer", "Origin", "expand", "merge"]
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from transferkit.card import card_of, is_shipped
 from transferkit.code_permission import allowed, announce, in_project, project
 from transferkit.dotted_path import locate
 from transferkit.errors import UserError, fault
+from transferkit.find_card import card_of, is_shipped
 from transferkit.keras_settings import prepare_import
+from transferkit.recipe.check_values import check
 from transferkit.recipe.faults import dotted
-from transferkit.recipe.load import check
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
 from transferkit.recipe.recipe import NAMED, Recipe

@@ -10,8 +10,8 @@ from pathlib import PurePath
 from typing import Any
 
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
 from transferkit.recipe.merge import SHORT
+from transferkit.type_names import NamedValues
 
 __all__ = ["nest", "parse_value", "plain", "spelled_out", "split_override"]
 

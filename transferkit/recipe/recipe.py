@@ -9,7 +9,6 @@ from functools import cached_property
 
 from pydantic import Field, PrivateAttr
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe.components import check_component, check_optimizer
 from transferkit.recipe.merge import Origin, merge
 from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
@@ -28,6 +27,7 @@ from transferkit.recipe.sections import (
 )
 from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.write import to_toml
+from transferkit.type_names import NamedValues
 
 __all__ = ["NAMED", "Recipe"]
 

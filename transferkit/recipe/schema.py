@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe.components import ELSEWHERE
 from transferkit.recipe.keras_optimizers import constructors
 from transferkit.recipe.merge import SHORT
@@ -10,6 +9,7 @@ from transferkit.recipe.optimizer_arguments import argument_schema
 from transferkit.recipe.recipe import Recipe
 from transferkit.recipe.sections.parts import Augmentation
 from transferkit.registry import registry
+from transferkit.type_names import NamedValues
 
 __all__ = ["json_schema"]
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from transferkit.errors import printable
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["to_toml"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from transferkit.data.file_names import shown
-from transferkit.named_values import NamedValues
 from transferkit.report.sprite import sprite
+from transferkit.type_names import NamedValues
 
 __all__ = ["MapFacts", "MapPoint", "drawn_map"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["heat_of"]
 

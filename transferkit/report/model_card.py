@@ -10,11 +10,11 @@ from pathlib import Path
 from transferkit._version import __version__
 from transferkit.evaluation import Evaluation
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import NamedValues
 from transferkit.report.facts import ReportFacts
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
 from transferkit.report.verdict import verdict
+from transferkit.type_names import NamedValues
 
 __all__ = ["CardText", "write_model_card"]
 

@@ -16,7 +16,6 @@ import numpy as np
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.predictions import parse_top
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.calibration.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
@@ -44,6 +43,7 @@ from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.training.training_job import TrainingJob
 from transferkit.training.weight_files import write_weights
+from transferkit.type_names import NamedValues
 
 __all__ = ["execute"]
 

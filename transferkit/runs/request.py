@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transferkit.files.cache_location import writable_cache_folder
-from transferkit.named_values import NamedValues, Override
 from transferkit.training.progress_event import ProgressEvent
+from transferkit.type_names import NamedValues, Override
 
 __all__ = ["RunRequest"]
 

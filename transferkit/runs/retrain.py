@@ -15,7 +15,6 @@ from transferkit.errors import UserError, fault
 from transferkit.evaluation import gates
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
-from transferkit.named_values import NamedValues, Override
 from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.checks.check_cluster import is_shared
@@ -31,6 +30,7 @@ from transferkit.runs.several_workers import follow, meet_all, own_places, share
 from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.prepare_images import missing_data, prepare
 from transferkit.training.progress_event import ProgressEvent
+from transferkit.type_names import NamedValues, Override
 
 __all__ = ["retrain"]
 

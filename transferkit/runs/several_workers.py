@@ -12,7 +12,6 @@ from pathlib import Path
 
 from transferkit.cluster.cluster import Cluster, joined
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.recipe.value_origins import diff
 from transferkit.runs.checks.same_data import same_data
@@ -21,6 +20,7 @@ from transferkit.tensorflow_startup import loading, start_tensorflow
 from transferkit.training.images import Images
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import NamedValues
 
 __all__ = ["follow", "meet_all", "own_places", "share_images", "share_recipe"]
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from transferkit.named_values import NamedValues
 from transferkit.registry import registry
 from transferkit.schedules._base import Schedule, Span
+from transferkit.type_names import NamedValues
 
 __all__ = ["as_keras", "make_schedule", "rates"]
 

@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from transferkit.named_values import NamedValues
 from transferkit.serving.request_limits import Refusal
 from transferkit.serving.responses import Endpoint, json_response
 from transferkit.serving.rest import answer_json, metadata_json, read_request, status_json
 from transferkit.serving.server_metrics import CONTENT_TYPE
 from transferkit.serving.service import Service
+from transferkit.type_names import NamedValues
 
 __all__ = ["Endpoints"]
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from transferkit.export.export_spec import About
 from transferkit.export.outputs import output_names
-from transferkit.named_values import NamedValues
 from transferkit.serving.request_limits import Refusal
+from transferkit.type_names import NamedValues
 
 __all__ = ["Asked", "answer_json", "metadata_json", "read_request", "status_json"]
 

@@ -13,13 +13,13 @@ import numpy as np
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError
 from transferkit.export.outputs import outputs_of
-from transferkit.named_values import NamedValues
 from transferkit.serving.batching import Batcher
 from transferkit.serving.decode_photos import Photos
 from transferkit.serving.insight import Insight
 from transferkit.serving.request_limits import Limits, Refusal
 from transferkit.serving.served_model import Served
 from transferkit.serving.server_metrics import Metrics
+from transferkit.type_names import NamedValues
 
 __all__ = ["Service"]
 

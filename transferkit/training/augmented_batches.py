@@ -12,9 +12,9 @@ from transferkit.activations.views import Views
 from transferkit.augmentation import Pipeline, make_augmentation
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.recipe import Recipe
-from transferkit.tensor_types import Tensor
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
+from transferkit.type_names import Tensor
 
 __all__ = ["make_direct", "make_mixer", "make_views", "trains_through"]
 

@@ -17,13 +17,13 @@ from transferkit.activations.row_columns import Columns
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.recipe import Recipe
-from transferkit.tensor_types import Tensor
 from transferkit.training.augmented_batches import make_direct, make_mixer, make_views, trains_through
 from transferkit.training.divided_pass import Shares
 from transferkit.training.end_to_end import EndToEnd
 from transferkit.training.images import Images
 from transferkit.training.pass_images import PassRequest, pass_images
 from transferkit.training.progress import Progress
+from transferkit.type_names import Tensor
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut

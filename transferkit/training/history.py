@@ -15,8 +15,8 @@ from pathlib import Path
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import NamedValues
 from transferkit.recipe.metrics import less_is_better
+from transferkit.type_names import NamedValues
 
 __all__ = ["History", "is_better"]
 

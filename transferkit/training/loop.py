@@ -13,7 +13,6 @@ import numpy as np
 from transferkit.activations.division import Division
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, Proof
-from transferkit.named_values import NamedValues
 from transferkit.optimizers import Slots, make_optimizer
 from transferkit.recipe import Phase, Recipe, check_with
 from transferkit.training.cut_features import CutFeatures, evaluation_batch, extract_features
@@ -29,6 +28,7 @@ from transferkit.training.training_job import Tell, TrainingJob
 from transferkit.training.training_result import Trained
 from transferkit.training.validation import measure
 from transferkit.transfer.network import Network
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

@@ -10,9 +10,9 @@ from transferkit.optimizers import make_optimizer
 from transferkit.recipe import Phase
 from transferkit.recipe.metrics import less_is_better
 from transferkit.schedules import Schedule, Span, as_keras, make_schedule
-from transferkit.tensor_types import Variable
 from transferkit.training.history import History
 from transferkit.transfer.network import Network
+from transferkit.type_names import Variable
 
 __all__ = ["Rate", "build_optimizer", "phase_span", "phase_steps"]
 

@@ -18,13 +18,13 @@ from transferkit.devices import ChosenDevices, choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import ClosedForm, design_from, head_spec, make_head
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase, Recipe
 from transferkit.recipe.sections import Devices
 from transferkit.registry import is_admitted, is_dotted
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

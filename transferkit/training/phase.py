@@ -21,7 +21,6 @@ from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.loops.training import NanLossDuringTrainingError
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase
 from transferkit.tensorflow_startup import on_accelerator
 from transferkit.training.history import History
@@ -37,6 +36,7 @@ from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.model_fn import make_model_fn
 from transferkit.transfer.network import Network
+from transferkit.type_names import NamedValues
 
 __all__ = ["train_phase"]
 

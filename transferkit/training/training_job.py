@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import CutFeatures
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts
 from transferkit.training.progress import Progress
+from transferkit.type_names import NamedValues
 
 __all__ = ["Tell", "TrainingJob"]
 

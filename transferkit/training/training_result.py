@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from transferkit.freezing import FreezePlan
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Phase, Recipe
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts
 from transferkit.training.phases.kept_state import Kept
+from transferkit.type_names import NamedValues
 
 __all__ = ["Trained"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from transferkit.errors import UserError, fault
 from transferkit.files.array_file import read_arrays, write_arrays
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["read_weights", "write_weights"]
 

@@ -12,10 +12,10 @@ from transferkit.backbones.batch_statistics import counted_rows
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras3 import keras
 from transferkit.optimizers import batches_seen, clips
-from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.network import Network
 from transferkit.transfer.shared_step import StepResult, shared_step
+from transferkit.type_names import Optimizer, Tensor, Tensors, Variable
 
 __all__ = ["make_model_fn"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from transferkit.private.keras_names import with_inner_layers
-from transferkit.tensor_types import Variable
 from transferkit.transfer.novelty_score import Novelty
 from transferkit.transfer.standardise import Standardise
+from transferkit.type_names import Variable
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.evaluation.novelty import NoveltyModel
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["Novelty"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.tensor_types import Tensors, Variable
 from transferkit.transfer.network import Network
+from transferkit.type_names import Tensors, Variable
 
 __all__ = ["StepResult", "shared_step"]
 

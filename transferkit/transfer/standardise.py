@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.keras3 import keras
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["Standardise"]
 

@@ -18,9 +18,9 @@ import pytest
 
 from transferkit.backbones import load_backbone
 from transferkit.backbones.weights.fetched import kaggle_folder, opened_as
-from transferkit.card import load_card
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError
+from transferkit.find_card import load_card
 from transferkit.recipe import load
 from transferkit.recipe.named_code import code_of
 

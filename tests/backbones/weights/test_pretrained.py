@@ -253,7 +253,7 @@ def test_imagenet_weights_are_those_that_keras_loads(
 
 def test_backbones_at_hand_are_those_whose_weights_are_here(monkeypatch, tmp_path):
     from transferkit.backbones.weights.pretrained import at_hand
-    from transferkit.card import load_card
+    from transferkit.find_card import load_card
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

@@ -222,7 +222,7 @@ def test_the_package_s_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     from importlib import metadata
 
     from transferkit.backbones.weights import packaged
-    from transferkit.card import load_card
+    from transferkit.find_card import load_card
 
     card = load_card("efficientnet_lite0")
     file = packaged.packaged_file(card)

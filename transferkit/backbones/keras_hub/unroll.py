@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.named_values import NamedValues
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import NamedValues, Tensor
 
 __all__ = ["AnswerBlock", "CountedPatches", "Described", "PlacedBlock", "Wrapper", "unrolled"]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.backbones._keras import keras
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["efficientnet_lite", "tensors_of_layer"]
 

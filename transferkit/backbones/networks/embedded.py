@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from transferkit.backbones._keras import keras
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["embedded"]
 

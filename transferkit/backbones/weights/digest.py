@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferkit.files.file_hash import sha256_of_file
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["of_files", "of_parts", "of_path", "of_variables"]
 

@@ -15,8 +15,9 @@ from transferkit.backbones.weights.fitting_weights import difference
 from transferkit.backbones.weights.given_path import PRETRAINED, given_path, is_hdf5, is_torch
 from transferkit.backbones.weights.packaged import packaged_file
 from transferkit.backbones.weights.torch_weights import load_torch_weights
-from transferkit.card import Card, list_cards
+from transferkit.card import Card
 from transferkit.errors import UserError, fault
+from transferkit.find_card import list_cards
 
 __all__ = ["at_hand", "find_weights", "load_weights", "pretrained_file"]
 

@@ -8,7 +8,7 @@ from transferkit.cli._groups import Verbs
 from transferkit.cli._keys import key_options
 from transferkit.cli._options import allow_code_option, backbone_option, data_option, recipe_option
 from transferkit.files.output_place import check_output
-from transferkit.named_values import Override
+from transferkit.type_names import Override
 
 __all__ = ["command"]
 

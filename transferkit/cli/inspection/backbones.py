@@ -33,7 +33,7 @@ def command(ctx: click.Context, match: str | None, sort: str, as_json_: bool) ->
     """
     if ctx.invoked_subcommand is not None:
         return
-    from transferkit.card import list_cards
+    from transferkit.find_card import list_cards
 
     cards = [card for card in list_cards() if match is None or match.casefold() in card.name]
     if as_json_:
@@ -69,7 +69,8 @@ def show(name: str, as_json_: bool) -> None:
       transferkit backbones show inception_v3
       transferkit backbones show ./backbones/mine.toml --json
     """
-    from transferkit.card import NORMALISATIONS, load_card
+    from transferkit.card import NORMALISATIONS
+    from transferkit.find_card import load_card
 
     card = load_card(name)
     facts = card.model_dump(mode="json")

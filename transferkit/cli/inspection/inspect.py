@@ -9,7 +9,7 @@ import click
 
 from transferkit.cli._options import as_json, echo_lines, json_option
 from transferkit.errors import one_line
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.export.formats._base import Tensor

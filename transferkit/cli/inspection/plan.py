@@ -16,7 +16,7 @@ from transferkit.cli._options import (
     set_option,
     table,
 )
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["command"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe.colour import WHITE, Colour, read_background
 from transferkit.recipe.sections import Data
+from transferkit.type_names import NamedValues
 
 __all__ = ["DECODER_VERSION", "DEPTHS", "RESIZES", "Decoding"]
 

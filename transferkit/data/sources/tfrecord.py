@@ -10,8 +10,9 @@ from transferkit.data.file_names import shown
 from transferkit.data.hashing import hash_files
 from transferkit.data.source import DataSet, LeftOut, left_out_notes
 from transferkit.data.source_options import ReadOptions
+from transferkit.data.sources.file_kinds import is_record
 from transferkit.data.sources.split_words import splits_of_files
-from transferkit.data.sources.tree import Tree, is_record
+from transferkit.data.sources.tree import Tree
 from transferkit.data.sources.unpacked import Writer, unpacked_dataset
 from transferkit.errors import UserError, fault
 

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from transferkit.data.file_names import shown
 from transferkit.data.source import LeftOut
+from transferkit.data.sources.file_kinds import (
+    BESIDE,
+    OTHER_DATA,
+    PAPERS,
+    is_clutter,
+    is_record,
+)
 
 __all__ = [
     "LINK_OUT",
@@ -22,46 +28,11 @@ __all__ = [
     "Entries",
     "Tree",
     "is_below",
-    "is_clutter",
-    "is_record",
-    "picture_by_name",
 ]
 
 LINK_OUT = "a symbolic link out of the data folder; data.follow_links = true takes it"
 NOT_A_PICTURE = "no picture by the name"
 _HIDDEN = "hidden"
-
-# What file managers, cameras' cards and network disks leave beside the photos: nobody misses it.
-_CLUTTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__", "@eadir", "#recycle"}
-_CLUTTER |= {"$recycle.bin", "system volume information", "lost+found", ".ds_store", ".picasa.ini"}
-# Endings of text, code and annotations: a folder of these alone is no class.
-_BESIDE = {
-    ".txt", ".text", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".css",
-    ".url", ".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml",
-    ".toml", ".ini", ".cfg", ".conf", ".log", ".py", ".pyc", ".ipynb", ".r", ".m", ".js", ".sh", ".bat",
-    ".lst", ".names", ".data", ".license",
-}  # fmt: skip
-_PAPERS = {
-    "license",
-    "licence",
-    "readme",
-    "copying",
-    "authors",
-    "notice",
-    "makefile",
-    "dockerfile",
-    "citation",
-}
-# Endings of what may hold data, but is no picture of ours. What has another ending, or none, is tried.
-_OTHER_DATA = {
-    ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".parquet", ".arrow", ".feather",
-    ".lmdb", ".mdb", ".db", ".sqlite", ".rec", ".zip", ".tar", ".gz", ".tgz",
-    ".bz2", ".xz", ".7z", ".rar", ".mp4", ".avi", ".mov", ".mkv", ".webm", ".mp3", ".wav", ".dcm",
-    ".nii", ".pt", ".pth", ".onnx", ".tflite", ".pb", ".keras", ".ckpt", ".bin", ".exe", ".dll", ".so",
-    ".psd", ".svg", ".ai", ".eps",
-}  # fmt: skip
-# TFRecord files by their usual endings, or named as a shard: train-00000-of-00008.
-_RECORD = re.compile(r"\.tfrec|\.tfr$|\.records?$|-\d{5}-of-\d{5}(\.gz)?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +193,11 @@ class Tree:
                         self.leave_out(entry.path, "an unfinished run", 0, folder=True)
                     else:
                         self.leave_out(entry.path, _HIDDEN, 0, folder=True)
-                elif ending not in _BESIDE and ending:
+                elif ending not in BESIDE and ending:
                     self.leave_out(entry.path, _HIDDEN)
             elif not _is_folder(entry):
-                other = ending in _OTHER_DATA or is_record(entry.name)
-                text = ending in _BESIDE or entry.name.casefold() in _PAPERS
+                other = ending in OTHER_DATA or is_record(entry.name)
+                text = ending in BESIDE or entry.name.casefold() in PAPERS
                 (beside if text else data if other else pictures).append(entry.name)
             elif self._enter(folder, entry):
                 written = _written_by_us(entry.path)
@@ -254,11 +225,6 @@ class Tree:
         return True
 
 
-def is_record(name: str) -> bool:
-    """Whether a file's name is that of a TFRecord file."""
-    return _RECORD.search(name) is not None
-
-
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -269,18 +235,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def is_below(path: str, folder: str) -> bool:
     """Whether an absolute path is a folder, or lies in it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def picture_by_name(name: str) -> bool:
-    """Whether a file's name says nothing else: what has an unknown ending, or none, is tried."""
-    ending = os.path.splitext(name)[1].lower()
-    return not (name.startswith(".") or ending in _BESIDE or ending in _OTHER_DATA or is_record(name))
-
-
-def is_clutter(name: str) -> bool:
-    """Whether it is something of a file manager, a camera's card or a network disk: nobody misses it."""
-    # "._name" is what macOS writes beside each file on a disk of another kind.
-    return name.startswith(("._", "__MACOSX")) or name.casefold() in _CLUTTER
 
 
 def _written_by_us(folder: str) -> str | None:

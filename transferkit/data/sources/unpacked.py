@@ -25,7 +25,7 @@ from transferkit.errors import UserError, fault
 from transferkit.files.folder_contents import CONTENTS, LOCK, damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import locked
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Writer", "unpack"]
 

@@ -33,7 +33,7 @@ from transferkit.estimator.checkpoints.checkpoints import (
     signature,
     write_state,
 )
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["CheckpointWriter"]
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.namespace.absent import explained
 from transferkit.estimator.spec import EstimatorSpec
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["arguments", "call_logit_fn", "call_model_fn", "check_model_fn", "saying_what_to_use"]
 

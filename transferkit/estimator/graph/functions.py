@@ -12,7 +12,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed
 from transferkit.private.tensorflow_attributes import forget_graph
 from transferkit.private.tensorflow_names import function_of_graph
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["GraphFunction", "reader_of"]
 

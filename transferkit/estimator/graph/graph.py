@@ -20,7 +20,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.ordering import READS, needed, reachable, resources, writes, written
 from transferkit.private.tensorflow_attributes import add_control_inputs
 from transferkit.private.tensorflow_names import MIRRORED_RUN, FuncGraph
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["TracedGraph"]
 

@@ -10,7 +10,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.variables.storage import container_of
 from transferkit.private.tensorflow_attributes import first_value_operation
 from transferkit.private.tensorflow_names import ResourceVariable
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["name_operation"]
 

@@ -19,7 +19,7 @@ from transferkit.estimator.live_objects import living
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import global_value, set_global_value, updates_given, variables_held
 from transferkit.private.tensorflow_attributes import handle_of
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["keras_optimizer", "naming_full_precision", "tracing_keras"]
 

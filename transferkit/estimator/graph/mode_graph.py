@@ -11,7 +11,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.ordering import needed, written
 from transferkit.estimator.spec import EstimatorSpec
 from transferkit.private.tensorflow_attributes import add_control_inputs, remove_control_inputs
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["Traced"]
 

@@ -29,7 +29,7 @@ from transferkit.private.tensorflow_names import (
     regrouped,
     tracking_resources,
 )
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["trace"]
 

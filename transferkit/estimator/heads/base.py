@@ -11,7 +11,7 @@ import tensorflow as tf
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.heads.train_op import loss_summaries, train_op
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
-from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
+from transferkit.type_names import Optimizer, Tensor, Tensors, Variable
 
 __all__ = ["CLASSIFY_SIGNATURE", "PREDICT_SIGNATURE", "REGRESS_SIGNATURE", "Head"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.export_output import ClassificationOutput
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["all_class_ids", "all_classes", "class_ids_of", "class_names", "classification_output"]
 

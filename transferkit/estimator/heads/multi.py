@@ -14,7 +14,7 @@ from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["MultiHead"]
 

@@ -16,7 +16,7 @@ from transferkit.estimator.heads.single import SingleHead
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.estimator.spec import DEFAULT_SIGNATURE
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Metric, Tensor, Tensors
+from transferkit.type_names import Metric, Tensor, Tensors
 
 __all__ = ["LogisticRegressionHead", "PoissonRegressionHead", "RegressionHead"]
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.graph.calling import arguments
 from transferkit.private.tensorflow_names import FeatureTransformationCache, NumericColumn
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["as_logits", "as_weights", "call_loss_fn", "dense_labels", "in_range"]
 

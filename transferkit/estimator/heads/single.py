@@ -15,7 +15,7 @@ from transferkit.estimator.heads.shapes import as_logits, as_weights, call_loss_
 from transferkit.estimator.heads.updating import update_mean
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import note_loss_reduction
-from transferkit.tensor_types import Metric, Tensor, Tensors
+from transferkit.type_names import Metric, Tensor, Tensors
 
 __all__ = ["SingleHead"]
 

@@ -8,7 +8,7 @@ from typing import Any
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.heads.updating import update_pair
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Metric, Tensor, Tensors
+from transferkit.type_names import Metric, Tensor, Tensors
 
 __all__ = ["threshold_metrics", "update_threshold_metrics"]
 

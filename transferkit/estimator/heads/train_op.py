@@ -11,7 +11,7 @@ from transferkit.errors import fault
 from transferkit.estimator.heads.keys import MetricKeys
 from transferkit.estimator.ready_models.older_keras import is_older_optimizer, older_train_op
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Optimizer, Tensor, Variable
+from transferkit.type_names import Optimizer, Tensor, Variable
 
 __all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Metric, Tensor, Tensors
+from transferkit.type_names import Metric, Tensor, Tensors
 
 __all__ = ["MajorityShare", "update_mean", "update_pair"]
 

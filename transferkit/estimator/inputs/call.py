@@ -15,7 +15,7 @@ from transferkit.estimator.graph.calling import arguments, saying_what_to_use
 from transferkit.estimator.graph.identity import compare_by_identity, inside_input_fn
 from transferkit.estimator.inputs.session_inputs import NeedsGraph, noticing_iterators, through_session
 from transferkit.private.tensorflow_attributes import global_seed
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["call_input_fn", "seeded", "signature_of", "without_placeholder"]
 

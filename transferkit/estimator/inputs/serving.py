@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = [
     "ServingInputReceiver",

@@ -15,7 +15,7 @@ from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_o
 from transferkit.estimator.loops.stepping import Batches
 from transferkit.estimator.session.hooks import HookRunner
 from transferkit.estimator.spec import ModeKeys
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["predict"]
 

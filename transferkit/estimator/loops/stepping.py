@@ -11,7 +11,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.iterators import leaves_nothing, opened, release
 from transferkit.private.tensorflow_attributes import iterator_resource
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["Batches", "GraphLoop"]
 

@@ -13,7 +13,7 @@ from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import baseline_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
 from transferkit.private.tensorflow_names import NumericColumn
-from transferkit.tensor_types import Optimizer, Tensor, Tensors
+from transferkit.type_names import Optimizer, Tensor, Tensors
 
 __all__ = ["BaselineClassifier", "BaselineEstimator", "BaselineRegressor"]
 

@@ -17,7 +17,7 @@ from transferkit.private.tensorflow_names import (
     FeatureTransformationCache,
     StateManager,
 )
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["checked_features", "dense_input", "weighted_sums"]
 

@@ -24,7 +24,7 @@ from transferkit.estimator.premade.logits import (
 )
 from transferkit.estimator.premade.optimizers import optimizer_of, step_of
 from transferkit.estimator.spec import ModeKeys
-from transferkit.tensor_types import Optimizer, Tensor, Tensors
+from transferkit.type_names import Optimizer, Tensor, Tensors
 
 __all__ = ["DNNLinearCombinedClassifier", "DNNLinearCombinedEstimator", "DNNLinearCombinedRegressor"]
 

@@ -13,7 +13,7 @@ from transferkit.estimator.heads.regression import RegressionHead
 from transferkit.estimator.premade.heads import classifier_head
 from transferkit.estimator.premade.logits import DeepPart, dnn_logits
 from transferkit.estimator.premade.optimizers import optimizer_of, spec_of
-from transferkit.tensor_types import Optimizer, Tensors
+from transferkit.type_names import Optimizer, Tensors
 
 __all__ = ["DNNClassifier", "DNNEstimator", "DNNRegressor"]
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from transferkit.errors import fault
 from transferkit.estimator.premade.logits import DeepPart, dnn_layers, linear_sums
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["dnn_logit_fn_builder", "dnn_logit_fn_builder_v2", "linear_logit_fn_builder"]
 

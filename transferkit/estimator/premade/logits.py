@@ -12,7 +12,7 @@ from transferkit.errors import fault
 from transferkit.estimator.premade.columns import checked_features, dense_input, weighted_sums
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
-from transferkit.tensor_types import Tensor, Tensors, Variable
+from transferkit.type_names import Tensor, Tensors, Variable
 
 __all__ = [
     "DeepPart",

@@ -19,7 +19,7 @@ from transferkit.estimator.ready_models.older_keras import is_older_optimizer, o
 from transferkit.estimator.spec import EstimatorSpec, ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import make_zeros
-from transferkit.tensor_types import Optimizer, Tensor, Tensors, Variable
+from transferkit.type_names import Optimizer, Tensor, Tensors, Variable
 
 __all__ = ["optimizer_of", "spec_of", "step_of"]
 

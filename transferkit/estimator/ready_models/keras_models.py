@@ -19,7 +19,7 @@ from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.spec import ModeKeys
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import compiled_metrics, inputs_structure
-from transferkit.tensor_types import Tensors, Variable
+from transferkit.type_names import Tensors, Variable
 
 __all__ = ["model_to_estimator"]
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.graph.ordering import written
 from transferkit.estimator.variables.storage import handles_of
-from transferkit.tensor_types import Metric, Variable
+from transferkit.type_names import Metric, Variable
 
 __all__ = ["MetricPair", "paired", "tensorflow_variables"]
 

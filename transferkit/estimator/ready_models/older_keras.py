@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.tensor_types import Optimizer, Tensor, Variable
+from transferkit.type_names import Optimizer, Tensor, Variable
 
 __all__ = ["is_older_model", "is_older_optimizer", "older_keras", "older_train_op"]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from transferkit.estimator.ready_models.older_keras import older_keras, older_train_op
 from transferkit.estimator.ready_models.served_models import ServedModel, covers, replicas
 from transferkit.private.keras_names import older_compile_arguments
-from transferkit.tensor_types import Metric, Tensors
+from transferkit.type_names import Metric, Tensors
 
 __all__ = ["OlderServedModel"]
 

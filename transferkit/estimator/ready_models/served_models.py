@@ -11,7 +11,7 @@ import tensorflow as tf
 from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.export_output import ExportOutput, PredictOutput
 from transferkit.estimator.spec import DEFAULT_SIGNATURE, EstimatorSpec, ModeKeys
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["ServedModel", "covers", "replicas"]
 

@@ -14,7 +14,7 @@ from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.inputs.session_inputs import input_session
 from transferkit.private.tensorflow_names import SessionInterface, default_session
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["Fetches", "GraphSession", "as_fed", "parse_feeds", "to_numpy"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.private.tensorflow_attributes import wrapped_optimizer
-from transferkit.tensor_types import Tensor
+from transferkit.type_names import Tensor
 
 __all__ = ["CrossShardOptimizer", "averaged_by_strategy"]
 

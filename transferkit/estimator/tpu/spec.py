@@ -10,7 +10,7 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.session.hooks import check_hooks
 from transferkit.estimator.spec import EstimatorSpec
-from transferkit.tensor_types import Tensor, Tensors
+from transferkit.type_names import Tensor, Tensors
 
 __all__ = ["TPUEstimatorSpec"]
 

@@ -16,7 +16,7 @@ from transferkit.estimator.tpu.context import TPUContext
 from transferkit.estimator.tpu.cross_shard import averaged_by_strategy
 from transferkit.estimator.tpu.spec import TPUEstimatorSpec
 from transferkit.private.tensorflow_attributes import number_of_worker, workers_of
-from transferkit.tensor_types import Tensors
+from transferkit.type_names import Tensors
 
 __all__ = ["TPUEstimator"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferkit.private.tensorflow_attributes import slice_of
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["expected_shape", "full_name", "named", "part_of", "spec_of"]
 

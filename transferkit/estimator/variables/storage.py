@@ -8,7 +8,7 @@ from typing import Any
 
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_attributes import container_handle, handle_of, ordering_token
-from transferkit.tensor_types import Variable
+from transferkit.type_names import Variable
 
 __all__ = ["container_of", "handles_of", "keras_owner", "ordering_tokens"]
 

@@ -26,7 +26,7 @@ from transferkit.estimator.live_objects import living
 from transferkit.estimator.variables.storage import container_of, handles_of, keras_owner, ordering_tokens
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_names import ResourceVariable
-from transferkit.tensor_types import Tensor, Variable
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["VariableStore", "is_local"]
 

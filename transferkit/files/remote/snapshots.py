@@ -18,7 +18,7 @@ from transferkit.files.file_hash import sha256_of_file
 from transferkit.files.remote.fetch import RemoteFile, fetch_files
 from transferkit.files.remote.location import Location
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Snapshots"]
 

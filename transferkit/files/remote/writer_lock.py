@@ -18,7 +18,7 @@ import time
 
 from transferkit.errors import UserError, fault
 from transferkit.files.remote.location import Location
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["WriterLock"]
 

@@ -20,8 +20,8 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from transferkit.data.photo_decisions import Edit, append_edit, read_edits, standing
 from transferkit.errors import UserError
 from transferkit.inspection.review.queue import ToReview
-from transferkit.named_values import NamedValues
 from transferkit.report.rendering import render
+from transferkit.type_names import NamedValues
 
 __all__ = ["ReviewServer"]
 

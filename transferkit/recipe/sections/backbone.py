@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
+from transferkit.type_names import NamedValues
 
 __all__ = ["Backbone"]
 

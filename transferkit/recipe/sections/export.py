@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from transferkit.discovery import modules
 from transferkit.errors import did_you_mean
-from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
+from transferkit.type_names import NamedValues
 
 __all__ = ["Export"]
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe._model import Section
 from transferkit.recipe_limits import MOST_TRIALS
+from transferkit.type_names import NamedValues
 
 __all__ = ["Range", "Sweep"]
 

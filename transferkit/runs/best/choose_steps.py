@@ -13,7 +13,6 @@ import numpy as np
 
 from transferkit.errors import UserError
 from transferkit.heads import mean_and_error, share_interval
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best.fine_tune import FEWEST, Tuned, fine_tune, tuned_recipe, tuned_values
@@ -21,6 +20,7 @@ from transferkit.runs.best.judge import Judged, judge
 from transferkit.runs.best.staircase import Staircase, Step
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
+from transferkit.type_names import NamedValues
 
 __all__ = ["choose_steps"]
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from transferkit.heads import best_scale, each_log_loss, fold_numbers, one_hot
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.calibrate import logits_of
@@ -22,6 +21,7 @@ from transferkit.training.loop import train
 from transferkit.training.parts import open_parts
 from transferkit.training.progress import Progress
 from transferkit.training.training_job import TrainingJob
+from transferkit.type_names import NamedValues
 
 __all__ = ["FEWEST", "FOLDS", "Tuned", "fine_tune", "tuned_recipe", "tuned_values"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.training.cut_features import CutFeatures, extract_features
 from transferkit.training.fit_features import by_content, fit_features
@@ -15,6 +14,7 @@ from transferkit.training.images import Images
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
+from transferkit.type_names import NamedValues
 
 __all__ = ["Judged", "Passed", "choose_head", "judge", "pass_backbone"]
 

@@ -17,8 +17,8 @@ from transferkit.evaluation import (
     apply_temperature,
     fit_temperature,
 )
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.transfer.network import Network

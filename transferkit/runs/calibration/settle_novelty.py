@@ -12,8 +12,8 @@ from transferkit.data.file_names import shown
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.novelty import NoveltyModel, area, fit_novelty, left_out_area, threshold_of
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import NamedValues
 from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_photos
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.training.cut_features import CutFeatures

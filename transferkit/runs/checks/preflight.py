@@ -15,7 +15,6 @@ from typing import Any
 from transferkit.backbones.weights.fetched import SITES
 from transferkit.backbones.weights.given_path import PRETRAINED, given_path
 from transferkit.backbones.weights.packaged import packaged_file
-from transferkit.card import card_of
 from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
 from transferkit.data.splits.previous_split import read_previous_split
@@ -25,16 +24,17 @@ from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
 from transferkit.files.cache_location import check_cache_folder
 from transferkit.files.remote import check_remote, is_remote
-from transferkit.named_values import Override
+from transferkit.find_card import card_of
 from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
+from transferkit.recipe.check_values import RecipeError
 from transferkit.recipe.faults import dotted
-from transferkit.recipe.load import RecipeError
 from transferkit.runs.calibration.other_photos import check_other_places
 from transferkit.runs.checks.check_cluster import check_cluster
 from transferkit.runs.checks.supported import check_supported
 from transferkit.runs.sweep.choose_values import check_sweep
 from transferkit.runs.tracking import check_tracking
+from transferkit.type_names import Override
 
 __all__ = ["check_run", "checked_recipe", "collect", "preflight"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["BOUND", "FILE", "Changes", "ClassChange", "Proof", "class_changes", "read_changes"]
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
-from transferkit.named_values import Override
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.extend.changes import Changes
 from transferkit.runs.extend.joined_images import less, more, named_files, together
@@ -20,6 +19,7 @@ from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import KeptFeatures
 from transferkit.training.prepare_images import load_labelled
+from transferkit.type_names import Override
 
 __all__ = ["extend", "forget"]
 

@@ -12,11 +12,11 @@ import numpy as np
 from transferkit.code_permission import allowing
 from transferkit.data.file_names import shown
 from transferkit.data.unusable_files import Refused
-from transferkit.named_values import Override
 from transferkit.runs.features.photos import Photo, find_photos, read_photos, readable_of
 from transferkit.runs.prediction.arguments import places_of
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 __all__ = ["Embedding", "embed"]
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from transferkit.code_permission import allowing
-from transferkit.named_values import Override
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.features.embed import Embedding
@@ -17,6 +16,7 @@ from transferkit.runs.features.photos import Photo
 from transferkit.runs.features.shards import open_first_phase
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 __all__ = ["export_features"]
 

@@ -16,7 +16,6 @@ from transferkit.data.reader import Unreadable
 from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
-from transferkit.named_values import Override
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.runs.finished.restore import restore
@@ -24,6 +23,7 @@ from transferkit.runs.finished.run import Run
 from transferkit.training.parts import open_parts
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
+from transferkit.type_names import Override
 
 __all__ = ["Extractor", "is_run"]
 

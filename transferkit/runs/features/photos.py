@@ -13,7 +13,8 @@ from transferkit.data.file_names import shown
 from transferkit.data.hashing import hash_files
 from transferkit.data.sources import read_source
 from transferkit.data.sources.archive import is_archive
-from transferkit.data.sources.tree import Tree, picture_by_name
+from transferkit.data.sources.file_kinds import picture_by_name
+from transferkit.data.sources.tree import Tree
 from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
 from transferkit.files.cache_location import writable_cache_folder

@@ -19,13 +19,13 @@ from transferkit.data.shard import Shard
 from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
-from transferkit.named_values import Override
 from transferkit.recipe import Recipe
 from transferkit.runs.checks.preflight import checked_recipe
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.images import Images
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 if TYPE_CHECKING:
     from transferkit.training.parts import Parts

@@ -13,7 +13,6 @@ from transferkit.data.splits.ledger import Ledger
 from transferkit.data.unusable_files import refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
-from transferkit.named_values import Override
 from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.restore import restore
 from transferkit.runs.folder.finished_run import FinishedRun
@@ -23,6 +22,7 @@ from transferkit.training.cut_features import extract_features
 from transferkit.training.images import Images
 from transferkit.training.prepare_images import load_labelled, prepare
 from transferkit.training.progress import Progress
+from transferkit.type_names import Override
 
 __all__ = ["evaluate_run"]
 

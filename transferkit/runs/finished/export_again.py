@@ -16,7 +16,6 @@ from transferkit.evaluation import read_predictions
 from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
 from transferkit.files.remote import is_remote
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.finished.restore import restore
 from transferkit.runs.folder.finished_run import FinishedRun
@@ -33,6 +32,7 @@ from transferkit.training.parts import Parts
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 from transferkit.transfer.network import Network
+from transferkit.type_names import NamedValues
 
 __all__ = ["export_run"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transferkit.errors import UserError, did_you_mean, fault
-from transferkit.named_values import Override
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.overrides import split_key
+from transferkit.type_names import Override
 
 __all__ = ["reading"]
 

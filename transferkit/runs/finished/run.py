@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from transferkit.code_permission import allowing
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import is_remote
-from transferkit.named_values import NamedValues, Override
 from transferkit.recipe import Recipe, admit_code, load
 from transferkit.runs.folder.located import located, read_paths, with_value
 from transferkit.runs.folder.run_facts import RunFacts, check_facts, read_facts
 from transferkit.runs.remote.local_copy import local_copy
 from transferkit.tensorflow_startup import start_tensorflow
+from transferkit.type_names import NamedValues, Override
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from transferkit.named_values import Override
 from transferkit.runs.finished.run import Run
 from transferkit.runs.remote.local_copy import local_copy
+from transferkit.type_names import Override
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation

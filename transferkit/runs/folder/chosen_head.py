@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["read_chosen", "write_chosen"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.runs.calibration.calibrate import Calibrated

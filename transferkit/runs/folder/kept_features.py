@@ -16,9 +16,9 @@ import numpy as np
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
-from transferkit.named_values import NamedValues
 from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.run_manifest import check_answers
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.training.loop import Fitted

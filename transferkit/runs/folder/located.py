@@ -12,8 +12,8 @@ from typing import Any
 
 from transferkit.errors import UserError
 from transferkit.files.checksum_manifest import read_manifest
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
+from transferkit.type_names import NamedValues
 
 __all__ = ["BEGUN", "located", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["BackboneFacts", "RunFacts", "TimeFacts", "check_facts", "read_facts"]
 

@@ -20,9 +20,9 @@ from transferkit.devices import choose_devices
 from transferkit.errors import UserError, fault
 from transferkit.export.versions import versions
 from transferkit.files.checksum_manifest import NAME, Manifest, read_manifest, said_of, write_manifest
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.folder.located import Paths
+from transferkit.type_names import NamedValues
 
 __all__ = [
     "MadeFrom",

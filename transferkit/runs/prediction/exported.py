@@ -23,7 +23,7 @@ from transferkit.runs.prediction.whole_network import WholeNetwork, columns_of
 from transferkit.tensorflow_startup import start_tensorflow
 
 if TYPE_CHECKING:
-    from transferkit.activations.prefix_engine import Engine
+    from transferkit.activations.engines.prefix_engine import Engine
     from transferkit.export.formats._base import LoadedArtefact
 
 __all__ = ["MANY", "Exported"]
@@ -209,8 +209,8 @@ class Exported:
 
     def _engine(self, sample: np.ndarray, wanted: str) -> Engine:
         from transferkit.activations.cache import Cache
-        from transferkit.activations.choose_engine import choose_engine
-        from transferkit.activations.make_engine import Target
+        from transferkit.activations.engines.choose_engine import choose_engine
+        from transferkit.activations.engines.make_engine import Target
         from transferkit.files.cache_location import writable_cache_folder
 
         cache = Cache(writable_cache_folder())

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, MutableSequence
 
 from transferkit.data.file_names import shown
 from transferkit.data.source import LeftOut
-from transferkit.data.sources.tree import LINK_OUT, NOT_A_PICTURE, is_below, is_clutter, picture_by_name
+from transferkit.data.sources.file_kinds import is_clutter, picture_by_name
+from transferkit.data.sources.tree import LINK_OUT, NOT_A_PICTURE, is_below
 from transferkit.errors import UserError, fault
 
 __all__ = ["image_files"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from transferkit.errors import UserError, fault
 from transferkit.export.formats._zipped import LABELS
 from transferkit.files.checksum_manifest import NAME, read_manifest, said_of, write_manifest
-from transferkit.named_values import NamedValues
 from transferkit.runs.push.hub_target import HubTarget
+from transferkit.type_names import NamedValues
 
 __all__ = ["check_version", "copy_version", "files_of", "stage"]
 

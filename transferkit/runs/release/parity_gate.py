@@ -20,7 +20,7 @@ from transferkit.export.formats import load_format
 from transferkit.export.formats._base import Tolerance
 from transferkit.export.parity import Finding, Reference, judge
 from transferkit.export.variants import VARIANTS, write_colours, write_variants
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["HeldOut", "ParityGate", "ParityResult"]
 

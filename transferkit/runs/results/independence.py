@@ -10,10 +10,10 @@ import numpy as np
 
 from transferkit.data.splits.ledger import Row
 from transferkit.evaluation import Evaluation
-from transferkit.named_values import NamedValues
 from transferkit.report.rendering import listed
 from transferkit.runs.run_result import RunResult
 from transferkit.training.images import Images
+from transferkit.type_names import NamedValues
 
 __all__ = ["Independence", "copies_in", "independence", "leak_line", "used_in"]
 

@@ -20,7 +20,6 @@ import tensorflow as tf
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, evaluate
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.calibrate import logits_of
@@ -41,6 +40,7 @@ from transferkit.training.parts import Parts
 from transferkit.training.progress import Progress
 from transferkit.training.training_job import TrainingJob
 from transferkit.training.validation import figure
+from transferkit.type_names import NamedValues
 
 __all__ = ["run_sweep"]
 

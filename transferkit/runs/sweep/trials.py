@@ -13,8 +13,8 @@ from transferkit.errors import UserError, fault
 from transferkit.files import csv_files
 from transferkit.files.checksummed_json import read_sealed, sealed
 from transferkit.files.whole_file import write_whole
-from transferkit.named_values import NamedValues
 from transferkit.recipe.metrics import less_is_better
+from transferkit.type_names import NamedValues
 
 __all__ = ["Results", "Trial", "read_results"]
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transferkit.named_values import NamedValues
-from transferkit.tensor_types import Variable
 from transferkit.training.history import History
+from transferkit.type_names import NamedValues, Variable
 
 __all__ = ["Kept", "KeptStateError", "prove"]
 

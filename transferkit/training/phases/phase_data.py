@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit.devices import ChosenDevices
-from transferkit.named_values import NamedValues
 from transferkit.optimizers import Slots
 from transferkit.training.optimizer import Rate
 from transferkit.training.progress import Progress
 from transferkit.training.validation import Measure
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.keras_import import keras

@@ -8,12 +8,12 @@ from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries
-from transferkit.tensor_types import Variable
 from transferkit.training.history import History
 from transferkit.training.phases.phase_data import PhaseData, PhaseSetup
 from transferkit.training.progress import Progress
 from transferkit.transfer.model_fn import make_model_fn
 from transferkit.transfer.network import Network
+from transferkit.type_names import Variable
 
 __all__ = ["align", "fresh_judge", "take_over"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from transferkit.data.sources.manifest.without_header import columns_of_list
 from transferkit.errors import UserError, fault
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 __all__ = ["Table", "read_table"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.activations.device_engine import DeviceEngine
-from transferkit.activations.engine_memory import list_compiled
-from transferkit.activations.openvino_engine import OpenVINOEngine
-from transferkit.activations.prefix_engine import CutLike, Engine, FoldedEngine, folded_file, trace
+from transferkit.activations.engines.device_engine import DeviceEngine
+from transferkit.activations.engines.engine_memory import list_compiled
+from transferkit.activations.engines.openvino_engine import OpenVINOEngine
+from transferkit.activations.engines.prefix_engine import CutLike, Engine, FoldedEngine, folded_file, trace
 from transferkit.files.folder_contents import LOCK
 from transferkit.files.lock import locked
 
@@ -64,7 +64,7 @@ class EngineMaker:
         return trace(self.cut, self.size, precision=self.target.precision)
 
     def make(self, name: str) -> Engine:
-        """One of :data:`transferkit.activations.choose_engine.ENGINES`, by its name."""
+        """One of :data:`transferkit.activations.engines.choose_engine.ENGINES`, by its name."""
         devices = self.target.devices
         if name == "tensorflow-xla" or (name == "tensorflow" and _spread(devices)):
             return DeviceEngine(self.run, devices or accelerators(), jit=name == "tensorflow-xla")

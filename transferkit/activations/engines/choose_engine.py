@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.engine_memory import (
+from transferkit.activations.engines.engine_memory import (
     compiled_folder,
     engine_key,
     machine,
@@ -23,9 +23,9 @@ from transferkit.activations.engine_memory import (
     remember,
     touch,
 )
-from transferkit.activations.make_engine import EngineMaker, Target, accelerators
-from transferkit.activations.openvino_engine import openvino_version
-from transferkit.activations.prefix_engine import CutLike, Engine, TensorFlowEngine
+from transferkit.activations.engines.make_engine import EngineMaker, Target, accelerators
+from transferkit.activations.engines.openvino_engine import openvino_version
+from transferkit.activations.engines.prefix_engine import CutLike, Engine, TensorFlowEngine
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, did_you_mean, fault
 

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from transferkit.activations.cache import Cache
-from transferkit.activations.openvino_engine import openvino_version
+from transferkit.activations.engines.openvino_engine import openvino_version
 from transferkit.cpu import available_cores
 from transferkit.files.checksummed_json import read_sealed, sealed
 from transferkit.files.folder_contents import CONTENTS, LOCK, damage_of, facts_of, files_of, write_contents
 from transferkit.files.lock import locked
 from transferkit.files.whole_file import write_whole_shared
-from transferkit.named_values import NamedValues
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
-    from transferkit.activations.prefix_engine import CutLike
+    from transferkit.activations.engines.prefix_engine import CutLike
 
 __all__ = ["compiled_folder", "engine_key", "list_compiled", "machine", "recall", "remember", "touch"]
 

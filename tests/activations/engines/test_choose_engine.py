@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from transferkit.activations import choose_engine as choosing
-from transferkit.activations import make_engine as making
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose_engine import TOLERANCE, available, choose_engine
-from transferkit.activations.prefix_engine import FoldedEngine, TensorFlowEngine, folded_file, trace
+from transferkit.activations.engines import choose_engine as choosing
+from transferkit.activations.engines import make_engine as making
+from transferkit.activations.engines.choose_engine import TOLERANCE, available, choose_engine
+from transferkit.activations.engines.prefix_engine import FoldedEngine, TensorFlowEngine, folded_file, trace
 from transferkit.errors import UserError
 
 SIZE = (16, 24)

@@ -16,7 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 from transferkit.activations.compute import ComputeSettings, compute
-from transferkit.activations.device_engine import DeviceEngine
+from transferkit.activations.engines.device_engine import DeviceEngine
 from transferkit.backbones import load_backbone
 from transferkit.data.pixels.decoding import Decoding
 

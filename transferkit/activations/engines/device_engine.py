@@ -26,7 +26,7 @@ class DeviceEngine:
     """Runs a traced prefix on some devices.
 
     Args:
-        traced: what :func:`transferkit.activations.prefix_engine.trace` gives, for any size of batch.
+        traced: what :func:`transferkit.activations.engines.prefix_engine.trace` gives, for any size of batch.
         devices: names of logical devices, such as ``"/device:GPU:0"``.
         jit: compile it with XLA.
         batch: images that a device gets at once; a smaller batch is filled up.

@@ -1,5 +1,7 @@
-"""Names for what TensorFlow and Keras hand around: they have no types that a checker could read.
+"""Names for values that have no class of their own, wherever they come from and go to.
 
+What is in named values is checked where they are read: of a recipe by its sections, of a file by its reader.
+What TensorFlow and Keras hand around has no types that a checker could read: the names are for readers.
 Importing this imports neither of them.
 """
 
@@ -7,7 +9,12 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["Metric", "Optimizer", "Tensor", "Tensors", "Variable"]
+__all__ = ["Metric", "NamedValues", "Optimizer", "Override", "Tensor", "Tensors", "Variable"]
+
+# Values by name, as a TOML table, a JSON object or a layer's configuration holds them.
+NamedValues: TypeAlias = dict[str, Any]
+# What is put over a recipe: "key=value" as a command line has it, or a dotted key and its value.
+Override: TypeAlias = str | tuple[str, Any]
 
 # A tensor: dense unless it is said to be sparse or ragged; in a Keras model a symbolic one.
 Tensor: TypeAlias = Any

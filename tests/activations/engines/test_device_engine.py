@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from transferkit.activations import choose_engine as choose
 from transferkit.activations.cache import Cache
-from transferkit.activations.choose_engine import available, choose_engine
-from transferkit.activations.device_engine import DeviceEngine
-from transferkit.activations.make_engine import Target
-from transferkit.activations.prefix_engine import TensorFlowEngine, trace
+from transferkit.activations.engines import choose_engine as choose
+from transferkit.activations.engines.choose_engine import available, choose_engine
+from transferkit.activations.engines.device_engine import DeviceEngine
+from transferkit.activations.engines.make_engine import Target
+from transferkit.activations.engines.prefix_engine import TensorFlowEngine, trace
 from transferkit.backbones import load_backbone
 from transferkit.errors import UserError
 

@@ -1,0 +1,1 @@
+"""What runs a frozen prefix: TensorFlow, OpenVINO or accelerators, whichever is fastest and agrees."""
