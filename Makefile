@@ -28,12 +28,13 @@ test-all: $(VENV)/.installed
 	@$(MAKE) --no-print-directory lint; linted=$$?; \
 	$(BIN)/python -m pytest $(PARALLEL) && exit $$linted
 
-# What only an extra brings: KerasHub's families, fetched backbones, ONNX, LiteRT, trackers, the search of sweeps. None
-# is skipped for a missing package.
+# What only an extra brings: KerasHub's families, fetched backbones, ONNX, LiteRT, trackers, the search of sweeps, Ray,
+# storages at URLs. None is skipped for a missing package.
 test-extras: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) \
 		--editable ".[dev,demo,hf,kaggle,keras-hub,lite,mlflow,onnx,optuna,ray,tflite,wandb]"
-	$(BIN)/python -m pip install --quiet "s3fs>=2024.6" "moto[s3]>=5.0" "flask>=3.0" "flask-cors>=4.0"
+	$(BIN)/python -m pip install --quiet "s3fs>=2024.6" "moto[s3]>=5.0" "flask>=3.0" "flask-cors>=4.0" \
+		"gcsfs>=2024.6" "gcp-storage-emulator>=2026.7"
 	$(BIN)/python -m pytest -m extra -rs --packages-required
 
 # The same checks with the newest version of everything that setup.cfg allows, in an environment made anew.

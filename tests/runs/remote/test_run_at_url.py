@@ -16,6 +16,8 @@ from transferkit.errors import UserError
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.files.remote import fetch
 from transferkit.runs.remote import run_at_url
+from transferkit.runs.sweep import read_results
+from transferkit.training.history import History
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -151,6 +153,60 @@ def test_versions_of_an_export_count_up_at_the_url(there, store, photos):
     transferkit.load_run(URL).export(formats=[], parity=False)
     assert store.exists("/bucket/runs/flowers/export/2/manifest.json")
     assert transferkit.verify(URL) == []
+
+
+SWEEP = 'sweep={ metric = "log_loss", values = { "optimizer.learning_rate" = [1e-5, 3e-3, 1e-4] } }'
+
+
+@pytest.fixture(scope="module")
+def swept(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> transferkit.Run:
+    place = tmp_path_factory.mktemp("here") / "swept"
+    return transferkit.retrain(
+        data=str(photos), backbone="embedded", run=place, overrides=[*SETTINGS, SWEEP], quiet=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [2, 5, 8])
+def test_a_sweep_is_continued_elsewhere_without_its_finished_trials(store, photos, swept, monkeypatch, rows):
+    """Killed in the first trial, in the second one, and in the last."""
+    url, append, seen = f"memory://bucket/runs/sweep-{rows}", History.append, []
+
+    def deadly(self, row):
+        append(self, row)
+        seen.append(row)
+        if len(seen) == rows:
+            raise Killed
+
+    monkeypatch.setattr(run_at_url, "_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "append", deadly)
+        with pytest.raises(Killed):
+            transferkit.retrain(
+                data=str(photos), backbone="embedded", run=url, overrides=[*SETTINGS, SWEEP], quiet=True
+            )
+    forget_this_machine()
+    trained = []
+
+    def counted(self, row):
+        append(self, row)
+        trained.append(row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "append", counted)
+        there = transferkit.retrain(run=url, resume=True, quiet=True)
+    # Three rows a trial: the state before it, and two epochs.
+    assert len(trained) <= 9 - (rows - 1) // 3 * 3
+    with np.load(swept.path / "weights.npz") as one, np.load(there.path / "weights.npz") as other:
+        assert one.files == other.files
+        assert all(np.array_equal(one[name], other[name]) for name in one.files)
+    first, second = read_results(swept.path), read_results(there.path)
+    assert [(one.number, one.score) for one in first.ordered] == [
+        (one.number, one.score) for one in second.ordered
+    ]
+    forget_this_machine()
+    assert len(read_results(transferkit.load_run(url).path).trials) == 3
+    assert not store.exists(f"/bucket/runs/.sweep-{rows}.partial")
 
 
 def test_a_place_that_somebody_writes_is_refused_until_his_claim_ends(store, photos, monkeypatch):
