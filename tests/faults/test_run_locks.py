@@ -13,6 +13,7 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
+from transferkit.files import lock
 from transferkit.files.lock import alone
 from transferkit.runs.folder.run_folder import RunFolder
 
@@ -132,3 +133,23 @@ def test_a_file_system_without_locks_can_be_worked_on(tmp_path, monkeypatch):
     monkeypatch.setattr("transferkit.files.lock._acquire", refuse)
     with RunFolder(tmp_path / "run").held():
         pass
+
+
+def test_a_lock_is_free_again_although_a_child_process_has_its_file_open(tmp_path, monkeypatch):
+    copies = []
+    real = lock._open
+
+    def opened(path):
+        file = real(path)
+        copies.append(os.dup(file))  # shares the lock, as what a fork inherits does
+        return file
+
+    monkeypatch.setattr(lock, "_open", opened)
+    with lock.locked(tmp_path / "lock", shared=True):
+        pass
+    with lock.locked(tmp_path / "lock", wait=False) as held:
+        assert held
+    with lock.locked(tmp_path / "lock", wait=False) as held:
+        assert held
+    for file in copies:
+        os.close(file)

@@ -29,6 +29,11 @@ if sys.platform == "win32":
                     return False
                 time.sleep(0.05)
         return True
+
+    def _release(file: int, shared: bool) -> None:
+        if not shared:
+            with contextlib.suppress(OSError):
+                msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
@@ -38,6 +43,10 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _release(file: int, shared: bool) -> None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
@@ -59,7 +68,8 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
         if file is None:
             yield True
             return
-        # Closing the file drops the lock, and so does the end of the process, however it comes.
+        # The end of the process drops the lock, however it comes.
+        held = False
         try:
             held = _acquire(file, wait, shared)
             if held and not _is_at(file, path):
@@ -67,6 +77,9 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
             yield held
             return
         finally:
+            if held:
+                # Closing is not enough: a process that was forked meanwhile has the same file open.
+                _release(file, shared)
             os.close(file)
 
 
