@@ -219,6 +219,39 @@ def _(E: Any, folder: str) -> Any:
     return seen
 
 
+@shows("pre-made", "variables of named optimizers, and training on from their values")
+def _(E: Any, folder: str) -> Any:
+    wide = _columns()[1][:2]
+    embedded = [fc.embedding_column(fc.categorical_column_with_identity("town", 6), 2)]
+    seen: dict[str, Any] = {}
+    for name in ("Adagrad", "Adam", "Ftrl", "RMSProp", "SGD"):
+        linear, deep, both, base = (os.path.join(folder, name, part) for part in ("l", "d", "b", "z"))
+        made = [
+            E.LinearRegressor(wide, linear, optimizer=name),
+            E.DNNRegressor([2], embedded, deep, optimizer=name),
+            E.DNNLinearCombinedRegressor(both, wide, name, embedded, name, [2]),
+        ]
+        for estimator in made:
+            estimator.train(_data("number"), steps=3)
+        base_estimator = E.BaselineRegressor(base, optimizer=name)
+        base_estimator.train(_plain_data("number"))
+        scalars = [one for one in made[2].get_variable_names() if not made[2].get_variable_value(one).shape]
+        seen[name] = {
+            "names": [estimator.get_variable_names() for estimator in (*made, base_estimator)],
+            "scalars": {one: number(made[2].get_variable_value(one), 5) for one in scalars},
+        }
+        E.LinearRegressor(wide, linear, optimizer=name).train(_data("number"), steps=3)
+        again = E.LinearRegressor(
+            wide, optimizer=name, warm_start_from=E.WarmStartSettings(linear, ["linear.*", "training.*"])
+        )
+        again.train(_data("number"), steps=1)
+        for part, estimator in (("on", E.LinearRegressor(wide, linear, optimizer=name)), ("again", again)):
+            seen[name][part] = {
+                one: number(estimator.get_variable_value(one), 4) for one in estimator.get_variable_names()
+            }
+    return seen
+
+
 @shows("pre-made", "Estimators of a head")
 def _(E: Any, folder: str) -> Any:
     deep, wide = _columns()

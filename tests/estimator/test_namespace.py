@@ -31,6 +31,8 @@ from tensorflow_estimator.python.estimator.canned import dnn, metric_keys, predi
 from tensorflow_estimator.python.estimator.estimator import EstimatorV2
 from tensorflow_estimator.python.estimator.export.export_lib import EXPORT_TAG_MAP, UnsupervisedInputReceiver
 from tensorflow_estimator.python.estimator.model_fn import AVERAGE_LOSS_METRIC_KEY, LOSS_METRIC_KEY
+from tensorflow.python.estimator.canned.head import _Head
+from tensorflow.python.estimator.canned.optimizers import get_optimizer_instance
 import numpy as np
 
 assert (LOSS_METRIC_KEY, AVERAGE_LOSS_METRIC_KEY) == ("loss", "average_loss")
@@ -54,16 +56,27 @@ assert tensorflow.estimator is tensorflow.compat.v2.estimator is transferkit.est
 assert tf.estimator is tensorflow.compat.v1.estimator is transferkit.estimator.v1
 assert tf.estimator.RunConfig is RunConfig and tf.estimator.inputs is transferkit.estimator.inputs
 
+class Head(_Head):
+    name, logits_dimension = None, 1
+
+    def create_loss(self, features, mode, logits, labels):
+        return tf.losses.mean_squared_error(labels, logits)
+
+    def create_estimator_spec(self, features, mode, logits, labels=None, train_op_fn=None):
+        if mode == ModeKeys.PREDICT:
+            return EstimatorSpec(mode, predictions={"y": logits})
+        loss = self.create_loss(features, mode, logits, labels)
+        metrics = {"mae": tf.metrics.mean_absolute_error(labels, logits)}
+        return EstimatorSpec(mode, loss=loss, train_op=train_op_fn(loss), eval_metric_ops=metrics)
+
 def model_fn(features, labels, mode):
     w = tf.get_variable("w", [1, 1], initializer=tf.zeros_initializer())
     y = tf.matmul(features["x"], w)
-    if mode == ModeKeys.PREDICT:
-        return EstimatorSpec(mode, predictions={"y": y})
-    loss = tf.losses.mean_squared_error(labels, y)
-    train_op = tf.train.GradientDescentOptimizer(0.1).minimize(loss, tf.train.get_global_step())
+    optimizer = get_optimizer_instance("SGD", learning_rate=0.1)
+    assert type(optimizer) is tf.train.GradientDescentOptimizer
     assert len(set(tf.global_variables())) == 2
-    metrics = {"mae": tf.metrics.mean_absolute_error(labels, y)}
-    return EstimatorSpec(mode, loss=loss, train_op=train_op, eval_metric_ops=metrics)
+    train = lambda loss: optimizer.minimize(loss, tf.train.get_global_step())
+    return Head().create_estimator_spec(features, mode, y, labels, train)
 
 x = np.ones([4, 1], np.float32)
 input_fn = numpy_input_fn({"x": x}, 2 * x, batch_size=2, num_epochs=None, shuffle=False)

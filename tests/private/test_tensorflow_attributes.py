@@ -200,12 +200,5 @@ def test_a_loss_is_noted_as_tensorflow_s_own_losses_note_theirs():
         assert loss_reduction() == tf.distribute.ReduceOp.MEAN
 
 
-def test_a_slot_of_zeros_is_made():
-    with tf.Graph().as_default():
-        optimizer, variable = v1.train.AdamOptimizer(), v1.get_variable("a", [2])
-        private.make_zeros(optimizer, variable, "mine")
-        assert optimizer.get_slot(variable, "mine").shape == [2]
-
-
 def test_feature_columns_are_of_the_second_kind():
     assert private.is_v2_column(tf.feature_column.numeric_column("a"))

@@ -33,7 +33,6 @@ __all__ = [
     "keep_dataset",
     "kept_by_saver",
     "losses_scaled",
-    "make_zeros",
     "note_loss_reduction",
     "number_of_worker",
     "options_text",
@@ -161,17 +160,6 @@ def resource_handle(resource: Any) -> Any:
 def wrapped_optimizer(optimizer: Optimizer) -> Any:
     """The optimizer inside ``SyncReplicasOptimizer`` or ``CrossShardOptimizer``; since 1.0."""
     return optimizer._opt
-
-
-def make_zeros(optimizer: tf.compat.v1.train.Optimizer, variable: Variable, slot: str) -> None:
-    """Makes a slot of zeros, which a subclass of TensorFlow 1's optimizers is meant to do; since 1.0.
-
-    Args:
-        optimizer: of TensorFlow 1.
-        variable: that the slot belongs to.
-        slot: its name.
-    """
-    optimizer._zeros_slot(variable, slot, optimizer.get_name())
 
 
 def is_v2_column(column: Any) -> bool:

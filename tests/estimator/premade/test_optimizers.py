@@ -63,3 +63,44 @@ def test_rows_of_an_embedding_move_as_in_a_whole_gradient(name):
     some = weights_after(tf.gather)
     np.testing.assert_allclose(some, whole, rtol=1e-5)
     assert some[1, 0] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("name", "scalars", "slots"),
+    [
+        ("Adagrad", ["decay", "learning_rate"], ["accumulator"]),
+        ("Adam", ["beta_1", "beta_2", "decay", "learning_rate"], ["m", "v"]),
+        (
+            "Ftrl",
+            [
+                "beta",
+                "decay",
+                "l1_regularization_strength",
+                "l2_regularization_strength",
+                "learning_rate",
+                "learning_rate_power",
+            ],
+            ["accumulator", "linear"],
+        ),
+        ("RMSProp", ["decay", "learning_rate", "momentum", "rho"], ["rms"]),
+        ("SGD", ["decay", "learning_rate", "momentum"], []),
+    ],
+)
+def test_variables_are_named_as_tf_estimator_named_them(name, scalars, slots):
+    optimizer = optimizer_of(name, 0.2)
+    scope = "RMSprop" if name == "RMSProp" else name
+
+    with tf.Graph().as_default():
+        weights = tf.compat.v1.get_variable("part/weights", initializer=FIRST)
+        with tf.name_scope("training"):
+            step_of(optimizer, tf.reduce_sum(weights), [weights], "sum", counts=False)
+            again = optimizer_of(name, 0.2)
+            step_of(again, tf.reduce_sum(weights), [weights], "sum", counts=False)
+        made = [one.name.removesuffix(":0") for one in tf.compat.v1.global_variables()]
+        trainable = tf.compat.v1.trainable_variables()
+    assert trainable == [weights]
+    expected = ["part/weights"]
+    for begin in (f"training/{scope}", f"training/{scope}_1"):
+        expected += [f"{begin}/{scalar}" for scalar in ["iter", *scalars]]
+        expected += [f"{begin}/part/weights/{slot}" for slot in slots]
+    assert sorted(made) == sorted(expected)

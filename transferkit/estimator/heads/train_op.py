@@ -13,7 +13,7 @@ from transferkit.estimator.ready_models.older_keras import is_older_optimizer, o
 from transferkit.keras_import import keras
 from transferkit.type_names import Optimizer, Tensor, Variable
 
-__all__ = ["keras_train_op", "loss_summaries", "scaled_by_replicas", "train_op"]
+__all__ = ["keras_train_op", "loss_summaries", "optimizer_step", "scaled_by_replicas", "train_op"]
 
 v1 = tf.compat.v1
 
@@ -47,19 +47,36 @@ def train_op(
         raise ValueError(fault("create_estimator_spec", both, "one of optimizer and train_op_fn"))
     with v1.name_scope(""), v1.name_scope("training"):
         if optimizer is not None:
-            older = is_older_optimizer(optimizer)
-            if not isinstance(optimizer, keras.optimizers.Optimizer) and not older:
-                raise ValueError(
-                    fault("optimizer", optimizer, "a Keras optimizer", "give others by train_op_fn")
-                )
             if not isinstance(trainable_variables, (list, tuple)):
                 received = type(trainable_variables).__name__
                 raise ValueError(fault("trainable_variables", received, "a list or a tuple of variables"))
-            step = older_train_op if older else keras_train_op
-            operation = step(optimizer, scaled_by_replicas(loss, reduction), trainable_variables)
+            operation = optimizer_step(optimizer, loss, trainable_variables, reduction)
         elif train_op_fn is not None:
             operation = train_op_fn(loss)
         return operation if not update_ops else tf.group(operation, *update_ops)
+
+
+def optimizer_step(
+    optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable], reduction: str, *, counts: bool = True
+) -> Any:
+    """The operation by which ``optimizer`` changes ``variables`` once.
+
+    Args:
+        optimizer: of Keras, or with ``get_updates`` as those of the older Keras.
+        loss: scalar.
+        variables: what it changes.
+        reduction: how the loss was reduced.
+        counts: whether the steps of an older one are the global step.
+
+    Raises:
+        ValueError: where it is something else.
+    """
+    loss = scaled_by_replicas(loss, reduction)
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        return keras_train_op(optimizer, loss, variables)
+    if not is_older_optimizer(optimizer) and not hasattr(optimizer, "get_updates"):
+        raise ValueError(fault("optimizer", optimizer, "a Keras optimizer", "give others by train_op_fn"))
+    return older_train_op(optimizer, loss, variables, counts=counts)
 
 
 def scaled_by_replicas(loss: Tensor, reduction: str) -> Tensor:

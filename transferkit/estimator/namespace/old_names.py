@@ -19,12 +19,15 @@ _NAMES = {
     "TaskType": "cluster:TaskType",
     "TrainOutput": "export_output:TrainOutput",
     "UnsupervisedInputReceiver": "inputs.serving:UnsupervisedInputReceiver",
+    "_Head": "heads.first_version:FirstHead",
     "build_supervised_input_receiver_fn_from_input_fn": (
         "inputs.supervised:build_supervised_input_receiver_fn_from_input_fn"
     ),
     "classifier_parse_example_spec_v2": "premade.parsing:classifier_parse_example_spec",
     "dnn_logit_fn_builder": "premade.logit_fns:dnn_logit_fn_builder",
     "dnn_logit_fn_builder_v2": "premade.logit_fns:dnn_logit_fn_builder_v2",
+    "get_optimizer_instance": "premade.first_version:get_optimizer_instance",
+    "get_optimizer_instance_v2": "premade.optimizers:get_optimizer_instance_v2",
     "linear_logit_fn_builder": "premade.logit_fns:linear_logit_fn_builder",
     "linear_logit_fn_builder_v2": "premade.logit_fns:linear_logit_fn_builder",
     "read_eval_metrics": "early_stopping:read_eval_metrics",
@@ -35,8 +38,8 @@ _MODULES_OF_OLD = """
 _api _v1 _v2 api base_head baseline basic_session_run_hooks binary_class_head canned dnn
 dnn_linear_combined early_stopping estimator estimator_lib experimental export export_lib
 export_output exporter extenders head hooks inputs keras_lib linear metric_keys mode_keys model_fn
-multi_class_head multi_head multi_label_head numpy_io pandas_io parsing_utils prediction_keys python
-regression_head run_config session_run_hook tpu tpu_config tpu_context tpu_estimator training util
+multi_class_head multi_head multi_label_head numpy_io optimizers pandas_io parsing_utils prediction_keys
+python regression_head run_config session_run_hook tpu tpu_config tpu_context tpu_estimator training util
 v1 v2
 """
 OLD_MODULES = frozenset(_MODULES_OF_OLD.split())

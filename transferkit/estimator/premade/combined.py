@@ -75,7 +75,10 @@ def _model_fn(head: Head, wide: _Wide, deep: DeepPart, deep_optimizer: Any) -> C
             parts.append((made, optimizer))
 
         def train(loss: Tensor) -> Any:
-            steps = [step_of(used, loss, made.variables, head.loss_reduction) for made, used in parts]
+            steps = [
+                step_of(used, loss, made.variables, head.loss_reduction, counts=number == 0)
+                for number, (made, used) in enumerate(parts)
+            ]
             return tf.group(*steps, *(update for made, _ in parts for update in made.updates))
 
         return head.create_estimator_spec(

@@ -16,7 +16,7 @@ from transferkit.errors import did_you_mean, fault
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.premade import baseline, combined, dnn, linear
 
-__all__ = ["PREMADE"]
+__all__ = ["PREMADE", "get_optimizer_instance"]
 
 v1 = tf.compat.v1
 
@@ -49,6 +49,26 @@ def _named(place: str, name: str, rate: float, columns: Any) -> Callable[[], Any
     if columns:
         rate = min(rate, len(columns) ** -0.5)
     return lambda: _NAMED[name](rate)
+
+
+def get_optimizer_instance(opt: Any, learning_rate: float | None = None) -> Any:
+    """What ``canned.optimizers.get_optimizer_instance`` gave; programs with model_fns of their own call it.
+
+    Args:
+        opt: one of five names, an optimizer of ``tf.compat.v1.train``, or a function that makes one.
+        learning_rate: of a named one.
+
+    Raises:
+        ValueError: for anything else, and for a name without a rate.
+    """
+    if isinstance(opt, str):
+        if not learning_rate:
+            raise ValueError(fault("learning_rate", learning_rate, "the rate of an optimizer given by name"))
+        opt = _named("opt", opt, learning_rate, None)
+    made = opt() if callable(opt) else opt
+    if not isinstance(made, v1.train.Optimizer):
+        raise ValueError(fault("opt", made, "a name, an optimizer of tf.compat.v1.train, or its maker"))
+    return made
 
 
 def _signature(kind: type) -> inspect.Signature:

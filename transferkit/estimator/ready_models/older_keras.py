@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from transferkit.type_names import Optimizer, Tensor, Variable
 
-__all__ = ["is_older_model", "is_older_optimizer", "older_keras", "older_train_op"]
+__all__ = ["count_by_global_step", "is_older_model", "is_older_optimizer", "older_keras", "older_train_op"]
 
 v1 = tf.compat.v1
 
@@ -37,20 +37,31 @@ def is_older_optimizer(given: Any) -> bool:
     return isinstance(given, (kinds.Optimizer, kinds.legacy.Optimizer))
 
 
-def older_train_op(optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable]) -> Any:
-    """One step of an optimizer of the older Keras, which counts its steps by the global step.
+def count_by_global_step(optimizer: Optimizer) -> None:
+    """Makes the global step the one that an optimizer with ``get_updates`` counts and moves."""
+    # Refused where it has counted before, by itself or in an earlier graph.
+    with contextlib.suppress(RuntimeError):
+        optimizer.iterations = v1.train.get_or_create_global_step()
+
+
+def older_train_op(
+    optimizer: Optimizer, loss: Tensor, variables: Sequence[Variable], *, counts: bool = True
+) -> Any:
+    """One step of an optimizer of the older Keras, or of one that has ``get_updates`` as those had.
 
     Args:
         optimizer: the optimizer; or what the older Keras makes of one of ``tf.compat.v1.train``.
         loss: scalar; gradients are summed over replicas.
         variables: TensorFlow's variables.
+        counts: whether its steps are the global step; False where another optimizer's are.
     """
     wrapped = getattr(optimizer, "optimizer", None)
     if isinstance(wrapped, v1.train.Optimizer):
-        return wrapped.minimize(loss, v1.train.get_or_create_global_step(), list(variables))
-    with contextlib.suppress(RuntimeError):
-        # Raised where it has counted before, by itself or in an earlier graph.
-        optimizer.iterations = v1.train.get_or_create_global_step()
+        return wrapped.minimize(
+            loss, v1.train.get_or_create_global_step() if counts else None, list(variables)
+        )
+    if counts:
+        count_by_global_step(optimizer)
     if hasattr(optimizer, "get_updates"):
         # Every legacy optimizer has it; programs override it, or the gradients that it asks for.
         return optimizer.get_updates(loss, list(variables))[0]
