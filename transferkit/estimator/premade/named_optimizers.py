@@ -41,7 +41,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
     slots: ClassVar[_Scalars] = {}
 
     def __init__(self, rate: float) -> None:
-        super().__init__(use_locking=False, name=self.keras_name)
+        super().__init__(use_locking=False, name=f"{self.keras_name}/update")
         self._first = {"learning_rate": rate, "decay": 0.0, **self.rates}
         self._scalars: dict[str, Any] = {}
         self._kept: dict[tuple[str, int], Any] = {}
@@ -53,7 +53,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         """The operation of one step, which counts itself.
 
         Args:
-            loss: scalar.
+            loss: scalar; gradients are summed over replicas.
             params: what changes.
         """
         with tf.name_scope(self.keras_name) as self._scope:
@@ -62,7 +62,9 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         if self.iterations is None:
             with tf.init_scope(), tf.name_scope(self._scope):
                 self.iterations = self._scalar("iter", 0, tf.int64)
-        return [self.minimize(loss, self.iterations, list(params), name=self._scope)]
+        # By minimize, TensorFlow would divide the loss by the replicas once more.
+        gradients = zip(tf.gradients(loss, list(params)), params, strict=True)
+        return [self.apply_gradients(gradients, self.iterations)]
 
     def get_slot(self, var: Any, name: str) -> Any:
         """What is kept for ``var``, None where nothing is."""
