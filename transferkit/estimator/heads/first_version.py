@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 from typing import Any
 
+from transferkit.type_names import Tensor, Tensors
+
 __all__ = ["FirstHead"]
 
 
@@ -26,11 +28,11 @@ class FirstHead(abc.ABC):
         """The last dimension of the logits."""
 
     @abc.abstractmethod
-    def create_loss(self, features: Any, mode: str, logits: Any, labels: Any) -> Any:
+    def create_loss(self, features: Tensors, mode: str, logits: Tensor, labels: Tensors) -> Any:
         """The loss of a batch, and what belongs to it."""
 
     @abc.abstractmethod
     def create_estimator_spec(
-        self, features: Any, mode: str, logits: Any, labels: Any = None, **kwargs: Any
+        self, features: Tensors, mode: str, logits: Tensor, labels: Tensors = None, **kwargs: Any
     ) -> Any:
         """What a model_fn returns."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from transferkit.estimator.variables.storage import container_of
+from transferkit.type_names import Tensor, Variable
 
 __all__ = ["NAMED", "NamedOptimizer"]
 
@@ -49,7 +50,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         self._scope = ""
         self.iterations: Any = None
 
-    def get_updates(self, loss: Any, params: Sequence[Any]) -> list[Any]:
+    def get_updates(self, loss: Tensor, params: Sequence[Variable]) -> list[Any]:
         """The operation of one step, which counts itself.
 
         Args:
@@ -66,7 +67,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         gradients = zip(tf.gradients(loss, list(params)), params, strict=True)
         return [self.apply_gradients(gradients, self.iterations)]
 
-    def get_slot(self, var: Any, name: str) -> Any:
+    def get_slot(self, var: Variable, name: str) -> Any:
         """What is kept for ``var``, None where nothing is."""
         return self._kept.get((name, id(container_of(var))))
 
@@ -79,7 +80,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return tf.Variable(value, name=name, dtype=dtype, trainable=False, aggregation=first)
 
-    def _create_slots(self, var_list: Sequence[Any]) -> None:
+    def _create_slots(self, var_list: Sequence[Variable]) -> None:
         extended = tf.distribute.get_strategy().extended
         with tf.name_scope(self._scope):
             self._scalars = {name: self._scalar(name, self._first[name]) for name in sorted(self._first)}
@@ -95,7 +96,7 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
     def _prepare(self) -> None:
         self._now = {name: tf.identity(one) for name, one in self._scalars.items()}
 
-    def _rate(self, name: str, like: Any) -> Any:
+    def _rate(self, name: str, like: Tensor) -> Any:
         """The scalar ``name`` in this step, of the type of ``like``."""
         return tf.cast(self._now[name], like.dtype.base_dtype)
 
@@ -104,7 +105,7 @@ class _Adagrad(NamedOptimizer):
     keras_name = "Adagrad"
     slots: ClassVar[_Scalars] = {"accumulator": 0.1}
 
-    def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    def _resource_apply_dense(self, grad: Tensor, var: Variable) -> Any:
         return tf.raw_ops.ResourceApplyAdagradV2(
             var=var.handle,
             accum=self.get_slot(var, "accumulator").handle,
@@ -113,7 +114,7 @@ class _Adagrad(NamedOptimizer):
             grad=grad,
         )
 
-    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse(self, grad: Tensor, var: Variable, indices: Tensor) -> Any:
         return tf.raw_ops.ResourceSparseApplyAdagradV2(
             var=var.handle,
             accum=self.get_slot(var, "accumulator").handle,
@@ -135,7 +136,7 @@ class _Adam(NamedOptimizer):
         for name in self.rates:
             self._now[f"{name}_power"] = self._now[name] ** step
 
-    def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    def _resource_apply_dense(self, grad: Tensor, var: Variable) -> Any:
         return tf.raw_ops.ResourceApplyAdam(
             var=var.handle,
             m=self.get_slot(var, "m").handle,
@@ -149,7 +150,7 @@ class _Adam(NamedOptimizer):
             grad=grad,
         )
 
-    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse(self, grad: Tensor, var: Variable, indices: Tensor) -> Any:
         first, second = self._rate("beta_1", grad), self._rate("beta_2", grad)
         mean = _decayed(self.get_slot(var, "m"), first, (1 - first) * grad, indices)
         square = _decayed(self.get_slot(var, "v"), second, (1 - second) * grad**2, indices)
@@ -168,7 +169,7 @@ class _Ftrl(NamedOptimizer):
     }
     slots: ClassVar[_Scalars] = {"accumulator": 0.1, "linear": 0.0}
 
-    def _arguments(self, grad: Any, var: Any) -> dict[str, Any]:
+    def _arguments(self, grad: Tensor, var: Variable) -> dict[str, Any]:
         rate, beta = self._rate("learning_rate", grad), self._rate("beta", grad)
         return {
             "var": var.handle,
@@ -181,10 +182,10 @@ class _Ftrl(NamedOptimizer):
             "lr_power": self._rate("learning_rate_power", grad),
         }
 
-    def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    def _resource_apply_dense(self, grad: Tensor, var: Variable) -> Any:
         return tf.raw_ops.ResourceApplyFtrl(**self._arguments(grad, var))
 
-    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse(self, grad: Tensor, var: Variable, indices: Tensor) -> Any:
         return tf.raw_ops.ResourceSparseApplyFtrl(**self._arguments(grad, var), indices=indices)
 
 
@@ -193,13 +194,13 @@ class _RMSProp(NamedOptimizer):
     rates: ClassVar[_Scalars] = {"momentum": 0.0, "rho": 0.9}
     slots: ClassVar[_Scalars] = {"rms": 0.0}
 
-    def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    def _resource_apply_dense(self, grad: Tensor, var: Variable) -> Any:
         average, decay = self.get_slot(var, "rms"), self._rate("rho", grad)
         now = _assigned(average, decay * average + (1 - decay) * grad**2)
         step = self._rate("learning_rate", grad) * grad / (tf.sqrt(now) + _EPSILON)
         return var.assign_sub(step, read_value=False)
 
-    def _resource_apply_sparse(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse(self, grad: Tensor, var: Variable, indices: Tensor) -> Any:
         decay = self._rate("rho", grad)
         now = _decayed(self.get_slot(var, "rms"), decay, (1 - decay) * grad**2, indices)
         step = self._rate("learning_rate", grad) * grad / (tf.sqrt(tf.gather(now, indices)) + _EPSILON)
@@ -210,22 +211,22 @@ class _SGD(NamedOptimizer):
     keras_name = "SGD"
     rates: ClassVar[_Scalars] = {"momentum": 0.0}
 
-    def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
+    def _resource_apply_dense(self, grad: Tensor, var: Variable) -> Any:
         rate = self._rate("learning_rate", grad)
         return tf.raw_ops.ResourceApplyGradientDescent(var=var.handle, alpha=rate, delta=grad)
 
-    def _resource_apply_sparse_duplicate_indices(self, grad: Any, var: Any, indices: Any) -> Any:
+    def _resource_apply_sparse_duplicate_indices(self, grad: Tensor, var: Variable, indices: Tensor) -> Any:
         step = -self._rate("learning_rate", grad) * grad
         return tf.raw_ops.ResourceScatterAdd(resource=var.handle, indices=indices, updates=step)
 
 
-def _assigned(slot: Any, value: Any) -> Any:
+def _assigned(slot: Variable, value: Tensor) -> Any:
     """``value``, once ``slot`` has it."""
     with tf.control_dependencies([slot.assign(value, read_value=False)]):
         return tf.identity(value)
 
 
-def _decayed(slot: Any, decay: Any, added: Any, indices: Any) -> Any:
+def _decayed(slot: Variable, decay: Tensor, added: Tensor, indices: Tensor) -> Any:
     """The whole slot, decayed, with ``added`` in the rows ``indices``, once it is so.
 
     Keras lets the averages of all rows decay, also of those that a batch does not name.
