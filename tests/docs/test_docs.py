@@ -222,6 +222,15 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "evaluation.calibrate" in (tmp_path / "reference" / "recipe_keys.html").read_text("utf-8")
+    # It is read without a network, the search included.
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(
+            r'<(?:script|link rel="stylesheet"|img)[^>]*(?:src|href)="([^"]+)', page.read_text("utf-8")
+        )
+        assert loaded, page
+        assert not [one for one in loaded if one.startswith(("http", "//"))], page
+    assert "iframe-worker.js" in (tmp_path / "index.html").read_text("utf-8")
+    assert (tmp_path / "search" / "search_index.js").is_file()
     python = (tmp_path / "reference" / "python.html").read_text("utf-8")
     assert "<code>transferkit.retrain</code>" in python
     assert not re.findall(r":(?:func|class|meth|attr|data):<code", python)

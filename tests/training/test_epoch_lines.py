@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
+from transferkit.training.epoch_lines import HEADER, epoch_line, header, time_left
 
 ROW = {
     "epoch": 7,
@@ -41,3 +41,14 @@ def test_odd_figures_keep_the_columns(changes):
 
 def test_time():
     assert [time_left(seconds) for seconds in (0, 59.6, 3700)] == ["0:00", "1:00", "1:01:40"]
+
+
+@pytest.mark.parametrize("room", [38, 40, 50, 60, 72, 80, 120, None])
+def test_in_a_narrow_terminal_columns_are_left_out_and_the_others_stay_below_their_names(room):
+    line, names = epoch_line(ROW, 40, True, 75.2, room), header(room)
+    assert room is None or len(line) <= room
+    assert len(line) == len(names) + len("  best")
+    for name, cell in (("epoch", "/40"), ("val loss", "0."), ("val accuracy", "0.")):
+        assert names.count(name) >= 1
+        assert cell in line
+    assert ("rate" in names) == (room is None or room >= 74)

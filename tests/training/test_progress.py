@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import os
 import select
 import sys
+from pathlib import Path
 
 import pytest
 
+import transferkit
 from transferkit.training.progress import Progress
 
 
@@ -89,6 +92,32 @@ def test_a_long_line_goes_on_below_itself_in_a_terminal_alone():
     log = io.StringIO()
     Progress(stream=log).say(words)
     assert log.getvalue() == words + "\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")
+def test_a_bar_follows_a_terminal_that_is_resized():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    try:
+        reader, writer = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"needs a pseudo terminal, which this system does not give: {error}")
+    with os.fdopen(writer, "w") as stream:
+        parts = []
+        fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        bar = Progress(stream=stream).open_bar("images", 10, "image")
+        for columns in (80, 44):
+            fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            bar.refresh()
+            stream.flush()
+            parts.append(os.read(reader, 65536).decode().strip("\r").rpartition("\r")[2].strip())
+        bar.close()
+    os.close(reader)
+    assert len(parts[0]) == 80
+    assert 30 < len(parts[1]) <= 44
 
 
 def test_quiet_shows_nothing_and_keeps_the_times():
@@ -191,3 +220,17 @@ def test_a_listener_hears_each_step_and_ends_the_work_by_raising():
     progress.listener = stop
     with pytest.raises(Enough):
         work(progress)
+
+
+def test_each_stage_that_counts_nothing_says_what_it_does():
+    """A bar without a count shows the time alone: the words beside it say what takes it."""
+    found = 0
+    for path in sorted(Path(transferkit.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "attr", "") != "stage":
+                continue
+            if "progress" not in ast.unparse(node.func.value).lower():
+                continue
+            found += 1
+            assert {"total", "doing"} & {one.arg for one in node.keywords}, f"{path}:{node.lineno}"
+    assert found > 20

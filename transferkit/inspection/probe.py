@@ -135,7 +135,7 @@ def _probe(
         progress.say(note)
     # Validation and test images must not decide which backbone is taken either.
     images = images.take(images.of_split("train"))
-    with progress.stage("start", unit="module"):
+    with progress.stage("start", doing="loading TensorFlow and Keras"):
         start_tensorflow()
         with loading():
             from transferkit.backbones.weights.pretrained import at_hand

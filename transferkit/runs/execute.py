@@ -242,7 +242,7 @@ def _calibrate(recipe: Recipe, fitted: Fitted, progress: Progress) -> Calibrated
     found = Calibrated()
     wanted = recipe.evaluation.calibrate or precision or network.head.chooses_thresholds
     if wanted and len(chosen):
-        with progress.stage("calibrate") as stage:
+        with progress.stage("calibrate", doing="fitting temperature and thresholds") as stage:
             logits = logits_of(network, fitted.cut_features.in_order(chosen, labels))
             found = calibrate(network, recipe, logits, labels)
             if network.head.chooses_thresholds:
@@ -256,7 +256,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     (fitted.folder / NOVELTY).unlink(missing_ok=True)  # of a process that was killed
     if fitted.trained.recipe.evaluation.wanted_false_alarms is None:
         return NoveltyFacts()
-    with progress.stage("novelty", unit="class"):
+    with progress.stage("novelty", doing="finding what tells unknown photos"):
         found = settle_novelty(fitted, progress)
     if not found.found and not found.describe():
         progress.say("unknown photos: not detected, since there are too few validation photos")

@@ -12,10 +12,10 @@ from typing import Any, TextIO, cast
 from tqdm import tqdm
 
 from transferkit.errors import printable
-from transferkit.training.epoch_lines import HEADER, epoch_line
+from transferkit.training.epoch_lines import epoch_line, header
 from transferkit.training.progress_event import ProgressEvent
 from transferkit.training.stage import Bar, Stage
-from transferkit.training.terminal_stream import LenientStream, fitting, make_bar
+from transferkit.training.terminal_stream import LenientStream, fitting, make_bar, room_of
 
 __all__ = ["Progress"]
 
@@ -71,7 +71,7 @@ class Progress:
 
     def begin_epochs(self, phase: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """The epochs of a phase are about to be told, those after the rows of an earlier process."""
-        self.say(HEADER)
+        self.say(header(room_of(self.stream)))
 
     def epoch(self, row: Mapping[str, Any], epochs: int, best: bool, left: float | None) -> None:
         """Says how an epoch went; arguments as of :func:`~transferkit.training.epoch_lines.epoch_line`.
@@ -79,7 +79,8 @@ class Progress:
         Epoch 0 is the state before the phase, of which a stream says nothing.
         """
         if row["epoch"]:
-            self.say(epoch_line(row, epochs, best, left), "good" if best else None)
+            room = room_of(self.stream)
+            self.say(epoch_line(row, epochs, best, left, room), "good" if best else None)
 
     def end_epoch(self, row: Mapping[str, Any], epochs: int, best: bool, left: float | None) -> None:
         """An epoch has ended: it is shown, as :meth:`epoch` says, and told."""

@@ -9,7 +9,7 @@ from typing import Any, TextIO, cast
 
 from tqdm import tqdm
 
-__all__ = ["LenientStream", "fitting", "make_bar"]
+__all__ = ["LenientStream", "fitting", "make_bar", "room_of"]
 
 # Where nothing is counted, the time alone moves.
 _TIMED = "{desc}: {elapsed}{postfix}"
@@ -70,7 +70,10 @@ def make_bar(stream: TextIO | None, name: str, total: int | None, unit: str, sta
     how: dict[str, Any] = {"file": stream, "initial": start, "leave": False, "position": 0, **_size(stream)}
     if total is None:
         how["bar_format"] = _TIMED
-    return tqdm(total=total, desc=name, unit=f" {unit}s", **how)
+    made = tqdm(total=total, desc=name, unit=f" {unit}s", **how)
+    # Asked each time that the bar is drawn: people resize their terminals.
+    made.dynamic_ncols = lambda _: (_size(stream).get("ncols"), _size(stream).get("nrows"))
+    return made
 
 
 def fitting(line: str, stream: TextIO) -> str:
@@ -78,7 +81,7 @@ def fitting(line: str, stream: TextIO) -> str:
 
     A command at its end stands on a line of its own, to be copied in one piece.
     """
-    room = _size(stream).get("ncols") if stream.isatty() else None
+    room = room_of(stream)
     if room is None or len(line) <= room:
         return line
     words, colon, command = line.partition(": transferkit ")
@@ -86,6 +89,11 @@ def fitting(line: str, stream: TextIO) -> str:
         words + colon[:1], room, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
     return "\n".join([*parts, *([f"  {colon[2:]}{command}"] if colon else [])])
+
+
+def room_of(stream: TextIO) -> int | None:
+    """Characters of a terminal's line at this moment; None for what is no terminal."""
+    return _size(stream).get("ncols") if stream.isatty() else None
 
 
 def _size(stream: TextIO | None) -> dict[str, int]:

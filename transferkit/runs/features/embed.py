@@ -90,7 +90,7 @@ def embed(
         start_tensorflow()
         from transferkit.runs.features.extractor import Extractor
 
-        with progress.stage("network", unit="layer"):
+        with progress.stage("network", doing="building it and loading its weights"):
             extractor = Extractor.of(model, overrides)
         read, bad = read_photos(found)
         items = [(str(one.sha256), one.path) for one in read]

@@ -152,7 +152,7 @@ def label_next(
         from transferkit.runs.features.extractor import Extractor
         from transferkit.runs.features.training_features import features_of_run
 
-        with progress.stage("network", unit="layer"):
+        with progress.stage("network", doing="building it and loading its weights"):
             extractor = Extractor.of_run(opened)
         items = [(str(one.sha256), one.path) for one in candidates]
         features, readable, failures = extractor.features(items, progress)

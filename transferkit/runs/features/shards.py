@@ -143,12 +143,12 @@ def open_first_phase(recipe: Recipe, images: Images, progress: Progress) -> tupl
         images: prepared from it.
         progress: shows the stages.
     """
-    with progress.stage("start", unit="module"):
+    with progress.stage("start", doing="loading TensorFlow and Keras"):
         start_tensorflow()
     from transferkit.training.loop import check_parts
     from transferkit.training.parts import open_parts
 
-    with progress.stage("backbone", unit="layer"):
+    with progress.stage("backbone", doing="building it and loading its weights"):
         parts = open_parts(recipe, images.classes)
     check_parts(recipe, images, parts)
     phase = recipe.resolved_phases[0]

@@ -76,7 +76,7 @@ def similar(
         from transferkit.runs.features.extractor import Extractor
         from transferkit.runs.features.training_features import features_of_run
 
-        with progress.stage("network", unit="layer"):
+        with progress.stage("network", doing="building it and loading its weights"):
             extractor = Extractor.of_run(opened)
         trained = features_of_run(opened, extractor, progress, data=data)
         asked, readable, failures = extractor.features(
