@@ -219,7 +219,7 @@ def kill_at(
     process = spawn(arguments, cache, quiet=False)
 
     def said(what: str) -> bool:
-        return log.exists() and any(line.startswith(what) for line in log.read_text().splitlines())
+        return log.exists() and any(line.strip().startswith(what) for line in log.read_text().splitlines())
 
     while not said(after):
         if process.poll() is not None:
@@ -320,8 +320,9 @@ def attack(job: Job, folder: Path, length: float, rng: random.Random, most: int)
     return kills, wrong
 
 
-def at_moments(job: Job, root: Path, data: Path, kills: int, rng: random.Random) -> int:
+def at_moments(job: Job, root: Path, data: Path, given: argparse.Namespace, rng: random.Random) -> int:
     """Kills one worker of a launch in each moment by turns; gives the exit status."""
+    chosen = [name for name in MOMENTS if given.only in name]
     whole = root / "whole"
     whole.mkdir()
     code, _, said = run(job.start(whole), whole / "cache")
@@ -331,9 +332,9 @@ def at_moments(job: Job, root: Path, data: Path, kills: int, rng: random.Random)
     reference = outcome(whole / "run")
     answered = answers(whole / "run", data / "ring", whole / "cache")
     lasts = json.loads((whole / "run" / "metrics.json").read_text())["seconds"]["stages"]
-    failures, done, number = 0, dict.fromkeys(MOMENTS, 0), 0
-    while sum(done.values()) < kills:
-        moment = list(MOMENTS)[sum(done.values()) % len(MOMENTS)]
+    failures, done, number = 0, dict.fromkeys(chosen, 0), 0
+    while sum(done.values()) < given.kills:
+        moment = chosen[sum(done.values()) % len(chosen)]
         worker, number = done[moment] % 2, number + 1
         folder, delay = root / f"round-{number}", rng.uniform(0.0, 0.8) * lasts[MOMENTS[moment][2]]
         folder.mkdir()
@@ -366,7 +367,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="jobs whose name holds this text")
+    parser.add_argument("--only", default="", help="jobs, or moments, whose name holds this text")
     parser.add_argument("--keep", action="store_true", help="keep the folders of rounds that went wrong")
     parser.add_argument("--moments", action="store_true", help="kill one of several workers in each phase")
     given = parser.parse_args()
@@ -379,7 +380,7 @@ def main() -> int:
         everything = jobs(data, base)
         if given.moments:
             (job,) = (one for one in everything if one.launched)
-            return at_moments(job, root, data, given.kills, rng)
+            return at_moments(job, root, data, given, rng)
         references: dict[str, tuple[float, dict[str, Any], list[list[str]]]] = {}
         for job in everything:
             if job.name != "retrain" and given.only not in job.name:

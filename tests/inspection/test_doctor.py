@@ -41,6 +41,9 @@ def test_lines_have_a_heading_a_section_and_a_hint_where_there_is_one():
     )
     examined = doctor.Examination(findings)
     assert examined.lines() == ["a", "  one    x", "! three  y", "         -> do it", "b", "x two    z"]
+    assert {line.index(end) for line, end in zip(examined.lines()[1:3], "xy", strict=True)} == {
+        examined.value_column
+    }
     assert examined.to_dict()["works"] is False
     assert examined.to_dict()["sections"]["b"] == [
         {"name": "two", "value": "z", "level": "fault", "hint": None}

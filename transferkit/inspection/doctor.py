@@ -39,6 +39,11 @@ class Examination:
         """What keeps every run from working."""
         return tuple(one for one in self.findings if one.level == "fault")
 
+    @property
+    def value_column(self) -> int:
+        """Where the values of :meth:`lines` begin: what does not fit a terminal goes on below there."""
+        return max((len(one.name) for one in self.findings), default=0) + 4
+
     def to_dict(self) -> NamedValues:
         """JSON values: the sections with their findings, and whether a run works here."""
         sections: dict[str, list[NamedValues]] = {}
@@ -49,7 +54,7 @@ class Examination:
 
     def lines(self) -> list[str]:
         """For a terminal: a heading a section, a line a finding, and its hint below."""
-        wide = max((len(one.name) for one in self.findings), default=0)
+        wide = self.value_column - 4
         shown: list[str] = []
         section = None
         for one in self.findings:

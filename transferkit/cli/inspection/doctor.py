@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from transferkit.cli._options import as_json, json_option
+from transferkit.cli._options import as_json, echo_lines, json_option
 
 __all__ = ["command"]
 
@@ -33,6 +33,6 @@ def command(no_probe: bool, as_json_: bool) -> None:
     if as_json_:
         as_json(found.to_dict())
     else:
-        click.echo("\n".join(found.lines()))
+        echo_lines("\n".join(found.lines()), found.value_column)
     if found.faults:
         sys.exit(1)
