@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transferkit.activations.cache import Cache
     from transferkit.export.inspect import inspect_export as inspect
     from transferkit.find_card import list_cards as list_backbones
+    from transferkit.find_card import load_card
     from transferkit.inspection.augmentation_preview import preview_augmentation
     from transferkit.inspection.check_data import check_data
     from transferkit.inspection.compare_runs import compare_runs as compare
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from transferkit.inspection.schedule import schedule_rates as schedule
     from transferkit.recipe.find import recipe_files as list_recipes
     from transferkit.recipe.load import load as load_recipe
+    from transferkit.recipe.schema import json_schema as recipe_schema
+    from transferkit.recipe.value_origins import diff as diff_recipes
+    from transferkit.recipe.value_origins import explain as explain_recipe
     from transferkit.runs.checks.preflight import preflight
     from transferkit.runs.demo.digits import write_digits
     from transferkit.runs.demo.solar_cells import write_solar_cells
@@ -58,10 +62,12 @@ __all__ = [
     "check_data",
     "compare",
     "compute_features",
+    "diff_recipes",
     "doctor",
     "embed",
     "estimator",
     "evaluate",
+    "explain_recipe",
     "export_features",
     "export_run",
     "extend",
@@ -71,6 +77,7 @@ __all__ = [
     "launch",
     "list_backbones",
     "list_recipes",
+    "load_card",
     "load_recipe",
     "load_run",
     "lr_find",
@@ -80,6 +87,7 @@ __all__ = [
     "preview_augmentation",
     "probe",
     "push",
+    "recipe_schema",
     "retrain",
     "review_queue",
     "schedule",
@@ -96,9 +104,11 @@ _LAZY = {
     "check_data": "transferkit.inspection.check_data:check_data",
     "compare": "transferkit.inspection.compare_runs:compare_runs",
     "compute_features": "transferkit.runs.features.shards:compute_features",
+    "diff_recipes": "transferkit.recipe.value_origins:diff",
     "doctor": "transferkit.inspection.doctor:examine",
     "embed": "transferkit.runs.features.embed:embed",
     "evaluate": "transferkit.runs.finished.verbs:evaluate",
+    "explain_recipe": "transferkit.recipe.value_origins:explain",
     "export_features": "transferkit.runs.features.export_features:export_features",
     "export_run": "transferkit.runs.finished.verbs:export_run",
     "extend": "transferkit.runs.extend.extend:extend",
@@ -108,6 +118,7 @@ _LAZY = {
     "launch": "transferkit.runs.launch.job:launch",
     "list_backbones": "transferkit.find_card:list_cards",
     "list_recipes": "transferkit.recipe.find:recipe_files",
+    "load_card": "transferkit.find_card:load_card",
     "load_recipe": "transferkit.recipe.load:load",
     "load_run": "transferkit.runs.finished.run:load_run",
     "lr_find": "transferkit.inspection.lr_find:find_rate",
@@ -117,6 +128,7 @@ _LAZY = {
     "preview_augmentation": "transferkit.inspection.augmentation_preview:preview_augmentation",
     "probe": "transferkit.inspection.probe:probe",
     "push": "transferkit.runs.push.push:push",
+    "recipe_schema": "transferkit.recipe.schema:json_schema",
     "retrain": "transferkit.runs.retrain:retrain",
     "review_queue": "transferkit.inspection.review.queue:review_queue",
     "schedule": "transferkit.inspection.schedule:schedule_rates",

@@ -39,7 +39,11 @@ def flat(recipe: Recipe) -> dict[Path, Any]:
 
 
 def explain(recipe: Recipe) -> list[Explained]:
-    """Each value of a recipe with its origin: default, parent, file and line, command line, call."""
+    """Each value of a recipe with its origin: default, parent, file and line, command line, call.
+
+    Args:
+        recipe: as :func:`transferkit.load_recipe` gives it.
+    """
     origins = recipe.origins
     return [
         Explained(dotted(path), value, str(_origin(path, origins))) for path, value in flat(recipe).items()
@@ -47,7 +51,12 @@ def explain(recipe: Recipe) -> list[Explained]:
 
 
 def diff(one: Recipe, other: Recipe) -> list[Difference]:
-    """The keys in which two recipes differ, in the order of the file; name and description are left out."""
+    """The keys in which two recipes differ, in the order of the file; name and description are left out.
+
+    Args:
+        one: as :func:`transferkit.load_recipe` gives it.
+        other: the recipe that it is compared with.
+    """
     here, there = flat(one), flat(other)
     found = []
     for path in {**here, **there}:
