@@ -164,6 +164,16 @@ def test_all_that_is_wrong_is_said_at_once_before_anything_is_started(tmp_path, 
     assert not (tmp_path / "logs").exists()
 
 
+@pytest.mark.parametrize(
+    "address", ["", "head", "head:", "head:port", "ray://head", "http://head:1", "head:99999", "head:1/x"]
+)
+def test_what_is_no_address_is_refused(address, monkeypatch, tmp_path):
+    monkeypatch.setattr(on_ray, "installed", lambda name: True)
+    with pytest.raises(UserError, match="expected auto, local, HOST:PORT or ray://HOST:PORT") as raised:
+        on_ray.launch_on_ray(["retrain"], 2, address, logs=tmp_path / "logs")
+    assert len(raised.value.faults) == 1
+
+
 def test_options_of_a_cluster_need_one():
     said = CliRunner().invoke(command, ["--workers", "2", "--resources", "CPU=2", "--", "retrain"]).exception
     assert str(said) == "launch: --resources: received 'CPU=2', expected --ray ADDRESS beside it"

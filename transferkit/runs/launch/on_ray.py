@@ -30,6 +30,8 @@ from transferkit.runs.launch.worker import cluster_config
 __all__ = ["STRATEGIES", "launch_on_ray"]
 
 STRATEGIES = ("SPREAD", "PACK")
+# Addresses that name no machine: of the cluster that this machine is of, and of a new one.
+_NAMED = ("auto", "local")
 # How long the cluster has to find room, to answer, and to end an actor.
 _ROOM_SECONDS, _ANSWER_SECONDS, _END_SECONDS = 600.0, 120.0, 10.0
 _PATIENT_SECONDS = 3.0
@@ -64,8 +66,8 @@ def launch_on_ray(
     Raises:
         UserError: the command cannot be run so; nothing was started.
     """
-    wanted = _checked(command, workers, resources, strategy)
-    quiet = shown is None or "--quiet" in command
+    wanted = _checked(command, workers, address, resources, strategy)
+    quiet = shown is None or not {"--quiet", "-q"}.isdisjoint(command)
 
     def say(line: str) -> None:
         if shown is not None and not quiet:
@@ -93,13 +95,19 @@ def launch_on_ray(
 
 
 def _checked(
-    command: Sequence[str], workers: int, resources: str | None, strategy: str
+    command: Sequence[str], workers: int, address: str, resources: str | None, strategy: str
 ) -> dict[str, float] | None:
     """The resources that are asked for, None where none are; refuses all that cannot be, at once."""
     faults = command_faults(command, workers)
     if not installed("ray"):
         expected = "the package ray, which is not installed"
         faults.append(fault("launch: --ray", None, expected, "pip install 'transferkit[ray]'"))
+    if address not in _NAMED:
+        try:
+            _host_and_port(address)
+        except ValueError:
+            expected = "auto, local, HOST:PORT or ray://HOST:PORT"
+            faults.append(fault("launch: --ray", address, expected))
     if strategy not in STRATEGIES:
         faults.append(fault("launch: --strategy", strategy, f"one of {', '.join(STRATEGIES)}"))
     wanted = None
@@ -174,15 +182,10 @@ class _Remote:
 @contextlib.contextmanager
 def _connected(address: str) -> Iterator[Any]:
     """The package, connected with the cluster."""
-    try:
-        parts = urlsplit(address if "://" in address else f"//{address}")
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UserError(_unreachable(address, str(error))) from None
-    if host and port:
+    if address not in _NAMED:
         # Ray itself tries for minutes.
         try:
-            socket.create_connection((host, port), _END_SECONDS).close()
+            socket.create_connection(_host_and_port(address), _END_SECONDS).close()
         except OSError as error:
             raise UserError(_unreachable(address, error.strerror or str(error))) from None
     import ray
@@ -191,7 +194,8 @@ def _connected(address: str) -> Iterator[Any]:
     if own:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError, AssertionError, OSError) as error:
+        except Exception as error:  # Ray has no kind of its own for it
+            ray.shutdown()
             raise UserError(_unreachable(address, _first_line(error))) from None
     try:
         yield ray
@@ -200,9 +204,26 @@ def _connected(address: str) -> Iterator[Any]:
             ray.shutdown()
 
 
+def _host_and_port(address: str) -> tuple[str, int]:
+    """Of an address as Ray has it.
+
+    >>> _host_and_port("head:6379"), _host_and_port("ray://head:10001")
+    (('head', 6379), ('head', 10001))
+
+    Raises:
+        ValueError: it is none.
+    """
+    scheme, _, place = address.rpartition("://")
+    parts = urlsplit(f"//{place}")
+    if scheme not in ("", "ray") or not parts.hostname or not parts.port or parts.netloc != place:
+        raise ValueError("no HOST:PORT")
+    return parts.hostname, parts.port
+
+
 def _unreachable(address: str, why: str) -> str:
-    hint = f"{why}; from a machine outside of it use ray://HOST:10001"
-    return fault("launch: --ray", address, "the address of a Ray cluster that answers", hint)
+    outside = "" if address in _NAMED[1:] or "://" in address else "; from outside of it use ray://HOST:10001"
+    expected = "room to start Ray here" if address == "local" else "the address of a Ray cluster that answers"
+    return fault("launch: --ray", address, expected, f"{why}{outside}")
 
 
 def _machines(ray: Any) -> list[dict[str, float]]:
@@ -311,4 +332,4 @@ def _start(
 def _first_line(error: BaseException) -> str:
     """What went wrong, without the traceback from afar."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return one_line(lines[0])[:300] if lines else type(error).__name__
+    return one_line(lines[0])[:300].rstrip(".") if lines else type(error).__name__
