@@ -137,6 +137,30 @@ def test_a_trial_with_an_unknown_card_is_refused_before_the_first():
     assert "did you mean 'embedded'" in line
 
 
+def test_what_the_values_of_a_sweep_lead_to_is_checked_before_the_first_trial(monkeypatch, tmp_path):
+    """A file that the last trial lacks would show after hours."""
+    monkeypatch.chdir(tmp_path)
+    found, hidden = importlib.util.find_spec, ("onnx", "openvino")
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *rest: None if name in hidden else found(name, *rest)
+    )
+    values = {
+        "backbone.name": ["embedded", "keras_file:gone.keras"],
+        "batch_size": [8, 16],
+        "export.formats": [["onnx"], ["saved_model"]],
+        "activations.engine": ["auto", "openvino"],
+        "data.root": ["gone"],
+    }
+    lines = preflight(load(overrides=[("sweep.values", values)]))
+    assert [line.partition(": received")[0] for line in lines] == [
+        "sweep: backbone.name = 'keras_file:gone.keras': backbone",
+        "sweep: export.formats = ['onnx']: export.formats",
+        "sweep: activations.engine = 'openvino': activations.engine",
+        "sweep: data.root = 'gone': data.root",
+    ]
+
+
 def test_what_is_sound_takes_no_tensorflow():
     """Whatever it is exported to, and also where the files are at a URL."""
     code = """

@@ -6,9 +6,10 @@ parts of a recipe demand of each other. `recipes validate`, `plan`, `retrain` an
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
 from transferkit.recipe.check_values import RecipeError
 from transferkit.recipe.faults import dotted
+from transferkit.recipe.sections import Range
+from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.other_photos import check_other_places
 from transferkit.runs.checks.check_cluster import check_cluster
 from transferkit.runs.checks.supported import check_supported
@@ -38,6 +41,8 @@ from transferkit.type_names import Override
 
 __all__ = ["check_run", "checked_recipe", "collect", "preflight"]
 
+# Sections whose values lead to files, packages and devices.
+_LEADING = ("activations", "backbone", "data", "devices", "evaluation", "export", "tracking")
 # The schemes of backbones that are files or folders, and what the one that is not there should have been.
 _PATHS = {"keras_file": "a .keras or .h5 file", "saved_model": "the folder of a SavedModel"}
 
@@ -166,7 +171,25 @@ def _read(
 
 
 def _faults(recipe: Recipe, data: str | os.PathLike[str] | None = None) -> list[str]:
-    return [_placed(recipe, line) for line in collect(*_quick(recipe, data))]
+    own = collect(lambda: check_supported(recipe), *_quick(recipe, data))
+    return [*(_placed(recipe, line) for line in own), *_of_values(recipe, data, own)]
+
+
+def _of_values(recipe: Recipe, data: str | os.PathLike[str] | None, own: Collection[str]) -> Iterator[str]:
+    """What the values of a sweep lead to, beside the recipe's own faults."""
+    for words, trial in _single_trials(recipe, _LEADING):
+        yield from (f"sweep: {words}: {line}" for line in collect(*_quick(trial, data)) if line not in own)
+
+
+def _single_trials(recipe: Recipe, sections: Collection[str]) -> Iterator[tuple[str, Recipe]]:
+    """Each listed value of a sweep's keys in some sections by itself: in words, and the recipe with it."""
+    for key, values in recipe.sweep.all_values.items() if recipe.sweep is not None else ():
+        if key.partition(".")[0] not in sections or isinstance(values, Range):
+            continue
+        for value in values:
+            # What no run could have is said with the trials.
+            with contextlib.suppress(UserError):
+                yield f"{key} = {value!r}", trial_recipe(recipe, [(key, value)])
 
 
 def _placed(recipe: Recipe, line: str) -> str:
@@ -182,7 +205,6 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
     section = recipe.data
     path = os.fspath(data) if data is not None else section.path
     return [
-        lambda: check_supported(recipe),
         lambda: _check_backbone(recipe),
         lambda: gates.parse(recipe.evaluation.fail_under),
         lambda: check_other_places(recipe.evaluation.other_data),
@@ -261,7 +283,16 @@ def _check_engine(engine: str) -> None:
 
 
 def _check_stages(recipe: Recipe) -> None:
-    """That the backbone has the stages and layers that freezing rules name."""
+    """That the backbone has the stages and layers that freezing rules name, those of a sweep's values too."""
+    faults = list(collect(lambda: _check_stages_of(recipe)))
+    for words, trial in _single_trials(recipe, ("freeze",)):
+        found = collect(lambda trial=trial: _check_stages_of(trial))  # type: ignore[misc]
+        faults += [f"sweep: {words}: {line}" for line in found if line not in faults]
+    if faults:
+        raise UserError(*faults)
+
+
+def _check_stages_of(recipe: Recipe) -> None:
     named = [getattr(phase.freeze, "until", None) for phase in recipe.resolved_phases]
     try:
         card = card_of(recipe.backbone.name)
