@@ -34,16 +34,21 @@ CLASSES, PHOTOS = 5, {"train": 100, "val": 40}
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="photos in train/ and val/; made here by default")
-    parser.add_argument("--backbone", default="mobilenet_v2", choices=["mobilenet_v2", "inception_v3"])
-    parser.add_argument("--weights", default="imagenet", choices=["imagenet", "random"])
-    parser.add_argument("--epochs", type=int, default=10)
+    add_run_options(parser)
     parser.add_argument("--without", nargs="*", default=[], help="sides to leave out, such as keras")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.data is None:
             options.data, options.weights = make_photos(Path(folder, "photos")), "random"
         compare(options, Path(folder))
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """What is retrained, and how long."""
+    parser.add_argument("--data", type=Path, help="photos in train/ and val/; made here by default")
+    parser.add_argument("--backbone", default="mobilenet_v2", choices=["mobilenet_v2", "inception_v3"])
+    parser.add_argument("--weights", default="imagenet", choices=["imagenet", "random"])
+    parser.add_argument("--epochs", type=int, default=10)
 
 
 def compare(options: argparse.Namespace, scratch: Path) -> None:

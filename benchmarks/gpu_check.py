@@ -25,17 +25,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from _report import Report, arguments
-from bench_retrain import SIDES, make_photos, timed
+from bench_retrain import SIDES, add_run_options, make_photos, timed
 
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="photos in train/ and val/; made here by default")
-    parser.add_argument("--backbone", default="mobilenet_v2", choices=["mobilenet_v2", "inception_v3"])
-    parser.add_argument("--weights", default="imagenet", choices=["imagenet", "random"])
-    parser.add_argument("--epochs", type=int, default=10)
+    add_run_options(parser)
     parser.add_argument("--devices", default="auto", help="as `transferkit retrain` takes them")
     parser.add_argument("--batch", type=int, default=256, help="images that engines are timed on")
     options = parser.parse_args()

@@ -19,6 +19,7 @@ TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rgl
 OUTSIDE = {path: tree for path, tree in TREES.items() if path.parent.name != "private"}
 # Python's own: the ends of the process, frames, named tuples.
 PYTHONS = {"_exit", "_run_exitfuncs", "_getframe", "_current_frames", "_asdict", "_fields", "_replace"}
+PRIVATE = ("tensorflow.core", "tensorflow.python", "tensorflow.lite.python", "keras.src")
 DOORS = [keras_names, tensorflow_attributes]
 
 
@@ -48,7 +49,7 @@ def private_names(tree: ast.AST, ours: set[str]) -> Iterator[tuple[int, str]]:
         modules = [one.name for one in node.names] if isinstance(node, ast.Import) else []
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for module in modules:
-            if module.startswith(("tensorflow.python", "tensorflow.lite.python", "keras.src")):
+            if module.startswith(PRIVATE):
                 yield node.lineno, module
 
 

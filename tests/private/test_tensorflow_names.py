@@ -161,3 +161,17 @@ def test_a_function_is_folded_and_a_tflite_file_is_taken_apart():
 def test_writers_are_of_this_class(tmp_path):
     writer = tf.summary.create_file_writer(str(tmp_path))
     assert isinstance(writer, private.SummaryWriter)
+
+
+def test_messages_of_variables_checkpoints_and_saved_models(tmp_path):
+    with tf.Graph().as_default():
+        assert isinstance(tf.compat.v1.get_variable("v", []).to_proto(), private.VariableDef)
+    module = tf.Module()
+    module.weight = tf.Variable(1.0)
+    path = tf.train.Checkpoint(module=module).save(tmp_path / "checkpoint")
+    text = tf.train.load_checkpoint(path).get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+    names = {child.local_name for child in private.TrackableObjectGraph.FromString(text).nodes[0].children}
+    assert "module" in names
+    tf.saved_model.save(module, tmp_path / "model")
+    saved = private.SavedModel.FromString((tmp_path / "model" / "saved_model.pb").read_bytes())
+    assert saved.meta_graphs[0].HasField("object_graph_def")

@@ -255,10 +255,11 @@ def _check_format(folder: Path, reference: str) -> None:
     binary = folder / "saved_model.pb"
     if binary.is_file():
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped, unused-ignore]
-        from tensorflow.core.protobuf import saved_model_pb2
+
+        from transferkit.private.tensorflow_names import SavedModel
 
         try:
-            saved = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+            saved = SavedModel.FromString(binary.read_bytes())
         except DecodeError as error:
             hint = f"saved_model.pb cannot be read, perhaps cut short: {_first(error)}"
             raise UserError(fault("backbone", reference, "a whole SavedModel", hint)) from error

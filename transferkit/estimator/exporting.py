@@ -20,6 +20,7 @@ from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.tables import captured_resources, check_tables
 from transferkit.estimator.spec import ModeKeys
+from transferkit.private.tensorflow_names import SavedModel
 from transferkit.type_names import Variable
 
 __all__ = ["check_graph", "export_saved_model", "trained", "write_whole"]
@@ -223,10 +224,9 @@ def _set_methods(folder: str, methods: Mapping[str, str]) -> None:
 
 def _as_text(folder: Path) -> None:
     from google.protobuf import text_format  # type: ignore[import-untyped]
-    from tensorflow.core.protobuf import saved_model_pb2
 
     binary = folder / "saved_model.pb"
-    message = saved_model_pb2.SavedModel.FromString(binary.read_bytes())
+    message = SavedModel.FromString(binary.read_bytes())
     (folder / "saved_model.pbtxt").write_text(text_format.MessageToString(message))
     binary.unlink()
     # The fingerprint is that of the binary file.

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from transferkit.heads._base import Divided
+from transferkit.heads._closed import one_hot, sample_weights
 
 __all__ = ["Rows", "Targets"]
 
@@ -25,6 +26,21 @@ class Targets:
     wanted: np.ndarray
     weights: np.ndarray
     multi_label: bool
+
+    @classmethod
+    def of_labels(
+        cls, labels: np.ndarray, classes: int, class_weights: np.ndarray | None, multi_label: bool
+    ) -> Targets:
+        """Those of labels as a head gets them.
+
+        Args:
+            labels: int ``[N]``, or 0 and 1 ``[N, C]``.
+            classes: ``C``.
+            class_weights: float ``[C]``: how much the images of each class count; None for all alike.
+            multi_label: an image may have several labels.
+        """
+        wanted = one_hot(labels, classes)
+        return cls(wanted, sample_weights(wanted, class_weights), multi_label)
 
     @property
     def half(self) -> float:

@@ -59,16 +59,14 @@ class Auto(ClosedForm):
     ) -> Any:
         from transferkit.heads._branches import Found
         from transferkit.heads._candidates import Task
-        from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fit_data import Targets
         from transferkit.heads._search import Clock, chosen_before, try_candidates
         from transferkit.heads._settle import average, best_together, facts_of_choice, losses_of, rightly
 
         known = known or Known(np.arange(len(features)), {"features": features.shape[1]})
-        wanted = one_hot(labels, classes)
-        every = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
+        every = Targets.of_labels(labels, classes, class_weights, self.multi_label)
         some = _sample(known.groups, seed)
-        folds = _ways(wanted[some], known.groups[some], seed)
+        folds = _ways(every.wanted[some], known.groups[some], seed)
         task = Task(every.of(some), folds, every, seed)
         groups = np.unique(known.groups[some], return_inverse=True)[1]
         began = time.monotonic()

@@ -49,12 +49,10 @@ class Kernel(ClosedForm):
         known: Known | None = None,
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
-        from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fit_data import Rows, Targets
         from transferkit.heads._fitting import Chosen, Fit, Sizes, choose, fit_branch
 
-        wanted = one_hot(labels, classes)
-        targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
+        targets = Targets.of_labels(labels, classes, class_weights, self.multi_label)
         rows = Rows(features)
         groups = [None if known is None else known.groups]
         best: tuple[Chosen, Fit, float] | None = None

@@ -36,12 +36,10 @@ class RandomFeatures(ClosedForm):
         known: Known | None = None,
     ) -> Any:
         from transferkit.heads._branches import Branch, Found
-        from transferkit.heads._closed import one_hot, sample_weights
         from transferkit.heads._fit_data import Rows, Targets
         from transferkit.heads._fitting import Sizes, choose, fit_branch
 
-        wanted = one_hot(labels, classes)
-        targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
+        targets = Targets.of_labels(labels, classes, class_weights, self.multi_label)
         fit = fit_branch("relu", Rows(features), targets, Sizes(units=self.units), seed=seed)
         chosen = choose(fit.path, self.penalties, targets, [None if known is None else known.groups])
         weights = fit.weights(chosen.penalty, chosen.scale, targets.half)

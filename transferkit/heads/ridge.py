@@ -39,12 +39,11 @@ class Ridge(ClosedForm):
         class_weights: np.ndarray | None = None,
         known: Known | None = None,
     ) -> list[np.ndarray]:
-        from transferkit.heads._closed import lengths_1, one_hot, sample_weights
+        from transferkit.heads._closed import lengths_1
         from transferkit.heads._fit_data import Rows, Targets
         from transferkit.heads._fitting import choose, fit_branch
 
-        wanted = one_hot(labels, classes)
-        targets = Targets(wanted, sample_weights(wanted, class_weights), self.multi_label)
+        targets = Targets.of_labels(labels, classes, class_weights, self.multi_label)
         divided = None if known is None else known.divided
         rows = Rows(lengths_1(features) if self.normalise else features, len(labels), divided)
         fit = fit_branch("linear", rows, targets, seed=seed)

@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.framework.variable_pb2 import VariableDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 from tensorflow.python.client.session import SessionInterface
 from tensorflow.python.data.ops.iterator_ops import OwnedIterator
 from tensorflow.python.distribute import distribute_utils as _distribute
@@ -52,10 +55,13 @@ __all__ = [
     "OwnedIterator",
     "ResourceTracker",
     "ResourceVariable",
+    "SavedModel",
     "SessionInterface",
     "StateManager",
     "SummaryWriter",
+    "TrackableObjectGraph",
     "UnreadVariable",
+    "VariableDef",
     "WhileBodyFuncGraph",
     "WhileCondFuncGraph",
     "constants_of",
@@ -90,10 +96,13 @@ REASONS = {
     "OwnedIterator": "an iterator over a dataset that is not rewritten first; 2.0",
     "ResourceTracker": "to keep the tables of a model_fn alive as long as its graph; 2.2",
     "ResourceVariable": "a variable of no strategy inside of one, and one with TensorFlow 1's methods; 1.4",
+    "SavedModel": "the message in saved_model.pb, to tell its format, or to write it as text; 1.0",
     "SessionInterface": "what makes Tensor.eval and Operation.run take our session; 1.0",
     "StateManager": "variables of feature columns outside of a layer; 1.15",
     "SummaryWriter": "which writers a model_fn made; 2.0",
+    "TrackableObjectGraph": "the message in a checkpoint that says which object holds which variable; 1.13",
     "UnreadVariable": "what assign returns in a graph: asking for it runs the assignment; 1.8",
+    "VariableDef": "the message of a variable in a graph's collections; 1.0",
     "WhileBodyFuncGraph": "whether an operation is made in a loop, for its count; 2.0",
     "WhileCondFuncGraph": "whether an operation is made in a loop, for its count; 2.0",
     "constants_of": "a frozen prefix as one graph for OpenVINO; its TensorFlow 1 kin needs a session; 2.0",

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from transferkit.errors import UserError, fault
 from transferkit.estimator.variables import slices
 from transferkit.files.plain_path import plain_path
+from transferkit.private.tensorflow_names import TrackableObjectGraph
 
 __all__ = [
     "CheckpointError",

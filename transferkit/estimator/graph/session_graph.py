@@ -15,7 +15,7 @@ from transferkit.estimator.graph.mode_graph import Traced
 from transferkit.estimator.variables import slices
 from transferkit.estimator.variables.storage import handles_of
 from transferkit.estimator.variables.variables import VariableStore
-from transferkit.private.tensorflow_names import ResourceVariable
+from transferkit.private.tensorflow_names import ResourceVariable, VariableDef
 
 __all__ = ["SessionGraph", "initial_locals", "session_graph"]
 
@@ -166,9 +166,7 @@ def _saver(store: VariableStore, handles: dict[str, Any], variables: dict[str, A
 
 
 def _proto(name: str, handle: Any, first: Any, read: Any, value: Any) -> Any:
-    from tensorflow.core.framework import variable_pb2
-
-    return variable_pb2.VariableDef(
+    return VariableDef(
         variable_name=handle.name,
         initializer_name=first.name,
         snapshot_name=read.name,
