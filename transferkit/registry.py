@@ -5,9 +5,9 @@ and its fields are the arguments that a recipe may give. Being in the folder is 
 A component of one's own is named by its dotted path (``my_package.my_module:MyHead``; the current folder
 counts), or is offered by an installed package under the entry point group ``transferkit.heads``.
 
-A dotted path is imported only once it was admitted (:func:`transferkit.recipe.named_code.admit_code` does
-that for the verbs that need it): to look it up, :func:`transferkit.dotted_path.locate` reads its file and
-runs nothing.
+A dotted path is imported only once it was admitted (:func:`transferkit.recipe.checks.named_code.admit_code`
+does that for the verbs that need it): to look it up, :func:`transferkit.dotted_path.locate` reads its file
+and runs nothing.
 
 Components import neither TensorFlow nor Keras when they are imported, so that a recipe is checked at once.
 """

@@ -14,7 +14,7 @@ from transferkit.code_permission import allowing, in_project, project
 from transferkit.dotted_path import locate
 from transferkit.errors import UserError
 from transferkit.recipe import admit_code, load
-from transferkit.recipe.named_code import code_of
+from transferkit.recipe.checks.named_code import code_of
 
 # Each import leaves a mark beside the module.
 EVIL = """

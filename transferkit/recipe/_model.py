@@ -21,8 +21,8 @@ class Section(BaseModel):
 class Named(BaseModel):
     """A table whose key ``kind`` (or ``name``) says what its other keys may be.
 
-    The other keys are the arguments of the component that is named; :mod:`transferkit.recipe.components`
-    checks them and fills in those that are not given.
+    The other keys are the arguments of the component that is named;
+    :mod:`transferkit.recipe.checks.components` checks them and fills in those that are not given.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)

@@ -9,7 +9,7 @@ from typing import Any
 from transferkit.code_permission import in_project
 from transferkit.errors import UserError
 from transferkit.find_card import hides_shipped
-from transferkit.recipe.check_values import RecipeError, check, faults_alone
+from transferkit.recipe.checks.check_values import RecipeError, check, faults_alone
 from transferkit.recipe.default_backbone import STAND_IN, missing_package
 from transferkit.recipe.faults import lines
 from transferkit.recipe.find import DEFAULT, NoParentError, chain, default, find, hiding, is_shipped

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from pydantic import Field, PrivateAttr
 
-from transferkit.recipe.components import check_component, check_optimizer
+from transferkit.recipe.checks.components import check_component, check_optimizer
 from transferkit.recipe.merge import Origin, merge
 from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
 from transferkit.recipe.sections import (

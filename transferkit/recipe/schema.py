@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferkit.recipe.components import ELSEWHERE
+from transferkit.recipe.checks.components import ELSEWHERE
 from transferkit.recipe.keras_optimizers import constructors
 from transferkit.recipe.merge import SHORT
 from transferkit.recipe.optimizer_arguments import argument_schema

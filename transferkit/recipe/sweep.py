@@ -7,7 +7,7 @@ import math
 import random
 from typing import Any
 
-from transferkit.recipe.check_values import check
+from transferkit.recipe.checks.check_values import check
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
 from transferkit.recipe.recipe import Recipe

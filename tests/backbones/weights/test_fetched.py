@@ -22,7 +22,7 @@ from transferkit.code_permission import allowing
 from transferkit.errors import UserError
 from transferkit.find_card import load_card
 from transferkit.recipe import load
-from transferkit.recipe.named_code import code_of
+from transferkit.recipe.checks.named_code import code_of
 
 pytestmark = pytest.mark.extra
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from transferkit import preflight
 from transferkit.recipe import load
-from transferkit.recipe.check_values import RecipeError
+from transferkit.recipe.checks.check_values import RecipeError
 from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_photos
 from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 

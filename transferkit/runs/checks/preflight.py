@@ -28,7 +28,7 @@ from transferkit.files.remote import check_remote, is_remote
 from transferkit.find_card import card_of
 from transferkit.packages import installed
 from transferkit.recipe import Recipe, admit_code, check_with, load, refused_code
-from transferkit.recipe.check_values import RecipeError
+from transferkit.recipe.checks.check_values import RecipeError
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.sections import Range
 from transferkit.recipe.sweep import trial_recipe

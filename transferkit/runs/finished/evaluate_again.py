@@ -13,9 +13,9 @@ from transferkit.data.splits.ledger import Ledger
 from transferkit.data.unusable_files import refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.evaluation import Evaluation, gates
+from transferkit.runs.finished.finished_run import FinishedRun
 from transferkit.runs.finished.other_data import reading
 from transferkit.runs.finished.restore import restore
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.results.evaluate_network import evaluate_network
 from transferkit.runs.results.independence import leak_line, used_in
 from transferkit.training.cut_features import extract_features

@@ -15,8 +15,8 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.whole_file import whole_file
+from transferkit.runs.finished.finished_run import FinishedRun
 from transferkit.runs.finished.restore import restore
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.prediction.image_files import image_files
 from transferkit.runs.results.mistake_heatmaps import heatmaps
 

@@ -17,8 +17,8 @@ from transferkit.export.formats import load_format
 from transferkit.export.versions import exclusive, versions, write_export_manifest
 from transferkit.files.remote import is_remote
 from transferkit.recipe import Recipe
+from transferkit.runs.finished.finished_run import FinishedRun
 from transferkit.runs.finished.restore import restore
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.located import with_value
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.release.artefacts import check_formats, make_export_spec, photos_of

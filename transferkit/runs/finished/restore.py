@@ -11,8 +11,8 @@ from transferkit.errors import UserError, fault
 from transferkit.export.plain_keras import plain_model
 from transferkit.runs.calibration.settle_novelty import take_novelty
 from transferkit.runs.calibration.settle_thresholds import take_thresholds
+from transferkit.runs.finished.finished_run import FinishedRun
 from transferkit.runs.folder.chosen_head import read_chosen
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.run_manifest import check_answers
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.weight_files import read_weights

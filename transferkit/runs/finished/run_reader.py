@@ -12,7 +12,7 @@ from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.evaluation import Evaluation
-    from transferkit.runs.finished.run import Run
+    from transferkit.runs.finished.finished_run import FinishedRun
 
 __all__ = ["Mistake", "read_evaluation", "read_history", "read_mistakes"]
 
@@ -38,7 +38,7 @@ class Mistake:
     probability: float
 
 
-def read_history(run: Run) -> list[NamedValues]:
+def read_history(run: FinishedRun) -> list[NamedValues]:
     """The rows of ``history.jsonl``.
 
     Raises:
@@ -51,7 +51,7 @@ def read_history(run: Run) -> list[NamedValues]:
         raise UserError(fault(str(path), hint=f"it cannot be read: {error}")) from None
 
 
-def read_evaluation(run: Run) -> Evaluation:
+def read_evaluation(run: FinishedRun) -> Evaluation:
     """The evaluation that ended the run, made again from its ``predictions.csv``, without intervals.
 
     Where that lists only the likeliest classes, figures that need the others are None.
@@ -68,7 +68,7 @@ def read_evaluation(run: Run) -> Evaluation:
     return evaluate(found.labels, found.probabilities, found.classes, found.paths, resamples=0, **more)
 
 
-def read_mistakes(run: Run, most: int) -> list[Mistake]:
+def read_mistakes(run: FinishedRun, most: int) -> list[Mistake]:
     """The surest mistakes, the surest first."""
     from transferkit.report import doubtful_classes, names_of, worst_mistakes
 

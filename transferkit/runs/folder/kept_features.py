@@ -16,8 +16,8 @@ import numpy as np
 from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError, fault
 from transferkit.files.whole_file import whole_file
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.run_manifest import check_answers
+from transferkit.runs.folder.run_on_disk import RunOnDisk
 from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def write_kept(folder: Path, fitted: Fitted) -> KeptFacts:
     return KeptFacts(True, bytes=(folder / FILE).stat().st_size)
 
 
-def read_kept(run: FinishedRun, ledger: Ledger) -> KeptFeatures:
+def read_kept(run: RunOnDisk, ledger: Ledger) -> KeptFeatures:
     """What :func:`write_kept` kept.
 
     Args:

@@ -12,9 +12,9 @@ from transferkit.export.versions import versions
 from transferkit.files import csv_files
 from transferkit.files.checksum_manifest import NAME, read_manifest
 from transferkit.recipe import admit_code, load
-from transferkit.runs.folder.finished_run import FinishedRun
 from transferkit.runs.folder.located import with_value
 from transferkit.runs.folder.run_manifest import MadeFrom, differences, facts_of_run, file_changes, read_facts
+from transferkit.runs.folder.run_on_disk import RunOnDisk
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
@@ -23,7 +23,7 @@ __all__ = ["changed_files", "verify_export", "verify_run", "version_of"]
 
 
 def verify_run(
-    run: FinishedRun, data: str | os.PathLike[str] | None = None, allow_code: bool = False
+    run: RunOnDisk, data: str | os.PathLike[str] | None = None, allow_code: bool = False
 ) -> list[str]:
     """Compares a run's manifest with what is there now.
 
@@ -46,7 +46,7 @@ def verify_run(
         raise UserError(*(fault(str(run.path), hint=line) for line in changed), *error.faults) from None
 
 
-def _facts_now(run: FinishedRun, data: str | os.PathLike[str] | None, allow_code: bool) -> MadeFrom:
+def _facts_now(run: RunOnDisk, data: str | os.PathLike[str] | None, allow_code: bool) -> MadeFrom:
     recipe = run.recipe
     moved = recipe if data is None else with_value(recipe, "data.path", os.fspath(data))
     if recipe.data.ledger is not None and not earlier_file(recipe.data.ledger).is_file():
@@ -69,7 +69,7 @@ def _facts_now(run: FinishedRun, data: str | os.PathLike[str] | None, allow_code
     return now
 
 
-def _quarantined(run: FinishedRun) -> set[str]:
+def _quarantined(run: RunOnDisk) -> set[str]:
     path = run.path / "quarantine.csv"
     try:
         with open(path, newline="", encoding="utf-8") as file:

@@ -15,7 +15,7 @@ from transferkit.dotted_path import locate
 from transferkit.errors import UserError, fault
 from transferkit.find_card import card_of, is_shipped
 from transferkit.keras_settings import prepare_import
-from transferkit.recipe.check_values import check
+from transferkit.recipe.checks.check_values import check
 from transferkit.recipe.faults import dotted
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key

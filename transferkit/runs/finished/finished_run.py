@@ -1,34 +1,24 @@
-"""What is asked of a finished run where its folder is read again."""
+"""What is asked of a finished run where something more is made of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from transferkit.recipe import Recipe
-from transferkit.type_names import NamedValues
+from transferkit.runs.folder.run_on_disk import RunOnDisk
 
 if TYPE_CHECKING:
+    from transferkit.evaluation import Evaluation
     from transferkit.runs.calibration.calibrate import Calibrated
     from transferkit.runs.results.independence import Independence
 
 __all__ = ["FinishedRun"]
 
 
-class FinishedRun(Protocol):
-    """A run's folder with what stands in it.
+class FinishedRun(RunOnDisk, Protocol):
+    """A run's folder with what it learned.
 
-    :class:`transferkit.runs.finished.run.Run` is one; what reads the folder for it needs no more than this.
-
-    Attributes:
-        path: the folder.
+    :class:`transferkit.runs.finished.run.Run` is one; what works for it needs no more than this.
     """
-
-    path: Path
-
-    @property
-    def recipe(self) -> Recipe:
-        """The resolved recipe, with its paths as they lead to the run's files."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -47,8 +37,8 @@ class FinishedRun(Protocol):
         """Whether the evaluated images are copies of training images."""
 
     @property
-    def summary(self) -> NamedValues:
-        """What the run was and gave."""
+    def evaluation(self) -> Evaluation:
+        """The evaluation that ended the run, image by image."""
 
     def named(self, *parts: str) -> str:
         """What lies in the run's folder, as a path or URL to be used again."""

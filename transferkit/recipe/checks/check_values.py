@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from transferkit.errors import UserError
-from transferkit.recipe.components import check_augmentation, check_component, check_optimizer
-from transferkit.recipe.cross_checks import relations, unknown_card
+from transferkit.recipe.checks.components import check_augmentation, check_component, check_optimizer
+from transferkit.recipe.checks.cross_checks import relations, unknown_card
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
