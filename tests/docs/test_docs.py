@@ -144,6 +144,22 @@ def keys(reference):
     return reference.recipe_keys_page()
 
 
+def test_each_message_of_the_troubleshooting_page_is_one_that_the_code_has():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "transferkit").rglob("*.py"))
+    source = re.sub(r'"\s*\n\s*f?"', "", source)
+    parts = []
+    for heading in re.findall(r"^## `(.+?)`", page, re.MULTILINE):
+        found = [
+            one.strip(" :").removeprefix("expected ")
+            for one in re.split(r"\.\.\.|\bN epochs\b|^[\w.]+: ", heading)
+        ]
+        parts += [one for one in found if " " in one]
+    assert len(parts) >= 5
+    for part in parts:
+        assert part in source, part
+
+
 def test_each_option_of_the_older_programs_is_answered_with_what_to_use():
     from click.testing import CliRunner
 

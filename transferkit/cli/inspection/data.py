@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from transferkit.cli._groups import Verbs
-from transferkit.cli._options import as_json, data_option, json_option, quiet_option, set_option, table
+from transferkit.cli._options import (
+    as_json,
+    data_option,
+    echo_lines,
+    json_option,
+    quiet_option,
+    set_option,
+    table,
+)
 from transferkit.errors import GateError, one_line
 from transferkit.files.output_place import check_output
 
@@ -109,7 +117,7 @@ def check(
     if as_json_:
         as_json(result.to_dict())
     else:
-        click.echo(_summary(result))
+        echo_lines(_summary(result), 9)
         if html:
             click.echo(f"\nPage with thumbnails: {html}")
     grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
@@ -129,12 +137,13 @@ def _summary(result: CheckResult) -> str:
         (narrow, _, wide), (low, _, high) = result.widths, result.heights
         parts.append(f"{result.images} files: {formats}; {narrow} to {wide} wide, {low} to {high} high")
     found = [
-        (finding.severity, finding.kind.replace("_", " "), finding.message, _names(finding.names))
+        # A line each, not a row: a terminal goes on below it where a table would cut the names.
+        f"{finding.severity:<9}{finding.kind.replace('_', ' ')}: {finding.message}: {_names(finding.names)}"
         for kind, _, _ in result.summary()
         for finding in result.of_kind(kind)[:_SHOWN]
     ]
     if found:
-        parts.append(table(found, ("severity", "kind", "what", "where")))
+        parts.append("\n".join(one_line(line) for line in found))
     for kind, _, count in result.summary():
         if count > _SHOWN:
             parts.append(f"and {count - _SHOWN} more of {kind.replace('_', ' ')}; --json has all")

@@ -98,7 +98,7 @@ def _abstention(one: Inspected) -> str:
 
 def _files(changed: tuple[str, ...] | None) -> str:
     if changed is None:
-        return "no manifest beside it: not compared with what was exported"
+        return "not compared with what was exported: there is no manifest beside it"
     return f"NOT as exported: {'; '.join(changed)}" if changed else "as exported"
 
 
@@ -109,7 +109,7 @@ def _parity(row: NamedValues | None) -> str:
     bound = f" (allowed {allowed:.0e})" if allowed is not None else ""
     return (
         f"{'passed' if row['passed'] else 'refused'}: {row['images']} images in a fresh process, "
-        f"{row['agreement']:.1%} the same answer, largest difference {row['largest_difference']:.1e}{bound}"
+        f"{row['agreement']:.1%} the same label, largest difference {row['largest_difference']:.1e}{bound}"
     )
 
 

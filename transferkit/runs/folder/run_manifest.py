@@ -199,6 +199,11 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         before, after = then[key], now.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
             lines += [f"{key}.{line}" for line in differences(before, after)]
+        elif before != after and key == "recipe_sha256":
+            lines.append(
+                f"recipe: other values than the run's (SHA-256 {str(before)[:12]}…, now {str(after)[:12]}…): "
+                "recipe.toml was changed, or this version of transferkit has keys that the run's did not have"
+            )
         elif before != after:
             lines.append(f"{key}: was {json.dumps(before)}, is {json.dumps(after)}")
     return lines

@@ -186,6 +186,6 @@ def _preprocessing(backbone: Backbone, decoding: Decoding) -> str:
     card = backbone.card
     pixels = NORMALISATIONS[card.normalisation][1] if card is not None else "as the network's own layers say"
     return (
-        f"takes RGB pixels of 0..255 and makes of them, inside: {pixels}; photos were {decoding.describe()}, "
-        "which a SavedModel does inside too"
+        f"takes RGB pixels of 0 to 255 and computes inside: {pixels}; photos were {decoding.describe()}, "
+        "which a SavedModel does inside as well"
     )
