@@ -94,10 +94,14 @@ def test_paths_behind_words_are_found_and_names_of_cards_are_left_alone(tmp_path
     (project / "models/own").mkdir(parents=True)
     (project / "w.npz").write_bytes(b"")
     monkeypatch.chdir(project)
+    (project / "floor").mkdir()
     wanted = {"backbone.name": "saved_model:models/own", "backbone.weights": "w.npz", "data.path": "tfds:x"}
-    recipe = load(None, list(wanted.items()))
+    lists = {"backbone.join": ["embedded", "card:w.npz"], "evaluation.other_data": ["floor", "gone"]}
+    recipe = load(None, [*wanted.items(), *lists.items()])
     paths = record_paths(recipe, project / "runs/r")
-    assert sorted(paths) == ["backbone.name", "backbone.weights"]
+    assert sorted(paths) == [
+        "backbone.join.1", "backbone.name", "backbone.weights", "evaluation.other_data.0"
+    ]  # fmt: skip
     assert record_paths(load(None, backbone="embedded"), project / "runs/r") == {}
     project.rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path)
@@ -105,6 +109,8 @@ def test_paths_behind_words_are_found_and_names_of_cards_are_left_alone(tmp_path
     assert found.backbone.name == f"saved_model:{tmp_path / 'moved/models/own'}"
     assert found.backbone.weights == str(tmp_path / "moved/w.npz")
     assert found.data.path == "tfds:x"
+    assert found.backbone.join == ("embedded", f"card:{tmp_path / 'moved/w.npz'}")
+    assert found.evaluation.other_data == (str(tmp_path / "moved/floor"), "gone")
 
 
 @pytest.mark.parametrize(

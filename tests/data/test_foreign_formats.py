@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from PIL import Image
 
 from transferkit.data.image_facts import read_facts
 from transferkit.data.sources.class_folder import read_class_folder
@@ -29,6 +30,23 @@ def test_the_reason_says_what_a_file_is(name):
     content, says = FOREIGN[name]
     with pytest.raises(ValueError, match=says):
         read_facts(io.BytesIO(content))
+
+
+def _said(content):
+    try:
+        facts = read_facts(io.BytesIO(content))
+    except ValueError as error:
+        return str(error)
+    return f"{facts.width} × {facts.height}"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+def test_a_file_that_is_cut_anywhere_in_its_header_is_said_to_be_so(form):
+    file = io.BytesIO()
+    Image.new("RGB", (24, 20)).save(file, form)
+    for length in range(20, len(file.getvalue())):
+        said = _said(file.getvalue()[:length])
+        assert said == "24 × 20" or said.startswith("the header is "), (length, said)
 
 
 def test_a_class_of_such_files_is_refused_with_what_they_are(tmp_path):

@@ -107,5 +107,11 @@ def test_what_to_mend_first(changes, says):
         assert "'my photos/'" in step, "a path with a blank must be quoted"
 
 
+def test_what_a_manifest_needs_stands_in_the_command():
+    data = DataFacts("list.csv", TRAIN, options=" --set 'data.root=my photos'")
+    step = next_step(ReportFacts("run", evaluation=made(MIXED), data=data, plan=FROZEN, history=RISING))
+    assert "transferkit data check list.csv --set 'data.root=my photos'" in step
+
+
 def test_without_an_evaluation_nothing_is_advised():
     assert next_step(ReportFacts("run")) is None

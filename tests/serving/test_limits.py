@@ -171,8 +171,10 @@ def test_above_its_bound_it_says_so(start, version):
     first = threading.Thread(target=server.ask, args=(PREDICT, {"instances": [b64(encoded("dark"))]}))
     first.start()
     time.sleep(0.2)
-    status, told, _ = server.ask("/healthz")
+    status, told, _ = server.ask("/facts")
     assert (status, "under way" in told["error"]) == (503, True)
+    # What restarts a server that is dead must not restart one that is busy; and the load is to be seen.
+    assert [server.ask(path)[0] for path in ("/healthz", "/metrics")] == [200, 200]
     first.join()
-    assert server.ask("/healthz")[0] == 200
+    assert server.ask("/facts")[0] == 200
     server.close()

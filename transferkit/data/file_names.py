@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from transferkit.errors import fault
 
-__all__ = ["class_name_faults", "class_order", "shown"]
+__all__ = ["class_name_faults", "class_order", "from_shown", "shown"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
 
 
 def shown(name: str) -> str:
@@ -26,6 +27,15 @@ def shown(name: str) -> str:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # a surrogate that no file system gave
         return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def from_shown(name: str) -> str:
+    r"""The name of a file that :func:`shown` shows so, unless it has these very signs itself.
+
+    >>> from_shown(r"caf\xe9 003.png")
+    'caf\udce9 003.png'
+    """
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1]).decode("utf-8", "surrogateescape"), name)
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _jpeg(file: BinaryIO, head: bytes) -> Facts:
     orientation, leading = 1, True
     file.seek(2)
     while True:
-        start, marker = file.read(2)
+        start, marker = _exactly(file.read(2), 2)
         if start != 0xFF:
             raise ValueError("the header is broken (jpeg)")
         if marker == 0xFF:

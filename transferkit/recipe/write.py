@@ -10,7 +10,7 @@ from typing import Any
 from transferkit.errors import printable
 from transferkit.type_names import NamedValues
 
-__all__ = ["to_toml"]
+__all__ = ["to_setting", "to_toml"]
 
 TOP = ("name", "description", "seed")
 SECTIONS = (
@@ -26,6 +26,8 @@ SECTIONS = (
     "tracking",
     "sweep",
 )
+# Begins as no value of TOML but a text does, and is read as one without quotes.
+_PLAIN = re.compile(r"(?!(true|false|inf|nan)$)[A-Za-z/._~][^\n\"'#]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -55,6 +57,16 @@ def to_toml(values: NamedValues) -> str:
             if isinstance(value, list) or table:
                 lines += ["", header, *(_pair(key, one) for key, one in table.items())]
     return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def to_setting(key: str, value: Any) -> str:
+    """A value as ``--set`` takes it.
+
+    >>> to_setting("data.root", "my photos"), to_setting("data.root", "2024")
+    ('data.root=my photos', 'data.root="2024"')
+    """
+    text = isinstance(value, str) and value == value.strip() and _PLAIN.fullmatch(value)
+    return f"{key}={value if text else _value(value)}"
 
 
 def _pair(key: str, value: Any) -> str:

@@ -36,8 +36,9 @@ def next_step(facts: ReportFacts) -> str | None:
 
 
 def _steps(facts: ReportFacts, found: Evaluation) -> Iterator[str]:
-    source = facts.data.source if facts.data is not None else "DATA"
-    data = shlex.quote(one_line(source))
+    data = "DATA"
+    if facts.data is not None:
+        data = shlex.quote(one_line(facts.data.source)) + one_line(facts.data.options)
     if facts.copied is not None and facts.copied.any():
         yield f"take the copies out of one of the splits and train again: transferkit data check {data}"
     if found.metrics["accuracy"] <= baseline(found) and _too_few(found):

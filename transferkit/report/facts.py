@@ -43,6 +43,7 @@ class DataFacts:
         warnings: one sentence each, as the data check words them.
         images: split to number of images, where the counts do not add up to them: one with several classes
             counts in each.
+        options: what a command has to be given beside the source to read it, as one types it.
     """
 
     source: str
@@ -51,6 +52,7 @@ class DataFacts:
     quarantined: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
     images: Mapping[str, int] = field(default_factory=dict)
+    options: str = ""
 
     @property
     def totals(self) -> dict[str, int]:

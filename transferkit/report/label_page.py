@@ -8,6 +8,7 @@ from typing import Any
 
 from transferkit._version import __version__
 from transferkit.data.check.thumbnail import thumbnail
+from transferkit.data.file_names import shown
 from transferkit.files.whole_file import whole_file
 from transferkit.report.rendering import render
 
@@ -24,9 +25,9 @@ def write_label_page(photos: Sequence[Any], asked: int, path: Path) -> Path:
         asked: how many there were to choose from.
         path: where to.
     """
-    shown = [(one, Path(one.path).name, thumbnail(one.path, _SIZE)) for one in photos[:_MOST]]
+    pieces = [(one, shown(Path(one.path).as_posix()), thumbnail(one.path, _SIZE)) for one in photos[:_MOST]]
     page = render(
-        "label_next.html.j2", shown=shown, count=len(photos), asked=asked, transferkit_version=__version__
+        "label_next.html.j2", pieces=pieces, count=len(photos), asked=asked, transferkit_version=__version__
     )
     with whole_file(path) as beside:
         beside.write_text(page, encoding="utf-8")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard"]
 
+# Answered however much is under way: a busy server that is restarted, or out of sight, is no help. They cost
+# next to nothing, and are not counted among the requests under way.
+_WATCHED = ("/healthz", "/metrics")
 _PATHS = ("/", "/facts", "/healthz", "/metrics", "/page.css", "/page.js")
 
 
@@ -54,9 +57,11 @@ class Guard:
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             await send(message)
 
-        self._open += 1
+        watched = scope["path"] in _WATCHED
+        self._open += not watched
         try:
-            refused = self._refused({key.lower(): value for key, value in scope["headers"]})
+            refused = None if watched else self._overload()
+            refused = refused or self._refused(scope)
             if refused is not None:
                 await _answer(counted, *refused)
                 return
@@ -71,14 +76,20 @@ class Guard:
             status = status or 500
             raise
         finally:
-            self._open -= 1
+            self._open -= not watched
             self._service.metrics.answered(_kind(scope["path"]), status, time.perf_counter() - began)
 
-    def _refused(self, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
+    def _overload(self) -> tuple[int, str] | None:
         if self._open > (most := self._service.limits.requests):
             return 503, f"{most} requests are under way already; try again"
+        return None
+
+    def _refused(self, scope: Scope) -> tuple[int, str] | None:
+        headers = {key.lower(): value for key, value in scope["headers"]}
         host = _name(f"//{headers.get(b'host', b'').decode('latin-1')}")
-        if self._hosts is not None and host not in self._hosts:
+        # Kubernetes asks for health at an address that nobody knows beforehand, and the answer tells nothing.
+        known = self._hosts is None or host in self._hosts or scope["path"] == "/healthz"
+        if self._hosts is not None and not known:
             return 421, f"received a request for the host {host!r}, expected one of {_listed(self._hosts)}"
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or origin in self._origins:

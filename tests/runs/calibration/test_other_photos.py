@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 from transferkit import preflight
 from transferkit.recipe import load
 from transferkit.recipe.checks.check_values import RecipeError
+from transferkit.runs.calibration import settle_novelty
 from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_photos
 from transferkit.runs.calibration.settle_novelty import NoveltyFacts
 
@@ -47,6 +49,26 @@ def test_the_run_s_own_photos_and_what_cannot_be_read_are_left_out(others):
     assert [row.name[-5:] for row in found.rows] == ["1.png", "2.png"]
     assert found.labels.shape == (2, 4)
     assert said == [f"evaluation.other_data: {others}: 1 photo(s) are the run's own, and left out"]
+
+
+def test_a_run_stands_though_the_place_goes_away_while_it_is_trained(tmp_path):
+    recipe = load("retrain", [("evaluation.other_data", [str(tmp_path / "gone")])])
+    images = SimpleNamespace(rows=(), labels=np.zeros(0, np.int64))
+    fitted = SimpleNamespace(trained=SimpleNamespace(recipe=recipe, images=images))
+    said = []
+    assert settle_novelty._others(fitted, None, np.zeros(0), SimpleNamespace(say=said.append)) == {}
+    assert "not measured" in said[0]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_names_a_place_is_told_that_the_validation_photos_are_too_few(others, asked):
+    recipe = load("retrain", [("evaluation.other_data", [str(others)] if asked else [])])
+    images = SimpleNamespace(of_split=lambda split: np.arange(5))
+    trained = SimpleNamespace(recipe=recipe, images=images)
+    fitted = SimpleNamespace(trained=trained, network=None, cut_features=None)
+    said = settle_novelty.settle_novelty(fitted, None).describe()
+    assert (said is not None) == asked
+    assert not asked or said.endswith("5.0% needs at least 19 validation photos")
 
 
 def test_what_was_measured_is_kept_and_said():

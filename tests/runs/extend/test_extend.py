@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 
 import transferkit
 from transferkit.cli import main
+from transferkit.data.file_names import shown
 from transferkit.errors import UserError
 from transferkit.runs.extend.extended_recipe import LISTED
+from transferkit.runs.extend.source_run import SourceRun
 from transferkit.runs.folder.verify import changed_files
+from transferkit.training.progress import Progress
 
 OVERRIDES = ["evaluation.resamples=20", "export.parity=4", "evaluation.grad_cam=0"]
 
@@ -25,6 +29,9 @@ def folders(noise_photos):
     for folder in new.iterdir():
         for file in folder.iterdir():
             file.rename(file.with_name(f"new_{file.name}"))
+    # A name in another encoding, as old discs have them.
+    odd = min((new / "mid night").iterdir())
+    odd.rename(odd.with_name(os.fsdecode(b"caf\xe9.png")))
     joint = old.with_name("joint")
     shutil.copytree(old, joint)
     shutil.copytree(new, joint, dirs_exist_ok=True)
@@ -88,6 +95,15 @@ def test_the_new_run_is_whole_and_tells_what_changed(runs):
         assert extended.evaluate(split="val").metrics["samples"] > 0
     finally:
         shutil.rmtree(old)
+
+
+def test_names_that_are_no_utf_8_lead_to_their_photos(runs, folders):
+    listed = [json.loads(line) for line in (runs[1].path / "images.jsonl").read_text().splitlines()]
+    paths = [os.path.join(runs[1].recipe.data.root, one["path"]) for one in listed]
+    assert os.fsdecode(b"caf\xe9.png") in {os.path.basename(one) for one in paths}
+    assert "caf\\xe9.png" in (runs[1].path / "split.csv").read_text()
+    again = SourceRun(runs[1], None, False, Progress(quiet=True))
+    assert list(again.images.paths) == paths
 
 
 def test_neighbours_need_no_photo_either(runs, folders):
@@ -181,7 +197,13 @@ def test_new_photos_may_be_listed_in_other_columns(runs, folders, tmp_path):
         run.evaluate(tmp_path / "new.csv")
     columns = "data.columns={path='where', label='whose'}"
     assert run.evaluate(tmp_path / "new.csv", overrides=[columns]).metrics["samples"] == len(photos)
-    extended = transferkit.extend(run, tmp_path / "new.csv", to=tmp_path / "to", overrides=[columns])
+    (tmp_path / "half.png").write_bytes(photos[0].read_bytes()[:200])
+    with open(tmp_path / "new.csv", "a") as file:
+        file.write(f"{tmp_path / 'half.png'},half,grey\n")
+    with pytest.raises(UserError, match="1 of 11 files unreadable"):
+        transferkit.extend(run, tmp_path / "new.csv", to=tmp_path / "to", overrides=[columns])
+    more = [columns, "data.max_unreadable=0.2"]
+    extended = transferkit.extend(run, tmp_path / "new.csv", to=tmp_path / "to", overrides=more)
     assert extended.changes.photos == len(photos)
     with pytest.raises(UserError, match="--data beside it"):
         run.evaluate(overrides=[columns])
@@ -243,7 +265,7 @@ def test_photos_of_several_labels_come_and_a_label_goes(folders, tmp_path):
 
     def listed(name, files, extra):
         lines = [
-            f"{file.relative_to(joint.parent)},{file.parent.name}{'|' + extra if n % 2 else ''}\n"
+            f"{shown(str(file.relative_to(joint.parent)))},{file.parent.name}{'|' + extra if n % 2 else ''}\n"
             for n, file in enumerate(files)
         ]
         place = joint.with_name(name)

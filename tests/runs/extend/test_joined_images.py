@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,11 @@ def test_a_list_names_photos_by_path_file_or_content(old):
         named_files(old, ["red/1.jpg", "red/99.jpg"], "list.txt")
     with pytest.raises(UserError, match="it is empty"):
         named_files(old, ["", " "], "list.txt")
+
+
+def test_a_list_that_ls_wrote_names_files_by_their_bytes(old):
+    odd = replace(old, rows=(replace(old.rows[0], name="caf\\xe9.jpg"), *old.rows[1:]))
+    assert named_files(odd, ["caf\udce9.jpg"], "list.txt") == [0]
 
 
 def test_of_several_labels_one_goes_and_the_photo_stays():

@@ -84,5 +84,6 @@ def test_labels_that_were_filled_in_are_not_written_over(run, unlabelled, tmp_pa
 
 def test_a_name_that_is_no_utf_8_is_written_as_it_is_shown(tmp_path):
     one = ToLabel("/photos/caf\udce9.png", (("dark", 0.5),), 1.0, 1.0)
-    to = LabelNext((one,), 1).write_csv(tmp_path / "next.csv")
-    assert "caf\\xe9.png" in to.read_text("utf-8")
+    found = LabelNext((one,), 1)
+    for to in (found.write_csv(tmp_path / "next.csv"), found.write_page(tmp_path / "next.html")):
+        assert "/photos/caf\\xe9.png" in to.read_text("utf-8")

@@ -18,7 +18,7 @@ from transferkit.evaluation import read_predictions
 from transferkit.evaluation.label_choice import doubt_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import FILE, read_kept
-from transferkit.runs.folder.located import photos_root, with_value
+from transferkit.runs.folder.located import photo_file, photos_root, with_value
 
 __all__ = ["ToReview", "review_queue"]
 
@@ -74,9 +74,10 @@ def review_queue(
         if row is None or row.sha256 in found or name in absent or name in others:
             return
         # A decision counts for the content that the run had, whatever file has its name now.
-        content = hash_file(root / name)
+        file = photo_file(root, name)
+        content = hash_file(file)
         if content == row.sha256:
-            found[row.sha256] = ToReview(row.sha256, name, root / name, row.label, guess, reason)
+            found[row.sha256] = ToReview(row.sha256, name, file, row.label, guess, reason)
         else:
             (absent if content is None else others).add(name)
 

@@ -100,7 +100,8 @@ def settle_novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     if wanted is None:
         return NoveltyFacts()
     if threshold_of(np.arange(len(validation)), wanted) is None:
-        if recipe.evaluation.false_alarms == "auto":
+        # Whoever names photos of other things has asked, and is told why there is no answer.
+        if recipe.evaluation.false_alarms == "auto" and not recipe.evaluation.other_data:
             return NoveltyFacts()
         least = int(np.ceil(1 / wanted)) - 1
         shortfall = f"{wanted:.1%} needs at least {least} validation photos"
@@ -173,7 +174,11 @@ def _others(
     hashes = {row.sha256 for row in own.rows}
     found = {}
     for place in recipe.evaluation.other_data:
-        images = find_other_photos(place, hashes, own.labels, progress.say)
+        try:
+            images = find_other_photos(place, hashes, own.labels, progress.say)
+        except UserError as error:  # it went away while the run was trained, which stands without it
+            progress.say(f"evaluation.other_data: {shown(place)}: not measured: {error.faults[0]}")
+            continue
         size = fitted.trained.parts.backbone.input_size
         if len(images):
             images, cut_features = extract_features(fitted.network.cut, size, images, recipe, progress)

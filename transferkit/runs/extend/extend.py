@@ -119,7 +119,7 @@ def _extended(source: SourceRun, data: str, overrides: Sequence[Override]) -> Ru
     from transferkit.runs.extend.refit import new_features
 
     views = source.kept.views is not None
-    new, features = new_features(network, parts, grown.new, source.recipe, progress, views)
+    new, features = new_features(network, parts, grown.new, read, progress, views)
     new = new.without((), read.data)
     joined = together(source.images, new, grown.classes)
     changes = Changes(
@@ -173,7 +173,11 @@ def _lines(files: str | os.PathLike[str] | Sequence[str]) -> tuple[list[str], st
     if not isinstance(files, str | os.PathLike):
         return [os.fspath(one) for one in files], "--files"
     try:
-        return Path(files).read_text("utf-8-sig").split("\n"), str(files)
+        # What `ls` wrote has the bytes of the names, whatever they are.
+        text = Path(files).read_bytes().decode("utf-8-sig", "surrogateescape")
+        if "\0" in text:
+            raise ValueError
+        return text.split("\n"), str(files)
     except (OSError, ValueError) as error:
-        hint = getattr(error, "strerror", None) or "it is not UTF-8"
+        hint = getattr(error, "strerror", None) or "it is none"
         raise UserError(fault("--files", str(files), "a text file with a photo a line", hint)) from None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from transferkit.data.file_names import shown
 from transferkit.export.formats import load_format
 from transferkit.files.whole_file import whole_file
 from transferkit.recipe import Recipe
@@ -68,20 +69,23 @@ def from_common_root(images: Images) -> tuple[str, Images]:
     """The deepest folder above all photos, and the images with names that begin there."""
     root = _root(images.paths)
     rows = tuple(
-        replace(row, name=_name(path, root)) for row, path in zip(images.rows, images.paths, strict=True)
+        replace(row, name=shown(_name(path, root)))
+        for row, path in zip(images.rows, images.paths, strict=True)
     )
     return root, replace(images, rows=rows)
 
 
 def write_list(file: Path, images: Images) -> None:
     """Writes the photos as a manifest, so that the run's recipe leads to them as any recipe does."""
+    root = _root(images.paths)
     with whole_file(file) as beside, open(beside, "w", encoding="utf-8") as opened:
         for number, row in enumerate(images.rows):
             group = images.groups[number] if images.groups else ""
             named = group.removeprefix("group:") if group.startswith("group:") else ""
             label = {"labels": json.loads(row.label)} if images.multi_label else {"label": row.label}
+            path = _name(images.paths[number], root)
             # Escaped throughout: a name may have bytes that are no UTF-8.
-            opened.write(json.dumps({"path": row.name, **label, "split": row.split, "group": named}) + "\n")
+            opened.write(json.dumps({"path": path, **label, "split": row.split, "group": named}) + "\n")
 
 
 def _root(paths: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transferkit.data.file_names import shown
 from transferkit.data.source import DataSet, Item
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.data.splits.split import split_dataset
@@ -213,10 +214,14 @@ def named_files(images: Images, lines: Sequence[str], place: str) -> list[int]:
         text = line.strip("\r\n")
         if not text.strip():
             continue
-        there = found.get(text) or found.get(text.strip()) or found.get(str(Path(text.strip()).absolute()))
+        there = (
+            found.get(shown(text))
+            or found.get(shown(text.strip()))
+            or found.get(str(Path(text.strip()).absolute()))
+        )
         if there is None:
             expected = "a photo of the run: its path in split.csv, its file, or its SHA-256"
-            faults.append(fault(f"{place}:{count}", text[:200], expected))
+            faults.append(fault(f"{place}:{count}", shown(text[:200]), expected))
         numbers.update(there or ())
     if faults:
         raise UserError(

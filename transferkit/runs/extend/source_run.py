@@ -16,7 +16,7 @@ from transferkit.runs.extend.changes import FILE
 from transferkit.runs.extend.joined_images import images_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import read_kept
-from transferkit.runs.folder.located import photos_root
+from transferkit.runs.folder.located import photo_file, photos_root
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.folder.run_manifest import read_facts
 from transferkit.tensorflow_startup import loading, start_tensorflow
@@ -75,7 +75,8 @@ class SourceRun:
         ledger = Ledger.read(self.run.path / "split.csv")
         self.kept = read_kept(self.run, ledger)
         self.recipe = self.run.recipe
-        paths = [str(photos_root(self.recipe) / row.name) for row in ledger.rows]
+        root = photos_root(self.recipe)
+        paths = [str(photo_file(root, row.name)) for row in ledger.rows]
         self.images = images_of(ledger, paths, self.kept.groups, self.run.classes)
 
     def open_network(self) -> tuple[Parts, Network]:

@@ -13,7 +13,7 @@ from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.kept_features import FILE, read_kept
-from transferkit.runs.folder.located import photos_root, with_value
+from transferkit.runs.folder.located import photo_file, photos_root, with_value
 from transferkit.training.prepare_images import prepare
 from transferkit.training.progress import Progress
 
@@ -62,7 +62,7 @@ def features_of_run(
     chosen = [number for number, row in enumerate(ledger.rows) if row.split in splits]
     rows = tuple(ledger.rows[number] for number in chosen)
     root = photos_root(recipe)
-    paths = [str(root / row.name) for row in rows]
+    paths = [str(photo_file(root, row.name)) for row in rows]
     if (run.path / FILE).exists():
         return RunFeatures(rows, tuple(paths), read_kept(run, ledger).values[chosen])
     values, _, failures = extractor.features(

@@ -10,12 +10,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from transferkit.data.file_names import from_shown
 from transferkit.errors import UserError
 from transferkit.files.checksum_manifest import read_manifest
 from transferkit.recipe import Recipe
 from transferkit.type_names import NamedValues
 
-__all__ = ["BEGUN", "located", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"]
+__all__ = [
+    "BEGUN", "located", "photo_file", "photos_root", "read_begun", "read_paths", "record_paths", "with_value"
+]  # fmt: skip
 
 # Keys that may hold the path of a file or folder; some of them behind a word such as `saved_model:`.
 _KEYS = (
@@ -27,6 +30,8 @@ _KEYS = (
     "backbone.name",
     "backbone.weights",
 )
+# Keys of several such values, which are known by their place in the list: `evaluation.other_data.0`.
+_LISTS = ("backbone.join", "evaluation.other_data")
 _WORDS = ("card:", "hub:", "keras_file:", "saved_model:")
 
 # Of a run that is not finished: its classes, the hash of its backbone's weights, its paths.
@@ -47,7 +52,7 @@ def record_paths(recipe: Recipe, run: Path) -> Paths:
         something that exists, such as the name of a card, are left out.
     """
     found = {}
-    for key in _KEYS:
+    for key in _keys(recipe):
         value = _value(recipe, key)
         _, path = _split(value)
         absolute = os.path.abspath(os.path.expanduser(path))
@@ -95,8 +100,9 @@ def located(recipe: Recipe, paths: Paths, run: Path) -> Recipe:
         paths: what :func:`record_paths` gave.
         run: the folder of the run, as it is now.
     """
+    known = _keys(recipe)
     for key, places in paths.items():
-        if key not in _KEYS or not isinstance(places, dict) or "absolute" not in places:
+        if key not in known or not isinstance(places, dict) or "absolute" not in places:
             continue
         word, written = _split(_value(recipe, key))
         absolute = str(places["absolute"])
@@ -110,7 +116,7 @@ def located(recipe: Recipe, paths: Paths, run: Path) -> Recipe:
         if there is None:
             # As it is written it may be another thing of the same name, and is the last that is tried.
             there = written if os.path.exists(written) else absolute
-        recipe = with_value(recipe, key, word + there)
+        recipe = _with_path(recipe, key, word + there)
     return recipe
 
 
@@ -120,6 +126,17 @@ def photos_root(recipe: Recipe) -> Path:
         return Path(recipe.data.root)
     path = Path(recipe.data.path or ".")
     return path if path.is_dir() or not path.suffix else path.parent
+
+
+def photo_file(root: Path, name: str) -> Path:
+    """Where a photo lies that the split ledger names, whatever bytes its name has.
+
+    Args:
+        root: of :func:`photos_root`.
+        name: as the ledger has it: a byte that is no UTF-8 stands there as ``\\xNN``.
+    """
+    path = root / name
+    return path if "\\x" not in name or path.exists() else root / from_shown(name)
 
 
 def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:
@@ -135,9 +152,26 @@ def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:
     return recipe.model_copy(update={name: section})
 
 
+def _keys(recipe: Recipe) -> list[str]:
+    """The keys that may hold a path, one each of those that hold several."""
+    places = (f"{key}.{place}" for key in _LISTS for place in range(len(_value(recipe, key) or ())))
+    return [*_KEYS, *places]
+
+
 def _value(recipe: Recipe, key: str) -> Any:
-    name, _, field = key.partition(".")
-    return getattr(getattr(recipe, name), field, None)
+    name, field, *place = key.split(".")
+    value = getattr(getattr(recipe, name), field, None)
+    return value[int(place[0])] if place and value else value
+
+
+def _with_path(recipe: Recipe, key: str, path: str) -> Recipe:
+    name, field, *place = key.split(".")
+    whole = f"{name}.{field}"
+    if not place:
+        return with_value(recipe, whole, path)
+    values = list(_value(recipe, whole))
+    values[int(place[0])] = path
+    return with_value(recipe, whole, tuple(values))
 
 
 def _split(value: Any) -> tuple[str, str]:

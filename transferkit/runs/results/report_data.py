@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import time
 from collections.abc import Sequence
 from itertools import groupby
@@ -17,6 +18,7 @@ from transferkit.freezing import FreezePlan
 from transferkit.freezing.freeze_plan import StagePlan
 from transferkit.heads import describe_choice
 from transferkit.recipe import Phase, Recipe
+from transferkit.recipe.write import to_setting
 from transferkit.report import (
     ChangeFacts,
     ChangeRow,
@@ -181,9 +183,13 @@ def _data_facts(recipe: Recipe, images: Images) -> DataFacts:
             if row.split == "train" and len(samples[name]) < _SAMPLES:
                 samples[name].append(path)
     totals = {split: len(images.of_split(split)) for split in counts}
-    return DataFacts(
-        str(recipe.data.path), counts, samples, [one[:2] for one in images.unreadable], images.notes, totals
+    refused = [one[:2] for one in images.unreadable]
+    options = "".join(
+        f" --set {shlex.quote(to_setting(f'data.{key}', value))}"
+        for key in ("root", "columns", "path_suffix", "encoding")
+        if (value := getattr(recipe.data, key))
     )
+    return DataFacts(str(recipe.data.path), counts, samples, refused, images.notes, totals, options)
 
 
 def _change_facts(trained: RunResult) -> ChangeFacts | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from transferkit.data.file_names import from_shown
 from transferkit.errors import UserError, fault
 
 __all__ = ["Places", "find_files"]
@@ -119,6 +120,11 @@ def _apply(
     for i in range(len(paths)) if only is None else only:
         files[i] = rule.file(paths[i])
         if os.path.isfile(files[i]):
+            continue
+        # As our own tables write a name that is no UTF-8.
+        odd = rule.file(from_shown(paths[i])) if "\\x" in paths[i] else files[i]
+        if os.path.isfile(odd):
+            files[i] = odd
             continue
         if "\\" in paths[i]:
             other = rule.file(paths[i].replace("\\", "/"))
