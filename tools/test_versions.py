@@ -50,7 +50,9 @@ _COUNT = re.compile(r"(\d+) (passed|failed|error|skipped|xfailed|xpassed)")
 def make(name: str, folder: Path, uv: str) -> Path:
     """Makes an environment with one version, and gives its Python."""
     place = folder / name
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, "--clear", str(place)], check=True)
+    subprocess.run(
+        [uv, "venv", "--quiet", "--seed", "--python", sys.executable, "--clear", str(place)], check=True
+    )
     python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     given = [*VERSIONS[name], "--editable", f"{ROOT}[dev]"]
     subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *given], check=True)
