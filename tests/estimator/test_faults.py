@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -111,8 +112,14 @@ def test_a_truncated_checkpoint_without_another_is_an_error(tf1_model, train_inp
 
 def test_the_model_dir_of_another_model_is_named(tf1_model, keras_model, train_input, tmp_path):
     Estimator(tf1_model, str(tmp_path), params={}).train(train_input, steps=1)
-    with pytest.raises(CheckpointError, match=r"another model.*net/hidden/kernel \(not in the checkpoint\)"):
+    with pytest.raises(
+        CheckpointError, match=r"another model.*net/hidden/kernel \(not in the checkpoint\)"
+    ) as raised:
         Estimator(keras_model(), str(tmp_path)).train(train_input, steps=1)
+    # tf.estimator raised this kind, and programs that wait for checkpoints catch it.
+    assert isinstance(raised.value, tf.errors.NotFoundError)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert str(again) == str(raised.value) == raised.value.message
 
     def wider(features, labels, mode):
         weight = tf.Variable([1.0, 2.0], name="weight")

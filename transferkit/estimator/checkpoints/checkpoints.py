@@ -24,6 +24,7 @@ from transferkit.private.tensorflow_names import TrackableObjectGraph
 __all__ = [
     "CheckpointError",
     "DamagedCheckpointError",
+    "MissingVariablesError",
     "exists",
     "known",
     "latest",
@@ -47,6 +48,23 @@ TEMPORARY = ".writing-"
 
 class CheckpointError(UserError, ValueError):
     """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
+
+
+class MissingVariablesError(CheckpointError, tf.errors.NotFoundError):
+    """A checkpoint without some of a model's variables.
+
+    Programs that wait for a model's checkpoints catch ``tf.errors.NotFoundError`` here.
+    """
+
+    def __init__(self, *faults: str) -> None:
+        CheckpointError.__init__(self, *faults)
+        text = "\n".join(faults)
+        tf.errors.NotFoundError.__init__(self, None, None, text)
+        self.args = (text,)
+
+    def __reduce__(self) -> Any:
+        """How it is copied to another process: by its faults."""
+        return type(self), self.faults
 
 
 class DamagedCheckpointError(CheckpointError):
@@ -175,7 +193,8 @@ def restore(prefix: str, variables: Mapping[str, Any]) -> None:
     """Assigns the values of checkpoint ``prefix`` to ``variables`` (name -> variable), all or none.
 
     Raises:
-        CheckpointError: where variables are missing in it, have other shapes, or the file is damaged.
+        MissingVariablesError: where variables are missing in it.
+        CheckpointError: where they have other shapes, or the file is damaged.
     """
     reader = read(prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -192,7 +211,8 @@ def restore(prefix: str, variables: Mapping[str, Any]) -> None:
             set(shapes) - set(names.values()) - {n for n in shapes if n.startswith("transferkit/")}
         )
         beside = f"; the checkpoint has besides: {_few(extra)}" if extra and len(extra) <= len(shapes) else ""
-        raise CheckpointError(
+        kind = CheckpointError if set(names.values()) <= set(shapes) else MissingVariablesError
+        raise kind(
             fault(
                 prefix,
                 None,
