@@ -50,7 +50,7 @@ class CheckpointError(UserError, ValueError):
     """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
 
 
-class MissingVariablesError(CheckpointError, tf.errors.NotFoundError):
+class MissingVariablesError(CheckpointError, tf.errors.NotFoundError):  # type: ignore[misc]
     """A checkpoint without some of a model's variables.
 
     Programs that wait for a model's checkpoints catch ``tf.errors.NotFoundError`` here.
