@@ -122,6 +122,10 @@ def test_lists_of_verbs_say_whole_sentences(arguments, monkeypatch):
         (["train", "--data", "x"], "command: received 'train', expected a command; did you mean 'retrain'?"),
         (["infer"], "did you mean 'predict'?"),
         (["zzz"], "`transferkit --help` lists what there is"),
+        (
+            ["backbones", "list"],
+            "backbones: received 'list', expected a command; `transferkit backbones` alone lists them",
+        ),
         (["data", "chek", "photos"], "data: received 'chek', expected a command; did you mean 'check'?"),
         (["data", "photos"], "transferkit data check photos"),
         (

@@ -55,6 +55,8 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def _hint(self, ctx: click.Context, name: str) -> str:
+        if name in ("list", "ls") and self.invoke_without_command:
+            return f"`{ctx.command_path}` alone lists them"
         known = self.list_commands(ctx)
         meant = _SYNONYMS.get(name)
         if meant in known:

@@ -200,7 +200,7 @@ def review(run: str, data: str | None, edits: str, port: int, most: int) -> None
         server = ReviewServer(opened.path.absolute().name, photos, opened.classes, file, port)
     except OSError as error:
         raise UserError(fault("--port", port, "a free port", error.strerror or str(error))) from None
-    click.echo(f"{len(photos)} photos to review; open {server.url}\nEnd with Ctrl+C; decisions: {edits}")
+    click.echo(f"{len(photos)} photos to review; open {server.url}\nEnd with Ctrl-C; decisions: {edits}")
     try:
         server.run()
     except KeyboardInterrupt:
