@@ -6,8 +6,9 @@ with the interval of their mean. The set of refuse photos has no split of its ow
 by content.
 
 Each row is written as soon as it is measured, and one that the file holds already is not measured again: the
-whole takes hours and can be made in pieces. ``keras_guide`` is the transfer-learning guide of Keras on the
-same photos, for the backbones of keras.applications.
+whole takes hours and can be made in pieces (``--sets``, ``--backbones``, ``--recipes``). ``keras_guide`` is
+the transfer-learning guide of Keras on the same photos, for the backbones of keras.applications: ten epochs
+of a new top layer on a frozen base (the guide has two), and one of the whole network at its rate, 1e-5.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ def main() -> None:
     parser.add_argument("--backbones", nargs="*", default=["mobilenet_v2", "efficientnet_lite0"])
     parser.add_argument("--recipes", nargs="*", default=RECIPES)
     parser.add_argument("--budget", default="60s", help="of the recipe auto")
-    parser.add_argument("--best-budget", default="20m", help="of the recipe best")
+    parser.add_argument("--best-budget", default="8m", help="of the recipe best")
     parser.add_argument("--fresh", action="store_true", help="measure again what the file holds already")
     options = parser.parse_args()
     if options.data is None:
         options.sets = ["digits"]
+    elif (home := options.data / "keras_home").is_dir():
+        os.environ.setdefault("KERAS_HOME", str(home.resolve()))
     report = Report(
         "accuracy",
         [
@@ -137,7 +140,7 @@ def keras_guide(rows: Rows, backbone: str, place: Path) -> tuple[dict[str, Any],
     folders = [str(folder / part) for part in ("train", "val")]
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, str(side), *folders, backbone, "imagenet", "10", str(folder / "test")],
+        [sys.executable, str(side), *folders, backbone, "imagenet", "10", "--tune=1", str(folder / "test")],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     seconds = time.perf_counter() - began
@@ -185,6 +188,9 @@ def measure(
     }
     if recipe in ("auto", "best"):
         figures["budget"] = options.budget if recipe == "auto" else options.best_budget
+    if recipe == "best":
+        steps = json.loads((run.path / "best.json").read_text())["steps"]
+        figures["kept"] = [one["name"] for one in steps if one["kept"]]
     return figures, np.array([right for _, right in answers])
 
 

@@ -1,10 +1,11 @@
 """The loop of Keras's transfer-learning guide: a frozen base inside the model, ``fit``, ``evaluate``.
 
-    python keras_guide.py TRAIN VAL BACKBONE WEIGHTS EPOCHS [TEST]
+    python keras_guide.py TRAIN VAL BACKBONE WEIGHTS EPOCHS [--tune=EPOCHS] [TEST]
 
 Preprocessing, global pooling, dropout and a dense layer as the guide has them; the photos are cached as
-decoded pixels and prefetched, as its data section advises. Prints one line of JSON; with TEST its accuracy,
-and whether each of its photos, in the order of their paths, was answered rightly.
+decoded pixels and prefetched, as its data section advises. With --tune the whole network is trained
+afterwards, as the guide ends; its batch normalisation stays as it is. Prints one line of JSON; with TEST its
+accuracy, and whether each of its photos, in the order of their paths, was answered rightly.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ APPLICATIONS = {
 
 def main() -> None:
     train_folder, val_folder, backbone, weights, epochs, *tests = sys.argv[1:]
+    tune = 0
+    if tests and tests[0].startswith("--tune="):
+        tune = int(tests.pop(0).partition("=")[2])
     constructor, module, size = APPLICATIONS[backbone]
     keras.utils.set_random_seed(0)
 
@@ -49,12 +53,15 @@ def main() -> None:
     features = base(module.preprocess_input(inputs), training=False)
     pooled = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(features))
     model = keras.Model(inputs, keras.layers.Dense(classes[0])(pooled))
-    model.compile(
-        keras.optimizers.Adam(),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    model.fit(train, epochs=int(epochs), validation_data=validation, verbose=0)
+    for optimizer, count in ((keras.optimizers.Adam(), int(epochs)), (keras.optimizers.Adam(1e-5), tune)):
+        if count:
+            model.compile(
+                optimizer,
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                metrics=["accuracy"],
+            )
+            model.fit(train, epochs=count, validation_data=validation, verbose=0)
+        base.trainable = True
     _, accuracy = model.evaluate(validation, verbose=0)
     found = {"imports": imported, "accuracy": float(accuracy)}
     for folder in tests:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import transferkit
+from transferkit.heads import each_log_loss
 from transferkit.recipe import load
 from transferkit.runs.best import run_best
 from transferkit.runs.best.fine_tune import fine_tune, tuned_recipe, tuned_values
@@ -74,10 +75,12 @@ def test_what_is_judged_are_the_images_themselves(make_shapes, views):
     images = prepare(recipe, Progress(quiet=True))
     images = images.take(images.of_split("train"))
     judged = judge(recipe, images, Progress(quiet=True), 3.0)
-    assert sorted(judged.names) == sorted(row.name for row in images.rows)
-    assert judged.right.shape == judged.losses.shape == judged.counted.shape == (len(images),)
-    assert len(np.unique(judged.groups)) == len(images)
-    assert judged.right.mean() > 0.6
+    answers = judged.answers
+    assert sorted(answers.names) == sorted(row.name for row in images.rows)
+    assert answers.right.shape == answers.losses.shape == answers.counted.shape == (len(images),)
+    assert len(np.unique(answers.groups)) == len(images)
+    assert answers.right.mean() > 0.6
+    assert judged.held.shape[1:] == (len(images), len(images.classes))
 
 
 def test_what_fine_tuning_answered_is_of_images_it_never_saw(make_shapes):
@@ -90,16 +93,18 @@ def test_what_fine_tuning_answered_is_of_images_it_never_saw(make_shapes):
     folds = fine_tune(tuned_recipe(recipe, "embedded"), images, deadline, Progress(quiet=True))
     first = next(folds)
     known = {row.name for row in images.rows}
-    assert set(first.names) <= known
-    assert 0.1 < len(first.names) / len(images) < 0.3
-    assert first.right.mean() > 0.6
-    assert np.exp(-first.losses).mean() > 0.5
+    held, validated = first.held, first.validated
+    assert set(held.names) | set(validated.names) <= known
+    assert not set(held.names) & set(validated.names)
+    assert 0.1 < len(held.names) / len(images) < 0.3
+    assert (held.logits.argmax(axis=1) == held.wanted.argmax(axis=1)).mean() > 0.6
+    assert np.exp(-each_log_loss(held.logits, held.wanted, False)).mean() > 0.5
     late = fine_tune(tuned_recipe(recipe, "embedded"), images, time.monotonic(), Progress(quiet=True))
     assert list(late) == []
 
 
 def test_a_choice_that_fine_tunes_is_one_run(shapes, tmp_path, monkeypatch):
-    def choose_steps(recipe, images, progress):
+    def choose_steps(recipe, images, progress, folder):
         steps = [Step("linear head on embedded", 0.8, 0.7, 0.9, 0.5, kept=True),
                  Step("the best head", 0.8, 0.7, 0.9, 0.5, 0.0, 0.0),
                  Step("fine-tuning embedded", 0.9, 0.8, 1.0, 0.4, 0.1, 0.01, kept=True)]  # fmt: skip

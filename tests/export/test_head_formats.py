@@ -21,8 +21,13 @@ HEADS = {
     "auto": {"kind": "auto"},
     "joined": {"kind": "kernel", "features": "levels"},
     "mirrored": {"kind": "auto"},
+    "crops": {"kind": "ridge"},
 }
-SETTINGS = {"joined": [("backbone.join", ["embedded"])], "mirrored": [("backbone.mirror", True)]}
+SETTINGS = {
+    "joined": [("backbone.join", ["embedded"])],
+    "mirrored": [("backbone.mirror", True)],
+    "crops": [("backbone.crops", 5)],
+}
 QUICK = {"gaussian": ["tflite"], "relu": ["keras"]}
 FORMATS = ["saved_model", "keras", "tflite", "tflite_float16", "tflite_int8", "onnx"]
 COUNT = 60

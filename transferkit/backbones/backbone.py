@@ -90,13 +90,13 @@ class KeptPart:
         name: of the network.
         cut: whose outputs the cache keeps.
         columns: int64 ``[width]``: those that are taken of it; None for all.
-        mirrored: the same of the mirror image, of which the mean with it is taken; None where it is not.
+        seen: the same of other looks at the image, of which the mean with it is taken.
     """
 
     name: str
     cut: Cut
     columns: np.ndarray | None
-    mirrored: Cut | None
+    seen: tuple[Cut, ...] = ()
 
 
 @dataclass(frozen=True)

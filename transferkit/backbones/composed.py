@@ -1,9 +1,9 @@
-"""Several networks, or one and its view of the mirror image, as one backbone.
+"""Several networks, or one and what it sees of other looks at an image, as one backbone.
 
 Each network sees the same pixels and brings its own preprocessing; its features, of one level or several,
-stand beside those of the others. Mirrored, features are the mean of those of an image and of its mirror
-image. What the cache keeps is each network's own, so that joining networks that were tried alone costs no
-pass.
+stand beside those of the others. With looks, features are the mean of those of an image and of its mirror
+image and crops. What the cache keeps is each network's own of each look, so that joining networks that were
+tried alone costs no pass.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut, KeptPart, L
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.levels import Leveled, Pooling, level_names
 from transferkit.backbones.load_backbone import load_backbone
+from transferkit.backbones.looks import look_at
 from transferkit.backbones.weights.digest import of_parts
 from transferkit.errors import UserError, fault
+from transferkit.recipe.sections.backbone import Look
 from transferkit.type_names import Tensor
 
-__all__ = ["Composed", "load_section"]
+__all__ = ["Composed", "facts_of", "load_section", "titles_of"]
 
 
 class Composed(Leveled):
@@ -32,7 +34,7 @@ class Composed(Leveled):
 
     Args:
         bases: the networks, with visible layers and one input size.
-        mirror: take the mean of the features of an image and of its mirror image.
+        looks: take the mean of the features of an image and of these looks at it.
         names: the levels to take; None for the last one of each network.
         pooling: as of :class:`Leveled`.
 
@@ -45,12 +47,12 @@ class Composed(Leveled):
     def __init__(
         self,
         bases: Sequence[FunctionalBackbone],
-        mirror: bool,
+        looks: Sequence[Look] = (),
         names: Sequence[str] | None = None,
         pooling: Sequence[Pooling] = ("mean",),
     ) -> None:
-        self.bases, self.mirror, self._pooling = tuple(bases), mirror, tuple(pooling)
-        titles = _titles(self.bases)
+        self.bases, self.looks, self._pooling = tuple(bases), tuple(looks), tuple(pooling)
+        titles = titles_of(self.bases)
         of_network = [
             [title + name for name in level_names(one)] for title, one in zip(titles, bases, strict=True)
         ]
@@ -72,20 +74,21 @@ class Composed(Leveled):
             name = re.sub(r"\W+", "_", f"network_{len(parts)}_{base.name}")
             inner = keras.Model(network.model.input, network.model.output, name=name)
             features = inner(images)
-            if mirror:
-                features = (features + inner(keras.ops.flip(images, axis=2))) * 0.5
+            if looks:
+                seen = [inner(look_at(images, look)) for look in looks]
+                features = keras.ops.mean(keras.ops.stack([features, *seen]), axis=0)
             parts.append(features)
         joined = parts[0] if len(parts) == 1 else keras.layers.Concatenate(dtype="float32")(parts)
         self._described = tuple(
             fact
             for title, base in zip(titles, self.bases, strict=True)
-            for fact in _facts(title, base, 1 + mirror)
+            for fact in facts_of(title, base, 1 + len(looks))
         )
         origin = self.bases[0].origin
         if len(self.bases) > 1:
             digest = of_parts(*(one.weights_sha256 for one in self.bases))
             origin = dataclasses.replace(origin, weights_sha256=digest)
-        name = " + ".join(one.name for one in self.bases) + (", mirrored" if mirror else "")
+        name = " + ".join(one.name for one in self.bases) + _described(looks)
         stages = tuple(
             Stage(title + stage.name, title + stage.layer)
             for title, base in zip(titles, self.bases, strict=True)
@@ -101,7 +104,7 @@ class Composed(Leveled):
     def cut(self, at: str | None = None, frozen: Any = (), batch_norm: BatchNorm = "frozen") -> Cut:
         """As of :class:`Backbone`, above the features alone."""
         if at is not None:
-            expected = "'all' where backbone.join or backbone.mirror is given"
+            expected = "'all' where backbone.join, backbone.mirror or backbone.crops is given"
             raise UserError(fault("freeze", at, expected))
         own = FunctionalBackbone.cut(self, None, frozen, batch_norm)
         return dataclasses.replace(own, _identify=self._identify, kept_parts=self._kept_parts())
@@ -111,21 +114,19 @@ class Composed(Leveled):
         for network in self._networks:
             cut = network.cut(None)
             kept, columns = (cut, None) if cut.kept_as is None else (cut.kept_as, cut.columns)
-            made.append(KeptPart(network.name, kept, columns, _mirrored(kept) if self.mirror else None))
+            made.append(KeptPart(network.name, kept, columns, tuple(_seen(kept, one) for one in self.looks)))
         return tuple(made)
 
     def _identify(self) -> str:
-        return of_parts(
-            [one.cut(None).fingerprint for one in self._networks], "mirror" if self.mirror else ""
-        )
+        return of_parts([one.cut(None).fingerprint for one in self._networks], list(self.looks))
 
     def only(self, names: Sequence[str]) -> Composed:
         """The same networks with some of their levels; a network without any is not run."""
-        return Composed(self.bases, self.mirror, names, self._pooling)
+        return Composed(self.bases, self.looks, names, self._pooling)
 
     def pooled(self, names: Sequence[str], pooling: Sequence[Pooling]) -> Composed:
         """The same networks with other levels, pooled in this way."""
-        return Composed(self.bases, self.mirror, names, pooling)
+        return Composed(self.bases, self.looks, names, pooling)
 
 
 def load_section(section: Any, weights: str | None, seed: int = 0) -> Backbone:
@@ -140,7 +141,8 @@ def load_section(section: Any, weights: str | None, seed: int = 0) -> Backbone:
         UserError: one of its networks is unavailable, or cannot stand beside others.
     """
     first = load_backbone(section.name, weights, section.input_size, seed=seed, **section.options)
-    if not section.join and not section.mirror:
+    looks = section.looks
+    if not section.join and not looks:
         return first
     bases = [first]
     bases += [load_backbone(name, weights, first.input_size, seed=seed) for name in section.join]
@@ -151,10 +153,10 @@ def load_section(section: Any, weights: str | None, seed: int = 0) -> Backbone:
     ]
     if faults:
         raise UserError(*faults)
-    return Composed([one for one in bases if isinstance(one, FunctionalBackbone)], section.mirror)
+    return Composed([one for one in bases if isinstance(one, FunctionalBackbone)], looks)
 
 
-def _titles(bases: Sequence[Backbone]) -> list[str]:
+def titles_of(bases: Sequence[Backbone]) -> list[str]:
     """What stands before the names of each network's levels: nothing for a single one."""
     if len(bases) == 1:
         return [""]
@@ -165,7 +167,14 @@ def _titles(bases: Sequence[Backbone]) -> list[str]:
     return [f"{name}:" for name in names]
 
 
-def _facts(title: str, base: Backbone, passes: int) -> list[LayerFacts]:
+def facts_of(title: str, base: Backbone, passes: int) -> list[LayerFacts]:
+    """The layers of one of several networks.
+
+    Args:
+        title: what stands before their names.
+        base: the network.
+        passes: that an image takes through it.
+    """
     return [
         dataclasses.replace(
             one,
@@ -178,10 +187,17 @@ def _facts(title: str, base: Backbone, passes: int) -> list[LayerFacts]:
     ]
 
 
-def _mirrored(cut: Cut) -> Cut:
-    """What a cut gives of the mirror images."""
+def _seen(cut: Cut, look: Look) -> Cut:
+    """What a cut gives of a look at the images."""
 
     def prefix(images: Tensor) -> Tensor:
-        return cut.prefix(keras.ops.flip(images, axis=2))
+        return cut.prefix(look_at(images, look))
 
-    return dataclasses.replace(cut, prefix=prefix, _identify=lambda: of_parts("mirror", cut.fingerprint))
+    return dataclasses.replace(cut, prefix=prefix, _identify=lambda: of_parts(look, cut.fingerprint))
+
+
+def _described(looks: Sequence[Look]) -> str:
+    """For the name of the whole."""
+    crops = len(looks) - ("mirror" in looks)
+    mirrored = ", mirrored" if "mirror" in looks else ""
+    return mirrored + (f", {crops} crops" if crops > 1 else ", 1 crop" if crops else "")

@@ -7,6 +7,7 @@ a file they would ask everybody who opens it for transferkit, so Keras's own tak
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,14 +89,22 @@ def unrestorable(backbone: FunctionalBackbone) -> list[str]:
     Returns:
         Names of classes, sorted; one layer of each class is asked.
     """
-    inner = [getattr(layer, "layers", [layer]) for layer in backbone.model.layers]
-    layers = (layer.inner if isinstance(layer, Wrapper) else layer for some in inner for layer in some)
+    layers = (layer.inner if isinstance(layer, Wrapper) else layer for layer in _within(backbone.model))
     kinds = {type(layer): layer for layer in layers if not isinstance(layer, (Pixels, LiveNormalization))}
     return sorted(
         kind.__name__
         for kind, layer in kinds.items()
         if not kind.__module__.startswith("keras.") and not _restores(layer)
     )
+
+
+def _within(model: keras.Model) -> Iterator[keras.Layer]:
+    """Its layers, and those of the models in it in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _within(layer)
+        else:
+            yield layer
 
 
 def _restores(layer: keras.Layer) -> bool:

@@ -127,7 +127,7 @@ class FreezePlan:
         cut = self.cut()
         if cut.kept_parts:
             return _FLOAT32 * sum(
-                int(math.prod(one.cut.shape)) * (2 if one.mirrored else 1) for one in cut.kept_parts
+                int(math.prod(one.cut.shape)) * (1 + len(one.seen)) for one in cut.kept_parts
             )
         kept_as = cut.kept_as
         return self.bytes_per_image if kept_as is None else math.prod(kept_as.shape) * _FLOAT32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transferkit.heads._base import ClosedForm, Divided, Head, Known
 from transferkit.heads._branches import design_from
-from transferkit.heads._closed import best_scale, each_log_loss, one_hot
+from transferkit.heads._closed import each_log_loss, one_hot, shrunk_scale
 from transferkit.heads._describe import choice_of, describe_choice
 from transferkit.heads._folds import fold_numbers
 from transferkit.heads._make import ReadyHead, head_spec, make_head
@@ -19,7 +19,6 @@ __all__ = [
     "Head",
     "Known",
     "ReadyHead",
-    "best_scale",
     "choice_of",
     "describe_choice",
     "design_from",
@@ -30,4 +29,5 @@ __all__ = [
     "mean_and_error",
     "one_hot",
     "share_interval",
+    "shrunk_scale",
 ]

@@ -66,6 +66,7 @@ class Found:
         linear: the first two of the linear head on the last features, which others are compared with.
         places: int64 ``[M]``: which of the training images they are.
         counted: float64 ``[M]``: how much each counts in its loss.
+        held: float64 ``[M, C]`` for each way to leave out: held-out logits, at the scale of probabilities.
     """
 
     design: tuple[Branch, ...]
@@ -77,6 +78,7 @@ class Found:
     linear: tuple[np.ndarray, np.ndarray] | None = None
     places: np.ndarray | None = None
     counted: np.ndarray | None = None
+    held: list[np.ndarray] | None = None
 
     @property
     def levels(self) -> tuple[str, ...]:

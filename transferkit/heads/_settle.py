@@ -54,12 +54,21 @@ def best_together(task: Task, tried: list[Candidate], groups: np.ndarray) -> Cho
         tried: the candidates, the first being the one to beat.
         groups: int ``[M]``, the same for images that are not independent.
     """
-    ranked = sorted(tried, key=lambda one: one.loss)[:_BEST]
+    every = sorted(tried, key=lambda one: one.loss)
+    ranked = every[:_BEST]
+    # Heads on networks of their own err on other images, so that a worse one may help more.
+    best_of = {_networks(one): one for one in reversed(every)}
+    ranked += [one for one in best_of.values() if all(one is not other for other in ranked)]
     first, best = average(task, tried[:1]), average(task, ranked[:1])
     for count in range(2, _TOGETHER + 1):
         for members in itertools.combinations(ranked, count):
             best = min(best, average(task, members), key=lambda one: one.loss)
     return best if _is_better(best, first, task, groups) else first
+
+
+def _networks(one: Candidate) -> frozenset[str]:
+    """The networks whose levels a candidate reads, where there are several."""
+    return frozenset(name.rpartition(":")[0] for name in one.features.levels)
 
 
 def average(task: Task, members: Sequence[Candidate]) -> Choice:

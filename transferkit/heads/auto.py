@@ -93,6 +93,7 @@ class Auto(ClosedForm):
         return Found(
             design, weights, facts, rightly(held, task), losses_of(held, task), groups,
             (rightly(linear, task), losses_of(linear, task)), some, task.targets.weights,
+            held,
         )  # fmt: skip
 
     def _sets(self, features: np.ndarray, known: Known, some: np.ndarray) -> list[Features]:
@@ -104,6 +105,12 @@ class Auto(ClosedForm):
         choices = self._choices(networks[:1], "")
         if len(networks) > 1:
             # The first network's own too: what another one adds may be noise.
+            for own in networks[1:]:
+                # What the average of heads on several networks is made of.
+                name = f" of {own[0].rpartition(':')[0]}"
+                choices[f"last{name}"] = own[-1:]
+                if self.features != "last":
+                    choices[("all" if self.features == "all" else "levels") + name] = own
             choices |= self._choices(networks, " of both" if len(networks) == 2 else " of all networks")
         made: list[Features] = []
         for name, levels in choices.items():

@@ -230,7 +230,7 @@ def _judge(name: str, passed: Passed, seconds: float, progress: Progress) -> tup
     judged = choose_head(passed, progress, seconds)
     chosen = judged.facts
     count = sum(
-        math.prod(one.shape) for one in (*judged.parts.backbone.variables, *judged.parts.layer.weights)
+        math.prod(one.shape) for one in (*passed.parts.backbone.variables, *passed.parts.layer.weights)
     )
     row = ProbeRow(
         backbone=name,
@@ -244,7 +244,7 @@ def _judge(name: str, passed: Passed, seconds: float, progress: Progress) -> tup
         head=" + ".join(chosen["members"]),
         seconds=passed.seconds + time.monotonic() - began,
     )
-    return row, judged.right
+    return row, judged.answers.right
 
 
 def _known(name: str) -> bool:

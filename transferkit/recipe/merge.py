@@ -94,6 +94,8 @@ def expand(values: NamedValues) -> NamedValues:
             made[key] = dict(value)
         else:
             made[key] = value
+    if isinstance(made.get("average"), dict):
+        made["average"] = expand(made["average"])
     table = made.get("backbone")
     if isinstance(table, dict) and type(table.get("input_size")) is int:
         table["input_size"] = [table["input_size"]] * 2

@@ -15,6 +15,7 @@ from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
 from transferkit.recipe.sections import (
     Activations,
     Augmentation,
+    Average,
     Backbone,
     Best,
     Data,
@@ -66,6 +67,9 @@ class Recipe(Training):
     export: Export = Field(default_factory=lambda: Export())
     tracking: Tracking = Field(default_factory=lambda: Tracking())
     sweep: Sweep | None = Field(None, description="trials over one data pass; without it, a single run")
+    average: Average | None = Field(
+        None, description="a second network whose answers are averaged with these; without it, none"
+    )
     best: Best | None = Field(None, description="choices before the run (recipe best); without it, none")
 
     _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)

@@ -17,6 +17,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
+from transferkit.runs.averaging import with_average
 from transferkit.runs.calibration.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
 from transferkit.runs.calibration.settle_novelty import NoveltyFacts, settle_novelty
@@ -173,7 +174,7 @@ class _Opening:
 
 
 def _train(recipe: Recipe, images: Images, parts: Parts, opening: _Opening, progress: Progress) -> Fitted:
-    """Trains all phases; the run's folder keeps the weights and the head that was chosen."""
+    """Trains all phases, and averages where that is wanted; the folder keeps weights and chosen head."""
     fitted = train(
         TrainingJob(
             recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step,
@@ -181,8 +182,10 @@ def _train(recipe: Recipe, images: Images, parts: Parts, opening: _Opening, prog
         )
     )  # fmt: skip
     opening.keep()
+    if recipe.average is not None:
+        fitted = with_average(fitted, progress)
     write_weights(fitted.folder / "weights.npz", fitted.network.variables)
-    write_chosen(fitted.folder, parts.chosen)
+    write_chosen(fitted.folder, fitted.trained.parts.chosen)
     return fitted
 
 

@@ -80,9 +80,7 @@ def _side_by_side(request: PassRequest, progress: Progress) -> Activations:
         section = request.recipe.backbone.model_copy(update={"name": part.name})
         named = request.recipe.model_copy(update={"backbone": section})
         own = []
-        for one in (part.cut, part.mirrored):
-            if one is None:
-                continue
+        for one in (part.cut, *part.seen):
             found = pass_images(replace(request, cut=one, recipe=named), progress)
             array = found.array if part.columns is None else Columns(found.array, part.columns)
             own.append((array, found.rows.reshape(-1)))

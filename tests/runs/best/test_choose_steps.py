@@ -10,9 +10,13 @@ import pytest
 from transferkit.backbones.weights import pretrained
 from transferkit.errors import UserError
 from transferkit.recipe import load
+from transferkit.recipe.averaging import second_recipe
 from transferkit.recipe.sweep import trial_recipe
+from transferkit.runs.best import choice as choice_module
 from transferkit.runs.best import choose_steps as module
-from transferkit.runs.best.fine_tune import Tuned, tuned_recipe
+from transferkit.runs.best.answers import Answers
+from transferkit.runs.best.choice import Choice
+from transferkit.runs.best.fine_tune import Held, Tuned, tuned_recipe
 from transferkit.runs.best.judge import Judged
 from transferkit.runs.best.staircase import Staircase
 from transferkit.training.progress import Progress
@@ -30,26 +34,43 @@ def judged(level, number=0, computed=0, seconds=0.0):
                  "accuracy_high": 0.6, "log_loss": 0.7}  # fmt: skip
     facts = {"accuracy": right.mean(), "accuracy_low": 0.0, "accuracy_high": 1.0, "log_loss": level,
              "members": ["ridge regression, all"], "candidates": [candidate]}  # fmt: skip
-    linear = (right, losses + 0.1)
-    groups = np.arange(COUNT)
-    return Judged(facts, right, losses, groups, linear, NAMES, np.ones(COUNT), seconds, computed, 1.0, 1.0,
-                  None, None)  # fmt: skip
+    groups, ones = np.arange(COUNT), np.ones(COUNT)
+    answers = Answers(NAMES, right, losses, groups, ones)
+    linear = Answers(NAMES, right, losses + 0.1, groups, ones)
+    return Judged(facts, answers, linear, logits(right, 0.75)[None], seconds, computed, 1.0, 1.0)
 
 
-def tuned(before, level, number, seconds=1.0):
-    """A fold's answers with this log loss, rightly where the others were and in three more."""
-    chosen = np.arange(number, COUNT, 5)
-    right = before.right[chosen] > 0
-    right[-3:] = True
-    losses = level + 0.2 * NOISE[number, chosen]
-    return Tuned(tuple(NAMES[place] for place in chosen), right, losses, seconds)
+def logits(right, sure):
+    """Of two classes, the first being true: this probability for it where it is right, else for the other."""
+    shares = np.where(right > 0, sure, 1 - sure)
+    return np.stack([np.log(shares), np.log(1 - shares)], axis=1)
+
+
+def tuned(sure, number, right, seconds=1.0):
+    """A fold's answers with about this probability, and some of another fold as validation images."""
+    wanted = np.tile([1.0, 0.0], (COUNT, 1))
+
+    def held(chosen):
+        names = tuple(NAMES[place] for place in chosen)
+        noisy = np.clip(sure + 0.01 * NOISE[number, chosen], 0.01, 0.99)
+        return Held(names, logits(right[chosen], noisy), wanted[chosen])
+
+    return Tuned(held(np.arange(number, COUNT, 5)), held(np.arange((number + 1) % 5, COUNT, 5)), seconds)
+
+
+class Photos:
+    multi_label = False
+    rows = ()
+
+    def __len__(self):
+        return COUNT
 
 
 @pytest.fixture
 def choose(monkeypatch):
     monkeypatch.setattr(pretrained, "at_hand", lambda: ["embedded", "other", "third"])
 
-    def run(answers, folds=None, **best):
+    def run(answers, folds=None, folder=None, **best):
         best = {"steps": ["backbones", "mirror", "join"], **best}
         asked = []
 
@@ -61,10 +82,10 @@ def choose(monkeypatch):
                 raise answer
             return answer
 
-        monkeypatch.setattr(module, "judge", judge)
+        monkeypatch.setattr(choice_module, "judge", judge)
         monkeypatch.setattr(module, "fine_tune", lambda *_: iter(folds or []))
         recipe = load("best", [("backbone.name", "embedded"), *((f"best.{k}", v) for k, v in best.items())])
-        return module.choose_steps(recipe, range(COUNT), Progress(quiet=True)), asked
+        return module.choose_steps(recipe, Photos(), Progress(quiet=True), folder), asked
 
     return run
 
@@ -92,8 +113,8 @@ def test_a_lower_loss_with_more_mistakes_is_not_kept(choose):
     def answers(name, mirror, join):
         made = judged(0.4, 1)
         if mirror:
-            made.losses[:] -= 0.2
-            made.right[:10] = 0
+            made.answers.losses[:] -= 0.2
+            made.answers.right[:10] = 0
         return made
 
     found, _ = choose(answers, steps=["mirror"])
@@ -106,9 +127,9 @@ def test_copies_count_once(choose):
 
     def answers(name, mirror, join):
         made = judged(0.4, 1)
-        made.groups[:] = np.arange(COUNT) % 4
+        made.answers.groups[:] = np.arange(COUNT) % 4
         if mirror:
-            made.losses[:] += np.array([0.3, -0.2, -0.2, -0.1])[made.groups]
+            made.answers.losses[:] += np.array([0.3, -0.2, -0.2, -0.1])[made.answers.groups]
         return made
 
     found, _ = choose(answers, steps=["mirror"])
@@ -125,10 +146,8 @@ def test_views_are_judged_on_the_images_that_both_have(choose):
         if name != "views":
             return judged(0.4, 1)
         made, some = judged(0.3, 2), slice(0, 100)
-        return dataclasses.replace(
-            made, right=np.ones(100), losses=made.losses[some], groups=np.arange(100), names=NAMES[some],
-            counted=np.ones(100),
-        )  # fmt: skip
+        fewer = Answers(NAMES[some], np.ones(100), made.answers.losses[some], np.arange(100), np.ones(100))
+        return dataclasses.replace(made, answers=fewer)
 
     found, _ = choose(answers, steps=["views"])
     step = found.steps[-1]
@@ -143,12 +162,13 @@ def test_fine_tuning_that_pays_takes_the_place_of_the_rest(choose):
     def answers(name, mirror, join):
         return judged(0.3 if mirror else 0.4, 2)
 
-    folds = [tuned(judged(0.3), 0.2, number) for number in range(5)]
+    folds = [tuned(0.9, number, np.ones(COUNT)) for number in range(5)]
     found, _ = choose(answers, folds, steps=["mirror", "finetune"])
     step = found.steps[-1]
     assert step.name == "fine-tuning embedded"
     assert step.kept
-    assert step.gain == pytest.approx(0.1, abs=0.02)
+    assert step.gain > 0.1
+    assert step.accuracy == 1
     # It trains stages, which mirrored features do not let.
     assert "backbone.mirror" not in found.values
     made = trial_recipe(load("best", [("backbone.name", "embedded")]), list(found.values.items()))
@@ -164,7 +184,7 @@ def test_fine_tuning_that_does_not_pay_ends_after_one_fold(choose):
     def folds():
         for number in range(5):
             taken.append(number)
-            yield tuned(judged(0.4), 0.6, number)
+            yield tuned(0.75, number, np.arange(COUNT) < 200)
 
     found, _ = choose(lambda *_: judged(0.4, 1), folds(), steps=["finetune"])
     assert taken == [0]
@@ -173,6 +193,92 @@ def test_fine_tuning_that_does_not_pay_ends_after_one_fold(choose):
     assert found.sentence == (
         "nothing that was tried after the head improved it: the model is the one of --recipe auto on embedded"
     )
+
+
+def complementary(_name, _mirror, _join):
+    """A head that answers the last quarter of the images wrongly, and knows how often it does."""
+    made, right = judged(0.2, 1), np.arange(COUNT) < 300
+    made.answers.right[:], made.answers.losses[:] = right, np.where(right, -np.log(0.75), -np.log(0.25))
+    return dataclasses.replace(made, held=logits(right, 0.75)[None])
+
+
+def test_networks_that_err_on_other_images_are_averaged(choose):
+    """Neither is better than the other, and both together are."""
+    folds = [tuned(0.75, number, np.arange(COUNT) >= 100) for number in range(5)]
+    found, _ = choose(complementary, folds, steps=["finetune", "average"])
+    alone, both = found.steps[-2:]
+    assert not alone.kept
+    assert alone.accuracy == pytest.approx(0.75)
+    assert both.name == "the average of fine-tuned embedded and the best head"
+    assert both.kept
+    assert both.accuracy > alone.accuracy
+    made = trial_recipe(load("best", [("backbone.name", "embedded")]), list(found.values.items()))
+    assert made.head.kind == "linear"
+    assert made.resolved_phases[1].freeze.fraction == 0.7
+    assert (made.average.head.kind, made.average.backbone.name) == ("auto", "embedded")
+    alone = second_recipe(made, (64, 64))
+    assert (alone.head.kind, alone.average, alone.phases) == ("auto", None, ())
+    assert alone.backbone.input_size == (64, 64)
+    assert "kept beside the head: the average of" in found.sentence
+
+
+def test_an_average_takes_the_head_that_was_kept(choose):
+    def answers(name, mirror, join):
+        made = complementary(name, mirror, join)
+        if mirror:
+            made.answers.losses[:] -= 0.1
+        return made
+
+    folds = [tuned(0.75, number, np.arange(COUNT) >= 100) for number in range(5)]
+    found, _ = choose(answers, folds, steps=["mirror", "finetune", "average"])
+    assert found.steps[-1].kept
+    assert found.values["average"]["backbone"]["mirror"]
+    assert "backbone.mirror" not in found.values
+
+
+def test_an_average_with_what_only_repeats_the_head_is_not_kept(choose):
+    folds = [tuned(0.75, number, np.arange(COUNT) < 300) for number in range(5)]
+    found, _ = choose(complementary, folds, steps=["finetune", "average"])
+    assert not found.steps[-1].kept
+    assert found.values == {}
+
+
+def test_a_choice_that_was_killed_goes_on_after_its_last_step(choose, tmp_path):
+    """With the same steps, to the last digit, and without judging again what was judged."""
+    steps = ["backbones", "mirror", "join", "finetune", "average"]
+
+    def answers(name, mirror, join):
+        return judged({"embedded": 0.4, "other": 0.3, "third": 0.5}[name] - 0.1 * bool(join), len(join))
+
+    def folds():
+        return [tuned(0.9, number, np.ones(COUNT)) for number in range(5)]
+
+    whole, every = choose(answers, folds(), steps=steps)
+    left = 3
+
+    def until(name, mirror, join):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+        return answers(name, mirror, join)
+
+    with pytest.raises(KeyboardInterrupt):
+        choose(until, folds(), tmp_path, steps=steps)
+    found, asked = choose(answers, folds(), tmp_path, steps=steps)
+    assert asked == every[3:]
+    assert found.values == whole.values
+    timeless = [dataclasses.replace(one, seconds=0) for one in found.steps]
+    assert timeless == [dataclasses.replace(one, seconds=0) for one in whole.steps]
+
+
+def test_decisions_of_another_recipe_or_a_damaged_file_are_made_anew(choose, tmp_path):
+    def asked(**best):
+        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"], **best)[1])
+
+    assert [asked(), asked(), asked(budget=100)] == [2, 0, 2]
+    (tmp_path / "decided.npz").write_bytes(b"PK")
+    assert asked() == 2
 
 
 def test_several_labels_are_fine_tuned_as_such():
@@ -208,7 +314,7 @@ def test_a_second_backbone_can_be_joined_unseen(choose):
 
 def test_weights_of_ones_own_are_not_exchanged(choose):
     recipe = load("best", [("backbone.name", "embedded"), ("backbone.weights", "random")])
-    assert module._Choice(recipe, None, Progress(quiet=True)).backbones() == ["embedded"]
+    assert module._backbones(Choice(recipe, None, Progress(quiet=True))) == ["embedded"]
 
 
 def test_it_is_read_as_it_was_written(choose, tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean
 from transferkit.find_card import card_of, no_card
+from transferkit.recipe.averaging import average_faults
 from transferkit.recipe.device_names import names_several
 from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault
@@ -66,7 +67,8 @@ def relations(recipe: Recipe) -> list[Fault]:
         faults.append(Fault(("head", "kind"), kind, "'auto' with [best]", "say --recipe best"))
     if recipe.best is not None and recipe.sweep is not None:
         faults.append(Fault(("sweep",), None, "no sweep with [best]", "each chooses what the run is"))
-    joined = [key for key in ("join", "mirror") if getattr(recipe.backbone, key)]
+    faults += average_faults(recipe)
+    joined = [key for key in ("join", "mirror", "crops") if getattr(recipe.backbone, key)]
     for number, phase in enumerate(recipe.resolved_phases):
         if joined and phase.freeze != "all":
             faults.append(Fault(_at(recipe, number, "freeze"), None, f"'all' with backbone.{joined[0]}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transferkit.recipe.sections.activations import Activations
+from transferkit.recipe.sections.average import Average
 from transferkit.recipe.sections.backbone import Backbone
 from transferkit.recipe.sections.best import Best
 from transferkit.recipe.sections.data import Data
@@ -16,6 +17,7 @@ from transferkit.recipe.sections.tracking import Tracking
 __all__ = [
     "Activations",
     "Augmentation",
+    "Average",
     "Backbone",
     "Best",
     "Data",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from transferkit.recipe._model import Section
 from transferkit.type_names import NamedValues
 
-__all__ = ["Backbone"]
+__all__ = ["CROPS", "Backbone", "Look"]
+
+# Another look at an image: its mirror image, or the part of it at this place.
+Look = Literal["mirror", "middle", "top_left", "bottom_right", "top_right", "bottom_left"]
+CROPS: tuple[Look, ...] = ("middle", "top_left", "bottom_right", "top_right", "bottom_left")
 
 Side = Annotated[int, Field(gt=0, le=8192)]
 
@@ -40,6 +44,14 @@ class Backbone(Section):
         "every answer; frozen",
     )
 
+    crops: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="features are the mean of those of an image and of so many crops of it, the middle and "
+        "the corners, each 0.8 of its height and width, in training and in every answer; frozen",
+    )
+
     @field_validator("options")
     @classmethod
     def _leaves_the_size(cls, value: NamedValues) -> NamedValues:
@@ -61,6 +73,12 @@ class Backbone(Section):
                     "leave it out and say --allow-code on the command line"
                 )
         return value
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """What features are taken of beside the image itself."""
+        mirror: tuple[Look, ...] = ("mirror",) if self.mirror else ()
+        return mirror + CROPS[: self.crops]
 
     @property
     def size(self) -> tuple[int, int] | None:

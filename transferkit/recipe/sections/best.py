@@ -24,11 +24,13 @@ class Best(Section):
     backbones: tuple[str, ...] = Field(
         (), description="backbones to choose from; by default all whose weights are on this machine"
     )
-    steps: tuple[Literal["backbones", "mirror", "views", "join", "finetune"], ...] = Field(
-        ("backbones", "mirror", "views", "join", "finetune"),
-        description="what is tried after the head: other backbones, features averaged with those of the "
-        "mirror image, augmented copies of the training images, a second backbone's features appended, and "
-        "fine-tuning the last stages",
+    steps: tuple[Literal["backbones", "mirror", "crops", "views", "join", "finetune", "average"], ...] = (
+        Field(
+            ("backbones", "mirror", "crops", "views", "join", "finetune", "average"),
+            description="what is tried after the head: other backbones, features averaged with those of the "
+            "mirror image, or of crops, augmented copies of the training images, a second backbone's "
+            "features appended, fine-tuning the last stages, and the average of that and the best head",
+        )
     )
 
     @field_validator("budget", mode="before")

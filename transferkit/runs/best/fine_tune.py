@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.heads import best_scale, each_log_loss, fold_numbers, one_hot
+from transferkit.heads import each_log_loss, fold_numbers, one_hot, shrunk_scale
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.sweep import trial_recipe
+from transferkit.runs.best.answers import Answers, rightly_answered
 from transferkit.runs.calibration.calibrate import logits_of
 from transferkit.training.images import Images
 from transferkit.training.loop import train
@@ -23,7 +24,7 @@ from transferkit.training.progress import Progress
 from transferkit.training.training_job import TrainingJob
 from transferkit.type_names import NamedValues
 
-__all__ = ["FEWEST", "FOLDS", "Tuned", "fine_tune", "tuned_recipe", "tuned_values"]
+__all__ = ["FEWEST", "FOLDS", "Held", "Tuned", "fine_tune", "tuned_answers", "tuned_recipe", "tuned_values"]
 
 FOLDS = 5
 # The share of a fold's training images that choose the epoch and the temperature.
@@ -39,20 +40,56 @@ class _LateError(Exception):
 
 
 @dataclass(frozen=True)
+class Held:
+    """Logits of images that a network was not fitted on.
+
+    Attributes:
+        names: of the images, as the ledger has them.
+        logits: float64 ``[M, C]``, at the scale of probabilities.
+        wanted: float64 ``[M, C]`` of 0 and 1.
+    """
+
+    names: tuple[str, ...]
+    logits: np.ndarray
+    wanted: np.ndarray
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What a fine-tuned network answered of one fold that it never saw.
 
     Attributes:
-        names: of the fold's images, as the ledger has them.
-        right: bool ``[M]``.
-        losses: float64 ``[M]``, the log loss of each.
+        held: the fold's images.
+        validated: the images that chose its epoch and the scale of its logits.
         seconds: that the fold took.
     """
 
-    names: tuple[str, ...]
-    right: np.ndarray
-    losses: np.ndarray
+    held: Held
+    validated: Held
     seconds: float
+
+
+def tuned_answers(found: Sequence[Tuned], before: Answers, several: bool) -> Answers:
+    """What was answered of all folds, of the images that were judged before.
+
+    Args:
+        found: of each fold.
+        before: says what images count and which belong together.
+        several: an image may have any number of labels.
+    """
+    place = {name: number for number, name in enumerate(before.names)}
+    names, right, losses = list[str](), [], []
+    for one in (fold.held for fold in found):
+        some = [number for number, name in enumerate(one.names) if name in place]
+        names += [one.names[number] for number in some]
+        logits, wanted = one.logits[some], one.wanted[some]
+        losses.append(each_log_loss(logits, wanted, several))
+        right.append(rightly_answered(logits, wanted, several))
+    here = np.array([place[name] for name in names], np.int64)
+    counted = before.counted[here]
+    return Answers(
+        tuple(names), np.concatenate(right), np.concatenate(losses) * counted, before.groups[here], counted
+    )
 
 
 def tuned_values(recipe: Recipe) -> NamedValues:
@@ -127,13 +164,10 @@ def _fold(recipe: Recipe, images: Images, deadline: float) -> Tuned:
             batches = fitted.cut_features.in_order(chosen, images.labels[chosen])
             logits = logits_of(fitted.network, batches).astype(np.float64)
             answers.append((chosen, logits, one_hot(images.labels[chosen], len(images.classes))))
-    (_, logits, wanted), (held, answered, true) = answers
-    several = images.multi_label
-    scale, _ = best_scale(logits, wanted, np.ones(len(logits)), several)
-    if several:
-        right = ((answered >= 0) == (true > 0.5)).all(axis=1)
-    else:
-        right = answered.argmax(axis=1) == true.argmax(axis=1)
-    names = tuple(images.rows[index].name for index in held)
-    losses = each_log_loss(scale * answered, true, several)
-    return Tuned(names, right, losses, time.monotonic() - began)
+    _, logits, wanted = answers[0]
+    scale = shrunk_scale(logits, wanted, images.multi_label)
+    validated, held = (
+        Held(tuple(images.rows[index].name for index in chosen), scale * logits, wanted)
+        for chosen, logits, wanted in answers
+    )
+    return Tuned(held, validated, time.monotonic() - began)

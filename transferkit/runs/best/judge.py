@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transferkit.recipe import Recipe
+from transferkit.runs.best.answers import Answers
 from transferkit.training.cut_features import CutFeatures, extract_features
 from transferkit.training.fit_features import by_content, fit_features
 from transferkit.training.images import Images
@@ -28,34 +29,23 @@ class Judged:
 
     Attributes:
         facts: how the head was chosen (:attr:`transferkit.training.parts.Parts.chosen`).
-        right: float64 ``[M]``, of the images that were judged: the share of ways to leave each out in which
-            it was answered rightly.
-        losses: float64 ``[M]``, the log loss of the same.
-        groups: int64 ``[M]``, of the same: one number for those that are no independent draws.
-        linear: the first two of the linear head on the backbone's last features.
-        names: of the same images, as the ledger has them.
-        counted: float64 ``[M]``: how much each counts in its loss.
+        answers: of the images that were judged.
+        linear: those of the linear head on the backbone's last features.
+        held: float32 ``[ways, M, C]``: the logits of the same images for each way to leave them out.
         pass_seconds: that the images and their views took through the backbone, cache and all.
         computed: images that passed it now, views not counted.
         gflops: of one image, in 1e9 operations; None where the inside is not visible.
         seconds: of all of it.
-        network: what was fitted.
-        parts: what it is made of.
     """
 
     facts: NamedValues
-    right: np.ndarray
-    losses: np.ndarray
-    groups: np.ndarray
-    linear: tuple[np.ndarray, np.ndarray]
-    names: tuple[str, ...]
-    counted: np.ndarray
+    answers: Answers
+    linear: Answers
+    held: np.ndarray
     pass_seconds: float
     computed: int
     gflops: float | None
     seconds: float
-    network: Network
-    parts: Parts
 
 
 @dataclass(frozen=True)
@@ -151,21 +141,19 @@ def choose_head(passed: Passed, progress: Progress, seconds: float) -> Judged:
     assert found.linear is not None  # noqa: S101
     assert found.places is not None  # noqa: S101
     assert found.counted is not None  # noqa: S101
+    assert found.held is not None  # noqa: S101
     train = by_content(images, cut_features.kept_of(images.of_split("train")))
     # The images as they are come first; what is held out of their views is not what will be asked.
     own = found.places < len(train)
+    names = tuple(images.rows[train[place]].name for place in found.places[own])
+    groups, counted = np.unique(found.groups[own], return_inverse=True)[1], found.counted[own]
     return Judged(
         facts=parts.chosen or {},
-        right=found.right[own],
-        losses=found.losses[own],
-        groups=np.unique(found.groups[own], return_inverse=True)[1],
-        linear=(found.linear[0][own], found.linear[1][own]),
-        names=tuple(images.rows[train[place]].name for place in found.places[own]),
-        counted=found.counted[own],
+        answers=Answers(names, found.right[own], found.losses[own], groups, counted),
+        linear=Answers(names, found.linear[0][own], found.linear[1][own], groups, counted),
+        held=np.stack([way[own] for way in found.held]).astype(np.float32),
         pass_seconds=passed.pass_seconds,
         computed=cut_features.activations.stats.computed,
         gflops=passed.gflops,
         seconds=passed.seconds + time.monotonic() - began,
-        network=network,
-        parts=parts,
     )

@@ -10,6 +10,7 @@ from transferkit.files.whole_file import write_whole
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best.choose_steps import choose_steps
+from transferkit.runs.best.decided import forget_decided
 from transferkit.runs.best.staircase import Staircase
 from transferkit.runs.execute import execute
 from transferkit.runs.results.write_results import write_inputs
@@ -37,8 +38,9 @@ def run_best(recipe: Recipe, images: Images, context: RunContext) -> Evaluation:
         beginning.mkdir(exist_ok=True)
         write_inputs(beginning, recipe, images, context.place)
         write_whole(folder / "choice.toml", recipe.to_toml())
-        found = choose_steps(recipe, images.take(images.of_split("train")), context.progress)
+        found = choose_steps(recipe, images.take(images.of_split("train")), context.progress, beginning)
         found.write(folder)
+        forget_decided(beginning)
         if (trouble := context.place.keep()) is not None:
             context.progress.say(trouble)
     # What was judged is gone before the run loads its own.

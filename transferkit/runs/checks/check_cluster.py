@@ -69,6 +69,8 @@ def _alone(recipe: Recipe) -> Iterator[str]:
         yield fault("sweep", None, expected, "give each trial to one machine")
     if recipe.best is not None:
         yield fault("best", None, expected, "choose on one machine, then run its recipe.toml on all")
+    if recipe.average is not None:
+        yield fault("average", None, expected, "average on one machine")
     pipeline = make_augmentation(recipe.augmentation)
     if pipeline is not None and (pipeline.mixes_images or pipeline.mixes_activations):
         yield fault("augmentation", None, "no mixture of images where several workers train a run")

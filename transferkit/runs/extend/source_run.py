@@ -64,6 +64,11 @@ class SourceRun:
         if is_remote(given):
             hint = "a run that is made from another one is written to this machine: say where with --run DIR"
             raise UserError(fault("--run", given, "a folder", hint))
+        if self.run.recipe.average is not None:
+            hint = (
+                "its answers are the mean of two networks, one of them fine-tuned: retrain it from its photos"
+            )
+            raise UserError(fault(str(self.run.path), hint=hint))
         self.place = RunFolder(to if to is not None else _free_place(self.run.path))
         # What a killed `extend` or `forget` left there is worth nothing: they take seconds.
         left = (self.place.partial / FILE).exists()

@@ -14,6 +14,7 @@ from transferkit.runs.calibration.settle_thresholds import take_thresholds
 from transferkit.runs.finished.finished_run import FinishedRun
 from transferkit.runs.folder.chosen_head import read_chosen
 from transferkit.runs.folder.run_manifest import check_answers
+from transferkit.training.averaged_parts import open_averaged
 from transferkit.training.parts import Parts, open_parts
 from transferkit.training.weight_files import read_weights
 from transferkit.transfer.network import Network
@@ -30,7 +31,8 @@ def restore(run: FinishedRun) -> tuple[Parts, Network]:
         UserError: weights, data or code are unavailable, or the weights are no numbers.
     """
     check_answers(run.path)
-    parts = open_parts(run.recipe, run.classes, overwritten=True, chosen=read_chosen(run.path))
+    open_these = open_parts if run.recipe.average is None else open_averaged
+    parts = open_these(run.recipe, run.classes, overwritten=True, chosen=read_chosen(run.path))
     phase = run.recipe.resolved_phases[-1]
     network = parts.network(phase, parts.plan(phase), counts=[1] * len(run.classes))
     file = run.path / "weights.npz"

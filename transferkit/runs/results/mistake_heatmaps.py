@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferkit.backbones import Backbone
+from transferkit.backbones.beside import Beside
 from transferkit.backbones.levels import Leveled
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
@@ -58,6 +59,11 @@ def mistake_heatmaps(
             note="Which parts of an image an answer rests on (Grad-CAM) is not shown: the head reads several "
             f"levels of {parts.backbone.name}, and not its last map alone."
         )
+    if isinstance(parts.backbone, Beside):
+        return MistakeHeatmaps(
+            note="Which parts of an image an answer rests on (Grad-CAM) is not shown: the answer is the mean "
+            f"of two networks, {parts.backbone.name}."
+        )
     (batch,) = read_images([(None, paths[row]) for row in rows], decoding, batch_size=len(rows))
     if not len(batch.indices):
         return MistakeHeatmaps(note="None of the files of the worst mistakes can be read any more.")
@@ -87,7 +93,7 @@ def heatmaps(parts: Parts, images: np.ndarray, classes: np.ndarray) -> np.ndarra
 def heat_function(parts: Parts) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """What :func:`heatmaps` gives, as a function that keeps its graph; None where there is none."""
     # A head that reads several levels rests on more than the last map.
-    place = None if isinstance(parts.backbone, Leveled) else _last_maps(parts.backbone)
+    place = None if isinstance(parts.backbone, (Leveled, Beside)) else _last_maps(parts.backbone)
     if place is None:
         return None
     cut = parts.backbone.cut(place)

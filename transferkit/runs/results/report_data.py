@@ -110,7 +110,7 @@ def _summary(trained: RunResult, seconds: float) -> dict[str, str]:
     lines = {
         "Backbone": f"{trained.parts.backbone.name}, weights {recipe.backbone.weights}",
         "Images": ", ".join(f"{count} {split}" for split, count in counts.items() if count),
-        "Head": recipe.head.kind,
+        "Head": recipe.head.kind + (" and auto, averaged" if recipe.average is not None else ""),
         **_threshold_facts(trained),
     }
     if words := trained.novelty.describe():
