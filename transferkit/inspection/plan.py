@@ -31,9 +31,11 @@ class Plan(list[PhaseForecast]):
 
     Attributes:
         devices: what would compute.
+        afterwards: what comes after the phases, in a line; empty for nothing.
     """
 
     devices: ChosenDevices
+    afterwards: str = ""
 
     def to_dict(self, layers: bool) -> list[NamedValues]:
         """Ready for JSON: the phases, each with the devices that all of them have in common."""
@@ -43,7 +45,8 @@ class Plan(list[PhaseForecast]):
         lines = []
         for one in self:
             lines += [f"phase {one.name}: {one.freeze}", *(f"  {line}" for line in one.lines())]
-        return "\n".join([*lines, f"devices: {self.devices.describe()}"])
+        more = [self.afterwards] if self.afterwards else []
+        return "\n".join([*lines, *more, f"devices: {self.devices.describe()}"])
 
     def _repr_html_(self) -> str:
         from transferkit.drawing.html_pieces import block, html_table, paragraph
@@ -54,7 +57,8 @@ class Plan(list[PhaseForecast]):
             parts.append(_strip(one))
             parts.append(html_table(one.rows(layers=False), STAGE_HEADER))
         step = "transferkit.retrain with the same arguments trains it; transferkit.lr_find finds a rate"
-        parts.append(paragraph(f"devices: {self.devices.describe()}", f"next: {step}"))
+        more = [self.afterwards] if self.afterwards else []
+        parts.append(paragraph(*more, f"devices: {self.devices.describe()}", f"next: {step}"))
         return block(*parts)
 
 
@@ -126,6 +130,12 @@ def _make_plan(resolved: Recipe, measure: bool) -> Plan:
     views = resolved.activations.views if changes and not through else 0
     forecasts = Plan()
     forecasts.devices = devices
+    if resolved.average is not None:
+        second = resolved.average.backbone or resolved.backbone
+        forecasts.afterwards = (
+            f"afterwards: a head auto is fitted on frozen {second.name}, which all images pass once more; "
+            "answers are the mean of both networks"
+        )
     decoding = Decoding.of(resolved.data, backbone.input_size)
     decode = _decode_seconds(paths, decoding) if measure and paths else None
     for phase in resolved.resolved_phases:

@@ -77,4 +77,6 @@ def command(
         click.echo(table(rows, ("layer" if layers else "stage", *STAGE_HEADER[1:])))
         for line in plan.lines():
             echo_lines(line)
+    if plans.afterwards:
+        echo_lines(plans.afterwards)
     click.echo(f"devices: {plans.devices.describe()}")

@@ -40,6 +40,8 @@ _VIEWS = 3
 _AUGMENTATION = {"flip": True, "crop": {"least": 0.6}}
 # Times that images take to pass a backbone in which it is fine-tuned on them, at the least.
 _TUNING_PASSES = 10
+# What training on all images takes, beside a fold of them: the run that follows is to be near the budget too.
+_WHOLE = 1.4
 
 
 def choose_steps(recipe: Recipe, images: Images, progress: Progress, folder: Path | None = None) -> Staircase:
@@ -137,7 +139,7 @@ def _folds(choice: Choice, recipe: Recipe, averages: bool) -> list[Tuned]:
         hopeless = compare(choice.standing, alone).worse
         if both is not None:
             hopeless = hopeless and compare(choice.standing, both[0]).gain <= 0
-        if hopeless or not choice.has_time(tuned.seconds):
+        if hopeless or not choice.has_time((1 + _WHOLE) * tuned.seconds):
             break
     return found
 
