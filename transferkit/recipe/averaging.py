@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from transferkit.type_names import NamedValues
 from transferkit.recipe.components import check_augmentation, check_component
 from transferkit.recipe.faults import Fault, shown
+from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
@@ -38,7 +38,7 @@ def second_recipe(recipe: Recipe, size: tuple[int, int]) -> Recipe:
         recipe: with ``[average]``.
         size: height and width in pixels of the images that the first network takes.
     """
-    from transferkit.recipe.load import check
+    from transferkit.recipe.check_values import check
 
     assert recipe.average is not None  # noqa: S101 -- for the type checker: the caller looked
     values = recipe.values()

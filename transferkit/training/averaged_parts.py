@@ -13,12 +13,12 @@ from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import make_head
-from transferkit.type_names import NamedValues
 from transferkit.recipe import Phase, Recipe
 from transferkit.recipe.averaging import second_recipe
 from transferkit.training.parts import Parts, open_parts
 from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
+from transferkit.type_names import NamedValues
 
 __all__ = ["AveragedParts", "averaged_parts", "open_averaged"]
 

@@ -47,7 +47,6 @@ class Comparison:
         gain: by how much they lower the log loss.
         error: the standard error of that, where images of a group count as one draw.
         pays: the loss is lower beyond noise, on no fewer images answered rightly.
-        worse: the loss is higher beyond noise.
     """
 
     gain: float
@@ -56,6 +55,7 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
+        """The loss is higher beyond noise."""
         return self.gain < -BEYOND_NOISE * self.error
 
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from transferkit.errors import UserError
-from transferkit.type_names import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best.answers import Answers, compare
@@ -16,6 +15,7 @@ from transferkit.runs.best.judge import Judged, judge
 from transferkit.runs.best.staircase import Staircase, Step
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
+from transferkit.type_names import NamedValues
 
 __all__ = ["NO_TIME", "Choice"]
 

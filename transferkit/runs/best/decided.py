@@ -10,12 +10,12 @@ import numpy as np
 
 from transferkit.errors import UserError
 from transferkit.files.array_file import read_arrays, write_arrays
-from transferkit.type_names import NamedValues
 from transferkit.recipe import Recipe
 from transferkit.runs.best.answers import Answers
 from transferkit.runs.best.judge import Judged
 from transferkit.runs.best.staircase import Step
 from transferkit.training.images import Images
+from transferkit.type_names import NamedValues
 
 __all__ = ["Decided", "forget_decided", "key_of", "read_decided", "write_decided"]
 
