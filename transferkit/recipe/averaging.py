@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from transferkit.recipe.components import check_augmentation, check_component
-from transferkit.recipe.faults import Fault, shown
+from transferkit.recipe.checks.check_values import check
+from transferkit.recipe.recipe import Recipe
 from transferkit.type_names import NamedValues
 
-if TYPE_CHECKING:
-    from transferkit.recipe.recipe import Recipe
-
-__all__ = ["average_faults", "average_table", "second_recipe"]
+__all__ = ["average_table", "second_recipe"]
 
 
 def average_table(recipe: Recipe, scale: float) -> NamedValues:
@@ -38,8 +33,6 @@ def second_recipe(recipe: Recipe, size: tuple[int, int]) -> Recipe:
         recipe: with ``[average]``.
         size: height and width in pixels of the images that the first network takes.
     """
-    from transferkit.recipe.check_values import check
-
     assert recipe.average is not None  # noqa: S101 -- for the type checker: the caller looked
     values = recipe.values()
     table: NamedValues = values.pop("average")
@@ -54,25 +47,3 @@ def second_recipe(recipe: Recipe, size: tuple[int, int]) -> Recipe:
         "freeze": "all",
     }
     return check(values, {})
-
-
-def average_faults(recipe: Recipe) -> list[Fault]:
-    """What is wrong with a recipe's ``[average]``; nothing where it has none."""
-    average = recipe.average
-    if average is None:
-        return []
-    faults: list[Fault] = []
-    if average.head.kind != "auto":
-        expected = "'auto': the second network is fitted at once"
-        faults.append(Fault(("average", "head", "kind"), shown(average.head.kind), expected))
-    else:
-        faults += check_component("heads", "auto", average.head.options, ("average", "head"))[1]
-    words, wrong = check_augmentation(average.augmentation.options)
-    faults += [Fault(("average", *one.path), one.received, one.expected, one.hint) for one in wrong]
-    if average.views > 1 and not words:
-        hint = "switch one on in average.augmentation, or leave views out"
-        faults.append(Fault(("average", "views"), str(average.views), "1 without augmentation", hint))
-    for key in ("sweep", "best"):
-        if getattr(recipe, key) is not None:
-            faults.append(Fault((key,), None, f"no {key} with [average]"))
-    return faults

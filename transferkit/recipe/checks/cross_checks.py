@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean
 from transferkit.find_card import card_of, no_card
-from transferkit.recipe.averaging import average_faults
+from transferkit.recipe.checks.average_checks import average_faults
 from transferkit.recipe.device_names import names_several
 from transferkit.recipe.faults import Fault, lines, shown
 from transferkit.recipe.metrics import metric_fault
