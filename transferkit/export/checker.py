@@ -6,7 +6,7 @@ on standard input and are answered on standard output, in order:
 
 * ``{"format": …, "path": …, "files": […], "pictures": […], "answers": …}``: load ``path``, ask every
   signature about the images ``files``, one that takes pixels of any size also about the PNG ``pictures``, and
-  write all outputs to ``answers`` (``.npz``, :func:`transferkit.export.parity.save_answers`);
+  write all outputs to ``answers`` (``.npz``, :func:`transferkit.export.answers_file.save_answers`);
 * the reply is ``{"labels": […], "about": {…}, "all_outputs": …, "seconds": …}``, or ``{"error": "…"}``.
 
 When standard input ends the process ends, in the middle of an order too: a run that is killed leaves nothing.
