@@ -211,16 +211,16 @@ def restore(prefix: str, variables: Mapping[str, Any]) -> None:
             set(shapes) - set(names.values()) - {n for n in shapes if n.startswith("transferkit/")}
         )
         beside = f"; the checkpoint has besides: {_few(extra)}" if extra and len(extra) <= len(shapes) else ""
-        kind = CheckpointError if set(names.values()) <= set(shapes) else MissingVariablesError
-        raise kind(
-            fault(
-                prefix,
-                None,
-                None,
-                f"it belongs to another model; {len(faults)} of {len(variables)} variables differ: "
-                f"{_few(faults)}{beside}; choose an empty model_dir or the model that wrote it",
-            )
+        line = fault(
+            prefix,
+            None,
+            None,
+            f"it belongs to another model; {len(faults)} of {len(variables)} variables differ: "
+            f"{_few(faults)}{beside}; choose an empty model_dir or the model that wrote it",
         )
+        if set(names.values()) <= set(shapes):
+            raise CheckpointError(line)
+        raise MissingVariablesError(line)
     values = values_of(prefix, list(dict.fromkeys(names.values())))
     for name, variable in variables.items():
         variable.assign(slices.part_of(variable, values[names[name]]))
