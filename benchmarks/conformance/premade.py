@@ -219,37 +219,42 @@ def _(E: Any, folder: str) -> Any:
     return seen
 
 
-@shows("pre-made", "variables of named optimizers, and training on from their values")
-def _(E: Any, folder: str) -> Any:
+def _named(E: Any, folder: str, name: str) -> Any:
+    """Names and values of the variables of an optimizer given by name, also where they are trained on."""
     wide = _columns()[1][:2]
     embedded = [fc.embedding_column(fc.categorical_column_with_identity("town", 6), 2)]
-    seen: dict[str, Any] = {}
-    for name in ("Adagrad", "Adam", "Ftrl", "RMSProp", "SGD"):
-        linear, deep, both, base = (os.path.join(folder, name, part) for part in ("l", "d", "b", "z"))
-        made = [
-            E.LinearRegressor(wide, linear, optimizer=name),
-            E.DNNRegressor([2], embedded, deep, optimizer=name),
-            E.DNNLinearCombinedRegressor(both, wide, name, embedded, name, [2]),
-        ]
-        for estimator in made:
-            estimator.train(_data("number"), steps=3)
-        base_estimator = E.BaselineRegressor(base, optimizer=name)
-        base_estimator.train(_plain_data("number"))
-        scalars = [one for one in made[2].get_variable_names() if not made[2].get_variable_value(one).shape]
-        seen[name] = {
-            "names": [estimator.get_variable_names() for estimator in (*made, base_estimator)],
-            "scalars": {one: number(made[2].get_variable_value(one), 5) for one in scalars},
-        }
-        E.LinearRegressor(wide, linear, optimizer=name).train(_data("number"), steps=3)
-        again = E.LinearRegressor(
-            wide, optimizer=name, warm_start_from=E.WarmStartSettings(linear, ["linear.*", "training.*"])
-        )
-        again.train(_data("number"), steps=1)
-        for part, estimator in (("on", E.LinearRegressor(wide, linear, optimizer=name)), ("again", again)):
-            seen[name][part] = {
-                one: number(estimator.get_variable_value(one), 4) for one in estimator.get_variable_names()
-            }
-    return seen
+    linear, deep, both, base = (os.path.join(folder, part) for part in ("l", "d", "b", "z"))
+    made = [
+        E.LinearRegressor(wide, linear, optimizer=name),
+        E.DNNRegressor([2], embedded, deep, optimizer=name),
+        E.DNNLinearCombinedRegressor(both, wide, name, embedded, name, [2]),
+    ]
+    for estimator in made:
+        estimator.train(_data("number"), steps=3)
+    made.append(E.BaselineRegressor(base, optimizer=name))
+    made[3].train(_plain_data("number"))
+    scalars = [one for one in made[2].get_variable_names() if not made[2].get_variable_value(one).shape]
+    on = E.LinearRegressor(wide, linear, optimizer=name)
+    on.train(_data("number"), steps=3)
+    start = E.WarmStartSettings(linear, ["linear.*", "training.*"])
+    again = E.LinearRegressor(wide, optimizer=name, warm_start_from=start)
+    again.train(_data("number"), steps=1)
+    return {
+        "names": [estimator.get_variable_names() for estimator in made],
+        "scalars": {one: number(made[2].get_variable_value(one), 5) for one in scalars},
+        "values": [
+            {one: number(estimator.get_variable_value(one), 4) for one in estimator.get_variable_names()}
+            for estimator in (on, again)
+        ],
+    }
+
+
+for _name in ("Adagrad", "Adam", "Ftrl", "RMSProp", "SGD"):
+
+    def _check_named(E: Any, folder: str, name: str = _name) -> Any:
+        return _named(E, folder, name)
+
+    shows("pre-made", f"variables of {_name} by name, and training on from their values")(_check_named)
 
 
 @shows("pre-made", "Estimators of a head")
