@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import transferkit
 from transferkit.cli import main
 from transferkit.errors import UserError
 from transferkit.runs.features.similar import nearest
+from transferkit.runs.features.table_files import check_table
 
 
 def call(*arguments):
@@ -41,10 +43,20 @@ def test_a_run_s_features_are_those_that_its_head_decides_on(run, photos):
         assert answer.top[0][1] == pytest.approx(row.max(), abs=1e-4)
 
 
+def test_a_package_that_cannot_be_imported_is_named_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text('raise ImportError("needs NumPy 2\\nor newer")')
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"pyarrow, which cannot be imported \(needs NumPy 2"):
+        check_table(tmp_path / "x.parquet")
+
+
 @pytest.mark.parametrize("ending", ["parquet", "npz", "npy"])
 def test_each_kind_of_file_holds_the_same_rows(run, photos, tmp_path, capsys, ending):
     if ending == "parquet":
-        pytest.importorskip("pyarrow")
+        pytest.importorskip("pyarrow", exc_type=ImportError)  # beside NumPy 1 it refuses
     to = tmp_path / f"x.{ending}"
     assert call("embed", run.path, photos, "--to", to, "-q", "--json") == 0
     said = json.loads(capsys.readouterr().out)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, fault, one_line
 from transferkit.files import csv_files
 from transferkit.files.output_place import output_faults
 from transferkit.files.whole_file import whole_file
@@ -32,8 +33,8 @@ def check_table(to: Path) -> None:
     faults = []
     if to.suffix.lower() not in ENDINGS:
         faults.append(fault("--to", str(to), f"a file that ends with {', '.join(ENDINGS)}"))
-    elif to.suffix.lower() == ".parquet" and not installed("pyarrow"):
-        expected = "the package pyarrow, which is not installed"
+    elif to.suffix.lower() == ".parquet" and (trouble := _without_pyarrow()):
+        expected = f"the package pyarrow, which {trouble}"
         faults.append(fault("--to", str(to), expected, "pip install 'transferkit[parquet]'"))
     faults += output_faults("--to", to)
     beside = to.with_suffix(".csv")
@@ -42,6 +43,17 @@ def check_table(to: Path) -> None:
         faults.append(fault("--to", str(to), "another name", hint))
     if faults:
         raise UserError(*faults)
+
+
+def _without_pyarrow() -> str | None:
+    """Why there is no Parquet: newer versions are installed beside NumPy 1, and cannot be imported there."""
+    if not installed("pyarrow"):
+        return "is not installed"
+    try:
+        importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        return f"cannot be imported ({one_line(str(error))})"
+    return None
 
 
 def write_table(embedding: Embedding, to: Path) -> tuple[Path, ...]:
