@@ -341,7 +341,9 @@ def at_moments(job: Job, root: Path, data: Path, given: argparse.Namespace, rng:
         log = folder / "logs" / "worker-0.log"
         within, wrong = kill_at(job.start(folder), folder / "cache", log, moment, delay, worker)
         if not within and not wrong:
-            print(f"round {number}: {moment}: it had passed; again", flush=True)
+            # The machine is less busy than when the stage was timed.
+            lasts[MOMENTS[moment][2]] /= 2
+            print(f"round {number}: {moment}: it had passed; again, sooner", flush=True)
             shutil.rmtree(folder)
             continue
         done[moment] += 1
