@@ -80,6 +80,30 @@ def test_a_killed_worker_is_named_with_its_signal_and_how_to_go_on(as_worker, tm
     assert "--resume" in line
 
 
+def test_what_the_chief_says_of_being_ended_is_kept_and_not_shown(as_worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(ending, "_GRACE_SECONDS", 0.3)
+    as_worker(
+        """
+        import os, signal, sys, time
+        if number == 0:
+            print("epoch 1", end="", file=sys.stderr, flush=True)
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                print("\\ninterrupted; continue with …", file=sys.stderr, flush=True)
+                sys.exit(130)
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    shown = io.StringIO()
+    code, line = launch(["retrain"], 2, tmp_path / "logs", shown)
+    assert code == 137
+    assert "worker 1 of 2 was ended by SIGKILL" in line
+    assert shown.getvalue() == "epoch 1\n"
+    assert "interrupted" in (tmp_path / "logs" / "worker-0.log").read_text()
+
+
 def test_what_the_chief_says_of_its_own_failure_is_not_said_twice(as_worker, tmp_path):
     as_worker("import sys\nsys.exit(2 if number == 0 else 0)")
     assert launch(["retrain"], 2, tmp_path, io.StringIO()) == (2, None)

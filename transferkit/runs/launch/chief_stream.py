@@ -45,6 +45,10 @@ class ChiefStream:
         """Waits for what is still to be shown, unless a process that the worker left holds the stream."""
         self._thread.join(2.0)
 
+    def mute(self) -> None:
+        """Shows nothing more of what the worker says; its log goes on."""
+        self._to.mute()
+
     def _copy(self) -> None:
         while True:
             read = b""

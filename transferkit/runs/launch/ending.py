@@ -46,12 +46,15 @@ class Worker(Protocol):
         """Ends it with all that it has started, and waits for that."""
 
 
-def end_together(workers: Sequence[Worker], shown: Callable[[], None]) -> tuple[int, str | None]:
+def end_together(
+    workers: Sequence[Worker], shown: Callable[[], None], mute: Callable[[], None]
+) -> tuple[int, str | None]:
     """Waits for all; where one fails, the others are ended.
 
     Args:
         workers: all of them, the chief first.
         shown: waits until what the chief says has been shown.
+        mute: shows nothing more of it: what it says of being ended is no news beside why it is.
 
     Returns:
         The exit status of the worker that failed first, or the chief's; and the line that says which one it
@@ -63,7 +66,7 @@ def end_together(workers: Sequence[Worker], shown: Callable[[], None]) -> tuple[
         _interrupt(workers)
         shown()
         return STATUS, None
-    _end(workers, failed)
+    _end(workers, failed, mute)
     shown()
     if failed is None:
         return 0, None
@@ -87,9 +90,11 @@ def _first_failure(workers: Sequence[Worker]) -> Worker | None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _end(workers: Sequence[Worker], failed: Worker | None) -> None:
+def _end(workers: Sequence[Worker], failed: Worker | None, mute: Callable[[], None]) -> None:
     """Lets the others end by themselves for a while, then ends them."""
     _wait(workers, _LAST_SECONDS if failed is None else _GRACE_SECONDS)
+    if failed is not None and workers[0].status() is None:
+        mute()
     _signal(workers, signal.SIGINT)
     _wait(workers, _END_SECONDS)
 

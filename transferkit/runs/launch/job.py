@@ -100,7 +100,7 @@ def launch(
                 with open(log, "wb") as file:
                     process = start_worker(command, environment, own, stdout=file, stderr=subprocess.STDOUT)
             started.append(_Local(number, process, log))
-        return end_together(started, stream.end)
+        return end_together(started, stream.end, stream.mute)
 
 
 def command_faults(command: Sequence[str], workers: int) -> list[str]:

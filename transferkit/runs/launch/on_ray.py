@@ -91,7 +91,7 @@ def launch_on_ray(
             for number, actor in enumerate(actors)
         ]
         _start(ray, actors, command, addresses, wanted, shown)
-        return end_together(started, lambda: None)
+        return end_together(started, lambda: None, started[0].mute)
 
 
 def _checked(
@@ -168,6 +168,10 @@ class _Remote:
         """Sends it a signal."""
         with contextlib.suppress(self._ray.exceptions.RayError):
             self._ray.get(self._actor.send.remote(int(number)), timeout=_END_SECONDS)
+
+    def mute(self) -> None:
+        """Shows nothing more of what it says."""
+        self._to.mute()
 
     def kill(self) -> None:
         """Ends it, and the actor with it."""

@@ -21,7 +21,7 @@ class ShownLog:
     """
 
     def __init__(self, shown: TextIO | None, log: Path) -> None:
-        self._shown, self._left = shown, b""
+        self._shown, self._left, self._ended = shown, b"", True
         self._log = open(log, "wb", buffering=0)  # noqa: SIM115 -- until `close`
 
     def take(self, piece: bytes) -> None:
@@ -30,6 +30,12 @@ class ShownLog:
         *lines, self._left = (self._left + piece).split(b"\n")
         for line in lines:
             self._keep(line)
+
+    def mute(self) -> None:
+        """Shows nothing more; the log is kept all the same."""
+        if not self._ended:
+            self._show(b"\n")  # what comes next does not begin behind a bar
+        self._shown = None
 
     def close(self) -> None:
         """Nothing comes any more."""
@@ -45,6 +51,7 @@ class ShownLog:
     def _show(self, piece: bytes) -> None:
         if self._shown is None:
             return
+        self._ended = piece.endswith(b"\n")
         try:
             self._shown.flush()
             target: Any = getattr(self._shown, "buffer", None)
