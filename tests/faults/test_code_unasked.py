@@ -15,6 +15,7 @@ from transferkit.dotted_path import locate
 from transferkit.errors import UserError
 from transferkit.recipe import admit_code, load
 from transferkit.recipe.checks.named_code import code_of
+from transferkit.runs.finished.run import Run
 
 # Each import leaves a mark beside the module.
 EVIL = """
@@ -50,6 +51,7 @@ NAMING = {
     "optimizer": 'optimizer = { name = "evil:Step" }\n',
     "augmentation": '[augmentation]\n"evil:Change" = true\n',
     "phase": '[[phases]]\nname = "one"\n[phases.head2]\n'.replace("[phases.head2]\n", 'loss = "evil:Bad"\n'),
+    "average": '[average.augmentation]\n"evil:Change" = true\n',
     "sweep": '[sweep.values]\n"head.kind" = ["linear", "evil:Evil"]\n',
     "sweep, short form": '[sweep.values]\n"head" = ["linear", "evil:Evil"]\n',
 }
@@ -350,6 +352,55 @@ def test_savedmodels_are_code(place, tmp_path):
     )
     with pytest.raises(UserError, match="--allow-code"):
         admit_code(load(overrides=[f"backbone=card:{card}"]))
+
+
+# Where a backbone stands beside the recipe's own.
+BESIDE = {
+    "average": '[average.backbone]\nname = "NAME"\n',
+    "average, short form": '[average]\nbackbone = "NAME"\n',
+    "join": '[backbone]\njoin = ["embedded", "NAME"]\n',
+    "join of the average": '[average.backbone]\nname = "embedded"\njoin = ["NAME"]\n',
+    "sweep": '[sweep.values]\n"backbone.name" = ["embedded", "NAME"]\n',
+    "sweep, joined": '[sweep.values]\n"backbone.join" = [["embedded"], ["NAME"]]\n',
+}
+
+
+@pytest.mark.parametrize("text", BESIDE.values(), ids=BESIDE)
+def test_savedmodels_beside_the_recipes_own_backbone_are_code(place, tmp_path, text, capsys):
+    card = tmp_path / "theirs" / "card.toml"
+    card.parent.mkdir()
+    card.write_text(
+        'summary = "x"\nhandle = "hub:evil"\nfamily = "x"\nsize = [32, 32]\nfeature_width = 4\n'
+        'parameters = 4\nlicence = "x"\n'
+    )
+    stranger, mine = tmp_path / "theirs.toml", place / "mine.toml"
+    for name in (
+        "saved_model:/tmp/evil",
+        "hub:evil",
+        "hf://a/b",
+        "kaggle://a/b/tensorFlow2/c",
+        f"card:{card}",
+    ):
+        stranger.write_text(text.replace("NAME", name))
+        with pytest.raises(UserError, match=r"theirs\.toml:\d.*--allow-code") as raised:
+            admit_code(load(stranger), components=False)
+        assert len(raised.value.faults) == 1
+        if name.startswith("card:"):
+            continue
+        mine.write_text(text.replace("NAME", name))
+        assert not capsys.readouterr().err
+        admit_code(load("./mine.toml"), components=False)
+        assert f"= '{name}' runs the " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", [BESIDE["average"], BESIDE["join"]], ids=["average", "join"])
+def test_a_strangers_run_with_a_savedmodel_beside_its_backbone(place, tmp_path, text):
+    run = tmp_path / "theirs"
+    run.mkdir()
+    (run / "metrics.json").write_text('{"metrics": {"accuracy": 1.0}, "classes": ["a", "b"]}')
+    (run / "recipe.toml").write_text(text.replace("NAME", "saved_model:/tmp/evil"))
+    with pytest.raises(UserError, match=r"recipe\.toml:\d.*the SavedModel.*--allow-code"):
+        Run(run).admit_code()
 
 
 def test_a_card_that_hides_a_shipped_one_is_named(place):

@@ -6,7 +6,7 @@ will run, and refuses what a file from outside the current project asks for unle
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -20,7 +20,7 @@ from transferkit.recipe.faults import dotted
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
 from transferkit.recipe.recipe import NAMED, Recipe
-from transferkit.recipe.sections import Range
+from transferkit.recipe.sections import Backbone, Range
 from transferkit.recipe.toml_positions import Path
 from transferkit.registry import admit, is_dotted
 
@@ -61,7 +61,8 @@ class Code:
 
 def code_of(recipe: Recipe) -> list[Code]:
     """All code that a recipe, or a trial of its sweep, names; found without running any of it."""
-    found = [*_components(recipe), *_programs(recipe)]
+    trials = list(_trials(recipe))
+    found = [*_components(recipe, trials), *_programs(recipe, trials)]
     return list({(one.place, one.name): one for one in found}.values())
 
 
@@ -117,14 +118,20 @@ def refused_code(recipe: Recipe, components: bool = True) -> list[str]:
     return [fault(one.place, one.name, "no code", f"{one.what}: {hint}") for one in refused]
 
 
-def _components(recipe: Recipe) -> Iterator[Code]:
-    for path, name in _named(recipe):
+def _components(recipe: Recipe, trials: list[tuple[Path, Recipe]]) -> Iterator[Code]:
+    for path, name in _everywhere(_named, recipe, trials):
         yield _component(recipe, path, name)
-    for key, values in recipe.sweep.all_values.items() if recipe.sweep is not None else ():
-        for value in () if isinstance(values, Range) else values:
-            for _, name in _named(_trial(recipe, key, value)):
-                if name not in {known for _, known in _named(recipe)}:
-                    yield _component(recipe, ("sweep", "values", key), name)
+
+
+def _everywhere(
+    names_of: Callable[[Recipe], list[tuple[Path, str]]], recipe: Recipe, trials: list[tuple[Path, Recipe]]
+) -> Iterator[tuple[Path, str]]:
+    """What a recipe names and where, and what only a trial of its sweep does."""
+    found = names_of(recipe)
+    yield from found
+    known = {name for _, name in found}
+    for place, trial in trials:
+        yield from ((place, name) for _, name in names_of(trial) if name not in known)
 
 
 def _named(recipe: Recipe) -> list[tuple[Path, str]]:
@@ -135,7 +142,17 @@ def _named(recipe: Recipe) -> list[tuple[Path, str]]:
             path: Path = ("phases", number, key, tag) if own else (key, tag)
             found.append((path, getattr(getattr(phase, key), tag)))
     found += [(("augmentation", name), name) for name in recipe.augmentation.options]
+    if recipe.average is not None:
+        # Its head is one of ours: see `average_faults`.
+        found += [(("average", "augmentation", name), name) for name in recipe.average.augmentation.options]
     return [(path, name) for path, name in found if is_dotted(name)]
+
+
+def _trials(recipe: Recipe) -> Iterator[tuple[Path, Recipe]]:
+    """The recipe with each single value of its sweep, and where that stands."""
+    for key, values in recipe.sweep.all_values.items() if recipe.sweep is not None else ():
+        for value in () if isinstance(values, Range) else values:
+            yield ("sweep", "values", key), _trial(recipe, key, value)
 
 
 def _trial(recipe: Recipe, key: str, value: object) -> Recipe:
@@ -153,20 +170,35 @@ def _component(recipe: Recipe, path: Path, name: str) -> Code:
     return Code(place, name, str(file or "code built into Python"), by_file, foreign, file, dotted=True)
 
 
-def _programs(recipe: Recipe) -> Iterator[Code]:
-    """The backbone, where it is a SavedModel; a card may name it."""
-    name = recipe.backbone.name
-    card = card_of(name)
-    reference = name if card is None else str(card.handle or "")
-    if reference.partition(":")[0] not in _PROGRAMS:
-        return
-    place, by_file, foreign = _said(recipe, ("backbone", "name"))
-    what = f"{_PROGRAMS[reference.partition(':')[0]]} {reference}"
-    if card is not None:
-        by_file = True
-        foreign = foreign or not (is_shipped(card) or in_project(card.path))
-        what += f" of the card {card.path}"
-    yield Code(place, name, what, by_file, foreign)
+def _programs(recipe: Recipe, trials: list[tuple[Path, Recipe]]) -> Iterator[Code]:
+    """The backbones that are SavedModels; a card may name one."""
+    for path, name in _everywhere(_backbones, recipe, trials):
+        card = card_of(name)
+        reference = name if card is None else str(card.handle or "")
+        if reference.partition(":")[0] not in _PROGRAMS:
+            continue
+        place, by_file, foreign = _said(recipe, path)
+        what = f"{_PROGRAMS[reference.partition(':')[0]]} {reference}"
+        if card is not None:
+            by_file = True
+            foreign = foreign or not (is_shipped(card) or in_project(card.path))
+            what += f" of the card {card.path}"
+        yield Code(place, name, what, by_file, foreign)
+
+
+def _backbones(recipe: Recipe) -> list[tuple[Path, str]]:
+    """All networks that a recipe takes features of: its own, those beside it, and a second network's.
+
+    Those that `best` may choose have weights files on this machine, and are none that run code.
+    """
+    sections: list[tuple[Path, Backbone]] = [(("backbone",), recipe.backbone)]
+    if recipe.average is not None and recipe.average.backbone is not None:
+        sections.append((("average", "backbone"), recipe.average.backbone))
+    found: list[tuple[Path, str]] = []
+    for path, section in sections:
+        found.append(((*path, "name"), section.name))
+        found += [((*path, "join", number), name) for number, name in enumerate(section.join)]
+    return found
 
 
 def _said(recipe: Recipe, path: Path) -> tuple[str, bool, bool]:
