@@ -113,6 +113,28 @@ def test_paths_behind_words_are_found_and_names_of_cards_are_left_alone(tmp_path
     assert found.evaluation.other_data == (str(tmp_path / "moved/floor"), "gone")
 
 
+def test_the_second_networks_files_are_found_again(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    (project / "runs").mkdir(parents=True)
+    for name in ("x.keras", "w.npz", "y.keras"):
+        (project / name).write_bytes(b"")
+    monkeypatch.chdir(project)
+    table = {"name": "keras_file:./x.keras", "weights": "w.npz", "join": ["embedded", "keras_file:y.keras"]}
+    recipe = load(None, [("average.backbone", table)])
+    assert record_paths(load(None, [("average.head", "auto")]), project / "runs/r") == {}
+    paths = record_paths(recipe, project / "runs/r")
+    assert sorted(paths) == ["average.backbone.join.1", "average.backbone.name", "average.backbone.weights"]
+    assert located(recipe, paths, project / "runs/r") is recipe
+    project.rename(tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+    moved = tmp_path / "moved"
+    found = located(recipe, paths, moved / "runs/r").average.backbone
+    assert (found.name, found.weights) == (f"keras_file:{moved / 'x.keras'}", str(moved / "w.npz"))
+    assert found.join == ("embedded", f"keras_file:{moved / 'y.keras'}")
+    # A recipe that has no second network is left as it is.
+    assert located(load(), paths, moved / "runs/r").average is None
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", '{"paths": []}', '{"paths": {"data.path": 3, "seed": {"absolute": "/"}}}']
 )

@@ -29,9 +29,11 @@ _KEYS = (
     "data.classes",
     "backbone.name",
     "backbone.weights",
+    "average.backbone.name",
+    "average.backbone.weights",
 )
 # Keys of several such values, which are known by their place in the list: `evaluation.other_data.0`.
-_LISTS = ("backbone.join", "evaluation.other_data")
+_LISTS = ("backbone.join", "average.backbone.join", "evaluation.other_data")
 _WORDS = ("card:", "hub:", "keras_file:", "saved_model:")
 
 # Of a run that is not finished: its classes, the hash of its backbone's weights, its paths.
@@ -116,7 +118,7 @@ def located(recipe: Recipe, paths: Paths, run: Path) -> Recipe:
         if there is None:
             # As it is written it may be another thing of the same name, and is the last that is tried.
             there = written if os.path.exists(written) else absolute
-        recipe = _with_path(recipe, key, word + there)
+        recipe = with_value(recipe, key, word + there)
     return recipe
 
 
@@ -140,16 +142,15 @@ def photo_file(root: Path, name: str) -> Path:
 
 
 def with_value(recipe: Recipe, key: str, value: Any) -> Recipe:
-    """The recipe with another value for one key of a section.
+    """The recipe with another value for one key.
 
     Args:
         recipe: a resolved recipe.
-        key: ``section.field``.
+        key: ``section.field``, ``section.table.field``, and of a list with the place: ``backbone.join.0``.
         value: of that field's type.
     """
-    name, _, field = key.partition(".")
-    section = getattr(recipe, name).model_copy(update={field: value})
-    return recipe.model_copy(update={name: section})
+    changed: Recipe = _replaced(recipe, key.split("."), value)
+    return changed
 
 
 def _keys(recipe: Recipe) -> list[str]:
@@ -159,19 +160,25 @@ def _keys(recipe: Recipe) -> list[str]:
 
 
 def _value(recipe: Recipe, key: str) -> Any:
-    name, field, *place = key.split(".")
-    value = getattr(getattr(recipe, name), field, None)
-    return value[int(place[0])] if place and value else value
+    """What stands there; None where a table on the way to it is not given."""
+    value: Any = recipe
+    for part in key.split("."):
+        value = value[int(part)] if isinstance(value, tuple) else getattr(value, part, None)
+    return value
 
 
-def _with_path(recipe: Recipe, key: str, path: str) -> Recipe:
-    name, field, *place = key.split(".")
-    whole = f"{name}.{field}"
-    if not place:
-        return with_value(recipe, whole, path)
-    values = list(_value(recipe, whole))
-    values[int(place[0])] = path
-    return with_value(recipe, whole, tuple(values))
+def _replaced(holder: Any, parts: list[str], value: Any) -> Any:
+    """A table or a list with another value at the end of a path."""
+    first, *rest = parts
+    if isinstance(holder, tuple):
+        place = int(first)
+        return (
+            *holder[:place],
+            _replaced(holder[place], rest, value) if rest else value,
+            *holder[place + 1 :],
+        )
+    inner = _replaced(getattr(holder, first), rest, value) if rest else value
+    return holder.model_copy(update={first: inner})
 
 
 def _split(value: Any) -> tuple[str, str]:
