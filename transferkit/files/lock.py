@@ -69,7 +69,7 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
             yield True
             return
         # The end of the process drops the lock, however it comes.
-        held = False
+        held, owner = False, os.getpid()
         try:
             held = _acquire(file, wait, shared)
             if held and not _is_at(file, path):
@@ -77,8 +77,9 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
             yield held
             return
         finally:
-            if held:
-                # Closing is not enough: a process that was forked meanwhile has the same file open.
+            # Closing is not enough: a process that was forked meanwhile has the same file open. If it is that
+            # process that comes by here, the lock is its parent's.
+            if held and os.getpid() == owner:
                 _release(file, shared)
             os.close(file)
 

@@ -77,11 +77,12 @@ def best_scale(
     return float(best), log_loss(best * logits, targets, weights, multi_label)
 
 
-def shrunk_scale(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> float:
+def shrunk_scale(logits: np.ndarray, targets: np.ndarray, multi_label: bool, repeats: int = 1) -> float:
     """The factor on a trained network's logits, from images that may be few: near 1 where they say little.
 
     Without a prior, images that are all answered rightly would make it endless. It is the mode of the
-    posterior with a log-normal prior around 1, whose standard deviation is a half.
+    posterior with a log-normal prior around 1, whose standard deviation is a half. An image that is there in
+    several ways (``repeats``) counts once.
 
     >>> right = np.array([[2.0, 0.0]]), np.array([[1.0, 0.0]])
     >>> 1 < shrunk_scale(*right, False) < shrunk_scale(*(np.tile(one, (50, 1)) for one in right), False) < 4
@@ -94,7 +95,7 @@ def shrunk_scale(logits: np.ndarray, targets: np.ndarray, multi_label: bool) -> 
 
     def cost(scale: float) -> float:
         prior = float(np.square(np.log(scale) / 0.5)) / 2
-        return len(logits) * log_loss(scale * logits, targets, ones, multi_label) + prior
+        return len(logits) / repeats * log_loss(scale * logits, targets, ones, multi_label) + prior
 
     return float(min(scales, key=cost))
 

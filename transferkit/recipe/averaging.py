@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transferkit.recipe.checks.check_values import check
+from transferkit.recipe.phases import Training
 from transferkit.recipe.recipe import Recipe
 from transferkit.type_names import NamedValues
 
@@ -36,7 +37,8 @@ def second_recipe(recipe: Recipe, size: tuple[int, int]) -> Recipe:
     assert recipe.average is not None  # noqa: S101 -- for the type checker: the caller looked
     values = recipe.values()
     table: NamedValues = values.pop("average")
-    for key in ("phases", "best", "sweep"):
+    # Of training it knows the loss alone.
+    for key in ("phases", "best", "sweep", *(name for name in Training.model_fields if name != "loss")):
         values.pop(key, None)
     several = recipe.head.options.get("multi_label", False)
     values |= {

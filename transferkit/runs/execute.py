@@ -17,7 +17,7 @@ from transferkit.data.pixels.decoding import Decoding
 from transferkit.evaluation import Evaluation
 from transferkit.evaluation.predictions import parse_top
 from transferkit.recipe import Recipe
-from transferkit.runs.averaging import with_average
+from transferkit.runs.averaging import open_second, with_average
 from transferkit.runs.calibration.calibrate import Calibrated, calibrate, logits_of
 from transferkit.runs.calibration.settle_novelty import FILE as NOVELTY
 from transferkit.runs.calibration.settle_novelty import NoveltyFacts, settle_novelty
@@ -90,7 +90,11 @@ def execute(
                 parts = open_parts(recipe, images.classes)
         progress.say(f"devices: {parts.devices.describe()}")
         check_formats(recipe.export.formats, parts.backbone)
-        fitted = _train(recipe, images, parts, opening, progress)
+        second = None
+        if recipe.average is not None:
+            second = open_second(recipe, parts, progress)
+            check_formats(recipe.export.formats, second.backbone)
+        fitted = _train(recipe, images, parts, second, opening, progress)
         folder = fitted.folder
         kept_features = write_kept(folder, fitted)
         calibrated = _calibrate(recipe, fitted, progress)
@@ -173,8 +177,10 @@ class _Opening:
         self.trackers.log_step(step, values)
 
 
-def _train(recipe: Recipe, images: Images, parts: Parts, opening: _Opening, progress: Progress) -> Fitted:
-    """Trains all phases, and averages where that is wanted; the folder keeps weights and chosen head."""
+def _train(
+    recipe: Recipe, images: Images, parts: Parts, second: Parts | None, opening: _Opening, progress: Progress
+) -> Fitted:
+    """Trains all phases, and averages with a second network, if any; the folder keeps weights and head."""
     fitted = train(
         TrainingJob(
             recipe, images, parts, opening.open_folder, progress, opening.tell, opening.tell_step,
@@ -182,8 +188,8 @@ def _train(recipe: Recipe, images: Images, parts: Parts, opening: _Opening, prog
         )
     )  # fmt: skip
     opening.keep()
-    if recipe.average is not None:
-        fitted = with_average(fitted, progress)
+    if second is not None:
+        fitted = with_average(fitted, second, progress)
     write_weights(fitted.folder / "weights.npz", fitted.network.variables)
     write_chosen(fitted.folder, fitted.trained.parts.chosen)
     return fitted

@@ -20,7 +20,7 @@ from transferkit.transfer.network import Network
 from transferkit.transfer.standardise import Standardise
 from transferkit.type_names import NamedValues
 
-__all__ = ["AveragedParts", "averaged_parts", "open_averaged"]
+__all__ = ["AveragedParts", "averaged_parts", "check_visible", "open_averaged"]
 
 # The key of what was chosen of the second head that holds the scale of the first network's logits.
 _SCALE = "scale_of_trained"
@@ -47,6 +47,21 @@ class AveragedParts(Parts):
         return Network(plan.cut(), head, self.layer, self.standardise)
 
 
+def check_visible(trained: Parts, second: Parts) -> None:
+    """Makes sure that two networks can become one.
+
+    Raises:
+        UserError: the layers of one of them are not visible.
+    """
+    faults = [
+        fault(place, one.backbone.reference, "a network of visible layers where two are averaged")
+        for place, one in (("backbone.name", trained), ("average.backbone.name", second))
+        if not isinstance(one.backbone, FunctionalBackbone)
+    ]
+    if faults:
+        raise UserError(*faults)
+
+
 def averaged_parts(trained: Parts, second: Parts, scale: float) -> AveragedParts:
     """The parts of the network that answers with the mean of two networks' logits.
 
@@ -58,14 +73,8 @@ def averaged_parts(trained: Parts, second: Parts, scale: float) -> AveragedParts
     Raises:
         UserError: the layers of one of them are not visible.
     """
+    check_visible(trained, second)
     both = trained, second
-    faults = [
-        fault(place, one.backbone.reference, "a network of visible layers where two are averaged")
-        for place, one in zip(("backbone.name", "average.backbone.name"), both, strict=True)
-        if not isinstance(one.backbone, FunctionalBackbone)
-    ]
-    if faults:
-        raise UserError(*faults)
     devices = trained.devices
     with devices.scope():
         backbone = Beside([one.backbone for one in both if isinstance(one.backbone, FunctionalBackbone)])

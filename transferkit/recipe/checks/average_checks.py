@@ -24,6 +24,9 @@ def average_faults(recipe: Recipe) -> list[Fault]:
         faults.append(Fault(("average", "head", "kind"), shown(average.head.kind), expected))
     else:
         faults += check_component("heads", "auto", average.head.options, ("average", "head"))[1]
+    if average.backbone is not None and "name" not in average.backbone.model_fields_set:
+        hint = f"name it: {recipe.backbone.name!r} is the first network"
+        faults.append(Fault(("average", "backbone", "name"), None, "a backbone's name", hint))
     words, wrong = check_augmentation(average.augmentation.options)
     faults += [Fault(("average", *one.path), one.received, one.expected, one.hint) for one in wrong]
     if average.views > 1 and not words:

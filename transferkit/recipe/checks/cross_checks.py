@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean
@@ -87,15 +88,18 @@ def check_labels(recipe: Recipe, several_labels: bool) -> None:
 
 
 def check_card(recipe: Recipe) -> None:
-    """Checks that the recipe's backbone is a handle, or has a card without faults.
+    """Checks that the recipe's backbone, and each that is joined to it, is a handle or has a card.
 
     Raises:
         UserError: it is not, with the place in the recipe's files.
     """
     faults = unknown_card(recipe.backbone.name)
+    for name in recipe.backbone.join:
+        faults += [replace(one, path=("backbone", "join")) for one in unknown_card(name)]
     if faults:
         raise UserError(*lines(faults, recipe.origins))
-    card_of(recipe.backbone.name)
+    for name in (recipe.backbone.name, *recipe.backbone.join):
+        card_of(name)
 
 
 def unknown_card(name: str) -> list[Fault]:

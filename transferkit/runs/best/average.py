@@ -44,7 +44,8 @@ def _scale(found: Sequence[tuple[list[str], list[np.ndarray], np.ndarray]], seve
     """Of all folds together, each way to leave out by itself: their mean would flatter every one of them."""
     logits = [one for _, means, _ in found for one in means]
     targets = [wanted for _, means, wanted in found for _ in means]
-    return shrunk_scale(np.concatenate(logits), np.concatenate(targets), several)
+    ways = max(len(means) for _, means, _ in found)
+    return shrunk_scale(np.concatenate(logits), np.concatenate(targets), several, ways)
 
 
 def _means(

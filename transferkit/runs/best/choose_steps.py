@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.errors import UserError
+from transferkit.find_card import card_of
 from transferkit.recipe import Recipe
 from transferkit.recipe.averaging import average_table
 from transferkit.recipe.sweep import trial_recipe
@@ -106,6 +107,9 @@ def _fine_tuning(choice: Choice) -> None:
     if count < FEWEST:
         choice.add(Step(name, note=f"{count} different training images, expected at least {FEWEST}"))
         return
+    if not _has_layers(backbone):
+        choice.add(Step(name, note="its layers are not visible"))
+        return
     if not choice.has_time(_TUNING_PASSES * choice.seconds_of(backbone)):
         choice.add(Step(name, note=NO_TIME))
         return
@@ -127,6 +131,16 @@ def _fine_tuning(choice: Choice) -> None:
         own = {key: value for key, value in tuned.items() if key != "evaluation.calibrate"}
         steps.append((mean, both[0], 0.0, {**own, "average": average_table(head, both[1])}))
     choice.settle(*steps)
+
+
+def _has_layers(name: str) -> bool:
+    """Whether a backbone has stages to train, and is no network that is only called."""
+    try:
+        card = card_of(name)
+    except UserError:
+        return True  # whoever opens it says what is wrong
+    handle = name if card is None else card.handle
+    return handle is None or handle.partition(":")[0] not in ("saved_model", "hub")
 
 
 def _folds(choice: Choice, recipe: Recipe, averages: bool) -> list[Tuned]:

@@ -70,15 +70,12 @@ def _trouble(place: str) -> str | None:
     return None
 
 
-def find_other_photos(
-    place: str, known: Collection[str], labels: np.ndarray, say: Callable[[str], object]
-) -> Images:
+def find_other_photos(place: str, known: Collection[str], say: Callable[[str], object]) -> Images:
     """The photos of a place; of more than 2 000 a sample, the same each time.
 
     Args:
         place: a file, a folder, a manifest or an archive.
         known: content hashes of the run's own photos, which are nothing other.
-        labels: of the run; what is given here has as many classes, and none is true.
         say: is told what is left out.
     """
     # Folders are walked whatever their layout, which says nothing here.
@@ -93,5 +90,5 @@ def find_other_photos(
     for note in refused_notes([Refused(one.name, one.reason, one.kind) for one in bad]):
         say(f"{_PLACE}: {place}: {note}")
     rows = tuple(Row(str(one.sha256), one.path, "", "test") for one in others)
-    blank = np.zeros((len(rows), *labels.shape[1:]), labels.dtype)
-    return Images((), rows, tuple(one.path for one in others), blank)
+    # They have no class; the labels stand for none.
+    return Images((), rows, tuple(one.path for one in others), np.zeros(len(rows), np.int64))

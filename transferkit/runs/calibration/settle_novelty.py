@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transferkit.data.file_names import shown
+from transferkit.data.unusable_files import refused_notes
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.novelty import NoveltyModel, area, fit_novelty, left_out_area, threshold_of
 from transferkit.files.whole_file import whole_file
@@ -175,13 +176,15 @@ def _others(
     found = {}
     for place in recipe.evaluation.other_data:
         try:
-            images = find_other_photos(place, hashes, own.labels, progress.say)
+            images = find_other_photos(place, hashes, progress.say)
         except UserError as error:  # it went away while the run was trained, which stands without it
             progress.say(f"evaluation.other_data: {shown(place)}: not measured: {error.faults[0]}")
             continue
         size = fitted.trained.parts.backbone.input_size
         if len(images):
             images, cut_features = extract_features(fitted.network.cut, size, images, recipe, progress)
+            for note in refused_notes(images.unreadable):
+                progress.say(f"evaluation.other_data: {shown(place)}: {note}")
         if not len(images):
             progress.say(f"evaluation.other_data: {shown(place)}: no photo that can be read")
             continue

@@ -13,9 +13,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from transferkit.backbones.weights.fetched import SITES
-from transferkit.backbones.weights.given_path import PRETRAINED, given_path
-from transferkit.backbones.weights.packaged import packaged_file
 from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
 from transferkit.data.splits.previous_split import read_previous_split
@@ -33,6 +30,8 @@ from transferkit.recipe.faults import dotted
 from transferkit.recipe.sections import Range
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.calibration.other_photos import check_other_places
+from transferkit.runs.checks.check_average import check_average
+from transferkit.runs.checks.check_backbone import check_backbone
 from transferkit.runs.checks.check_cluster import check_cluster
 from transferkit.runs.checks.supported import check_supported
 from transferkit.runs.sweep.choose_values import check_sweep
@@ -43,8 +42,6 @@ __all__ = ["check_run", "checked_recipe", "collect", "preflight"]
 
 # Sections whose values lead to files, packages and devices.
 _LEADING = ("activations", "backbone", "data", "devices", "evaluation", "export", "tracking")
-# The schemes of backbones that are files or folders, and what the one that is not there should have been.
-_PATHS = {"keras_file": "a .keras or .h5 file", "saved_model": "the folder of a SavedModel"}
 
 
 def preflight(
@@ -205,7 +202,8 @@ def _quick(recipe: Recipe, data: str | os.PathLike[str] | None) -> list[Callable
     section = recipe.data
     path = os.fspath(data) if data is not None else section.path
     return [
-        lambda: _check_backbone(recipe),
+        lambda: check_backbone(recipe),
+        lambda: check_average(recipe),
         lambda: gates.parse(recipe.evaluation.fail_under),
         lambda: check_other_places(recipe.evaluation.other_data),
         lambda: check_source(path) if path is not None else None,
@@ -234,38 +232,6 @@ def _check_sources(recipe: Recipe) -> None:
 def _optional(recipe: Recipe) -> tuple[str, ...]:
     """The formats that may need packages; the SavedModel needs none, and its module imports TensorFlow."""
     return tuple(name for name in recipe.export.formats if name != "saved_model")
-
-
-def _check_backbone(recipe: Recipe) -> None:
-    """The packages, files and folders that the backbone and its weights come from."""
-    name, weights = recipe.backbone.name, recipe.backbone.weights
-    try:
-        card = card_of(name)
-    except UserError:
-        return  # said already
-    handle = name if card is None else card.handle
-    if handle is not None:
-        _check_handle(handle, card.path.parent if card is not None else Path(), name)
-    elif weights not in (*PRETRAINED, "random"):
-        given_path(weights)
-    elif weights in PRETRAINED and card is not None and card.weights is not None and card.weights.package:
-        packaged_file(card)
-
-
-def _check_handle(handle: str, beside: Path, name: str) -> None:
-    scheme, _, rest = handle.partition(":")
-    if scheme == "keras_hub" and not installed("keras_hub"):
-        hint = "pip install 'transferkit[keras-hub]'"
-        raise UserError(fault("backbone", name, "the package keras_hub, which is not installed", hint))
-    if scheme in SITES and not installed(SITES[scheme][0]):
-        package, extra = SITES[scheme]
-        hint = f"pip install 'transferkit[{extra}]'"
-        raise UserError(fault("backbone", name, f"the package {package}, which is not installed", hint))
-    if scheme in _PATHS:
-        path = beside / Path(rest).expanduser()
-        if not (path.is_file() if scheme == "keras_file" else path.is_dir()):
-            hint = "no such file" if scheme == "keras_file" else "no such folder"
-            raise UserError(fault("backbone", name, _PATHS[scheme], hint))
 
 
 def _check_root(root: str | None) -> None:

@@ -32,6 +32,8 @@ def suggest_head(recipe: Recipe, fitted: Fitted, seconds: float) -> str | None:
     size = len(train) * (network.head.feature_width + 2 * len(images.classes))
     if network.head.closed_form or network.cut.at is not None or fitted.cut_features.direct is not None:
         return None
+    if recipe.average is not None:
+        return None  # its cut lies above what was trained on these images
     if budget < _LEAST_SECONDS or size > _MOST_NUMBERS:
         return None
     labels = images.labels[train]
