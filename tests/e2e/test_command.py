@@ -88,9 +88,10 @@ def test_evaluate_and_export_print_what_they_made(made, tmp_path):
     assert metrics["accuracy"] == json.loads((run / "metrics.json").read_text())["metrics"]["accuracy"]
     *table, exported = transferkit("export", run, "--to", tmp_path / "served").stdout.splitlines()
     assert exported == str(tmp_path / "served" / "1")
-    assert table[0].split() == ["file", "format", "size", "check", "same", "answer", "difference"]
+    assert table[0].split() == ["file", "size", "check", "same", "label", "max", "diff"]
     assert "SavedModel" in table[1]
     assert "passed" in table[1]
+    assert max(map(len, table)) <= 80
     said = transferkit("evaluate", run, "--quiet", "--fail-under", "log_loss=1e-9", code=1)
     assert "accuracy" in said.stdout, "a missed gate leaves the figures"
     assert transferkit("predict", exported, run / "nowhere.png", code=2)

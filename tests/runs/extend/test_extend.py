@@ -85,7 +85,7 @@ def test_the_new_run_is_whole_and_tells_what_changed(runs):
     assert {one.name for one in extended.changes.classes} <= {"dark one", "grey", "light"}
     page = (extended.path / "report.html").read_text("utf-8")
     assert "What changed for the old classes" in page
-    assert "equal to training on all photos at once" in extended.describe()
+    assert "equal to training on all photos together" in extended.describe()
     (finding,) = json.loads((extended.path / "parity.json").read_text())["artefacts"]
     assert finding["passed"]
     # Once the photos are back, the run's own recipe leads to all of them.
