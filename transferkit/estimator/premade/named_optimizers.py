@@ -48,6 +48,8 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
         self._kept: dict[tuple[str, int], Any] = {}
         self._now: dict[str, Any] = {}
         self._scope = ""
+        self._graph: Any = None
+        self._own_count: Any = None
         self.iterations: Any = None
 
     def get_updates(self, loss: Tensor, params: Sequence[Variable]) -> list[Any]:
@@ -57,15 +59,43 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
             loss: scalar; gradients are summed over replicas.
             params: what changes.
         """
+        # By minimize, TensorFlow would divide the loss by the replicas once more.
+        gradients = zip(tf.gradients(loss, list(params)), params, strict=True)
+        return [self.apply_gradients(gradients)]
+
+    def apply_gradients(
+        self, grads_and_vars: Any, global_step: Variable | None = None, name: str | None = None
+    ) -> Any:
+        """The operation that takes one step by gradients, and counts it.
+
+        Args:
+            grads_and_vars: pairs of gradient and variable.
+            global_step: counted too; it is what counts the steps where nothing was set for that.
+            name: of the operation.
+        """
+        with tf.init_scope():
+            graph = None if tf.executing_eagerly() else v1.get_default_graph()
+        if not self._scope or graph is not self._graph:
+            self._begin(graph)
+        if self.iterations is None:
+            self.iterations = global_step
+        if self.iterations is None:
+            with tf.init_scope(), tf.name_scope(self._scope):
+                self.iterations = self._own_count = self._scalar("iter", 0, tf.int64)
+        step = super().apply_gradients(grads_and_vars, self.iterations, name)
+        if global_step is None or global_step is self.iterations:
+            return step
+        with tf.control_dependencies([step]):
+            return tf.group(global_step.assign_add(1, read_value=False))
+
+    def _begin(self, graph: Any) -> None:
+        """Forgets the variables of another graph: a model is built anew for each call of ``train``."""
+        self._graph, self._scalars, self._kept = graph, {}, {}
+        if self.iterations is self._own_count:
+            self.iterations = None
         with tf.name_scope(self.keras_name) as self._scope:
             # The second optimizer of one name is Adagrad_1.
             pass
-        if self.iterations is None:
-            with tf.init_scope(), tf.name_scope(self._scope):
-                self.iterations = self._scalar("iter", 0, tf.int64)
-        # By minimize, TensorFlow would divide the loss by the replicas once more.
-        gradients = zip(tf.gradients(loss, list(params)), params, strict=True)
-        return [self.apply_gradients(gradients, self.iterations)]
 
     def get_slot(self, var: Variable, name: str) -> Any:
         """What is kept for ``var``, None where nothing is."""
@@ -83,9 +113,11 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
         extended = tf.distribute.get_strategy().extended
         with tf.name_scope(self._scope):
-            self._scalars = {name: self._scalar(name, self._first[name]) for name in sorted(self._first)}
+            if not self._scalars:
+                self._scalars = {name: self._scalar(name, self._first[name]) for name in sorted(self._first)}
             for slot, first in self.slots.items():
-                for weight in map(container_of, var_list):
+                # A second step may change more weights; what is kept for the others goes on.
+                for weight in (one for one in map(container_of, var_list) if self.get_slot(one, slot) is None):
                     with extended.colocate_vars_with(weight):
                         self._kept[slot, id(weight)] = tf.Variable(
                             tf.fill(weight.shape, tf.cast(first, weight.dtype)),
