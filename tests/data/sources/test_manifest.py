@@ -135,6 +135,12 @@ def test_numbers_that_a_spreadsheet_wrote_in_two_ways_are_named(tmp_path):
         # As in folders: what stands beside a test split is for validation.
         (["train", "eval", "test"], ["train", "val", "test"]),
         (["train", "eval", "train"], ["train", "test", "train"]),
+        # Words count, not the ways in which they are typed.
+        (["train", "Test", "test", "eval"], ["train", "test", "test", "val"]),
+        (["train", "Testing", "test", "hold-out", "Holdout"], ["train", "test", "test", "val", "val"]),
+        (["train", "dev", "eval", "test"], ["train", "val", "test", "test"]),
+        (["train", "Eval", "eval"], ["train", "test", "test"]),
+        (["train", "eval", "holdout", "test"], ["train", "test", "test", "test"]),
     ],
 )
 @pytest.mark.parametrize("header", ["path,label,split", "path,label,subset"])

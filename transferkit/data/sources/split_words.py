@@ -134,7 +134,9 @@ def _settled(found: dict[str, str]) -> dict[str, str]:
     """Moves a word that stands for either split to the one that nothing else names."""
     tests = [name for name, split in found.items() if split == "test"]
     either = [name for name in tests if _EITHER & {_plain(name), *_tokens(name)}]
-    if len(tests) == 2 and len(either) == 1 and "val" not in found.values():
+    # In a table's cells one word may stand in several ways: Eval and eval, test and Test.
+    words = {_plain(name) for name in either}
+    if len(words) == 1 and len(either) < len(tests) and "val" not in found.values():
         return {name: "val" if name in either else split for name, split in found.items()}
     return found
 
