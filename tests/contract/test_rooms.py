@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -21,14 +21,25 @@ def test_no_folder_holds_more_than_25_modules():
     assert full == {}, "divide it by ideas: a subfolder with a name that a stranger guesses"
 
 
-def named(node: ast.AST) -> Iterator[str]:
-    """What a module imports of ours when it is imported, and for its types' sake."""
+def asked_for(node: ast.AST, modules: Collection[str]) -> Iterator[str]:
+    """The modules of ours that a module imports when it is imported, and for its types' sake.
+
+    ``from a.b import c, D`` leads to the module a.b.c where there is one, and to a.b for what is in there.
+    """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ImportFrom) and child.module:
-            yield from (f"{child.module}.{one.name}" for one in child.names)
-            yield child.module
+            for one in child.names:
+                inner = f"{child.module}.{one.name}"
+                yield inner if inner in modules else child.module
+        elif isinstance(child, ast.Import):
+            yield from (one.name for one in child.names)
         elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from named(child)
+            yield from asked_for(child, modules)
+
+
+def test_what_a_statement_asks_for_is_decided_for_each_name():
+    text = "from a.b import c\nfrom a.b import D\nimport a.e\ndef f():\n    from a import g\n"
+    assert list(asked_for(ast.parse(text), {"a", "a.b", "a.b.c", "a.e", "a.g"})) == ["a.b.c", "a.b", "a.e"]
 
 
 def test_no_modules_import_each_other_not_even_for_types():
@@ -39,9 +50,7 @@ def test_no_modules_import_each_other_not_even_for_types():
     }
     graph = {}
     for module, path in paths.items():
-        asked = list(named(ast.parse(path.read_text(encoding="utf-8"))))
-        # `from a.b import c` leads to the module c where there is one, else to b.
-        inner = {one.rpartition(".")[0] for one in asked if one in paths}
-        graph[module] = {one for one in asked if one in paths and one not in inner} - {module}
+        asked = set(asked_for(ast.parse(path.read_text(encoding="utf-8")), paths))
+        graph[module] = (asked & set(paths)) - {module}
     assert sum(map(len, graph.values())) > 2000
     TopologicalSorter(graph).prepare()  # raises where there is a circle, and names it
