@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import re
 import signal
 import socket
@@ -19,6 +21,7 @@ from click.testing import CliRunner
 from transferkit.cli import main
 from transferkit.cli.serve import command
 from transferkit.errors import UserError
+from transferkit.serving.request_limits import Limits
 from transferkit.serving.serve import serve
 from transferkit.serving.served_model import name_of
 
@@ -69,6 +72,34 @@ def test_a_port_that_is_taken_and_a_model_that_is_missing_are_said_at_once(tmp_p
     assert "--engine" in str(done.exception)
     done = CliRunner().invoke(command, [str(version), "--host", "no.such.host.invalid"])
     assert isinstance(done.exception, UserError)
+
+
+def test_connections_that_ask_nothing_keep_nobody_out(version, monkeypatch):
+    """Whatever restarts a server that does not say it lives would restart one that has many visitors."""
+    import uvicorn
+
+    begun, told = [], queue.Queue()
+    startup = uvicorn.Server.startup
+
+    async def started(self, sockets=None):
+        begun.append(self)
+        await startup(self, sockets)
+
+    monkeypatch.setattr(uvicorn.Server, "startup", started)
+    given = {"port": 0, "limits": Limits(requests=1), "say": told.put}
+    thread = threading.Thread(target=serve, args=(version / "model.tflite",), kwargs=given, daemon=True)
+    thread.start()
+    url = told.get(timeout=60)
+    port = int(url.rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        for path in ("/healthz", "/metrics", "/facts"):
+            with urllib.request.urlopen(url + path, timeout=30) as response:
+                assert response.status == 200
+    begun[0].should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(

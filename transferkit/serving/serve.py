@@ -78,7 +78,7 @@ def serve(
         app = _app(served, insight, limits or Limits(), local if neighbours is None else neighbours,
                    _known_hosts(host, hosts), origins)  # fmt: skip
         shown = f"[{host}]" if ":" in host else host
-        _run(app, bound, limits or Limits(), f"http://{shown}:{bound.getsockname()[1]}", say)
+        _run(app, bound, f"http://{shown}:{bound.getsockname()[1]}", say)
 
 
 def _opened(
@@ -157,7 +157,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         yield bound
 
 
-def _run(app: Starlette, bound: socket.socket, limits: Limits, url: str, say: Callable[[str], None]) -> None:
+def _run(app: Starlette, bound: socket.socket, url: str, say: Callable[[str], None]) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):  # type: ignore[misc]
@@ -190,8 +190,6 @@ def _run(app: Starlette, bound: socket.socket, limits: Limits, url: str, say: Ca
         log_level="warning",
         access_log=False,
         server_header=False,
-        # Above the server's own bound, which is answered in JSON: connections that ask nothing count here.
-        limit_concurrency=4 * limits.requests,
         timeout_graceful_shutdown=_GRACE,
         lifespan="on",
     )
