@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from transferkit import load_run
+from transferkit.data.file_names import shown
 from transferkit.errors import UserError
 from transferkit.evaluation import evaluate
 from transferkit.recipe import load
+from transferkit.runs.finished.run_html import _mistakes
 
 CLASSES = ("cat", "dog")
 
@@ -48,6 +52,24 @@ def test_mistakes_come_surest_first_with_the_file_that_is_there(run):
     assert first.file.read_bytes() == b"there"
     assert (second.name, second.file) == ("cat/3.jpg", None)
     assert run.mistakes(1) == [first]
+
+
+def test_a_mistake_s_file_is_found_below_data_root_and_by_a_name_that_is_shown_escaped(tmp_path):
+    names = ["cat/0.jpg", os.fsdecode(b"caf\xe9.jpg"), "gone.jpg"]
+    found = evaluate(
+        [0, 0, 0], np.float32([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]]), CLASSES, list(map(shown, names))
+    )
+    run = finish(tmp_path, found)
+    root = tmp_path / "elsewhere"
+    for name in names[:2]:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(root / name)
+    (tmp_path / "list.csv").write_text("path,label\n")
+    settings = [("data.path", str(tmp_path / "list.csv")), ("data.root", str(root))]
+    (tmp_path / "recipe.toml").write_text(load(overrides=settings).to_toml())
+    run = load_run(tmp_path)
+    assert [one.file for one in run.mistakes()] == [root / names[0], root / names[1], None]
+    assert _mistakes(run).count("<img") == 2
 
 
 def test_several_labels_keep_the_run_s_thresholds(tmp_path):

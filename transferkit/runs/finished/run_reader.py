@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transferkit.errors import UserError, fault
+from transferkit.runs.folder.located import photo_file, photos_root
 from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
@@ -74,15 +75,15 @@ def read_mistakes(run: FinishedRun, most: int) -> list[Mistake]:
 
     found = run.evaluation
     rows = worst_mistakes(found, most)
-    root = Path(run.recipe.data.path or ".")
-    root = root if root.is_dir() else root.parent
+    root = photos_root(run.recipe)
     shown = []
     for row, doubtful in zip(rows, doubtful_classes(found, rows).tolist(), strict=True):
         name = found.paths[row] if found.paths is not None else str(row)
+        file = photo_file(root, name)
         shown.append(
             Mistake(
                 name,
-                root / name if (root / name).is_file() else None,
+                file if file.is_file() else None,
                 names_of(found, found.labels[row]),
                 names_of(found, found.predicted[row]),
                 found.classes[doubtful],
