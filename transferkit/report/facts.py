@@ -236,7 +236,7 @@ class ReportFacts:
         lock: the lock file, as text.
         map: of the photos, by what the network sees in them.
         changes: beside the run that it was made from, where there was one.
-        license: of the weights, as an SPDX identifier where there is one.
+        license: of the weights, as an SPDX identifier where there is one; of several networks, each once.
         created: date and time, as text.
     """
 

@@ -38,6 +38,7 @@ from transferkit.report import Phase as PhaseFacts
 from transferkit.runs.best.staircase import Staircase
 from transferkit.runs.folder.run_folder import RunFolder
 from transferkit.runs.results.independence import copies_in, independence
+from transferkit.runs.results.licences import licence_of
 from transferkit.runs.results.map_facts import map_facts
 from transferkit.runs.results.mistake_heatmaps import MistakeHeatmaps
 from transferkit.runs.run_context import RunContext
@@ -69,7 +70,6 @@ def report_data(
         heat: of the worst mistakes.
     """
     images, recipe = trained.images, trained.recipe
-    card = trained.parts.backbone.card
     held_out = images.of_split(images.held_out)
     seconds = time.perf_counter() - context.began
     return ReportFacts(
@@ -98,7 +98,7 @@ def report_data(
         export=_export_facts(folder, context.place, trained),
         map=map_facts(folder, images, evaluation, recipe.seed),
         changes=_change_facts(trained),
-        license=card.weights.licence if card is not None and card.weights is not None else None,
+        license=licence_of(trained.parts.backbone),
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
 
