@@ -117,7 +117,9 @@ class NamedOptimizer(_Base):  # type: ignore[misc]
                 self._scalars = {name: self._scalar(name, self._first[name]) for name in sorted(self._first)}
             for slot, first in self.slots.items():
                 # A second step may change more weights; what is kept for the others goes on.
-                for weight in (one for one in map(container_of, var_list) if self.get_slot(one, slot) is None):
+                for weight in (
+                    one for one in map(container_of, var_list) if self.get_slot(one, slot) is None
+                ):
                     with extended.colocate_vars_with(weight):
                         self._kept[slot, id(weight)] = tf.Variable(
                             tf.fill(weight.shape, tf.cast(first, weight.dtype)),
