@@ -106,7 +106,7 @@ def _print(version: Path, shown: str, quiet: bool, as_json_: bool) -> None:
     rows: list[tuple[str, ...]] = [
         (
             # The SavedModel is the folder itself.
-            f"{version.name}/" if one.file == "." else one.file,
+            f"{version.name}/ ({one.title})" if one.file == "." else one.file,
             f"{one.bytes / 1e6:.1f} MB",
             *_check(one.parity),
             *_accuracies(one.parity),
