@@ -227,3 +227,33 @@ def test_an_image_of_pillow_keeps_turn_alpha_and_depth():
         encode_image(Image.fromarray(deep.astype(np.float32)))
     for mode, kept in (("PA", (8, 8, 4)), ("La", (8, 8, 2))):
         assert pixels(encode_image(Image.new("LA", (8, 8), (9, 0)).convert(mode))).shape == kept
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"label": "a"}, {"label": "b"}], "data: columns: .*reset_index"),
+        ([{"label": "a", "seen": "1"}, {"label": "b", "seen": "2"}], "data: columns: .*reset_index"),
+        ([{"path": "0.png"}, {"path": "1.png"}], "data: columns: "),
+        ([{"path": "0.png", "file": "1.png", "class": "a", "target": "b"}], "data: columns: "),
+        ([{"path": "0.png", "label": "a"}, {"path": "1.png", "label": 0.5}], "data: row 1: label"),
+        ([{"path": "0.png", "label": "a"}, {"path": None, "label": "b"}], "data: row 1: path"),
+        ([{"path": "0.png", "label": "a"}, {"path": "0.png", "label": "b"}], "data: row 1: .*a in row 0"),
+        ([{"path": "0.png", "label": "a", "split": "tarin"}], "data: row 0: split"),
+        ([{"path": "0.png", "label": "a"}] * 2, "data"),
+    ],
+)
+def test_a_fault_in_a_data_frame_names_its_row_and_not_the_file_that_it_was_written_to(tmp_path, rows, said):
+    found = write_source(Frame(rows), tmp_path)
+    with pytest.raises(UserError, match=said) as caught:
+        read_source(found["data.path"], unpack_to=tmp_path, manifest=ManifestOptions(root=str(tmp_path)))
+    assert "manifest.jsonl" not in str(caught.value)
+
+
+def test_a_note_on_a_data_frame_names_no_file_either(tmp_path):
+    rows = [{"file": f"{number}.png", "label": "ab"[number % 2]} for number in range(4)]
+    found = write_source(Frame(rows), tmp_path)
+    data = read_source(found["data.path"], unpack_to=tmp_path, manifest=ManifestOptions(root=str(tmp_path)))
+    assert [note for note in data.notes if "columns" in note] == [
+        "data: columns path = 'file'; data.columns names others"
+    ]

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 
 from transferkit.data.file_names import shown
 from transferkit.data.sources.manifest.label_spelling import label_of
+from transferkit.data.sources.manifest.line_names import FRAME_FILE, frame_folder
 from transferkit.data.sources.split_words import split_names
 from transferkit.data.sources.unpacked import Writer, unpack
 from transferkit.errors import UserError, fault
@@ -274,13 +275,12 @@ def _write_rows(rows: list[NamedValues], unpack_to: Path) -> NamedValues:
     text = "".join(json.dumps(row, default=_plain) + "\n" for row in rows)
     if not rows:
         raise UserError(fault("data", "a data frame without rows", "a row for each image"))
-    fingerprint = "frame-" + hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def fill(folder: Path) -> None:
-        (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
+        (folder / FRAME_FILE).write_text(text, encoding="utf-8")
 
-    folder = unpack(fingerprint, unpack_to, fill, "data frame")
-    return {"data.path": str(folder / "manifest.jsonl"), "data.root": os.getcwd()}
+    folder = unpack(frame_folder(text), unpack_to, fill, "data frame")
+    return {"data.path": str(folder / FRAME_FILE), "data.root": os.getcwd()}
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from transferkit.data.file_names import shown
+from transferkit.data.sources.manifest.line_names import GIVEN, header_of
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.manifest.truth_splits import truth_columns, truth_splits
 from transferkit.data.sources.manifest.without_header import are_pictures
@@ -56,7 +57,7 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
     plain = [_plain(one) for one in table.columns]
     if not said and "label" in plain and "labels" in plain:
         expected = "the columns path and label (or labels), not both label and labels"
-        raise UserError(fault(f"{name}:1", ",".join(table.columns), expected))
+        raise UserError(fault(header_of(name), ",".join(table.columns), expected))
     if faults:
         raise UserError(*faults)
     _complete(table, found)
@@ -95,7 +96,9 @@ def _take_by_name(table: Table, name: str, found: Columns) -> list[str]:
             hint = f"say which is the {role}: data.columns = {{ {role} = {table.columns[numbers[0]]!r} }}"
             if len({table.columns[i] for i in numbers}) == 1:
                 hint = "each column needs a name of its own"
-            faults.append(fault(f"{name}:1", several, f"one column for the {role}", hint.replace("'", '"')))
+            faults.append(
+                fault(header_of(name), several, f"one column for the {role}", hint.replace("'", '"'))
+            )
         if numbers:
             found[role] = numbers[0]
             taken.add(numbers[0])
@@ -225,4 +228,7 @@ def _missing(columns: Sequence[str], name: str, found: Columns) -> str:
         if hint is None and len(columns) > 1:
             role = "label" if "path" in found else "path"
             hint = f"say which column is the {role}: --set 'data.columns={{{role}=\"NAME\"}}'"
-    return fault(f"{name}:1", ",".join(columns)[:120], expected, hint)
+    if name == GIVEN and "path" not in found:
+        index = "where the paths are its index, data.reset_index() makes a column of them"
+        hint = index if hint is None else f"{hint}; {index}"
+    return fault(header_of(name), ",".join(columns)[:120], expected, hint)

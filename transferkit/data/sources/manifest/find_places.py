@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_files import Places, find_files
+from transferkit.data.sources.manifest.line_names import name_of
 from transferkit.errors import UserError, fault
 from transferkit.files.remote import check_remote, fetch_urls, is_remote, without_query
 
@@ -39,7 +40,7 @@ def find_places(
         return _local_places(paths, manifest, options)
     if unpack_to is None:
         raise UserError(
-            fault(f"{manifest.name}: path", without_query(remote[0]), "a file", "download it first")
+            fault(f"{name_of(manifest)}: path", without_query(remote[0]), "a file", "download it first")
         )
     here, fetched = fetch_urls(remote, unpack_to)
     others = iter(
@@ -49,7 +50,7 @@ def find_places(
     )
     files = [here[url] if url is not None else next(others) for url in urls]
     missing = [i for i, file in enumerate(files) if not file.is_file()]
-    return Places(files, missing, list(fetched.notes(manifest.name)))
+    return Places(files, missing, list(fetched.notes(name_of(manifest))))
 
 
 def _local_places(paths: list[str], manifest: Path, options: ManifestOptions) -> Places:
@@ -57,7 +58,7 @@ def _local_places(paths: list[str], manifest: Path, options: ManifestOptions) ->
         return Places([], [], [])
 
     def found(root: str | None, suffix: str | None) -> Places:
-        return find_files(paths, manifest.parent, manifest.name, root, suffix)
+        return find_files(paths, manifest.parent, name_of(manifest), root, suffix)
 
     if options.own or (options.root is None and options.path_suffix is None):
         return found(options.root, options.path_suffix)

@@ -12,6 +12,7 @@ from transferkit.data.source_options import ManifestOptions
 from transferkit.data.sources.manifest.find_columns import find_columns, known_columns
 from transferkit.data.sources.manifest.find_places import find_places
 from transferkit.data.sources.manifest.label_spelling import are_measurements
+from transferkit.data.sources.manifest.line_names import GIVEN, line_of, name_of
 from transferkit.data.sources.manifest.read_rows import MOST_FAULTS, ManifestRow, read_rows
 from transferkit.data.sources.manifest.table import read_table
 from transferkit.data.sources.manifest.text_encoding import decode_text
@@ -43,28 +44,27 @@ def read_manifest(
             with two labels; or too few classes.
     """
     path, options = Path(path), options or ManifestOptions()
+    name = name_of(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         hint = "there is no such file" if not path.is_file() else str(error.strerror)
         raise UserError(fault("data", str(path), "a manifest", hint)) from None
-    text, note = _text(raw, path.name, options)
-    table = read_table(
-        text, path.name, path.suffix.lower(), lambda names: known_columns(names, options.columns)
-    )
+    text, note = _text(raw, name, options)
+    table = read_table(text, name, path.suffix.lower(), lambda names: known_columns(names, options.columns))
     said = dict(options.columns)
     if not options.own and not set(said.values()) <= set(table.columns):
         said = {}
-    columns, notes = find_columns(table, path.name, said)
+    columns, notes = find_columns(table, name, said)
     notes = [*([note] if note else []), *table.notes, *notes]
     several = "labels" in columns
-    rows = read_rows(table, columns, path.name, notes)
+    rows = read_rows(table, columns, name, notes)
     if not rows:
-        raise UserError(fault(path.name, None, "a row an image", "there is no row below the header"))
+        raise UserError(fault(name, None, "a row an image", "there is no row below the header"))
     places = find_places([row.path for row in rows], path, options, unpack_to, base)
     notes += places.notes
-    classes = _classes(rows, path.name, several, minimum_classes)
-    items = _items(rows, places.files, classes, path.name, several)
+    classes = _classes(rows, name, several, minimum_classes)
+    items = _items(rows, places.files, classes, name, several)
     return DataSet(path, classes, tuple(items), tuple(notes), missing_hint=places.hint)
 
 
@@ -137,9 +137,10 @@ def _twice(name: str, first: ManifestRow, second: ManifestRow) -> str:
     if one == other:
         what = "split" if first.split != second.split else "group"
         one, other = (str(getattr(row, what)) for row in (first, second))
+    before = f"row {first.line - 1}" if name == GIVEN else f"line {first.line}"
     return fault(
-        f"{name}:{second.line}",
+        line_of(name, second.line),
         None,
         None,
-        f"{second.path!r} is {other} here and {one} in line {first.line}; one row an image is expected",
+        f"{second.path!r} is {other} here and {one} in {before}; one row an image is expected",
     )

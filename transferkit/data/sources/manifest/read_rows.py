@@ -14,6 +14,7 @@ from transferkit.data.sources.manifest.label_spelling import (
     label_of,
     one_spelling,
 )
+from transferkit.data.sources.manifest.line_names import line_of
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.split_words import WORDS, split_names
 from transferkit.errors import UserError, did_you_mean, fault
@@ -75,7 +76,7 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
     rows = []
     for i, (line, _) in enumerate(table.rows):
         before = len(faults)
-        place = f"{name}:{line}"
+        place = line_of(name, line)
         path = _path(cells["path"][i], place, faults)
         labels = _labels(cells["labels" if several else "label"][i], several, place, faults)
         split = _split(cells["split"][i] if "split" in cells else None, splits, place, faults)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from transferkit.data.sources.manifest.line_names import line_of
 from transferkit.data.sources.manifest.without_header import columns_of_list
 from transferkit.errors import UserError, fault
 from transferkit.type_names import NamedValues
@@ -219,5 +220,5 @@ def _of_objects(rows: list[tuple[int, NamedValues]], name: str) -> Table:
         for line, row in rows:
             here = "labels" if "labels" in row else "label"
             if here != kind:
-                raise UserError(fault(f"{name}:{line}", here, f"{kind}, as in the lines before"))
+                raise UserError(fault(line_of(name, line), here, f"{kind}, as in the lines before"))
     return Table(columns, [(line, [row.get(key) for key in columns]) for line, row in rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from transferkit.data.sources.manifest.line_names import line_of
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.split_words import split_word
 from transferkit.errors import UserError, fault
@@ -49,7 +50,7 @@ def truth_splits(table: Table, name: str, found: dict[str, int], columns: dict[i
     for line, cells in table.rows:
         here = {split for i, split in columns.items() if _text(cells[i]) in _TRUE}
         if len(here) > 1:
-            faults.append(fault(f"{name}:{line}", sorted(here), "one split an image"))
+            faults.append(fault(line_of(name, line), sorted(here), "one split an image"))
         cells.append(here.pop() if here else rest)
     if faults:
         raise UserError(*faults[:20])
