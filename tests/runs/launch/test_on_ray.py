@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,6 +144,33 @@ def test_machines_of_another_version_or_without_the_folder_are_named(ray, monkey
     assert (
         "expected the current folder /no/such/folder; start it in a folder that all" in raised.value.faults[1]
     )
+    free(ray)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("raise OSError(24, 'Too many open files')", "Too many open files"),
+        ("import os; os.kill(os.getpid(), 9)", "actor"),
+        ("import time; time.sleep(60)", "timed out"),
+    ],
+    ids=["error", "killed", "silent"],
+)
+def test_a_worker_that_cannot_be_started_is_one_line(ray, monkeypatch, tmp_path, how, said):
+    class Other(RayWorker):
+        def start(self, *given):
+            exec(how)
+
+    monkeypatch.setattr(on_ray, "RayWorker", Other)
+    if said == "timed out":
+        monkeypatch.setattr(on_ray, "_START_SECONDS", 1.0)
+        monkeypatch.setattr(on_ray, "_END_SECONDS", 1.0)
+    with pytest.raises(UserError) as raised:
+        launch_on_ray(["retrain"], 2, "auto", logs=tmp_path / "logs", shown=io.StringIO())
+    (line,) = raised.value.faults
+    assert re.match(r"launch: --ray: [\d.]+: expected a worker that starts there; ", line)
+    assert said in line
+    assert "\n" not in line
     free(ray)
 
 

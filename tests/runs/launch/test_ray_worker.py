@@ -132,6 +132,10 @@ def test_its_end_is_that_of_all_that_it_has_started(start):
         ("cpu=2", "received 'cpu', expected Ray's spelling, CPU"),
         ("CPU=1,CPU=2", "each resource once"),
         ("GPU=2", "a worker computes on one GPU"),
+        ("CPU=0", "received 'CPU=0', expected more than 0 of at least one resource"),
+        ("CPU=0,GPU=0.0", "received 'CPU=0,GPU=0.0', expected more than 0"),
+        ("CPU=1,GPU=0.00009", "received 'GPU=0.00009', expected 0, or at least 0.0001"),
+        ("memory=0.5", "received 'memory=0.5', expected 0, or at least 1"),
     ],
 )
 def test_resources_that_cannot_be_read_are_one_fault_each(text, said):

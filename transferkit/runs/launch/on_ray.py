@@ -32,8 +32,8 @@ __all__ = ["STRATEGIES", "launch_on_ray"]
 STRATEGIES = ("SPREAD", "PACK")
 # Addresses that name no machine: of the cluster that this machine is of, and of a new one.
 _NAMED = ("auto", "local")
-# How long the cluster has to find room, to answer, and to end an actor.
-_ROOM_SECONDS, _ANSWER_SECONDS, _END_SECONDS = 600.0, 120.0, 10.0
+# How long the cluster has to find room, to answer, to start a worker, and to end an actor.
+_ROOM_SECONDS, _ANSWER_SECONDS, _START_SECONDS, _END_SECONDS = 600.0, 120.0, 120.0, 10.0
 _PATIENT_SECONDS = 3.0
 # An exit status for a worker of which nothing is known any more: as of one that was killed.
 _LOST = -int(signal.SIGKILL)
@@ -310,6 +310,11 @@ def _start(
     wanted: Mapping[str, float],
     shown: TextIO | None,
 ) -> None:
+    """Starts all workers' processes.
+
+    Raises:
+        UserError: says why one of them could not be started.
+    """
     variables = {key: value for key, value in os.environ.items() if key.startswith("TRANSFERKIT_")}
     # A proxy on the way out is none between the machines.
     variables["no_grpc_proxy"] = ",".join(dict.fromkeys(one.rpartition(":")[0] for one in addresses))
@@ -317,23 +322,28 @@ def _start(
         variables["CUDA_VISIBLE_DEVICES"] = "-1"
     size = tuple(shutil.get_terminal_size()) if shown is not None and shown.isatty() else None
     cores = math.ceil(wanted.get("CPU", 0))
-    ray.get(
-        [
-            actor.start.remote(
-                list(command),
-                {**variables, "TF_CONFIG": cluster_config(number, addresses)},
-                os.getcwd(),
-                cores,
-                size if number == 0 else None,
-                number == 0,
-            )
-            for number, actor in enumerate(actors)
-        ],
-        timeout=_ANSWER_SECONDS,
-    )
+    asked = [
+        actor.start.remote(
+            list(command),
+            {**variables, "TF_CONFIG": cluster_config(number, addresses)},
+            os.getcwd(),
+            cores,
+            size if number == 0 else None,
+            number == 0,
+        )
+        for number, actor in enumerate(actors)
+    ]
+    for address, one in zip(addresses, asked, strict=True):
+        try:
+            ray.get(one, timeout=_START_SECONDS)
+        except ray.exceptions.RayError as error:
+            place = f"launch: --ray: {address.rpartition(':')[0]}"
+            raise UserError(fault(place, None, "a worker that starts there", _first_line(error))) from None
 
 
 def _first_line(error: BaseException) -> str:
     """What went wrong, without the traceback from afar."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # What a task raised begins with where; why stands in its cause.
+    why = getattr(error, "cause", None) or error
+    lines = [line.strip() for line in str(why).splitlines() if line.strip()]
     return one_line(lines[0])[:300].rstrip(".") if lines else type(error).__name__

@@ -12,6 +12,9 @@ __all__ = ["actor_options", "default_resources", "describe", "read_resources"]
 _KNOWN = ("CPU", "GPU", "memory")
 _SPELLED = {name.lower(): name for name in _KNOWN}
 _PLACE = "launch: --resources"
+# Ray counts in units of this, and memory in bytes.
+_LEAST = {"memory": 1.0}
+_UNIT = 0.0001
 
 
 def read_resources(text: str) -> dict[str, float]:
@@ -36,6 +39,8 @@ def read_resources(text: str) -> dict[str, float]:
             number = math.nan
         if not name or not equals or not 0 <= number < math.inf:
             faults.append(fault(_PLACE, part.strip(), "NAME=AMOUNT, such as CPU=8"))
+        elif 0 < number < (least := _LEAST.get(name, _UNIT)):
+            faults.append(fault(_PLACE, part.strip(), f"0, or at least {least:g}"))
         elif name in found:
             faults.append(fault(_PLACE, name, "each resource once"))
         elif name not in _KNOWN and name.lower() in _SPELLED:
@@ -43,9 +48,13 @@ def read_resources(text: str) -> dict[str, float]:
         elif name == "GPU" and number > 1:
             faults.append(fault(_PLACE, part.strip(), "GPU=1 at most: a worker computes on one GPU"))
         found[name] = number
+    wanted = {name: amount for name, amount in found.items() if amount}
+    if not faults and not wanted:
+        hint = "a worker that takes nothing has no place on the cluster"
+        faults.append(fault(_PLACE, text, "more than 0 of at least one resource", hint))
     if faults:
         raise UserError(*faults)
-    return {name: amount for name, amount in found.items() if amount}
+    return wanted
 
 
 def default_resources(nodes: Sequence[Mapping[str, float]], workers: int) -> dict[str, float]:
