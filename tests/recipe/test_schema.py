@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +75,8 @@ def test_shipped_files_and_their_resolved_forms_fit(name, schema):
         "optimizer = { name = 'adam', momentum = 0.9 }",
         "[augmentation]\nflipp = true",
         "[[phases]]\nepoch = 3",
+        "[average]\nhaed = 'auto'",
+        "[average]\nbackbone = 3",
         "freeze = { untill = 'x' }",
     ],
 )
@@ -82,10 +85,35 @@ def test_faults_do_not_fit(text, schema):
 
 
 @pytest.mark.parametrize(
-    "text", ["head = 'mlp'", "ema = 0.9", "early_stopping = false", "extends = 'retrain'"]
+    "text",
+    [
+        "head = 'mlp'",
+        "ema = 0.9",
+        "early_stopping = false",
+        "extends = 'retrain'",
+        "[average]\nhead = 'auto'\nbackbone = 'embedded'",
+        "[average]\nbackbone = { name = 'embedded', input_size = 96, join = ['mobilenet_v2'] }",
+        "[backbone]\ninput_size = 320",
+        "[evaluation]\nfail_under = 0.9",
+        "[activations]\nfrom = 'features'",
+        "[best]\nbudget = '20m'",
+    ],
 )
 def test_short_forms_fit(text, schema):
     assert fits(tomllib.loads(text), schema, schema)
+
+
+def test_the_examples_of_the_documentation_fit(schema):
+    pages = sorted((Path(__file__).parents[2] / "docs").rglob("*.md"))
+    texts = [
+        text
+        for page in pages
+        for text in re.findall(r"^```toml.*?\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)
+    ]
+    assert len(texts) > 5
+    assert any("[average]" in text for text in texts)
+    for text in texts:
+        assert fits(tomllib.loads(text), schema, schema), text
 
 
 def test_references_lead_somewhere(schema):

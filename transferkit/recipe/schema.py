@@ -14,6 +14,12 @@ from transferkit.type_names import NamedValues
 __all__ = ["json_schema"]
 
 _KINDS = {"Head": "heads", "Schedule": "schedules", "Loss": "losses"}
+# Keys of sections that take one value for the whole, and its type.
+_ONE = {
+    ("Activations", "from"): "string",
+    ("Backbone", "input_size"): "integer",
+    ("Evaluation", "fail_under"): "number",
+}
 _OFF = ("early_stopping", "ema", "gradient_clipping", "time_budget")
 
 
@@ -37,10 +43,13 @@ def json_schema() -> NamedValues:
             for name in registry("augmentation").names()
         },
     }
-    for owner in (schema, definitions["Phase"]):
+    for owner in (schema, definitions["Phase"], definitions["Average"]):
         owner.pop("required", None)
         for key, inner in list(owner["properties"].items()):
             owner["properties"][key] = _short(key, inner)
+    for (owner_name, key), kind in _ONE.items():
+        properties = definitions[owner_name]["properties"]
+        properties[key] = _either(properties[key], {"type": kind})
     budget = definitions["Best"]["properties"]
     budget["budget"] = _short("time_budget", budget["budget"])
     schema["properties"] = {
@@ -56,17 +65,19 @@ def json_schema() -> NamedValues:
 
 
 def _short(key: str, inner: NamedValues) -> NamedValues:
-    options = [inner]
+    options: list[NamedValues] = []
     if key in SHORT:
         options.append({"type": "number" if key in ("gradient_clipping", "ema") else "string"})
     if key in _OFF:
         options.append({"const": False})
     if key == "time_budget":
         options.append({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smh]\s*$"})
-    if len(options) == 1:
-        return inner
+    return _either(inner, *options) if options else inner
+
+
+def _either(inner: NamedValues, *others: NamedValues) -> NamedValues:
     facts: NamedValues = {name: inner[name] for name in ("description", "title", "default") if name in inner}
-    return {**facts, "anyOf": options}
+    return {**facts, "anyOf": [inner, *others]}
 
 
 def _word(kind: str, name: str, definitions: NamedValues) -> NamedValues:
