@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from transferkit.backbones.weights import pretrained
 from transferkit.errors import UserError
+from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.recipe import load
 from transferkit.recipe.averaging import second_recipe
 from transferkit.recipe.sweep import trial_recipe
 from transferkit.runs.best import choice as choice_module
 from transferkit.runs.best import choose_steps as module
+from transferkit.runs.best import decided
 from transferkit.runs.best.answers import Answers
 from transferkit.runs.best.choice import Choice
 from transferkit.runs.best.fine_tune import Held, Tuned, tuned_recipe
@@ -58,9 +61,20 @@ def tuned(sure, number, right, seconds=1.0):
     return Tuned(held(np.arange(number, COUNT, 5)), held(np.arange((number + 1) % 5, COUNT, 5)), seconds)
 
 
+@dataclasses.dataclass(frozen=True)
+class Row:
+    sha256: str
+    name: str
+    split: str
+
+
 class Photos:
     multi_label = False
-    rows = ()
+
+    def __init__(self, changed=None):
+        self.rows = tuple(Row(f"{number:064x}", name, "train") for number, name in enumerate(NAMES))
+        if changed is not None:
+            self.rows = (dataclasses.replace(self.rows[0], **changed), *self.rows[1:])
 
     def __len__(self):
         return COUNT
@@ -70,7 +84,7 @@ class Photos:
 def choose(monkeypatch):
     monkeypatch.setattr(pretrained, "at_hand", lambda: ["embedded", "other", "third"])
 
-    def run(answers, folds=None, folder=None, **best):
+    def run(answers, folds=None, folder=None, changed=None, **best):
         best = {"steps": ["backbones", "mirror", "join"], **best}
         asked = []
 
@@ -85,7 +99,7 @@ def choose(monkeypatch):
         monkeypatch.setattr(choice_module, "judge", judge)
         monkeypatch.setattr(module, "fine_tune", lambda *_: iter(folds or []))
         recipe = load("best", [("backbone.name", "embedded"), *((f"best.{k}", v) for k, v in best.items())])
-        return module.choose_steps(recipe, Photos(), Progress(quiet=True), folder), asked
+        return module.choose_steps(recipe, Photos(changed), Progress(quiet=True), folder), asked
 
     return run
 
@@ -278,6 +292,49 @@ def test_decisions_of_another_recipe_or_a_damaged_file_are_made_anew(choose, tmp
 
     assert [asked(), asked(), asked(budget=100)] == [2, 0, 2]
     (tmp_path / "decided.npz").write_bytes(b"PK")
+    assert asked() == 2
+
+
+@pytest.mark.parametrize("changed", [{"sha256": "f" * 64}, {"name": "other.jpg"}, {"split": "val"}], ids=str)
+def test_decisions_on_other_photos_are_made_anew(choose, tmp_path, changed):
+    def asked(changed=None):
+        return len(choose(lambda *_: judged(0.4), folder=tmp_path, changed=changed, steps=["mirror"])[1])
+
+    assert [asked(), asked(), asked(changed), asked(changed)] == [2, 0, 2, 0]
+
+
+def test_decisions_of_another_version_are_made_anew(choose, tmp_path, monkeypatch):
+    def asked():
+        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"])[1])
+
+    assert [asked(), asked()] == [2, 0]
+    monkeypatch.setattr(decided, "__version__", "9.9.9")
+    assert [asked(), asked()] == [2, 0]
+
+
+@pytest.mark.parametrize("part", ["key", "steps", "values", "judged", "step", "held", "all"])
+def test_decisions_that_lack_a_part_are_made_anew(choose, tmp_path, part):
+    """A file as another state of the code would have written it, whole by its checksum."""
+
+    def asked():
+        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"])[1])
+
+    asked()
+    file = tmp_path / "decided.npz"
+    arrays = read_arrays(file)
+    facts = json.loads(arrays["facts"].tobytes())
+    if part == "held":
+        del arrays["held"]
+    elif part == "judged":
+        facts["judged"]["unknown"] = 1
+    elif part == "step":
+        facts["steps"][0]["unknown"] = 1
+    elif part == "all":
+        facts = [facts]
+    else:
+        del facts[part]
+    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    write_arrays(file, arrays)
     assert asked() == 2
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from transferkit._version import __version__
 from transferkit.errors import UserError
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.recipe import Recipe
@@ -49,8 +51,9 @@ class Decided:
 
 
 def key_of(recipe: Recipe, images: Images) -> list[str]:
-    """What decisions rest on: another recipe or other images make them worthless."""
-    return [recipe.sha256(), *(f"{row.sha256} {row.name} {row.split}" for row in images.rows)]
+    """What decisions rest on: another recipe, other images or the rules of another version make them
+    worthless."""
+    return [__version__, recipe.sha256(), *(f"{row.sha256} {row.name} {row.split}" for row in images.rows)]
 
 
 def write_decided(folder: Path, decided: Decided, key: list[str]) -> None:
@@ -104,10 +107,12 @@ def read_decided(folder: Path | None, key: list[str]) -> Decided:
     try:
         arrays = read_arrays(folder / _FILE)
         facts = json.loads(arrays[_FACTS].tobytes())
-    except (UserError, ValueError, KeyError):
+        return _decided(facts, arrays) if facts["key"] == key else Decided()
+    except (UserError, ValueError, KeyError, TypeError):
         return Decided()  # what cannot be read is decided again
-    if facts["key"] != key:
-        return Decided()
+
+
+def _decided(facts: NamedValues, arrays: Mapping[str, np.ndarray]) -> Decided:
     decided = Decided(
         [Step(**one) for one in facts["steps"]],
         facts["values"],
