@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.recipe import load
+from transferkit.recipe import Recipe, load
+from transferkit.recipe.phases import Training
+from transferkit.recipe.write import SECTIONS, TOP
 
 
 @pytest.fixture(autouse=True)
@@ -280,3 +282,11 @@ def test_a_recipe_is_read_without_tensorflow(run_python):
         "loaded = [m for m in ('tensorflow', 'keras', 'sklearn', 'scipy') if m in sys.modules]\n"
         "assert not loaded, loaded\n"
     )
+
+
+def test_each_section_is_a_table_of_its_own_in_the_resolved_recipe():
+    lines = load("finetune_top", [("average.head", "auto")]).to_toml().splitlines()
+    assert "[average]" in lines
+    assert "[best]" in load("best").to_toml().splitlines()
+    # What may also stand in a phase is written in one line each, above the sections.
+    assert set(SECTIONS) == set(Recipe.model_fields) - set(Training.model_fields) - set(TOP)

@@ -1,4 +1,4 @@
-"""The fresh process that reloads artefacts; :class:`transferkit.export.parity.Checker` starts it.
+"""The fresh process that reloads artefacts; :class:`transferkit.export.check_process.Checker` starts it.
 
 It is started while a run still trains, so that TensorFlow is imported by the time there is something to
 check, and at low priority, so that it takes only time that nothing else wants. Orders come as lines of JSON

@@ -19,11 +19,13 @@ SECTIONS = (
     "head",
     "phases",
     "augmentation",
+    "average",
     "activations",
     "devices",
     "evaluation",
     "export",
     "tracking",
+    "best",
     "sweep",
 )
 # Begins as no value of TOML but a text does, and is read as one without quotes.
