@@ -51,7 +51,7 @@ NAMING = {
     "optimizer": 'optimizer = { name = "evil:Step" }\n',
     "augmentation": '[augmentation]\n"evil:Change" = true\n',
     "phase": '[[phases]]\nname = "one"\n[phases.head2]\n'.replace("[phases.head2]\n", 'loss = "evil:Bad"\n'),
-    "average": '[average.augmentation]\n"evil:Change" = true\n',
+    "average": '[average]\nviews = 2\n[average.augmentation]\n"evil:Change" = true\n',
     "sweep": '[sweep.values]\n"head.kind" = ["linear", "evil:Evil"]\n',
     "sweep, short form": '[sweep.values]\n"head" = ["linear", "evil:Evil"]\n',
 }
