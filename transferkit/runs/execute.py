@@ -85,16 +85,7 @@ def execute(
     opening, progress = _Opening(recipe, context, extension), context.progress
     with ExitStack() as stack:
         checker = stack.enter_context(start_checker(recipe.export.formats, recipe.export.parity))
-        if parts is None:
-            with progress.stage("backbone", doing="building it and loading its weights"):
-                parts = open_parts(recipe, images.classes)
-        progress.say(f"devices: {parts.devices.describe()}")
-        check_formats(recipe.export.formats, parts.backbone)
-        second = None
-        if recipe.average is not None:
-            second = open_second(recipe, parts, progress)
-            check_formats(recipe.export.formats, second.backbone)
-        fitted = _train(recipe, images, parts, second, opening, progress)
+        fitted = _train(recipe, images, *_networks(recipe, images, parts, progress), opening, progress)
         folder = fitted.folder
         kept_features = write_kept(folder, fitted)
         calibrated = _calibrate(recipe, fitted, progress)
@@ -129,6 +120,22 @@ def execute(
             progress.say(hint)
     raise_if_refused(result.calibrated, result.verdict, context.place.name)
     return evaluation
+
+
+def _networks(
+    recipe: Recipe, images: Images, parts: Parts | None, progress: Progress
+) -> tuple[Parts, Parts | None]:
+    """The network that is trained, and the second one that is averaged with it, if any."""
+    if parts is None:
+        with progress.stage("backbone", doing="building it and loading its weights"):
+            parts = open_parts(recipe, images.classes)
+    progress.say(f"devices: {parts.devices.describe()}")
+    check_formats(recipe.export.formats, parts.backbone)
+    if recipe.average is None:
+        return parts, None
+    second = open_second(recipe, parts, progress)
+    check_formats(recipe.export.formats, second.backbone)
+    return parts, second
 
 
 class _Opening:
