@@ -21,7 +21,7 @@ __all__ = [
     "asked",
     "finishing",
     "forget",
-    "message",
+    "last_lines",
     "resumable",
     "resume_hint",
     "told",
@@ -86,8 +86,13 @@ def asked() -> bool:
     return _State.asked
 
 
-def message() -> str:
-    """The line that an interruption ends with."""
+def last_lines() -> list[str]:
+    """What an interruption ends with: its line, in a terminal below the one that shows ``^C``."""
+    terminal = sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+    return ["", _message()] if terminal else [_message()]
+
+
+def _message() -> str:
     hint = told()
     return f"transferkit: interrupted; {hint}" if hint else "transferkit: interrupted"
 
@@ -159,7 +164,7 @@ def _watch(reading: int, stream: int | None) -> None:
             or passed > _FINISHING_SECONDS
             or (passed > _SECONDS and not _State.finishing)
         ):
-            _say(stream, message())
+            _say(stream, _message())
             os._exit(STATUS)
         if passed > _SECONDS and not said:
             said = True
@@ -173,4 +178,6 @@ def _watch(reading: int, stream: int | None) -> None:
 def _say(stream: int | None, line: str) -> None:
     if stream is not None:
         with contextlib.suppress(OSError):
-            os.write(stream, f"\n{line}\n".encode(sys.getfilesystemencoding(), "replace"))
+            # Below what the terminal shows for the key, ^C.
+            start = "\n" if os.isatty(stream) else ""
+            os.write(stream, f"{start}{line}\n".encode(sys.getfilesystemencoding(), "replace"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 
 import transferkit
 from transferkit.cli import main
-from transferkit.interruption import resumable
+from transferkit.interruption import _say, resumable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send")
 
@@ -86,6 +88,38 @@ def test_every_verb_ends_with_130_and_one_line(monkeypatch, capsys):
         main(["recipes", "list"])
     assert ended.value.code == 130
     assert capsys.readouterr().err == "transferkit: interrupted\n"
+
+
+def test_a_terminal_shows_the_line_below_that_of_the_key(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transferkit.recipe.recipe_files", interrupted)
+    monkeypatch.setattr(sys, "stderr", Terminal("^C"))
+    sys.stderr.seek(2)
+    with pytest.raises(SystemExit):
+        main(["recipes", "list"])
+    assert sys.stderr.getvalue() == "^C\ntransferkit: interrupted\n"
+
+
+def test_the_watching_thread_starts_a_new_line_only_in_a_terminal(tmp_path):
+    import pty
+
+    try:
+        reader, writer = pty.openpty()
+    except OSError as error:
+        pytest.skip(f"needs a pseudo terminal, which this system does not give: {error}")
+    _say(writer, "interrupted")
+    assert os.read(reader, 99) == b"\r\ninterrupted\r\n"
+    os.close(reader)
+    os.close(writer)
+    with open(tmp_path / "log", "wb") as log:
+        _say(log.fileno(), "interrupted")
+    assert (tmp_path / "log").read_bytes() == b"interrupted\n"
 
 
 WRAPPED = (

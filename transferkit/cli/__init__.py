@@ -89,10 +89,10 @@ def main(arguments: list[str] | None = None) -> None:
             # Without `color` click takes escape sequences away, and a name is another then.
             cli.main(args=arguments, prog_name="transferkit", color=True)
         except _Interrupted:
-            _end([interruption.message()], interruption.STATUS)
+            _end(interruption.last_lines(), interruption.STATUS)
         except Exception as error:
             if interruption.asked():
-                _end([interruption.message()], interruption.STATUS)
+                _end(interruption.last_lines(), interruption.STATUS)
             line = _of_machine(error)
             if line is not None:
                 _end([line], 1)
