@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -16,6 +17,14 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from transferkit.errors import UserError
 from transferkit.sklearn import TransferClassifier
+
+
+class Table(dict):
+    """As much of a data frame as is asked for."""
+
+    @property
+    def columns(self):
+        return list(self)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +44,36 @@ def fitted(photos):
 
 def test_the_checks_that_apply_pass():
     check_estimator(TransferClassifier("embedded"))
+
+
+class OfRows(TransferClassifier):
+    """Takes a table of numbers for images of one row, as most of scikit-learn's checks give them."""
+
+    def _images(self, table):
+        if isinstance(table, list) or hasattr(table, "__array__"):
+            table = np.asarray(table)
+        if not isinstance(table, np.ndarray) or table.ndim != 2:
+            return table
+        pixels = np.clip(128 + 20 * table.astype(float), 0, 255).astype(np.uint8)
+        return np.repeat(pixels[:, None, :, None], 3, axis=3).repeat(8, axis=1)
+
+    def fit(self, X, y):
+        return super().fit(self._images(X), y)
+
+    def _logits(self, images):
+        return super()._logits(self._images(images))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array, tags.input_tags.string = True, False
+        return tags
+
+
+@pytest.mark.slow
+def test_the_checks_of_classifiers_of_tables_pass_once_its_numbers_are_pixels():
+    made = check_estimator(OfRows("embedded", input_size=32), on_fail=None, on_skip=None)
+    assert len(made) > 40
+    assert [(one["check_name"], one["exception"]) for one in made if one["status"] == "failed"] == []
 
 
 def test_it_learns_and_answers_in_the_order_of_its_classes(fitted, photos):
@@ -130,3 +169,28 @@ def test_one_image_is_not_taken_for_a_batch_of_its_rows(fitted, photos):
     with pytest.raises(UserError, match="newaxis"):
         fitted.predict(photos[0][0])
     assert fitted.predict(photos[0][:1]).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (sparse.eye(2), "sparse"),
+        (np.array([["a.jpg", "b.jpg"], ["c.jpg", "d.jpg"]]), "of image files"),
+        (Table(path=["a.jpg", "b.jpg"], size=[1, 2]), "columns path, size"),
+        ([b"the bytes of a photo", b"of another"], "received 'bytes'"),
+    ],
+)
+def test_what_are_no_images_is_an_error_of_values(x, said):
+    with pytest.raises(ValueError, match=said):
+        TransferClassifier("embedded").fit(x, ["a", "b"])
+
+
+def test_a_table_of_one_column_is_its_files(fitted, photos, tmp_path):
+    """Bagging and transformers of columns make one of a list."""
+    files = []
+    for number, image in enumerate(photos[0][::6]):
+        files.append(str(tmp_path / f"{number}.png"))
+        Image.fromarray(image).save(files[-1])
+    expected = fitted.predict_proba(files)
+    np.testing.assert_array_equal(fitted.predict_proba(np.array(files)[:, None]), expected)
+    np.testing.assert_array_equal(fitted.predict_proba(Table(path=files)), expected)

@@ -35,13 +35,18 @@ from transferkit.training.progress import Progress
 if TYPE_CHECKING:
     from transferkit.runs.features.extractor import Extractor
 
-__all__ = ["TransferClassifier"]
+__all__ = ["InputError", "TransferClassifier"]
+
+
+class InputError(UserError, ValueError):
+    """Samples or labels that cannot be taken; scikit-learn's tools expect a ``ValueError`` of them."""
 
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A frozen backbone and a head that is found at once.
 
-    Samples are images ``[h, w, 3]`` of 0 to 255, in one array or a list, images of Pillow, or image files.
+    Samples are images ``[h, w, 3]`` of 0 to 255, in one array or a list, images of Pillow, or files, also
+    as a table of one column.
 
     Args:
         backbone: as ``--backbone`` takes it.
@@ -76,15 +81,16 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             y: a label for each.
 
         Raises:
-            UserError: an image cannot be read, the head is none in closed form, or there is only one class.
+            InputError: an image cannot be read, or there is only one class.
+            UserError: the head is none in closed form.
         """
-        X = X if hasattr(X, "__len__") else list(X)
+        X = _samples(X)
         labels = _labels(y)
         if labels.ndim != 1 or len(labels) != len(X):
-            raise UserError(fault("y", f"shape {labels.shape}", f"a label for each of {len(X)} images"))
+            raise InputError(fault("y", f"shape {labels.shape}", f"a label for each of {len(X)} images"))
         self.classes_, places = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise UserError(fault("y", f"{len(self.classes_)} class", "at least 2 classes"))
+            raise InputError(fault("y", f"{len(self.classes_)} class", "at least 2 classes"))
         head = self._ready_head()
         features = self._features(X)
         self.mean_ = features.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -148,14 +154,32 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(getattr(images, "shape", ())) == 3 and images.shape[2] in (3, 4):
             # Its rows would pass for grey images.
             hint = "give several images: images[np.newaxis] makes one a batch"
-            raise UserError(fault("X", f"shape {tuple(images.shape)}", "[N, h, w, 3], or a list", hint))
+            raise InputError(fault("X", f"shape {tuple(images.shape)}", "[N, h, w, 3], or a list", hint))
+        images = _samples(images)
         extractor = _extractor(self.backbone, self.input_size)
         with tempfile.TemporaryDirectory(prefix="transferkit-") as folder:
             items = [_item(image, number, Path(folder)) for number, image in enumerate(images)]
             features, _, failures = extractor.features(items, Progress(quiet=True))
         if failures:
-            raise UserError(*(fault(f"image {one.index}", hint=one.reason) for one in failures[:10]))
+            raise InputError(*(fault(f"image {one.index}", hint=one.reason) for one in failures[:10]))
         return features
+
+
+def _samples(images: Any) -> Any:
+    """What gives samples one by one; of a table with one column, as ensembles make it, that column."""
+    if hasattr(images, "toarray"):  # of SciPy
+        raise InputError(fault("X", "sparse data", "dense images, or image files"))
+    if hasattr(images, "columns"):
+        if len(images.columns) != 1:
+            received = ", ".join(str(one) for one in images.columns)
+            hint = "choose the column of image files: table['path']"
+            raise InputError(fault("X", f"the columns {received}", "one column", hint))
+        return list(images[images.columns[0]])
+    if isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype.kind in "OUS":
+        if images.shape[1] != 1:
+            raise InputError(fault("X", f"shape {images.shape}", "[N] or [N, 1] of image files"))
+        return images[:, 0]
+    return images if hasattr(images, "__len__") else list(images)
 
 
 def _labels(y: Any) -> np.ndarray:
@@ -171,9 +195,9 @@ def _labels(y: Any) -> np.ndarray:
         if missing:
             received, expected = repr(given[missing[0]]), "a name or a whole number"
             hint = f"{len(missing)} of {len(given)} are none"
-            raise UserError(fault(f"y[{missing[0]}]", received, expected, hint))
+            raise InputError(fault(f"y[{missing[0]}]", received, expected, hint))
         if len(kinds) > 1:
-            raise UserError(fault("y", "texts beside numbers", "labels of one kind"))
+            raise InputError(fault("y", "texts beside numbers", "labels of one kind"))
     return labels
 
 
@@ -192,7 +216,9 @@ def _item(image: Any, number: int, folder: Path) -> tuple[str, str | os.PathLike
         except (TypeError, ValueError):
             sha256 = None
         if sha256 is None:
-            raise UserError(fault(f"image {number}", str(image), "an image, or a file that can be read"))
+            # Not the bytes of a whole photo.
+            received = image if isinstance(image, str | os.PathLike) else type(image).__name__
+            raise InputError(fault(f"image {number}", str(received), "an image, or a file that can be read"))
         return sha256, image
     encoded = encode_image(image, f"image {number}")
     file = folder / f"{number}.png"
