@@ -34,7 +34,8 @@ def command(
 
     PHOTOS is what training takes (a folder of class folders, a manifest, an archive …), which gives labels,
     or image files and folders. Features come from the network of a run, as training left it, or from a
-    backbone, and are kept in the cache: a photo is passed through the network once. Parquet needs pyarrow;
+    backbone, and are kept in the cache: a photo is passed through the network once. Where the photos have no
+    splits of their own, a run gives those of its photos. Parquet needs pyarrow;
     .npy holds the numbers alone, with a .csv of its rows beside it; .tsv is for TensorBoard's projector, with
     labels, thumbnails and the projector's configuration beside it. Files that cannot be read are named on
     stderr and the rest goes on; the exit code is then 1.

@@ -14,6 +14,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.cli import main
+from transferkit.data.splits.ledger import Ledger
 from transferkit.errors import UserError
 from transferkit.runs.features.similar import nearest
 from transferkit.runs.features.table_files import check_table
@@ -66,7 +67,9 @@ def test_each_kind_of_file_holds_the_same_rows(run, photos, tmp_path, capsys, en
 
         table = pq.read_table(to).to_pydict()
         features, labels, paths = table["features"], table["label"], table["path"]
-        assert table["split"] == [None] * 42
+        # The run knows its own photos.
+        of_run = {row.sha256: row.split for row in Ledger.read(run.path / "split.csv").rows}
+        assert table["split"] == [of_run[one] for one in table["sha256"]]
     elif ending == "npz":
         with np.load(to) as table:
             features, labels, paths = table["features"], table["label"].tolist(), table["path"].tolist()
@@ -106,8 +109,6 @@ def test_what_cannot_be_written_is_said_before_any_work(tmp_path, capsys):
 
 
 def test_the_most_alike_photo_of_a_training_photo_is_itself(run, photos, capsys):
-    from transferkit.data.splits.ledger import Ledger
-
     row = next(row for row in Ledger.read(run.path / "split.csv").rows if row.split == "train")
     assert call("similar", run.path, photos / row.name, "-n", 4, "-q", "--json") == 0
     (found,) = json.loads(capsys.readouterr().out)

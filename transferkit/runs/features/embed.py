@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from transferkit.code_permission import allowing
 from transferkit.data.file_names import shown
+from transferkit.data.splits.ledger import Ledger
 from transferkit.data.unusable_files import Refused
 from transferkit.runs.features.photos import Photo, find_photos, read_photos, readable_of
+from transferkit.runs.finished.run import Run
 from transferkit.runs.prediction.arguments import places_of
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
@@ -26,7 +28,8 @@ class Embedding:
     """Features of photos, row by row.
 
     Attributes:
-        photos: where each lies, its label and split where those are known, and the hash of its content.
+        photos: where each lies, its label where that is known, its split (the place's own, else that of a run
+            that has the photo), and the hash of its content.
         features: float32 ``[N, D]``: what the head of the network decides on, before it is standardised.
         unreadable: the files that have none, each with its reason.
     """
@@ -88,12 +91,20 @@ def embed(
     with allowing(allow_code):
         found = find_photos(places)
         start_tensorflow()
-        from transferkit.runs.features.extractor import Extractor
+        from transferkit.runs.features.extractor import Extractor, is_run
 
         with progress.stage("network", doing="building it and loading its weights"):
             extractor = Extractor.of(model, overrides)
         read, bad = read_photos(found)
         items = [(str(one.sha256), one.path) for one in read]
         features, readable, failures = extractor.features(items, progress)
+        if is_run(model):
+            read = _with_splits(read, Run(model))
     bad += [Refused(shown(os.fspath(one.path)), one.reason) for one in failures]
     return Embedding(tuple(readable_of(read, readable)), features, tuple(bad))
+
+
+def _with_splits(photos: Sequence[Photo], run: Run) -> list[Photo]:
+    """Photos, with a run's own splits where their place names none: by content, wherever they lie."""
+    splits = {row.sha256: row.split for row in Ledger.read(run.path / "split.csv").rows}
+    return [replace(one, split=one.split or splits.get(str(one.sha256))) for one in photos]
