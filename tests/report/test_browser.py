@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from transferkit.evaluation.evaluation_html import evaluation_html
 from transferkit.report import ReportFacts, write_report
 
 _FLAGS = (
@@ -74,6 +75,16 @@ parent.postMessage({
   readout: document.getElementById("matrix-readout")?.textContent ?? "",
 }, "*");
 </script></body>"""
+_OVERLAPS = """<script>
+const root = document.documentElement, figures = [...document.querySelectorAll("figure")];
+// What a figure holds must end where it ends, or be scrolled to.
+const over = figures.filter((one) => one.scrollWidth > one.clientWidth + 1
+  && getComputedStyle(one).overflowX === "visible");
+parent.postMessage({
+  figures: figures.length, overflow: root.scrollWidth - root.clientWidth,
+  over: over.map((one) => one.textContent.slice(0, 40)),
+}, "*");
+</script>"""
 _FRAME = """<!DOCTYPE html><body style="margin:0">
 <iframe style="border:0" width="{width}" height="1500" src="{page}"></iframe>
 <script>addEventListener("message", (event) => {{
@@ -126,6 +137,17 @@ def test_it_fits_works_and_can_be_read(browser, tmp_path, request, which, width,
     if which == "two_hundred":
         count = request.getfixturevalue(which).evaluation.confusion[0, 0]
         assert found["readout"] == f"{count} of species 000 answered right"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_a_notebook_shows_of_an_evaluation_has_nothing_over_another(browser, tmp_path, five, width):
+    page, frame = tmp_path / "cell.html", tmp_path / "frame.html"
+    shown = evaluation_html(five.evaluation)
+    page.write_text(f"<!DOCTYPE html><meta charset=utf-8>{shown}{_OVERLAPS}", encoding="utf-8")
+    frame.write_text(_FRAME.format(width=width, page="cell.html"))
+    dom = open_page(browser, tmp_path, frame, "--dump-dom", "--window-size=1400,1600")
+    found = json.loads(html.unescape(re.search(r'data-found="([^"]*)"', dom).group(1)))
+    assert found == {"figures": 2, "overflow": 0, "over": []}
 
 
 @pytest.mark.parametrize("dark", [False, True])

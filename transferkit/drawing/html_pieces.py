@@ -11,11 +11,12 @@ __all__ = ["block", "html_table", "paragraph"]
 # Charts take their colours from these classes, as on the report's page; greys suit light and dark notebooks.
 _STYLE = Markup(
     "<style>"
-    ".transferkit{max-width:60rem;font:14px/1.45 system-ui,sans-serif}"
+    ".transferkit{max-width:60rem;overflow-x:auto;font:14px/1.45 system-ui,sans-serif}"
     ".transferkit table{border-collapse:collapse;margin:.4rem 0}"
     ".transferkit th,.transferkit td{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #8884}"
     ".transferkit th:first-child,.transferkit td.text{text-align:left}"
     ".transferkit .charts{display:flex;flex-wrap:wrap;gap:1rem}.transferkit figure{margin:0;width:20rem}"
+    ".transferkit figure.table{width:auto;max-width:100%;overflow-x:auto}"
     ".transferkit svg{width:100%;height:auto}.transferkit svg text{fill:currentColor;font-size:11px}"
     ".transferkit .grid{stroke:#8884}.transferkit .mark{stroke:#888;stroke-dasharray:2 3}"
     ".transferkit .line{fill:none;stroke:var(--c);stroke-width:2}.transferkit .dot{fill:var(--c)}"

@@ -42,7 +42,7 @@ def _confusion(found: Evaluation) -> Markup:
         )
         rows.append(Markup("<tr><th>{}</th>{}</tr>").format(name, cells))
     table = "<table><thead><tr><th>true \\ predicted</th>{}</tr></thead><tbody>{}</tbody></table>"
-    return Markup(f"<figure>{table}</figure>").format(head, Markup("").join(rows))
+    return Markup(f'<figure class="table">{table}</figure>').format(head, Markup("").join(rows))
 
 
 def _reliability(found: Evaluation) -> Markup:
