@@ -62,6 +62,13 @@ def test_importing_it_imports_no_mlflow_and_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_the_loader_that_travels_along_imports_no_transferkit():
+    import transferkit.mlflow_loader as loader
+
+    code = f"import runpy, sys; sys.modules['transferkit'] = None; runpy.run_path({loader.__file__!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_the_loader_answers_bytes_and_base64_alike(version):
     pd = pytest.importorskip("pandas", reason="needs transferkit[mlflow]")
     from transferkit.mlflow_loader import ImageClassifier
@@ -76,6 +83,37 @@ def test_the_loader_answers_bytes_and_base64_alike(version):
     assert model.predict(text, {"threshold": 0.99})["label"].tolist() == ["", ""]
     with pytest.raises(ValueError):
         model.predict(["/etc/passwd"])
+
+
+def test_what_else_the_model_says_is_a_column(version, tmp_path):
+    pytest.importorskip("pandas", reason="needs transferkit[mlflow]")
+    import tensorflow as tf
+
+    from transferkit.export.export_spec import About, ExportSpec
+    from transferkit.export.formats.saved_model import write
+    from transferkit.mlflow_loader import ImageClassifier
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8)])
+    def probabilities(images):
+        light = tf.reduce_mean(tf.cast(images, tf.float32) / 255, [1, 2, 3])
+        return tf.stack([1 - light, light, tf.ones_like(light)], axis=1)
+
+    about = About((*COLOURS, "grey"), (8, 8), multi_label=True, thresholds=(0.5, 0.5, 0.5), threshold=1.5)
+    write(ExportSpec(probabilities, [], about), tmp_path)
+    answer = ImageClassifier(str(tmp_path)).predict(photos())
+    assert answer["labels"].tolist() == [["dark", "grey"], ["light", "grey"]]
+    assert answer["confident"].tolist() == [False, False]
+    signed = pytest.importorskip("mlflow") and flavor._signature(tmp_path)
+    assert sorted(one.name for one in signed.outputs) == sorted(answer.columns)
+
+
+def test_what_is_no_image_is_named_by_its_number(version):
+    pytest.importorskip("pandas", reason="needs transferkit[mlflow]")
+    from transferkit.mlflow_loader import ImageClassifier
+
+    model, (dark, light) = ImageClassifier(str(version)), photos()
+    with pytest.raises(ValueError, match=r"image 17, 19: expected an encoded image"):
+        model.predict([dark] * 17 + [b"no", light, b""])
 
 
 @pytest.mark.slow

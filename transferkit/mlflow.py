@@ -56,7 +56,8 @@ def save_model(
         run: a run or its folder, or an export.
         path: of the new folder.
         mlflow_model: what MLflow hands over where it logs.
-        signature: by default images as bytes to label, probability, probabilities.
+        signature: by default images as bytes to label, probability, probabilities, and what else the model
+            says: all labels that are there, whether it is confident, whether the photo is unknown.
         input_example: kept with the model.
         pip_requirements: by default the TensorFlow, NumPy and pandas of this environment.
         metadata: kept with the model.
@@ -139,7 +140,12 @@ def _signature(version: Path) -> Any:
         ColSpec(DataType.double, "probability"),
         ColSpec(Array(DataType.double), "probabilities"),
     ]
-    if read_about(version).false_alarms is not None:
+    about = read_about(version)
+    if about.multi_label:
+        outputs.append(ColSpec(Array(DataType.string), "labels"))
+    if about.threshold is not None:
+        outputs.append(ColSpec(DataType.boolean, "confident"))
+    if about.false_alarms is not None:
         outputs.append(ColSpec(DataType.boolean, "unknown"))
     params = ParamSchema([ParamSpec("threshold", DataType.double, 0.0)])
     return ModelSignature(Schema([ColSpec(DataType.binary, "image")]), Schema(outputs), params)

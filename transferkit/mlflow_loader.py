@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.type_names import NamedValues
+if TYPE_CHECKING:  # where the copy runs there is no transferkit
+    from transferkit.type_names import NamedValues
 
 __all__ = ["ImageClassifier"]
 
@@ -41,6 +42,13 @@ class ImageClassifier:
             model_input: a data frame whose one column, or the column ``image``, holds encoded images as bytes
                 or base64; or a list of these.
             params: ``threshold``: below this probability the label is empty.
+
+        Returns:
+            The table; with several labels an image also ``labels``, a list of those that are there, and
+            ``confident`` and ``unknown`` where the model says so.
+
+        Raises:
+            ValueError: some of them are no images, or no base64.
         """
         import pandas as pd
 
@@ -49,10 +57,9 @@ class ImageClassifier:
             column = model_input["image"] if "image" in model_input else model_input.iloc[:, 0]
         images = [_encoded(one) for one in column]
         threshold = float((params or {}).get("threshold", 0))
-        signature = self._model.signatures["serving_default"]
         rows = []
         for start in range(0, len(images), _BATCH):
-            answer = signature(bytes=self._tf.constant(images[start : start + _BATCH]))
+            answer = self._asked(images[start : start + _BATCH], start)
             for row, probabilities in enumerate(answer["probabilities"].numpy()):
                 best = int(np.argmax(probabilities))
                 sure = probabilities[best] >= threshold
@@ -61,10 +68,32 @@ class ImageClassifier:
                     "probability": float(probabilities[best]),
                     "probabilities": probabilities.astype(float).tolist(),
                 }
-                if "unknown" in answer:
-                    told["unknown"] = bool(answer["unknown"][row])
+                if "present" in answer:
+                    present = answer["present"][row].numpy()
+                    told["labels"] = [
+                        name for name, there in zip(self.classes, present, strict=True) if there
+                    ]
+                told.update(
+                    {name: bool(answer[name][row]) for name in ("confident", "unknown") if name in answer}
+                )
                 rows.append(told)
         return pd.DataFrame(rows)
+
+    def _asked(self, images: list[bytes], first: int) -> Any:
+        """All outputs for some images, the first of which has that number; faults are found one by one."""
+        signature, errors = self._model.signatures["serving_default"], self._tf.errors.OpError
+        try:
+            return signature(bytes=self._tf.constant(images))
+        except errors:
+            wrong = []
+            for number, image in enumerate(images, first):
+                try:
+                    signature(bytes=self._tf.constant([image]))
+                except errors:
+                    wrong.append(str(number))
+            if not wrong:
+                raise
+            raise ValueError(f"image {', '.join(wrong)}: expected an encoded image such as a JPEG") from None
 
 
 def _encoded(value: Any) -> bytes:
