@@ -58,6 +58,17 @@ def test_what_is_not_known_is_said(tmp_path):
     assert "not recorded" in text
 
 
+def test_whether_it_tells_what_is_none_of_its_classes_is_said(five, tmp_path):
+    _, silent = front_matter(write_model_card(five, tmp_path / "README.md"))
+    assert "gets one of these labels too." in silent
+    assert "`unknown`" not in silent
+    told = replace(five, unknown="rejects 5.0% by mistake; against bottles_<b>: 0.99")
+    _, text = front_matter(write_model_card(told, tmp_path / "README.md"))
+    assert "with `unknown` beside it." in text
+    assert "rejects 5.0% by mistake; against bottles" in text
+    assert "<b>" not in text
+
+
 def test_the_users_words_replace_the_defaults(five, tmp_path):
     text = CardText("For my garden.", "Fails at night.", "CC-BY 2.0")
     _, page = front_matter(write_model_card(five, tmp_path / "README.md", text))

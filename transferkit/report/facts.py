@@ -236,6 +236,7 @@ class ReportFacts:
         lock: the lock file, as text.
         map: of the photos, by what the network sees in them.
         changes: beside the run that it was made from, where there was one.
+        unknown: how well the model tells photos that are like none of its own; None where it does not.
         license: of the weights, as an SPDX identifier where there is one; of several networks, each once.
         created: date and time, as text.
     """
@@ -265,5 +266,6 @@ class ReportFacts:
     export: ExportFacts | None = None
     map: MapFacts | None = None
     changes: ChangeFacts | None = None
+    unknown: str | None = None
     license: str | None = None
     created: str | None = None

@@ -7,6 +7,7 @@ import platform
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from transferkit.evaluation import Evaluation
 from transferkit.export.formats import find_artefacts, load_format, size_of
 from transferkit.export.versions import versions
+from transferkit.files.remote import without_query
 from transferkit.freezing import FreezePlan
 from transferkit.freezing.freeze_plan import StagePlan
 from transferkit.heads import describe_choice
@@ -98,6 +100,7 @@ def report_data(
         export=_export_facts(folder, context.place, trained),
         map=map_facts(folder, images, evaluation, recipe.seed),
         changes=_change_facts(trained),
+        unknown=_unknown(trained),
         license=licence_of(trained.parts.backbone),
         created=time.strftime("%Y-%m-%d %H:%M"),
     )
@@ -118,6 +121,15 @@ def _summary(trained: RunResult, seconds: float) -> dict[str, str]:
     lines["Frozen weights"] = trained.frozen.removeprefix("frozen: ")
     lines["Time"] = f"{seconds:.1f} s on {_machine()}"
     return lines
+
+
+def _unknown(trained: RunResult) -> str | None:
+    """What was measured of it; places by their last name alone, since a card goes to others."""
+    novelty = trained.novelty
+    if not novelty.found:
+        return None
+    other = {Path(without_query(place)).name or "other photos": one for place, one in novelty.other.items()}
+    return str(replace(novelty, other=other).describe()).partition(": ")[2]
 
 
 def _training_accuracy(trained: RunResult) -> float | None:
