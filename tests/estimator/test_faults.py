@@ -17,7 +17,11 @@ import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, NanLossDuringTrainingError, RunConfig
-from transferkit.estimator.checkpoints.checkpoints import CheckpointError
+from transferkit.estimator.checkpoints.errors import (
+    CheckpointError,
+    DamagedCheckpointError,
+    MissingCheckpointError,
+)
 
 JOB = str(Path(__file__).with_name("job.py"))
 
@@ -106,8 +110,22 @@ def test_a_truncated_checkpoint_without_another_is_an_error(tf1_model, train_inp
     config = RunConfig(keep_checkpoint_max=1)
     Estimator(tf1_model, str(tmp_path), config, {}).train(train_input, steps=6)
     (tmp_path / "model.ckpt-6.data-00000-of-00001").write_bytes(b"")
-    with pytest.raises(CheckpointError, match=r"model\.ckpt-6"):
+    with pytest.raises(DamagedCheckpointError, match=r"model\.ckpt-6") as raised:
         Estimator(tf1_model, str(tmp_path), config, {}).evaluate(eval_input)
+    # As tf.estimator's session raised it, and as what a user can mend.
+    assert isinstance(raised.value, tf.errors.OpError)
+    assert isinstance(raised.value, ValueError)
+    copy = pickle.loads(pickle.dumps(raised.value))
+    assert (copy.faults, str(copy)) == (raised.value.faults, str(raised.value))
+
+
+def test_a_warm_start_from_nowhere_is_an_error(tf1_model, train_input, tmp_path):
+    nowhere = str(tmp_path / "nowhere" / "model.ckpt-1")
+    model = Estimator(tf1_model, str(tmp_path / "model"), params={}, warm_start_from=nowhere)
+    with pytest.raises(tf.errors.NotFoundError, match="nowhere"):
+        model.train(train_input, steps=1)
+    with pytest.raises(MissingCheckpointError):
+        model.train(train_input, steps=1)
 
 
 def test_the_model_dir_of_another_model_is_named(tf1_model, keras_model, train_input, tmp_path):

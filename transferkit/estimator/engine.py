@@ -325,7 +325,6 @@ class Engine:
         """What a fresh model begins with besides its initial values: done once, without a checkpoint."""
         if self.live or self.source is not None or self._initialized:
             return
-        self._initialized = True
         first_values(traced, GraphSession(traced), self.store)
         if self.warm_start is not None:
             collection = traced.graph.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
@@ -334,6 +333,8 @@ class Engine:
             progress.info(
                 "Warm-started %d variables from %s", len(names), self.warm_start.ckpt_to_initialize_from
             )
+        # Last: where a warm start fails, the next call must fail too, and not train from other values.
+        self._initialized = True
 
     def step(self) -> int:
         """The global step as the variables have it, or as the latest checkpoint's name says."""

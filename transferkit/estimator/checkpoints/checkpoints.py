@@ -16,15 +16,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import fault
+from transferkit.estimator.checkpoints.errors import (
+    CheckpointError,
+    DamagedCheckpointError,
+    MissingCheckpointError,
+    MissingVariablesError,
+)
 from transferkit.estimator.variables import slices
 from transferkit.files.plain_path import plain_path
 from transferkit.private.tensorflow_names import TrackableObjectGraph
 
 __all__ = [
-    "CheckpointError",
-    "DamagedCheckpointError",
-    "MissingVariablesError",
     "exists",
     "known",
     "latest",
@@ -44,31 +47,6 @@ NAME = "model.ckpt"
 # Where a checkpoint by objects says which names their variables have.
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 TEMPORARY = ".writing-"
-
-
-class CheckpointError(UserError, ValueError):
-    """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
-
-
-class MissingVariablesError(CheckpointError, tf.errors.NotFoundError):  # type: ignore[misc]
-    """A checkpoint without some of a model's variables.
-
-    Programs that wait for a model's checkpoints catch ``tf.errors.NotFoundError`` here.
-    """
-
-    def __init__(self, *faults: str) -> None:
-        CheckpointError.__init__(self, *faults)
-        text = "\n".join(faults)
-        tf.errors.NotFoundError.__init__(self, None, None, text)
-        self.args = (text,)
-
-    def __reduce__(self) -> Any:
-        """How it is copied to another process: by its faults."""
-        return type(self), self.faults
-
-
-class DamagedCheckpointError(CheckpointError):
-    """A checkpoint whose files are cut short or changed."""
 
 
 def step_of(prefix: str) -> int:
@@ -125,14 +103,20 @@ def read(prefix: str) -> Any:
     """A checkpoint's reader.
 
     Raises:
-        DamagedCheckpointError: where it is missing, short or damaged.
+        MissingCheckpointError: there is none.
+        DamagedCheckpointError: where it is short or damaged.
     """
     try:
         return tf.train.load_checkpoint(plain_path(prefix))
     except Exception as error:
-        raise DamagedCheckpointError(
-            fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")
-        ) from error
+        kind = DamagedCheckpointError if _is_there(prefix) else MissingCheckpointError
+        raise kind(fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")) from error
+
+
+def _is_there(given: str) -> bool:
+    """Whether a prefix, or a folder's newest one, leads to files."""
+    prefix = latest(given) if os.path.isdir(given) else given
+    return prefix is not None and os.path.exists(f"{prefix}.index")
 
 
 def object_keys(prefix: str) -> dict[str, str]:

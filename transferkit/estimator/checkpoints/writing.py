@@ -27,12 +27,12 @@ from transferkit.errors import fault
 from transferkit.estimator.checkpoints.checkpoints import (
     NAME,
     TEMPORARY,
-    CheckpointError,
     exists,
     known,
     signature,
     write_state,
 )
+from transferkit.estimator.checkpoints.errors import CheckpointError
 from transferkit.type_names import Tensor
 
 __all__ = ["CheckpointWriter"]

@@ -1,0 +1,53 @@
+"""What is wrong with a checkpoint, as a fault in words and as the error that TensorFlow raises there.
+
+Programs that wait for a model's checkpoints catch ``tf.errors.NotFoundError``; those that go on after a
+damaged one catch ``tf.errors.OpError``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from transferkit.errors import UserError
+
+__all__ = ["CheckpointError", "DamagedCheckpointError", "MissingCheckpointError", "MissingVariablesError"]
+
+
+class CheckpointError(UserError, ValueError):
+    """A checkpoint that cannot be written, cannot be read, or belongs to another model."""
+
+
+class _OperationError(CheckpointError):
+    """One that an operation of TensorFlow raises too."""
+
+    operation: ClassVar[type[Exception]]
+
+    def __init__(self, *faults: str) -> None:
+        CheckpointError.__init__(self, *faults)
+        text = "\n".join(faults)
+        self.operation.__init__(self, None, None, text)  # type: ignore[call-arg]
+        self.args = (text,)
+
+    def __reduce__(self) -> Any:
+        """How it is copied to another process: by its faults."""
+        return type(self), self.faults
+
+
+class MissingCheckpointError(_OperationError, tf.errors.NotFoundError):  # type: ignore[misc]
+    """There is no checkpoint of this name."""
+
+    operation = tf.errors.NotFoundError
+
+
+class MissingVariablesError(_OperationError, tf.errors.NotFoundError):  # type: ignore[misc]
+    """A checkpoint without some of a model's variables."""
+
+    operation = tf.errors.NotFoundError
+
+
+class DamagedCheckpointError(_OperationError, tf.errors.DataLossError):  # type: ignore[misc]
+    """A checkpoint whose files are cut short or changed."""
+
+    operation = tf.errors.DataLossError
