@@ -37,7 +37,9 @@ def test_counts_and_exact_p_value():
 def test_the_same_model_twice():
     one = make(np.array([1, 0, 1, 1]))
     found = compare(one, one)
-    assert (found.p_value, found.difference, found.low, found.high) == (1, 0, 0, 0)
+    assert (found.p_value, found.difference) == (1, 0)
+    # Four images on which two models agree say little about others.
+    assert found.high == pytest.approx(-found.low) == pytest.approx(1.96 / 6, abs=1e-4)
     assert "chance" in found.verdict
 
 
@@ -51,11 +53,11 @@ def test_a_few_images_more_are_no_proof():
 def test_the_interval_covers_the_true_difference_as_often_as_it_says():
     rng = np.random.default_rng(0)
     hits = 0
-    for _ in range(100):
+    for _ in range(1000):
         draw = rng.choice(4, size=300, p=[0.7, 0.05, 0.15, 0.1])
-        found = compare(make(draw < 2), make((draw == 0) | (draw == 2)), resamples=400)
+        found = compare(make(draw < 2), make((draw == 0) | (draw == 2)))
         hits += found.low <= 0.10 <= found.high
-    assert 88 <= hits <= 99
+    assert 935 <= hits <= 965
 
 
 def test_images_match_by_path_whatever_the_order_and_the_rest_is_counted():

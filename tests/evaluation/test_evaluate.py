@@ -104,7 +104,7 @@ def test_intervals_are_seeded_and_hold_the_figure(predicted):
         low, high = first.interval(name)
         assert low < first.metrics[name] < high
     other = evaluate(labels, probabilities, names(5), seed=4)
-    assert other.interval("accuracy") != first.interval("accuracy")
+    assert other.interval("f1_macro") != first.interval("f1_macro")
     assert evaluate(labels, probabilities, names(5), resamples=0).interval("accuracy") is None
 
 
@@ -114,6 +114,20 @@ def test_the_accuracy_interval_is_as_wide_as_resampling_samples_makes_it(predict
     right, rng = found.correct, np.random.default_rng(0)
     plain = [right[rng.integers(0, 300, 300)].mean() for _ in range(4000)]
     np.testing.assert_allclose(found.interval("accuracy"), np.quantile(plain, [0.025, 0.975]), atol=0.01)
+
+
+@pytest.mark.parametrize(("samples", "least"), [(5, 0.566), (50, 0.929), (1000, 0.996)])
+def test_few_images_that_are_all_right_do_not_make_sure(samples, least):
+    """Resampling them gives 1 every time; the share of such images may well be lower."""
+    labels = np.arange(samples) % 2
+    found = evaluate(labels, np.eye(2, dtype=np.float32)[labels], ["a", "b"])
+    assert found.interval("accuracy") == pytest.approx((least, 1), abs=5e-4)
+    assert found.interval("f1_macro") is None
+    wrong = evaluate(1 - labels, np.eye(2, dtype=np.float32)[labels], ["a", "b"])
+    assert wrong.interval("accuracy") == pytest.approx((0, 1 - least), abs=5e-4)
+    both = evaluate(np.eye(2, dtype=int)[labels], np.eye(2, dtype=np.float32)[labels], ["a", "b"])
+    assert both.interval("accuracy") == pytest.approx((least, 1), abs=5e-4)
+    assert both.interval("hamming_accuracy") is None
 
 
 def test_resampled_figures_are_the_figures(predicted):

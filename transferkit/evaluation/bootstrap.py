@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Bootstrap", "Interval", "count_interval", "mean_interval", "named_bounds", "table_interval"]
+__all__ = ["Bootstrap", "Interval", "mean_interval", "named_bounds", "table_interval"]
 
-Interval = tuple[float, float]
+# Undefined where all resamples agree, as when every image is right: resampling cannot tell what it never saw.
+Interval = tuple[float, float] | tuple[None, None]
 
 # Above this many samples the mean's bootstrap distribution is normal to all digits that are shown.
 CENTRAL_LIMIT = 20_000
@@ -35,37 +36,6 @@ class Bootstrap:
     seed: int
 
 
-def count_interval(
-    counts: np.ndarray,
-    figures: Callable[[np.ndarray], np.ndarray],
-    resamples: int,
-    confidence: float,
-    rng: np.random.Generator,
-) -> Interval:
-    """The interval of a figure that depends on cell counts alone.
-
-    Args:
-        counts: whole numbers of any shape: how many samples fell into each cell.
-        figures: takes counts ``[B, *counts.shape]`` and gives the figure ``[B]``.
-        resamples: how many.
-        confidence: the coverage, 0 to 1.
-        rng: the source of chance.
-    """
-    flat = counts.reshape(-1)
-    total = int(flat.sum())
-    filled = np.flatnonzero(flat)
-    drawn = rng.multinomial(total, flat[filled] / total, size=resamples)
-    # A matrix of many classes is mostly empty, and all resamples of it at once would fill the memory.
-    at_once = max(1, 4_000_000 // max(1, flat.size))
-    found = []
-    for start in range(0, resamples, at_once):
-        part = drawn[start : start + at_once]
-        cells = np.zeros((len(part), flat.size), dtype=np.int64)
-        cells[:, filled] = part
-        found.append(figures(cells.reshape(len(part), *counts.shape)))
-    return _percentiles(np.concatenate(found), confidence)
-
-
 def table_interval(
     confusion: np.ndarray,
     figures: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
@@ -81,7 +51,9 @@ def table_interval(
         confusion: whole numbers ``[C, C]``, rows the truth.
         figures: takes the diagonal, the sums of rows and those of columns, ``[B, C]`` each, and gives the
             figure ``[B]``.
-        resamples, confidence, rng: as of :func:`count_interval`.
+        resamples: how many.
+        confidence: the coverage, 0 to 1.
+        rng: the source of chance.
     """
     from scipy.sparse import csr_array
 
@@ -127,7 +99,7 @@ def mean_interval(
     return _percentiles(np.concatenate(found), confidence)
 
 
-def named_bounds(intervals: Mapping[str, Interval]) -> dict[str, float]:
+def named_bounds(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
     """``NAME_low`` and ``NAME_high`` of each figure's interval."""
     return {
         f"{name}_{end}": bound
@@ -137,5 +109,7 @@ def named_bounds(intervals: Mapping[str, Interval]) -> dict[str, float]:
 
 
 def _percentiles(found: np.ndarray, confidence: float) -> Interval:
+    if found.min() == found.max():
+        return None, None
     low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -48,7 +48,8 @@ def evaluate(
         top: the k of the top-k accuracies to give; a k that reaches C says nothing and is left out.
         threshold: multi-label only: the probability from which a class counts as predicted, one for all
             or one a class.
-        resamples: how many bootstrap resamples make an interval; 0 gives none.
+        resamples: how many bootstrap resamples make an interval; 0 gives no intervals. That of the accuracy
+            is computed without them (Wilson 1927), and is wide where images are few and all are right.
         confidence: the intervals' coverage, 0 to 1.
         seed: of the resampling. The same arguments give the same figures.
         complete: False where small probabilities are unknown and stand as 0. Figures that need them (areas,

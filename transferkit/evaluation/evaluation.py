@@ -58,7 +58,8 @@ class Evaluation:
         predicted: int64 ``[N]`` (the most probable class, the first among equals), or bool ``[N, C]``.
         paths: N names of the images, or None.
         metrics: flat and ready for JSON: figure name to value, and for the main figures also
-            ``NAME_low`` and ``NAME_high``, the bootstrap interval. A value that is not defined is None.
+            ``NAME_low`` and ``NAME_high``, the interval: Wilson's of the accuracy, else of the bootstrap. A
+            value that is not defined is None.
         per_class: one row a class, in the order of ``classes``.
         confusion: int64 ``[C, C]``, rows the truth, columns the prediction; for multi-label ``[C, 2, 2]``,
             a two by two table a class (row: absent, present; column: not predicted, predicted).
@@ -110,7 +111,7 @@ class Evaluation:
         return result
 
     def interval(self, name: str) -> tuple[float, float] | None:
-        """The bootstrap interval of a main figure, or None for a figure that has none."""
+        """The interval of a main figure, or None for a figure that has none."""
         low, high = self.metrics.get(f"{name}_low"), self.metrics.get(f"{name}_high")
         return None if low is None or high is None else (low, high)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import Bootstrap, count_interval, mean_interval, named_bounds
+from transferkit.evaluation.bootstrap import Bootstrap, Interval, mean_interval, named_bounds
 from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import ReliabilityBin, binned, curve_of, expected_calibration_error
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
+from transferkit.heads import share_interval
 from transferkit.type_names import NamedValues
 
 __all__ = ["evaluate_multi_label"]
@@ -104,14 +105,14 @@ def _averages(samples: Samples, predicted: np.ndarray) -> dict[str, float]:
     return found
 
 
-def _bounds(decisions: _Decisions, complete: bool, bootstrap: Bootstrap) -> dict[str, float]:
+def _bounds(decisions: _Decisions, complete: bool, bootstrap: Bootstrap) -> dict[str, float | None]:
     """``NAME_low`` and ``NAME_high`` of the main figures."""
     if not bootstrap.resamples:
         return {}
     drawn = bootstrap.resamples, bootstrap.confidence, np.random.default_rng(bootstrap.seed)
-    right = np.array([decisions.whole.sum(), (~decisions.whole).sum()])
-    intervals = {
-        "accuracy": count_interval(right, lambda counts: counts[:, 0] / counts.sum(axis=1), *drawn),
+    whole = decisions.whole
+    intervals: dict[str, Interval] = {
+        "accuracy": share_interval(float(whole.mean()), len(whole), bootstrap.confidence),
         # An image's decisions hang together, so images are resampled, not decisions.
         "hamming_accuracy": mean_interval(decisions.right, *drawn),
     }

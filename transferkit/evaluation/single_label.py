@@ -11,6 +11,7 @@ from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
+from transferkit.heads import share_interval
 from transferkit.type_names import NamedValues
 
 __all__ = ["evaluate_single_label", "macro_f1", "macro_recall"]
@@ -83,14 +84,15 @@ def _averages(labels: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     return found
 
 
-def _bounds(confusion: np.ndarray, losses: np.ndarray, bootstrap: Bootstrap) -> dict[str, float]:
+def _bounds(confusion: np.ndarray, losses: np.ndarray, bootstrap: Bootstrap) -> dict[str, float | None]:
     """``NAME_low`` and ``NAME_high`` of the main figures."""
     if not bootstrap.resamples:
         return {}
+    accuracy = float(np.trace(confusion)) / len(losses)
     drawn = bootstrap.resamples, bootstrap.confidence, np.random.default_rng(bootstrap.seed)
     return named_bounds(
         {
-            "accuracy": table_interval(confusion, _accuracy, *drawn),
+            "accuracy": share_interval(accuracy, len(losses), bootstrap.confidence),
             "balanced_accuracy": table_interval(confusion, _macro_recall, *drawn),
             "f1_macro": table_interval(confusion, _macro_f1, *drawn),
             "log_loss": mean_interval(losses, *drawn),
@@ -145,11 +147,6 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 
 def _margins(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
-
-
-def _accuracy(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:
-    result: np.ndarray = hits.sum(axis=1) / samples.sum(axis=1)
-    return result
 
 
 def _macro_recall(hits: np.ndarray, samples: np.ndarray, said: np.ndarray) -> np.ndarray:

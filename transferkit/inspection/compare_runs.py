@@ -163,7 +163,7 @@ def compare_runs(runs: Sequence[str | os.PathLike[str] | Run]) -> ComparedRuns:
     """Compares finished runs on the images that they were evaluated on.
 
     Each run is held against the first one on the images that both evaluated: McNemar's exact test on the
-    pairs, and a bootstrap interval of the difference in accuracy.
+    pairs, and an interval of the difference in accuracy (Agresti and Min 2005).
 
     Args:
         runs: two or more, opened or as folders.

@@ -19,8 +19,7 @@ def command(runs: tuple[str, ...], as_json_: bool) -> None:
     """Compare runs: metrics side by side, what differs in their recipes, and whether it is more than chance.
 
     Classes and confusions that differ most come first. Each run is compared with the first one on the images
-    that both evaluated: McNemar's exact test on the pairs, and a bootstrap interval of the difference in
-    accuracy.
+    that both evaluated: McNemar's exact test on the pairs, and an interval of the difference in accuracy.
 
     \b
     Examples:

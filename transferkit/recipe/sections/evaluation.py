@@ -43,7 +43,11 @@ class Evaluation(Section):
         5, ge=1, description="also report whether the true class is among this many likeliest ones"
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="coverage of the confidence intervals")
-    resamples: int = Field(1000, ge=0, description="bootstrap resamples behind the intervals; 0: none")
+    resamples: int = Field(
+        1000,
+        ge=0,
+        description="bootstrap resamples behind the intervals (not the accuracy's); 0: no intervals",
+    )
     predictions: str = Field(
         "auto",
         pattern=r"^(auto|all|top:[1-9][0-9]{0,5})$",
