@@ -1,7 +1,4 @@
-"""From a preset to the network for images: of one with two towers the vision tower alone is built and loaded.
-
-What of KerasHub is not public API stands here.
-"""
+"""From a preset to the network for images: of two towers the vision tower alone is built and loaded."""
 
 from __future__ import annotations
 
@@ -70,9 +67,10 @@ def open_preset(preset: str, weights: bool, size: tuple[int, int] | None) -> Tow
         Exception: whatever KerasHub raises where the preset is unavailable or takes no images.
     """
     import keras_hub
-    from keras_hub.src.utils.preset_utils import KerasPresetLoader, get_preset_loader
 
-    loader = get_preset_loader(preset)
+    from transferkit.private import keras_hub_names
+
+    loader = keras_hub_names.preset_loader(preset)
     kind = loader.check_backbone_class()
     converter = keras_hub.layers.ImageConverter.from_preset(preset)
     two = kind.__name__ in TWO_TOWERS
@@ -88,7 +86,7 @@ def open_preset(preset: str, weights: bool, size: tuple[int, int] | None) -> Tow
         more = {} if trained is None or size is None else {"image_shape": (*size, 3)}
         single = kind.from_preset(preset, load_weights=weights, dtype="float32", **more)
         return Tower(single, None, converter, size or trained)
-    if not isinstance(loader, KerasPresetLoader):
+    if not keras_hub_names.in_keras_format(loader):
         # Weights of another library are converted as a whole.
         whole = kind.from_preset(preset, load_weights=weights, dtype="float32")
         trained = _pair(whole.vision_encoder.image_shape)
@@ -153,10 +151,10 @@ def _copy(source: Any, target: Any) -> None:
 
 
 def _weight_files(preset: str) -> list[str]:
-    from keras_hub.src.utils.preset_utils import check_file_exists, get_file
+    from transferkit.private.keras_hub_names import preset_file, preset_has_file
 
-    if check_file_exists(preset, _SINGLE):
-        return [get_file(preset, _SINGLE)]
-    index = json.loads(Path(get_file(preset, _SHARDED)).read_text("utf-8"))["weight_map"]
+    if preset_has_file(preset, _SINGLE):
+        return [preset_file(preset, _SINGLE)]
+    index = json.loads(Path(preset_file(preset, _SHARDED)).read_text("utf-8"))["weight_map"]
     names = {one for value in index.values() for one in (value if isinstance(value, list) else [value])}
-    return [get_file(preset, name) for name in sorted(names)]
+    return [preset_file(preset, name) for name in sorted(names)]
