@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from transferkit.activations.engines import openvino_engine
 from transferkit.cli import main
 from transferkit.inspection import doctor, doctor_gpu, doctor_probe
 from transferkit.inspection.doctor import examine
@@ -31,6 +32,14 @@ def test_each_section_is_looked_at(found):
     assert found.faults == ()
     assert of(found, "machine", "cores").value.split()[0].isdigit()
     assert "GiB" in of(found, "folders", "cache").value
+
+
+def test_each_extra_is_named_with_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setattr(doctor, "extras", lambda: {"onnx": ["tf2onnx", "onnx>=1.17"], "serve": []})
+    monkeypatch.setattr(openvino_engine, "openvino_version", lambda: "2026.0")
+    rows = {one.name: one.value for one in doctor._packages()}
+    assert rows["[serve]"] == "installed"
+    assert rows["[onnx]"] == "not installed: tf2onnx, onnx>=1.17 (pip install 'transferkit[onnx]')"
 
 
 def test_lines_have_a_heading_a_section_and_a_hint_where_there_is_one():

@@ -19,6 +19,7 @@ from transferkit._version import __version__
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, one_line
 from transferkit.inspection.doctor_finding import Finding
+from transferkit.packages import extras
 from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
 from transferkit.type_names import NamedValues
 
@@ -220,11 +221,9 @@ def _packages() -> Iterator[Finding]:
     else:
         shown = "missing: TensorFlow runs the frozen part, on CPUs about twice as slowly"
         yield Finding("packages", "openvino", shown, "note", "pip install openvino")
-    for extra, package in (("onnx", "tf2onnx"), ("keras-hub", "keras-hub"), ("tfds", "tensorflow-datasets")):
-        try:
-            yield Finding("packages", package, metadata.version(package))
-        except metadata.PackageNotFoundError:
-            yield Finding("packages", package, f"not installed (pip install 'transferkit[{extra}]')")
+    for extra, lacking in extras().items():
+        shown = f"not installed: {', '.join(lacking)} (pip install 'transferkit[{extra}]')"
+        yield Finding("packages", f"[{extra}]", shown if lacking else "installed")
 
 
 def _folders() -> Iterator[Finding]:
