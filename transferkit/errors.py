@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-__all__ = ["GateError", "UserError", "did_you_mean", "fault", "one_line", "printable"]
+__all__ = ["GateError", "UserError", "collect", "did_you_mean", "fault", "one_line", "printable"]
 
 # A name of this length is no slip of the hand, and comparing it takes long.
 _LONGEST_NAME = 100
@@ -71,6 +71,17 @@ def fault(
     if hint:
         body = f"{body}; {hint}" if body else hint
     return f"{place}: {body}"
+
+
+def collect(*checks: Callable[[], object]) -> tuple[str, ...]:
+    """The faults that checks raise, each once, in their order."""
+    faults: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            faults += error.faults
+    return tuple(dict.fromkeys(faults))
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str | None:

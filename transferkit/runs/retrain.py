@@ -11,7 +11,7 @@ from typing import Any
 from transferkit.cluster.cluster import Cluster
 from transferkit.cluster.place import read_place
 from transferkit.code_permission import allowing
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, collect, fault
 from transferkit.evaluation import gates
 from transferkit.interruption import resumable, resume_hint
 from transferkit.keras_settings import prepare_import
@@ -19,7 +19,7 @@ from transferkit.recipe import Recipe
 from transferkit.report.notebook_progress import open_progress
 from transferkit.runs.checks.check_cluster import is_shared
 from transferkit.runs.checks.interrupted import interrupted_recipe
-from transferkit.runs.checks.preflight import check_run, checked_recipe, collect
+from transferkit.runs.checks.preflight import check_run, checked_recipe
 from transferkit.runs.checks.same_data import same_data
 from transferkit.runs.finished.run import Run
 from transferkit.runs.folder.run_folder import RunFolder

@@ -12,7 +12,6 @@ from transferkit.backbones.beside import Beside
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
-from transferkit.heads import make_head
 from transferkit.recipe import Phase, Recipe
 from transferkit.recipe.averaging import second_recipe
 from transferkit.training.parts import Parts, open_parts
@@ -41,10 +40,8 @@ class AveragedParts(Parts):
         counts: Sequence[int] | None = None,
         samples: int | None = None,
     ) -> Network:
-        """As of :class:`Parts`."""
-        width = self.backbone.feature_width
-        head = make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
-        return Network(plan.cut(), head, self.layer, self.standardise)
+        """As of :class:`Parts`, in float32: nothing trains any more."""
+        return self._plain_network(phase, plan, counts, samples)
 
 
 def check_visible(trained: Parts, second: Parts) -> None:

@@ -95,16 +95,27 @@ class Parts:
             counts: training images by class, for balanced losses.
             samples: training images in all, which the counts do not tell where an image has several labels.
         """
-        width = self.backbone.feature_width
-        head = make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
         if not phase.mixed_precision:
-            return Network(plan.cut(), head, self.layer, self.standardise)
+            return self._plain_network(phase, plan, counts, samples)
         # A backbone that is no Keras model has no layers to compute otherwise.
         model = getattr(self.backbone, "model", None)
         names = [layer.name for layer in plan.layers if layer.above_cut] if plan.at is not None else []
         known = {one.name: one for one in getattr(model, "layers", ())}
         layers = [known[name] for name in names if name in known]
+        head = self._head(phase, counts, samples)
         return MixedNetwork(plan.cut(), head, self.layer, self.standardise, layers)
+
+    def _plain_network(
+        self, phase: Phase, plan: FreezePlan, counts: Sequence[int] | None, samples: int | None
+    ) -> Network:
+        """All in float32."""
+        head = self._head(phase, counts, samples)
+        return Network(plan.cut(), head, self.layer, self.standardise)
+
+    def _head(self, phase: Phase, counts: Sequence[int] | None, samples: int | None) -> Any:
+        """What turns the layer's outputs into losses and answers."""
+        width = self.backbone.feature_width
+        return make_head(self.recipe.head, width, self.classes, phase.loss, counts, samples)
 
     def plan(self, phase: Phase) -> FreezePlan:
         """What a phase trains."""

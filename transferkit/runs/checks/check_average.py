@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
-from transferkit.errors import UserError, fault
-from transferkit.recipe import Recipe
+from transferkit.errors import UserError, collect, fault
+from transferkit.recipe import Recipe, check_card
 from transferkit.recipe.averaging import second_recipe
 from transferkit.registry import is_dotted, registry
 from transferkit.runs.checks.check_backbone import check_backbone
-from transferkit.runs.checks.supported import check_supported
+from transferkit.runs.checks.supported import check_options
 
 __all__ = ["check_average"]
 
@@ -41,17 +40,10 @@ def check_average(recipe: Recipe) -> None:
         second = second_recipe(recipe, recipe.backbone.input_size or _SIZE)
     except UserError as error:
         raise UserError(*faults, *map(_placed, error.faults)) from None
-    checks: list[Callable[[Recipe], None]] = [check_supported]
-    if recipe.average.backbone is not None:
-        checks.append(check_backbone)
-    for check in checks:
-        try:
-            check(second)
-        except UserError as error:
-            faults += map(_placed, error.faults)
-    if recipe.average.backbone is None:
-        # The first network's faults are said already.
-        faults = [line for line in faults if not line.startswith("average.backbone")]
+    found = list(collect(lambda: check_options(second)))
+    if recipe.average.backbone is not None:  # else it is the first network's, which is checked as such
+        found += collect(lambda: check_card(second), lambda: check_backbone(second))
+    faults += map(_placed, found)
     if faults:
         raise UserError(*faults)
 

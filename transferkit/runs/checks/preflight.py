@@ -17,7 +17,7 @@ from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
 from transferkit.data.splits.previous_split import read_previous_split
 from transferkit.devices import check_devices
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, collect, fault
 from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
 from transferkit.files.cache_location import check_cache_folder
@@ -38,7 +38,7 @@ from transferkit.runs.sweep.choose_values import check_sweep
 from transferkit.runs.tracking import check_tracking
 from transferkit.type_names import Override
 
-__all__ = ["check_run", "checked_recipe", "collect", "preflight"]
+__all__ = ["check_run", "checked_recipe", "preflight"]
 
 # Sections whose values lead to files, packages and devices.
 _LEADING = ("activations", "backbone", "data", "devices", "evaluation", "export", "tracking")
@@ -142,17 +142,6 @@ def _each_once(lines: Iterable[str]) -> list[str]:
             body = f"{body}\0{place}"  # the same words of another key
         places[body] = place
     return [f"{place}: {body.partition(chr(0))[0]}" if body else place for body, place in places.items()]
-
-
-def collect(*checks: Callable[[], object]) -> tuple[str, ...]:
-    """The faults that checks raise, each once, in their order."""
-    faults: list[str] = []
-    for check in checks:
-        try:
-            check()
-        except UserError as error:
-            faults += error.faults
-    return tuple(dict.fromkeys(faults))
 
 
 def _read(

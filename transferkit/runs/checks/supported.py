@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from transferkit.augmentation import Pipeline, make_augmentation
-from transferkit.errors import UserError, fault
+from transferkit.errors import UserError, collect, fault
 from transferkit.recipe import Recipe, check_card
 from transferkit.registry import is_admitted, is_dotted, registry
 
-__all__ = ["check_supported"]
+__all__ = ["check_options", "check_supported"]
 
 
 def check_supported(recipe: Recipe) -> None:
@@ -18,11 +18,18 @@ def check_supported(recipe: Recipe) -> None:
     Raises:
         UserError: one line for each such value.
     """
+    faults = collect(lambda: check_card(recipe), lambda: check_options(recipe))
+    if faults:
+        raise UserError(*faults)
+
+
+def check_options(recipe: Recipe) -> None:
+    """Refuses what a run would otherwise ignore, whatever its backbone is.
+
+    Raises:
+        UserError: one line for each such value.
+    """
     faults: list[str] = []
-    try:
-        check_card(recipe)
-    except UserError as error:
-        faults += error.faults
 
     def refuse(place: str, received: object, expected: str) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
