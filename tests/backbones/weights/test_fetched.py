@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
 import io
 import json
 import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,10 +21,11 @@ from transferkit.find_card import load_card
 from transferkit.recipe import load
 from transferkit.recipe.checks.named_code import code_of
 
+from ...loopback_hub import SHA, HubHandler, serve
+
 pytestmark = pytest.mark.extra
 
 CLOSED = "http://127.0.0.1:9"
-SHA = "a" * 40
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
 
 
@@ -110,14 +108,11 @@ def test_a_saved_model_of_hugging_face_must_be_told_its_pixels(caches: Path, mod
     np.testing.assert_allclose(features("hf://org/repo", normalisation="none"), wanted, rtol=1e-4, atol=1e-5)
 
 
-class Site(http.server.BaseHTTPRequestHandler):
+class Site(HubHandler):
     """As much of huggingface.co, and of a place for modules of TensorFlow Hub, as their libraries ask."""
 
     files: ClassVar[dict[str, bytes]] = {}
     module = b""
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -135,29 +130,11 @@ class Site(http.server.BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
-    def give(self, body: bytes) -> None:
-        self.send_response(200)
-        for name, value in {
-            "Content-Length": str(len(body)), "Content-Type": "application/json", "X-Repo-Commit": SHA,
-            "ETag": f'"{hashlib.sha1(body).hexdigest()}"', "Accept-Ranges": "bytes",
-        }.items():  # fmt: skip
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *given: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve(Site) as address:
+        yield address
 
 
 def test_hugging_face_from_the_site_and_then_without_it(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import io
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -18,10 +16,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ...loopback_hub import SHA, HubHandler, serve
+
 pytestmark = pytest.mark.extra
 pytest.importorskip("huggingface_hub", reason="needs transferkit[hf]")
-
-SHA = "a" * 40
 
 
 def png(level: int) -> bytes:
@@ -37,14 +35,11 @@ PHOTOS = {
 }
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
+class Hub(HubHandler):
     """As much of the hub as its file system asks for; the data set ``org/flowers`` is public."""
 
     asked: ClassVar[Counter[str]] = Counter()
     failing: ClassVar[Counter[str]] = Counter()
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -81,29 +76,12 @@ class Hub(http.server.BaseHTTPRequestHandler):
                 rows[name] = {"type": "file", "path": name, "oid": oid, "size": len(content)}
         self.give(json.dumps(list(rows.values())).encode()) if rows else self.send_error(404)
 
-    def give(self, body: bytes) -> None:
-        self.send_response(200)
-        for name, value in {
-            "Content-Length": str(len(body)), "Content-Type": "application/json", "X-Repo-Commit": SHA,
-            "ETag": f'"{hashlib.sha1(body).hexdigest()}"', "Accept-Ranges": "bytes",
-        }.items():  # fmt: skip
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *given: Any) -> None:
-        pass
-
 
 @pytest.fixture
 def hub() -> Iterator[str]:
     Hub.asked, Hub.failing = Counter(), Counter()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serve(Hub) as address:
+        yield address
 
 
 @pytest.fixture

@@ -3,105 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
-from transferkit.backbones.weights import pretrained
 from transferkit.errors import UserError
-from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.recipe import load
 from transferkit.recipe.averaging import second_recipe
 from transferkit.recipe.sweep import trial_recipe
-from transferkit.runs.best import choice as choice_module
 from transferkit.runs.best import choose_steps as module
-from transferkit.runs.best import decided
 from transferkit.runs.best.answers import Answers
 from transferkit.runs.best.choice import Choice
-from transferkit.runs.best.fine_tune import Held, Tuned, tuned_recipe
-from transferkit.runs.best.judge import Judged
+from transferkit.runs.best.fine_tune import tuned_recipe
 from transferkit.runs.best.staircase import Staircase
 from transferkit.training.progress import Progress
 
-COUNT = 400
-NAMES = tuple(f"{number:03d}.jpg" for number in range(COUNT))
-NOISE = np.random.default_rng(0).normal(size=(6, COUNT))
-
-
-def judged(level, number=0, computed=0, seconds=0.0):
-    """What is judged to have this log loss, with noise of its own for each image."""
-    losses = level + 0.2 * NOISE[number]
-    right = (np.arange(COUNT) < (1 - level) * COUNT).astype(float)
-    candidate = {"kind": "logistic", "features": "last", "accuracy": 0.5, "accuracy_low": 0.4,
-                 "accuracy_high": 0.6, "log_loss": 0.7}  # fmt: skip
-    facts = {"accuracy": right.mean(), "accuracy_low": 0.0, "accuracy_high": 1.0, "log_loss": level,
-             "members": ["ridge regression, all"], "candidates": [candidate]}  # fmt: skip
-    groups, ones = np.arange(COUNT), np.ones(COUNT)
-    answers = Answers(NAMES, right, losses, groups, ones)
-    linear = Answers(NAMES, right, losses + 0.1, groups, ones)
-    return Judged(facts, answers, linear, logits(right, 0.75)[None], seconds, computed, 1.0, 1.0)
-
-
-def logits(right, sure):
-    """Of two classes, the first being true: this probability for it where it is right, else for the other."""
-    shares = np.where(right > 0, sure, 1 - sure)
-    return np.stack([np.log(shares), np.log(1 - shares)], axis=1)
-
-
-def tuned(sure, number, right, seconds=1.0):
-    """A fold's answers with about this probability, and some of another fold as validation images."""
-    wanted = np.tile([1.0, 0.0], (COUNT, 1))
-
-    def held(chosen):
-        names = tuple(NAMES[place] for place in chosen)
-        noisy = np.clip(sure + 0.01 * NOISE[number, chosen], 0.01, 0.99)
-        return Held(names, logits(right[chosen], noisy), wanted[chosen])
-
-    return Tuned(held(np.arange(number, COUNT, 5)), held(np.arange((number + 1) % 5, COUNT, 5)), seconds)
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    sha256: str
-    name: str
-    split: str
-
-
-class Photos:
-    multi_label = False
-
-    def __init__(self, changed=None):
-        self.rows = tuple(Row(f"{number:064x}", name, "train") for number, name in enumerate(NAMES))
-        if changed is not None:
-            self.rows = (dataclasses.replace(self.rows[0], **changed), *self.rows[1:])
-
-    def __len__(self):
-        return COUNT
-
-
-@pytest.fixture
-def choose(monkeypatch):
-    monkeypatch.setattr(pretrained, "at_hand", lambda: ["embedded", "other", "third"])
-
-    def run(answers, folds=None, folder=None, changed=None, **best):
-        best = {"steps": ["backbones", "mirror", "join"], **best}
-        asked = []
-
-        def judge(recipe, images, progress, seconds):
-            section = recipe.backbone
-            asked.append((section.name, section.mirror, section.join))
-            answer = answers(*asked[-1]) if recipe.activations.views == 1 else answers("views", False, ())
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        monkeypatch.setattr(choice_module, "judge", judge)
-        monkeypatch.setattr(module, "fine_tune", lambda *_: iter(folds or []))
-        recipe = load("best", [("backbone.name", "embedded"), *((f"best.{k}", v) for k, v in best.items())])
-        return module.choose_steps(recipe, Photos(changed), Progress(quiet=True), folder), asked
-
-    return run
+from .answers_made import COUNT, NAMES, NOISE, judged, logits, tuned
 
 
 def test_what_pays_is_kept_and_what_does_not_is_not(choose):
@@ -255,87 +172,6 @@ def test_an_average_with_what_only_repeats_the_head_is_not_kept(choose):
     found, _ = choose(complementary, folds, steps=["finetune", "average"])
     assert not found.steps[-1].kept
     assert found.values == {}
-
-
-def test_a_choice_that_was_killed_goes_on_after_its_last_step(choose, tmp_path):
-    """With the same steps, to the last digit, and without judging again what was judged."""
-    steps = ["backbones", "mirror", "join", "finetune", "average"]
-
-    def answers(name, mirror, join):
-        return judged({"embedded": 0.4, "other": 0.3, "third": 0.5}[name] - 0.1 * bool(join), len(join))
-
-    def folds():
-        return [tuned(0.9, number, np.ones(COUNT)) for number in range(5)]
-
-    whole, every = choose(answers, folds(), steps=steps)
-    left = 3
-
-    def until(name, mirror, join):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise KeyboardInterrupt
-        return answers(name, mirror, join)
-
-    with pytest.raises(KeyboardInterrupt):
-        choose(until, folds(), tmp_path, steps=steps)
-    found, asked = choose(answers, folds(), tmp_path, steps=steps)
-    assert asked == every[3:]
-    assert found.values == whole.values
-    timeless = [dataclasses.replace(one, seconds=0) for one in found.steps]
-    assert timeless == [dataclasses.replace(one, seconds=0) for one in whole.steps]
-
-
-def test_decisions_of_another_recipe_or_a_damaged_file_are_made_anew(choose, tmp_path):
-    def asked(**best):
-        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"], **best)[1])
-
-    assert [asked(), asked(), asked(budget=100)] == [2, 0, 2]
-    (tmp_path / "decided.npz").write_bytes(b"PK")
-    assert asked() == 2
-
-
-@pytest.mark.parametrize("changed", [{"sha256": "f" * 64}, {"name": "other.jpg"}, {"split": "val"}], ids=str)
-def test_decisions_on_other_photos_are_made_anew(choose, tmp_path, changed):
-    def asked(changed=None):
-        return len(choose(lambda *_: judged(0.4), folder=tmp_path, changed=changed, steps=["mirror"])[1])
-
-    assert [asked(), asked(), asked(changed), asked(changed)] == [2, 0, 2, 0]
-
-
-def test_decisions_of_another_version_are_made_anew(choose, tmp_path, monkeypatch):
-    def asked():
-        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"])[1])
-
-    assert [asked(), asked()] == [2, 0]
-    monkeypatch.setattr(decided, "__version__", "9.9.9")
-    assert [asked(), asked()] == [2, 0]
-
-
-@pytest.mark.parametrize("part", ["key", "steps", "values", "judged", "step", "held", "all"])
-def test_decisions_that_lack_a_part_are_made_anew(choose, tmp_path, part):
-    """A file as another state of the code would have written it, whole by its checksum."""
-
-    def asked():
-        return len(choose(lambda *_: judged(0.4), folder=tmp_path, steps=["mirror"])[1])
-
-    asked()
-    file = tmp_path / "decided.npz"
-    arrays = read_arrays(file)
-    facts = json.loads(arrays["facts"].tobytes())
-    if part == "held":
-        del arrays["held"]
-    elif part == "judged":
-        facts["judged"]["unknown"] = 1
-    elif part == "step":
-        facts["steps"][0]["unknown"] = 1
-    elif part == "all":
-        facts = [facts]
-    else:
-        del facts[part]
-    arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    write_arrays(file, arrays)
-    assert asked() == 2
 
 
 def test_several_labels_are_fine_tuned_as_such():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +12,14 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
-from transferkit.files.cache_location import writable_cache_folder
 from transferkit.files.remote import fetch
 from transferkit.runs.features.shards import compute_features
-from transferkit.runs.remote import run_at_url
+
+from .bucket_run import FREEZE, continued
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("gcsfs")
 pytest.importorskip("gcp_storage_emulator")
-
-SETTINGS = ["epochs=2", "batch_size=8", 'freeze={ until = "stage2" }', "export.parity=false"]
-SETTINGS += ["optimizer.learning_rate=1e-4", "evaluation.grad_cam=0", "early_stopping=false"]
 
 
 @pytest.fixture(scope="module")
@@ -69,29 +65,8 @@ def test_a_bucket_that_is_not_there_is_said_before_work(system) -> None:
 
 
 def test_a_run_in_a_bucket_is_continued_elsewhere(system, photos, tmp_path, monkeypatch) -> None:
-    place, data, cache = "gs://bucket/runs/flowers", "gs://bucket/photos", "gs://bucket/cache"
-    done = compute_features(None, ["backbone=embedded", SETTINGS[2]], data=data, to=cache)
+    data, cache = "gs://bucket/photos", "gs://bucket/cache"
+    done = compute_features(None, ["backbone=embedded", FREEZE], data=data, to=cache)
     assert done.computed == done.mine == 32
-
-    class Killed(Exception):
-        pass
-
-    def kill(event: Any) -> None:
-        if event.kind == "epoch" and event.done == 2:
-            raise Killed
-
-    monkeypatch.setattr(run_at_url, "_SECONDS", 0.0)
-    given = {"backbone": "embedded", "overrides": [*SETTINGS, f"activations.from={cache}"], "quiet": True}
-    with pytest.raises(Killed):
-        transferkit.retrain(data=data, run=place, callback=kill, **given)
-    shutil.rmtree(writable_cache_folder() / "remote")
-    run = transferkit.retrain(run=place, resume=True, quiet=True)
-    here = transferkit.retrain(data=str(photos), run=tmp_path / "here", **given)
-    assert (run.path / "predictions.csv").read_bytes() == (here.path / "predictions.csv").read_bytes()
-    shutil.rmtree(writable_cache_folder() / "remote")
-    photo = sorted(photos.rglob("*.png"))[0]
-    assert transferkit.predict(place, photo)[0].top == transferkit.predict(here, photo)[0].top
-    models = "gs://bucket/models/flowers"
-    assert transferkit.load_run(place).export(models, formats=[], parity=False).name == "1"
-    assert transferkit.verify(models) == []
+    continued("gs://bucket", photos, tmp_path / "here", monkeypatch)
     assert [name for name in system.find("bucket") if ".lock" in name or ".partial" in name] == []

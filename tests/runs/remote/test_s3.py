@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,21 +13,19 @@ import pytest
 
 import transferkit
 from transferkit.errors import UserError
-from transferkit.files.cache_location import writable_cache_folder
 from transferkit.files.checksum_manifest import write_manifest
 from transferkit.files.remote import fetch
 from transferkit.files.remote.location import Location
 from transferkit.files.remote.published_folder import fetch_described, publish
 from transferkit.runs.features.shards import compute_features
-from transferkit.runs.remote import run_at_url
+
+from .bucket_run import FREEZE, continued
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 
 SECRET = "a-secret-that-nothing-may-hold"
-SETTINGS = ["epochs=2", "batch_size=8", 'freeze={ until = "stage2" }', "export.parity=false"]
-SETTINGS += ["optimizer.learning_rate=1e-4", "evaluation.grad_cam=0", "early_stopping=false"]
 
 
 class Faults:
@@ -138,35 +135,15 @@ def test_a_run_in_a_bucket_is_continued_elsewhere_and_nothing_holds_a_secret(
     faults.kind = "500"
     photos = noise_photos({"even": 110, "odd": 140}, count=16, spread=40, size=32, between=20, seed=4)
     system().put(str(photos), "bucket/photos", recursive=True)
-    place, data, cache = "s3://bucket/runs/flowers", "s3://bucket/photos", "s3://bucket/cache"
+    data, cache = "s3://bucket/photos", "s3://bucket/cache"
     for number in (1, 2):
-        done = compute_features(
-            None, ["backbone=embedded", SETTINGS[2]], data=data, to=cache, shard=f"{number}/2"
-        )
+        done = compute_features(None, ["backbone=embedded", FREEZE], data=data, to=cache, shard=f"{number}/2")
         assert done.computed == done.mine > 0
 
-    class Killed(Exception):
-        pass
-
-    def kill(event: Any) -> None:
-        if event.kind == "epoch" and event.done == 2:
-            raise Killed
-
-    monkeypatch.setattr(run_at_url, "_SECONDS", 0.0)
-    given = {"backbone": "embedded", "overrides": [*SETTINGS, f"activations.from={cache}"]}
-    with pytest.raises(Killed):
-        transferkit.retrain(data=data, run=place, callback=kill, **given)
-    shutil.rmtree(writable_cache_folder() / "remote")
-    faults.planned.update({("PUT", "weights.npz"): 2, ("GET", "state.json"): 1})
-    run = transferkit.retrain(run=place, resume=True)
-    here = transferkit.retrain(data=str(photos), run=tmp_path / "here", **given)
-    assert (run.path / "predictions.csv").read_bytes() == (here.path / "predictions.csv").read_bytes()
-    shutil.rmtree(writable_cache_folder() / "remote")
-    photo = sorted(photos.rglob("*.png"))[0]
-    assert transferkit.predict(place, photo)[0].top == transferkit.predict(here, photo)[0].top
-    models = "s3://bucket/models/flowers"
-    assert transferkit.load_run(place).export(models, formats=[], parity=False).name == "1"
-    assert transferkit.verify(models) == []
+    planned = {("PUT", "weights.npz"): 2, ("GET", "state.json"): 1}
+    here = continued(
+        "s3://bucket", photos, tmp_path / "here", monkeypatch, lambda: faults.planned.update(planned)
+    )
     left = [name for name in system().find("bucket") if ".lock" in name or ".partial" in name]
     assert left == []
     said = capfd.readouterr()
