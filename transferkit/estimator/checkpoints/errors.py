@@ -27,7 +27,7 @@ class _OperationError(CheckpointError):
     def __init__(self, *faults: str) -> None:
         CheckpointError.__init__(self, *faults)
         text = "\n".join(faults)
-        self.operation.__init__(self, None, None, text)  # type: ignore[call-arg]
+        self.operation.__init__(self, None, None, text)
         self.args = (text,)
 
     def __reduce__(self) -> Any:
