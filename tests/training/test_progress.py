@@ -13,6 +13,7 @@ import pytest
 
 import transferkit
 from transferkit.training.progress import Progress
+from transferkit.training.terminal_stream import make_bar
 
 
 class Terminal(io.StringIO):
@@ -118,6 +119,18 @@ def test_a_bar_follows_a_terminal_that_is_resized():
     os.close(reader)
     assert len(parts[0]) == 80
     assert 30 < len(parts[1]) <= 44
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_what_is_not_counted_takes_one_line_of_a_narrow_terminal_too(columns, monkeypatch):
+    size = {"ncols": columns, "nrows": 24}
+    monkeypatch.setattr("transferkit.training.terminal_stream._size", lambda stream: size)
+    bar = make_bar(Terminal(), "parity, asking the export in a fresh process", None, "image", 0)
+    shown = str(bar)
+    bar.close()
+    assert len(shown) <= columns
+    assert shown.startswith("parity, as")
+    assert shown.endswith(": 00:00")
 
 
 def test_quiet_shows_nothing_and_keeps_the_times():

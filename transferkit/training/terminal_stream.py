@@ -13,6 +13,8 @@ __all__ = ["LenientStream", "fitting", "make_bar", "room_of"]
 
 # Where nothing is counted, the time alone moves.
 _TIMED = "{desc}: {elapsed}{postfix}"
+# Characters for the time that has passed, with hours.
+_TIME = len(": 00:00:00")
 
 
 class LenientStream:
@@ -57,6 +59,18 @@ class LenientStream:
         return getattr(self._stream, name)
 
 
+class _Bar(tqdm):  # type: ignore[misc]
+    """tqdm's, which cuts a bar to the width, but no line without one: what it wraps would stay on the screen."""
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().format_dict
+        room = found["ncols"]
+        if room and self.total is None:
+            found["prefix"] = found["prefix"][: max(room - _TIME - len(found["postfix"] or ""), 0)]
+        return found
+
+
 def make_bar(stream: TextIO | None, name: str, total: int | None, unit: str, start: int) -> tqdm:
     """tqdm's bar of one piece of work.
 
@@ -70,7 +84,7 @@ def make_bar(stream: TextIO | None, name: str, total: int | None, unit: str, sta
     how: dict[str, Any] = {"file": stream, "initial": start, "leave": False, "position": 0, **_size(stream)}
     if total is None:
         how["bar_format"] = _TIMED
-    made = tqdm(total=total, desc=name, unit=f" {unit}s", **how)
+    made = _Bar(total=total, desc=name, unit=f" {unit}s", **how)
     # Asked each time that the bar is drawn: people resize their terminals.
     made.dynamic_ncols = lambda _: (_size(stream).get("ncols"), _size(stream).get("nrows"))
     return made
