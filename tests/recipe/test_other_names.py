@@ -53,3 +53,21 @@ def test_every_name_leads_to_a_key_and_is_none_itself():
 def test_a_name_that_nobody_knows_is_answered_with_what_there_is():
     with pytest.raises(UserError, match="known: accumulation, "):
         load(overrides=["zzz=3"])
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("learning_rat", "did you mean optimizer.learning_rate?"),
+        ("learnig-rate", "did you mean optimizer.learning_rate?"),
+        ("validaton", "did you mean data.validation?"),
+        ("input_siz", "did you mean backbone.input_size?"),
+        ("epocs", "did you mean 'epochs'"),
+        ("sed", "did you mean 'seed'"),
+        ("x" * 15_000, "known: accumulation, "),
+    ],
+)
+def test_a_slip_of_the_hand_in_a_table_s_key_names_it_at_the_top_too(name, meant):
+    with pytest.raises(UserError) as error:
+        load("retrain", overrides=[(name, 1)])
+    assert meant in error.value.faults[0]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from transferkit.errors import did_you_mean, fault
 from transferkit.recipe.merge import Origin
-from transferkit.recipe.other_names import key_meant
+from transferkit.recipe.other_names import key_meant, key_near
 from transferkit.recipe.toml_positions import Path
 from transferkit.recipe_limits import MOST_FAULTS
 
@@ -155,6 +155,9 @@ def _known(path: Path, owner: type[BaseModel]) -> str:
     if meant is not None:
         return f"say {_WRITTEN.get(meant, meant)}"
     known = sorted(owner.model_fields)
+    near = key_near(name, Recipe) if len(path) == 1 else None
+    if near is not None:
+        return f"did you mean {near}?"
     return did_you_mean(name, known) or f"known: {', '.join(known)}"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from transferkit.recipe.toml_positions import Path
 
-__all__ = ["key_meant"]
+__all__ = ["key_meant", "key_near"]
 
+# Names longer than this are no slip of the hand, and take long to compare.
+_LONGEST = 100
 # What other libraries, command lines and papers call it.
 NAMES = {
     "arch": "backbone",
@@ -115,6 +118,30 @@ def key_meant(name: str, path: Path, recipe: type[BaseModel]) -> str | None:
     first = found.split(".")[0]
     phase = _phase_fields(recipe)
     return f"phases[{path[1]}].{found}" if path[0] == "phases" and len(path) > 2 and first in phase else found
+
+
+def key_near(name: str, recipe: type[BaseModel]) -> str | None:
+    """The key of a table that a name at the top of a recipe is a misspelling of.
+
+    Args:
+        name: a key that is none.
+        recipe: the model of a recipe.
+
+    Returns:
+        Such as ``optimizer.learning_rate``; None where no name is like it, or a key at the top is more so.
+
+    >>> from transferkit.recipe.recipe import Recipe
+    >>> key_near("learning_rat", Recipe)
+    'optimizer.learning_rate'
+    """
+    known = {
+        *recipe.model_fields,
+        *NAMES,
+        *(key for _, model in _tables(recipe) for key in model.model_fields),
+    }
+    name = name.replace("-", "_").casefold()[:_LONGEST]
+    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    return key_meant(found[0], (found[0],), recipe) if found else None
 
 
 def _tables(recipe: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:

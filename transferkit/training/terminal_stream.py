@@ -60,7 +60,7 @@ class LenientStream:
 
 
 class _Bar(tqdm):  # type: ignore[misc]
-    """tqdm's, which cuts a bar to the width, but no line without one: what it wraps would stay on the screen."""
+    """tqdm's, which cuts lines with a bar to the width; of others, what wraps would stay on the screen."""
 
     @property
     def format_dict(self) -> dict[str, Any]:
