@@ -32,11 +32,12 @@ class Decay(v1.train.SessionRunHook):
         self.assign = v1.assign(self.rate, self.value)
 
     def before_run(self, run_context):
-        return v1.train.SessionRunArgs([v1.train.get_global_step(), self.rate])
+        return v1.train.SessionRunArgs(self.rate)
 
     def after_run(self, run_context, run_values):
-        step, rate = run_values.results
-        if step % 2:
+        rate = run_values.results
+        # In a call of its own: fetched beside the step's own operations, it is read before or after it moves.
+        if run_context.session.run(v1.train.get_global_step()) % 2:
             run_context.session.run(self.assign, feed_dict={self.value: rate / 2})
 
 
