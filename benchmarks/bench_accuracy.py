@@ -6,9 +6,10 @@ with the interval of their mean. The set of refuse photos has no split of its ow
 by content.
 
 Each row is written as soon as it is measured, and one that the file holds already is not measured again: the
-whole takes hours and can be made in pieces (``--sets``, ``--backbones``, ``--recipes``). ``keras_guide`` is
-the transfer-learning guide of Keras on the same photos, for the backbones of keras.applications: ten epochs
-of a new top layer on a frozen base (the guide has two), and one of the whole network at its rate, 1e-5.
+whole takes hours and can be made in pieces (``--sets``, ``--backbones``, ``--recipes``). Seconds by the clock
+are those of an idle machine; core seconds can be compared on a busy one too. ``keras_guide`` is the
+transfer-learning guide of Keras on the same photos, for the backbones of keras.applications: ten epochs of a
+new top layer on a frozen base (the guide has two), and one of the whole network at its rate, 1e-5.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import csv
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -65,6 +67,7 @@ def main() -> None:
             "accuracy",
             "log loss",
             "seconds",
+            "core seconds",
             "to first",
             "low",
             "high",
@@ -138,18 +141,18 @@ def keras_guide(rows: Rows, backbone: str, place: Path) -> tuple[dict[str, Any],
                 names.append((str(link), path))
     side = Path(__file__).parent / "sides" / "keras_guide.py"
     folders = [str(folder / part) for part in ("train", "val")]
-    began = time.perf_counter()
+    began = spent()
     done = subprocess.run(
         [sys.executable, str(side), *folders, backbone, "imagenet", "10", "--tune=1", str(folder / "test")],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    seconds = time.perf_counter() - began
+    seconds = spent() - began
     found = json.loads(done.stdout.strip().splitlines()[-1])
     # The guide answers in the order of its own paths; the other rows in that of the photos' own.
     paths = [path for _, path in sorted(names)]
     answers = sorted(zip(paths, map(bool, found["right"]), strict=True))
     figures = {"train": len(parts["train"]), "test": len(answers), "accuracy": found["accuracy"],
-               "log loss": found["log_loss"], "seconds": seconds}  # fmt: skip
+               "log loss": found["log_loss"], **taken(seconds)}  # fmt: skip
     return figures, np.array([right for _, right in answers])
 
 
@@ -170,12 +173,12 @@ def measure(
     if recipe == "best":
         # It may leave the row's backbone for another one of the benchmark, or join them.
         settings += [("best.budget", options.best_budget), ("best.backbones", options.backbones)]
-    began = time.perf_counter()
+    began = spent()
     run = transferkit.retrain(
         recipe, backbone=backbone, data=str(manifest), run=place / "run", overwrite=True, quiet=True,
         overrides=settings,
     )  # fmt: skip
-    seconds = time.perf_counter() - began
+    seconds = spent() - began
     with open(run.path / "predictions.csv", newline="") as file:
         answers = sorted((row["path"], row["label"] == row["predicted"]) for row in csv.DictReader(file))
     images = run.summary["images"]
@@ -184,7 +187,7 @@ def measure(
         "test": len(answers),
         "accuracy": run.metrics["accuracy"],
         "log loss": run.metrics["log_loss"],
-        "seconds": seconds,
+        **taken(seconds),
     }
     if recipe in ("auto", "best"):
         figures["budget"] = options.budget if recipe == "auto" else options.best_budget
@@ -192,6 +195,18 @@ def measure(
         steps = json.loads((run.path / "best.json").read_text())["steps"]
         figures["kept"] = [one["name"] for one in steps if one["kept"]]
     return figures, np.array([right for _, right in answers])
+
+
+def spent() -> np.ndarray:
+    """Seconds by the clock, and those that processors worked for this process and what it has started."""
+    own, started = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    worked = sum(one.ru_utime + one.ru_stime for one in (own, started))
+    return np.array([time.perf_counter(), worked])
+
+
+def taken(seconds: np.ndarray) -> dict[str, float]:
+    """The difference of two of :func:`spent`, by name."""
+    return {"seconds": float(seconds[0]), "core seconds": float(seconds[1])}
 
 
 def sets(options: Any, place: Path) -> Iterator[tuple[str, Rows]]:
