@@ -7,9 +7,10 @@ by content.
 
 Each row is written as soon as it is measured, and one that the file holds already is not measured again: the
 whole takes hours and can be made in pieces (``--sets``, ``--backbones``, ``--recipes``). Seconds by the clock
-are those of an idle machine; core seconds can be compared on a busy one too. ``keras_guide`` is the
-transfer-learning guide of Keras on the same photos, for the backbones of keras.applications: ten epochs of a
-new top layer on a frozen base (the guide has two), and one of the whole network at its rate, 1e-5.
+are those of an idle machine; core seconds can be compared on a busy one too; each row computes its own
+features. ``keras_guide`` is the transfer-learning guide of Keras on the same photos, for the backbones of
+keras.applications: ten epochs of a new top layer on a frozen base (the guide has two), and one of the whole
+network at its rate, 1e-5.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def main() -> None:
     )
     if not options.fresh:
         report.take_up(options.json)
-    done = {(row["set"], row["backbone"], row["recipe"]): row for row in report.rows if "right" in row}
+    whole = [row for row in report.rows if row.keys() >= {"right", "core seconds"}]
+    done = {(row["set"], row["backbone"], row["recipe"]): row for row in whole}
     report.rows = list(done.values())
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -166,6 +168,7 @@ def measure(
         ("export.parity", False),
         ("evaluation.grad_cam", 0),
         ("evaluation.resamples", 0),
+        ("activations.cache_dir", str(place / "cache")),
         ("data.validation", 0.1),
     ]
     if recipe == "auto":
@@ -173,6 +176,7 @@ def measure(
     if recipe == "best":
         # It may leave the row's backbone for another one of the benchmark, or join them.
         settings += [("best.budget", options.best_budget), ("best.backbones", options.backbones)]
+    shutil.rmtree(place / "cache", ignore_errors=True)
     began = spent()
     run = transferkit.retrain(
         recipe, backbone=backbone, data=str(manifest), run=place / "run", overwrite=True, quiet=True,
