@@ -92,3 +92,8 @@ def test_multipliers_of_one_change_nothing():
 def test_an_argument_that_keras_refuses():
     with pytest.raises(UserError, match="optimizer"):
         make_optimizer(phase("optimizer={name='sgd', momentum=7}"))
+
+
+def test_a_whole_number_is_a_rate():
+    """Keras itself refuses it."""
+    assert float(make_optimizer(phase("optimizer={name='sgd', learning_rate=1}")).learning_rate) == 1

@@ -62,6 +62,8 @@ def make_optimizer(
     arguments = {**spec.options, "name": spec.name.rpartition(":")[2]}
     if learning_rate is not None:
         arguments["learning_rate"] = learning_rate
+    elif type(arguments.get("learning_rate")) is int:
+        arguments["learning_rate"] = float(arguments["learning_rate"])  # Keras takes no whole number
     clipping = phase.gradient_clipping
     if clipping is not None:
         arguments.update(
