@@ -105,6 +105,14 @@ def test_each_verb_is_in_the_reference(reference):
         assert f"## transferkit {name}\n" in text
 
 
+def test_each_verb_is_in_the_threat_model():
+    from transferkit.cli import cli
+
+    said = (ROOT / "SECURITY.md").read_text("utf-8").partition("| verb |")[2].partition("\n## ")[0]
+    named = {words.split()[0] for words in re.findall(r"`([a-z][\w -]*)`", said)}
+    assert set(cli.list_commands(click.Context(cli))) <= named
+
+
 def test_each_key_is_in_the_reference(reference):
     from transferkit.recipe import Recipe
 
