@@ -147,6 +147,20 @@ def test_what_a_killed_one_left_is_begun_anew_and_not_resumed(runs, folders, tmp
         transferkit.extend(run, folders[1], to=run.path, overwrite=True)
 
 
+def test_an_interruption_leaves_nothing(runs, tmp_path, monkeypatch):
+    begun = []
+
+    def interrupted(self, folder):
+        begun.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("transferkit.runs.extend.make_extended_run._Extension.begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        transferkit.forget(runs[1], classes="grey", to=tmp_path / "new")
+    assert begun == [tmp_path / ".new.partial"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_features_that_are_damaged_or_missing_are_one_line(runs, folders, tmp_path):
     run = runs[0]
     copied = tmp_path / "copied"

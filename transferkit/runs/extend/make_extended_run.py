@@ -76,7 +76,11 @@ def make_run(source: SourceRun, parts: Parts, network: Network, content: Content
     )
     made = parts_for(parts, recipe, images.classes, warm=not closed)
     context = RunContext(source.place, wanted, source.progress, source.began)
-    evaluation = execute(recipe, images, context, made, extension)
+    try:
+        evaluation = execute(recipe, images, context, made, extension)
+    except BaseException:
+        source.place.discard()  # nothing resumes it: it is made again in seconds
+        raise
     finished = Run(source.place.path)
     gates.check(evaluation, wanted)
     return finished
