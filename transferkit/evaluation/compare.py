@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
 
 from transferkit.errors import UserError, fault
+from transferkit.intervals import difference_interval
 from transferkit.type_names import NamedValues
 
 __all__ = ["Comparison", "compare"]
@@ -119,7 +119,7 @@ def compare(
     both_right, both_wrong = first_right & second_right, ~first_right & ~second_right
     counts = np.array([one.sum() for one in (both_right, only_first, only_second, both_wrong)])
 
-    low, high = _paired_interval(counts, confidence)
+    low, high = difference_interval(counts.tolist(), confidence)
     return Comparison(
         images=len(common),
         left_out=len(left) + len(right) - 2 * len(common),
@@ -136,23 +136,6 @@ def compare(
         only_first=tuple(np.array(common, dtype=object)[only_first].tolist()),
         only_second=tuple(np.array(common, dtype=object)[only_second].tolist()),
     )
-
-
-def _paired_interval(counts: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The interval of the difference of two shares in the same images (Agresti and Min 2005).
-
-    Half an image more in each cell keeps it wide where few images, or none, tell the two apart.
-
-    Args:
-        counts: ``[4]``: both right, only the first, only the second, none.
-        confidence: its coverage, 0 to 1.
-    """
-    cells = counts + 0.5
-    total = cells.sum()
-    middle = (cells[2] - cells[1]) / total
-    error = np.sqrt((cells[1] + cells[2]) / total - middle**2) / np.sqrt(total)
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
-    return max(-1.0, float(middle - reach)), min(1.0, float(middle + reach))
 
 
 # Key of an image to the names of its labels, and whether it was predicted right.

@@ -11,7 +11,7 @@ from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
-from transferkit.heads import share_interval
+from transferkit.intervals import share_interval
 from transferkit.type_names import NamedValues
 
 __all__ = ["evaluate_single_label", "macro_f1", "macro_recall"]

@@ -8,7 +8,7 @@ from transferkit.heads._closed import each_log_loss, one_hot, shrunk_scale
 from transferkit.heads._describe import choice_of, describe_choice
 from transferkit.heads._folds import fold_numbers
 from transferkit.heads._make import ReadyHead, head_spec, make_head
-from transferkit.heads._settle import mean_and_error, share_interval
+from transferkit.heads._settle import mean_and_error
 
 Base = Head
 
@@ -28,6 +28,5 @@ __all__ = [
     "make_head",
     "mean_and_error",
     "one_hot",
-    "share_interval",
     "shrunk_scale",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
 from transferkit.heads._candidates import Candidate, Task
 from transferkit.heads._closed import each_log_loss
 from transferkit.heads._fitting import scale_of
+from transferkit.intervals import share_interval
 from transferkit.type_names import NamedValues
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "losses_of",
     "mean_and_error",
     "rightly",
-    "share_interval",
 ]
 
 # Best candidates whose averages are tried, and how many are averaged at most.
@@ -156,20 +155,3 @@ def facts_of_choice(
             for one in sorted(tried, key=lambda one: one.loss)
         ],
     }
-
-
-def share_interval(share: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of a share of so many independent draws (Wilson 1927): wide where they are few.
-
-    Args:
-        share: 0 to 1.
-        count: of draws, 1 or more.
-        confidence: its coverage, 0 to 1.
-
-    >>> [round(one, 3) for one in share_interval(0.9, 100)]
-    [0.826, 0.945]
-    """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * float(np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)))
-    return max(0.0, middle - half), min(1.0, middle + half)

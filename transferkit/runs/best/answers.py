@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.heads import mean_and_error, share_interval
+from transferkit.heads import mean_and_error
+from transferkit.intervals import share_interval
 
 __all__ = ["BEYOND_NOISE", "Answers", "Comparison", "compare", "rightly_answered"]
 
