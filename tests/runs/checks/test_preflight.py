@@ -85,6 +85,23 @@ def test_a_run_adds_what_is_wrong_beside_its_recipe(recipe, tmp_path):
     assert [line.partition(":")[0] for line in found[len(PLACES) :]] == ["gate accuracy", "run"]
 
 
+def test_a_wrong_key_does_not_hide_those_beside_it(tmp_path):
+    """The path that was given is neither forgotten nor left unchecked."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with pytest.raises(UserError) as wrong:
+        transferkit.retrain(data=photos, backbone="embedded", overrides=["data.size=192"])
+    (line,) = wrong.value.faults
+    assert "data.size" in line
+    with pytest.raises(UserError) as both:
+        transferkit.retrain(data=tmp_path / "none", backbone="embedded", overrides=["data.size=192"])
+    assert [line for line in both.value.faults if "there is no such folder" in line]
+    # Where the keys go together only as they stood, the table goes.
+    with pytest.raises(UserError) as table:
+        transferkit.retrain(data=photos, backbone="embedded", overrides=["data.columns=7", "data.sizes=1"])
+    assert len(table.value.faults) == 2
+
+
 def test_the_images_may_be_others_than_the_recipe_says(tmp_path):
     recipe = load(overrides=[f"data.path='{tmp_path / 'gone'}'"])
     assert len(preflight(recipe)) == 1

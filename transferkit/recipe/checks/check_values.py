@@ -28,11 +28,15 @@ __all__ = ["RecipeError", "check", "faults_alone"]
 _SWITCHES = ("early_stopping", "ema", "gradient_clipping", "time_budget")
 
 
+# Tables whose keys mean the same whatever stands beside them.
+_INDEPENDENT = ("activations", "data", "devices", "evaluation", "export", "tracking")
+
+
 class RecipeError(UserError):
     """Faults of a recipe's own values.
 
     Attributes:
-        sound: the recipe without the top-level keys that have faults, to find the others that it has; None
+        sound: the recipe without the keys, or else the tables, that have faults, to find the others that it has; None
             where nothing is left to check.
     """
 
@@ -105,12 +109,21 @@ def _each(whole: NamedValues) -> tuple[Recipe | None, list[Fault]]:
 
 def _without(whole: NamedValues, faults: list[Fault]) -> Recipe | None:
     """The recipe without the keys that have faults, or None where that is none."""
-    bad = {one.path[0] for one in faults if one.path}
-    try:
+    paths = {one.path for one in faults if one.path}
+    bad = {path[0] for path in paths}
+    # Keys beside a wrong one are left where they mean the same without it; else the whole table goes.
+    for kept in (_INDEPENDENT, ()):
         left = {key: value for key, value in whole.items() if key not in bad}
-        return Recipe.model_validate_json(json.dumps(left), strict=True)
-    except ValidationError:
-        return None
+        for key in sorted(bad.intersection(kept)):
+            table: Any = whole.get(key)
+            wrong = {path[1] for path in paths if path[0] == key and len(path) > 1}
+            if isinstance(table, dict):
+                left[key] = {name: value for name, value in table.items() if name not in wrong}
+        try:
+            return Recipe.model_validate_json(json.dumps(left), strict=True)
+        except ValidationError:
+            continue
+    return None
 
 
 def _switched(values: NamedValues) -> NamedValues:
