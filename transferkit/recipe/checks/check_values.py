@@ -36,8 +36,8 @@ class RecipeError(UserError):
     """Faults of a recipe's own values.
 
     Attributes:
-        sound: the recipe without the keys, or else the tables, that have faults, to find the others that it has; None
-            where nothing is left to check.
+        sound: the recipe without the keys, or else the tables, that have faults, to find the others that it
+            has; None where nothing is left to check.
     """
 
     def __init__(self, sound: Recipe | None, *faults: str) -> None:
