@@ -110,7 +110,7 @@ def _each(whole: NamedValues) -> tuple[Recipe | None, list[Fault]]:
 def _without(whole: NamedValues, faults: list[Fault]) -> Recipe | None:
     """The recipe without the keys that have faults, or None where that is none."""
     paths = {one.path for one in faults if one.path}
-    bad = {path[0] for path in paths}
+    bad = {str(path[0]) for path in paths}
     # Keys beside a wrong one are left where they mean the same without it; else the whole table goes.
     for kept in (_INDEPENDENT, ()):
         left = {key: value for key, value in whole.items() if key not in bad}
