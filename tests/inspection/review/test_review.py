@@ -123,6 +123,7 @@ _KEYS = """<script nonce="{nonce}">
   }};
   await wait();
   for (const key of ["d", "r", "1", "k", "u", "b"]) await press(key);
+  document.body.dataset.choices = getComputedStyle(document.getElementById("choices")).display;
 }})();
 </script></body>"""
 
@@ -146,6 +147,7 @@ def test_keys_in_a_browser_decide(server, tmp_path, monkeypatch):
     # The third photo is open again and was gone back from.
     assert "2 of 3, 2 decided" in done.stdout
     assert "relabelled tulips" in done.stdout
+    assert 'data-choices="none"' in done.stdout  # those of a photo before stood there
 
 
 def test_a_body_of_brackets_is_refused_and_two_windows_see_each_other_s_decisions(server, capfd):
