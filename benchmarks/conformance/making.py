@@ -218,6 +218,21 @@ def _(E: Any, folder: str) -> Any:
     return _spec_errors(E, "test", {})
 
 
+@shows("EstimatorSpec", "a model_fn that takes no mode has none to give")
+def _(E: Any, folder: str) -> Any:
+    def model_fn(features: Any) -> Any:
+        step = tf.compat.v1.assign_add(tf.compat.v1.train.get_global_step(), 1)
+        return E.EstimatorSpec(None, {"x": features}, tf.reduce_mean(features), step)
+
+    def data() -> Any:
+        return tf.data.Dataset.from_tensors([1.0, 3.0]).repeat(2)
+
+    model = E.Estimator(model_fn, folder)
+    model.train(data, steps=2)
+    found = {name: float(value) for name, value in model.evaluate(data, steps=1).items()}
+    return [found, [float(one["x"]) for one in model.predict(data)]]
+
+
 @shows("EstimatorSpec", "fields, their order, and what is there when not given")
 def _(E: Any, folder: str) -> Any:
     with tf.Graph().as_default():

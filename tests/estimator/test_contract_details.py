@@ -157,3 +157,23 @@ def test_a_nested_metric_is_evaluated_and_has_no_summary(tmp_path):
 
     (two, one), pair = tke.Estimator(model_fn, str(tmp_path)).evaluate(lines, steps=1)["nested"]
     assert (two, one, list(pair)) == (2.0, 1, [3.0, 4.0])
+
+
+def test_a_model_fn_that_takes_no_mode_gives_none(tmp_path):
+    """The spec has the call's mode then, and what that needs is looked at."""
+
+    def model_fn(features):
+        step = v1.train.get_global_step()
+        loss = tf.reduce_mean(features)
+        return tke.EstimatorSpec(None, {"mean": features}, loss, v1.assign_add(step, 1))
+
+    def data():
+        return tf.data.Dataset.from_tensors([1.0, 3.0]).repeat(2)
+
+    model = tke.Estimator(model_fn, str(tmp_path))
+    model.train(data, steps=2)
+    assert model.evaluate(data, steps=1) == {"loss": 2.0, "global_step": 2}
+    assert [one["mean"] for one in model.predict(data)] == [1.0, 3.0, 1.0, 3.0]
+    lacking = tke.Estimator(lambda features: tke.EstimatorSpec(None, features), str(tmp_path / "lacking"))
+    with pytest.raises(ValueError, match="Missing loss"):
+        lacking.train(data, steps=1)

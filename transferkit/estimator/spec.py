@@ -31,7 +31,7 @@ class ModeKeys:
 
 
 class _Fields(NamedTuple):
-    mode: str
+    mode: str | None
     predictions: Tensors
     loss: Tensor
     train_op: Any
@@ -48,7 +48,7 @@ class EstimatorSpec(_Fields):
     """The operations of one mode, checked when made.
 
     Args:
-        mode: one of :class:`ModeKeys`.
+        mode: one of :class:`ModeKeys`; None in a model_fn that takes no mode, for that of the call.
         predictions: a tensor or a dictionary of tensors; needed in PREDICT.
         loss: a scalar tensor (one element, reshaped where it is not of rank 0); needed in TRAIN and EVAL.
         train_op: what one training step runs: an operation, a tensor, a variable, or what a Keras
@@ -73,7 +73,7 @@ class EstimatorSpec(_Fields):
 
     def __new__(
         cls,
-        mode: str,
+        mode: str | None,
         predictions: Tensors = None,
         loss: Tensor = None,
         train_op: Any = None,
@@ -85,7 +85,7 @@ class EstimatorSpec(_Fields):
         evaluation_hooks: Any = None,
         prediction_hooks: Any = None,
     ) -> EstimatorSpec:
-        if mode not in (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT):
+        if mode not in (None, ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT):
             raise ValueError(fault("EstimatorSpec.mode", mode, "one of 'train', 'eval', 'infer'"))
         return super().__new__(
             cls,
@@ -101,6 +101,14 @@ class EstimatorSpec(_Fields):
             _hooks(evaluation_hooks, "evaluation_hooks"),
             _hooks(prediction_hooks, "prediction_hooks"),
         )
+
+    def in_mode(self, mode: str) -> EstimatorSpec:
+        """A copy of one without a mode, checked for the mode that it gets.
+
+        Raises:
+            ValueError: something that the mode needs is missing.
+        """
+        return EstimatorSpec(**{**self._asdict(), "mode": mode})
 
     def _replace(self, **changes: Any) -> EstimatorSpec:
         """A copy with ``changes``, checked as when made.
@@ -125,7 +133,7 @@ def _is_tensor(value: Any) -> bool:
     return tf.is_tensor(value) or isinstance(value, (tf.Variable, tf.Operation)) or hasattr(value, "_value")
 
 
-def _predictions(predictions: Tensors, mode: str) -> Any:
+def _predictions(predictions: Tensors, mode: str | None) -> Any:
     if predictions is None:
         if mode == ModeKeys.PREDICT:
             raise ValueError(fault("EstimatorSpec.predictions", None, None, "Missing predictions."))
@@ -155,7 +163,7 @@ def _check_graph(place: str, value: Any) -> None:
         raise ValueError(fault(place, value, None, "must be from the default graph"))
 
 
-def _loss(loss: Tensor, mode: str) -> Any:
+def _loss(loss: Tensor, mode: str | None) -> Any:
     if loss is None:
         if mode in (ModeKeys.TRAIN, ModeKeys.EVAL):
             raise ValueError(fault("EstimatorSpec.loss", None, None, "Missing loss."))
@@ -181,7 +189,7 @@ def _loss(loss: Tensor, mode: str) -> Any:
     return loss if loss.shape.rank == 0 else tf.reshape(loss, [])
 
 
-def _train_op(train_op: Any, mode: str) -> Any:
+def _train_op(train_op: Any, mode: str | None) -> Any:
     if train_op is None:
         if mode == ModeKeys.TRAIN:
             raise ValueError(fault("EstimatorSpec.train_op", None, None, "Missing train_op."))
@@ -215,7 +223,7 @@ def _metrics(metrics: Mapping[str, Any] | None) -> dict[str, Any]:
     return checked
 
 
-def _export_outputs(outputs: Any, predictions: Tensors, mode: str) -> dict[str, ExportOutput] | None:
+def _export_outputs(outputs: Any, predictions: Tensors, mode: str | None) -> dict[str, ExportOutput] | None:
     if mode == ModeKeys.PREDICT and outputs is None:
         outputs = {DEFAULT_SIGNATURE: PredictOutput(predictions)}
     if outputs is None:

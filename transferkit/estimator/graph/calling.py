@@ -91,7 +91,8 @@ def call_model_fn(
         spec = model_fn(features=features, **given)
     if not isinstance(spec, EstimatorSpec):
         raise ValueError(fault("model_fn", spec, "an EstimatorSpec returned"))
-    return spec
+    # One that takes no mode has none to give; what the mode needs is looked at now.
+    return spec if spec.mode is not None else spec.in_mode(mode)
 
 
 def call_logit_fn(
