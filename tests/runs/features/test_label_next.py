@@ -12,6 +12,7 @@ from PIL import Image
 
 import transferkit
 from transferkit.cli import main
+from transferkit.data.sources import read_source
 from transferkit.errors import UserError
 from transferkit.runs.features.label_next import LabelNext, ToLabel, check_csv
 
@@ -68,6 +69,30 @@ def test_nothing_to_choose_from_is_said(run, photos, capsys):
         main(["label", "next", str(run.path), "--csv", "/nowhere/at/all.csv"])
     assert ended.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_table_that_is_filled_in_in_part_gives_what_has_a_label(tmp_path):
+    photos = []
+    for number in range(4):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        photos.append(ToLabel(str(tmp_path / f"{number}.png"), (("dark", 0.9), ("light", 0.1)), 0.2, 0.3))
+    table = LabelNext(tuple(photos), 4).write_csv(tmp_path / "next.csv")
+    with pytest.raises(UserError, match="none of 4 rows has one: fill in the column label"):
+        read_source(table, unpack_to=tmp_path)
+    lines = table.read_text("utf-8").splitlines()
+    lines[1] = lines[1].replace(",,dark", ",light,dark")
+    lines[3] = lines[3].replace(",,dark", ",dark,dark")
+    table.write_text("\n".join(lines), "utf-8")
+    found = read_source(table, unpack_to=tmp_path)
+    assert [(item.path.name, found.label_text(item)) for item in found] == [
+        ("0.png", "light"),
+        ("2.png", "dark"),
+    ]
+    assert any("2 of 4 rows have no label yet" in note for note in found.notes)
+    # In any other table a row without a label is a fault.
+    table.write_text("\n".join(lines).replace("doubt", "age"), "utf-8")
+    with pytest.raises(UserError, match="the name of a class"):
+        read_source(table, unpack_to=tmp_path)
 
 
 @pytest.mark.parametrize("sign", [",", ";"])

@@ -23,6 +23,8 @@ __all__ = ["MOST_FAULTS", "ManifestRow", "read_rows"]
 
 # A manifest that is wrong in every line is told so by its first ones.
 MOST_FAULTS = 20
+# Columns of a table that `transferkit label next` writes: whoever fills it in need not fill in all of it.
+_TO_FILL_IN = {"label", "guess", "doubt", "distance"}
 
 
 @dataclass(slots=True)
@@ -73,8 +75,12 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
             for line in notes
             if f"columns {note};" not in line
         ]
-    rows = []
+    rows, open_rows = [], 0
+    to_fill_in = not several and {one.casefold() for one in table.columns} >= _TO_FILL_IN
     for i, (line, _) in enumerate(table.rows):
+        if to_fill_in and not _text(cells["label"][i]):
+            open_rows += 1
+            continue
         before = len(faults)
         place = line_of(name, line)
         path = _path(cells["path"][i], place, faults)
@@ -88,6 +94,11 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
             break
     if faults:
         raise UserError(*faults)
+    if open_rows and not rows:
+        hint = f"none of {len(table.rows)} rows has one: fill in the column {table.columns[columns['label']]}"
+        raise UserError(fault(name, None, "a label", hint))
+    if open_rows:
+        notes.append(f"{name}: {open_rows} of {len(table.rows)} rows have no label yet, and are left out")
     raw = [one for cell in cells["labels" if several else "label"] for one in (cell if several else [cell])]
     meant, said = one_spelling([label for row in rows for label in row.labels], raw, name, several)
     notes += said
