@@ -109,8 +109,10 @@ def read(prefix: str) -> Any:
     try:
         return tf.train.load_checkpoint(plain_path(prefix))
     except Exception as error:
-        kind = DamagedCheckpointError if _is_there(prefix) else MissingCheckpointError
-        raise kind(fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")) from error
+        said = fault(prefix, str(error).splitlines()[0], "a whole TensorFlow checkpoint")
+        if not _is_there(prefix):
+            raise MissingCheckpointError(said) from error
+        raise DamagedCheckpointError(said) from error
 
 
 def _is_there(given: str) -> bool:
