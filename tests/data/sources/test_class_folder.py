@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,26 @@ def test_missing_folder_file_and_every_empty_class_are_named(tmp_path):
 def test_one_class_is_enough_where_images_are_only_evaluated(tmp_path):
     data = read_class_folder(make(tmp_path, "cat/1.jpg"), minimum_classes=1)
     assert data.classes == ("cat",)
+
+
+@pytest.mark.parametrize("closed", [["cat"], ["cat", "dog/deep"], ["."]], ids=str)
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch, closed, split):
+    """A class, or a part of one, would be missing without a word; all such folders are named at once."""
+    names = [f"{split}{name}" for name in ("cat/x.jpg", "dog/y.jpg", "dog/deep/z.jpg", "hen/u.jpg")]
+    root = make(tmp_path / "photos", *names)
+    there = {os.path.normpath(root / split / one) for one in closed}
+    scandir = os.scandir
+
+    def guarded(path):
+        # As it is for a user without the right; the superuser may list everything.
+        if os.path.normpath(path) in there:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(UserError) as raised:
+        read_class_folder(root)
+    assert len(raised.value.faults) == len(closed)
+    for line, folder in zip(sorted(raised.value.faults), sorted(there), strict=True):
+        assert f"'{folder}', expected a folder that can be listed; Permission denied" in line

@@ -81,6 +81,8 @@ def refusal(path: str | os.PathLike[str], root: str | os.PathLike[str], limits: 
             return Refusal(f"a symbolic link to nothing ({shown(os.readlink(path))})", "missing")
         denied = isinstance(error, PermissionError)
         return Refusal(error.strerror or type(error).__name__, "unreadable" if denied else "missing")
+    if stat.S_ISDIR(state.st_mode) and not os.access(path, os.R_OK | os.X_OK):
+        return Refusal("a folder that cannot be listed: Permission denied", "unreadable")
     if stat.S_ISDIR(state.st_mode):
         return Refusal("a folder, not a file", "missing")
     if not stat.S_ISREG(state.st_mode):

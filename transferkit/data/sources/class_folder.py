@@ -47,8 +47,8 @@ def read_class_folder(
         known: names that are classes for certain, whatever else they might mean.
 
     Raises:
-        UserError: the folder is missing, empty, has one class only, can be read in two ways, or a split has
-            classes unknown to train.
+        UserError: the folder is missing, empty, has one class only, can be read in two ways, a split has
+            classes unknown to train, or a folder in it cannot be listed.
     """
     root = Path(root)
     check(str(root))
@@ -60,9 +60,11 @@ def read_class_folder(
         reader = _Reader(tree, layout, minimum_classes, known)
         items = reader.splits() if layout.splits else reader.classes_at(layout.top)
     except UserError as error:
+        tree.check_open()
         # What was left out is often why the rest makes no sense.
         links = [one for one in tree.left_out if "symbolic link" in one.reason]
         raise UserError(*error.faults, *(f"data: {note}" for note in left_out_notes(links))) from None
+    tree.check_open()
     notes = (*layout.notes, *reader.notes, *left_out_notes(tree.left_out))
     return DataSet(
         root, reader.classes, tuple(sorted(items, key=lambda item: item.name)), notes, tree.left_out

@@ -31,7 +31,11 @@ def tfrecord_files(path: Path) -> list[Path]:
     """The TFRecord files at a path: itself, or those directly in a folder, shards included."""
     if path.is_file():
         return [path] if is_record(path.name) else []
-    return sorted(child for child in path.iterdir() if child.is_file() and is_record(child.name))
+    try:
+        children = sorted(path.iterdir())
+    except OSError:  # as a folder of classes it is told why
+        return []
+    return [child for child in children if child.is_file() and is_record(child.name)]
 
 
 def read_tfrecord(path: str | Path, unpack_to: Path) -> DataSet:

@@ -21,6 +21,7 @@ from transferkit.data.sources.file_kinds import (
     is_clutter,
     is_record,
 )
+from transferkit.errors import UserError, fault
 
 __all__ = [
     "LINK_OUT",
@@ -73,6 +74,7 @@ class Tree:
         self._entries: dict[str, Entries] = {}
         self._holds: dict[str, bool] = {}
         self._left: dict[str, LeftOut] = {}
+        self._closed: dict[str, str] = {}
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -97,8 +99,25 @@ class Tree:
         """Records a folder that is not taken, with the number of pictures in it."""
         self.leave_out(path, reason, sum(1 for _ in self.pictures(path)), folder=True)
 
+    def check_open(self) -> None:
+        """Makes sure that all folders that were looked at could be listed: what they hold would be missing.
+
+        Raises:
+            UserError: one line for each that could not.
+        """
+        if self._closed:
+            for _ in self.pictures(self.root):
+                pass  # looks into all folders: each that is closed is named
+            hint = "give yourself the right to list and to enter it (chmod u+rx), or move it out of the data"
+            raise UserError(
+                *(
+                    fault("data", folder, "a folder that can be listed", f"{why}; {hint}")
+                    for folder, why in self._closed.items()
+                )
+            )
+
     def entries(self, folder: str) -> Entries:
-        """What a folder holds."""
+        """What a folder holds; nothing where it cannot be listed, which :meth:`check_open` tells."""
         if folder not in self._entries:
             self._entries[folder] = self._list(folder)
         return self._entries[folder]
@@ -180,8 +199,12 @@ class Tree:
         beside: list[str] = []
         data: list[str] = []
         runs: list[str] = []
-        with os.scandir(folder) as scanned:
-            found = sorted(scanned, key=lambda entry: entry.name)
+        try:
+            with os.scandir(folder) as scanned:
+                found = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            self._closed[shown(folder)] = error.strerror or str(error)
+            return Entries()
         for entry in found:
             ending = os.path.splitext(entry.name)[1].lower()
             if is_clutter(entry.name):
