@@ -287,3 +287,9 @@ def test_its_words_are_the_fields(five):
     assert "perfect calibration" in page
     for odd in ("is ↓ called", "came true", " called <strong"):
         assert odd not in page
+
+
+def test_words_between_backticks_are_code_and_nothing_else_is_markup(five):
+    facts = replace(five, summary={**five.summary, "notes": "see `transferkit data check <x>`; <b>`"})
+    page = render_report(facts)
+    assert "see <code>transferkit data check &lt;x&gt;</code>; &lt;b&gt;`" in page

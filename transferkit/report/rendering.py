@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 __all__ = ["counted", "listed", "render"]
 
@@ -43,6 +44,7 @@ def _environment() -> Environment:
     environment.filters["thousands"] = lambda value: f"{value:,}".replace(",", "\u202f")
     environment.filters["counted"] = counted
     environment.filters["markdown"] = _plain_markdown
+    environment.filters["code"] = _with_code
     environment.filters["bytes"] = _bytes
     environment.filters["seconds"] = _seconds
     return environment
@@ -51,6 +53,11 @@ def _environment() -> Environment:
 def _plain_markdown(text: str) -> str:
     """Text that Markdown shows as it is: class names hold underscores, pipes and worse."""
     return re.sub(r"([\\`*_{}\[\]<>()#|])", r"\\\1", str(text).replace("\n", " "))
+
+
+def _with_code(text: str) -> Markup:
+    """Words between backticks, as messages have them in a terminal, become code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 -- it is escaped
 
 
 def _bytes(count: float) -> str:
