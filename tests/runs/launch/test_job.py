@@ -104,6 +104,35 @@ def test_what_the_chief_says_of_being_ended_is_kept_and_not_shown(as_worker, tmp
     assert "interrupted" in (tmp_path / "logs" / "worker-0.log").read_text()
 
 
+OF_ANOTHER = """
+import os, signal, sys, time
+if number == 0:
+    print("epoch 1", file=sys.stderr, flush=True)
+    print("transferkit: cluster: another worker has ended: worker 0 ends too", file=sys.stderr, flush=True)
+    sys.exit(2)
+{other}
+"""
+
+
+def test_the_end_of_another_worker_is_one_line_however_soon_the_chief_knows_of_it(as_worker, tmp_path):
+    as_worker(OF_ANOTHER.format(other="os.kill(os.getpid(), signal.SIGKILL)"))
+    for number in range(3):
+        shown = io.StringIO()
+        code, line = launch(["retrain"], 2, tmp_path / str(number), shown)
+        # Whichever is seen first; the other one is not said.
+        said = [one for one in (*shown.getvalue().splitlines(), line) if one and one != "epoch 1"]
+        assert len(said) == 1, said
+        assert (code, "SIGKILL" in said[0]) in [(137, True), (2, False)]
+        assert "another worker has ended" in (tmp_path / str(number) / "worker-0.log").read_text()
+
+
+def test_what_the_chief_alone_knows_of_another_worker_is_shown(as_worker, tmp_path):
+    as_worker(OF_ANOTHER.format(other="time.sleep(60)"))
+    shown = io.StringIO()
+    assert launch(["retrain"], 2, tmp_path, shown) == (2, None)
+    assert shown.getvalue().splitlines()[-1].startswith("transferkit: cluster: another worker has ended")
+
+
 def test_what_the_chief_says_of_its_own_failure_is_not_said_twice(as_worker, tmp_path):
     as_worker("import sys\nsys.exit(2 if number == 0 else 0)")
     assert launch(["retrain"], 2, tmp_path, io.StringIO()) == (2, None)

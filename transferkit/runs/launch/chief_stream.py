@@ -44,6 +44,7 @@ class ChiefStream:
     def end(self) -> None:
         """Waits for what is still to be shown, unless a process that the worker left holds the stream."""
         self._thread.join(2.0)
+        self._to.show_last()
 
     def mute(self) -> None:
         """Shows nothing more of what the worker says; its log goes on."""

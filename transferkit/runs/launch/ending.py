@@ -93,7 +93,8 @@ def _first_failure(workers: Sequence[Worker]) -> Worker | None:
 def _end(workers: Sequence[Worker], failed: Worker | None, mute: Callable[[], None]) -> None:
     """Lets the others end by themselves for a while, then ends them."""
     _wait(workers, _LAST_SECONDS if failed is None else _GRACE_SECONDS)
-    if failed is not None and workers[0].status() is None:
+    # What the chief says of being ended, or of another's end, is told by the line that names the first one.
+    if failed is not None and (failed is not workers[0] or workers[0].status() is None):
         mute()
     _signal(workers, signal.SIGINT)
     _wait(workers, _END_SECONDS)

@@ -91,7 +91,7 @@ def launch_on_ray(
             for number, actor in enumerate(actors)
         ]
         _start(ray, actors, command, addresses, wanted, shown)
-        return end_together(started, lambda: None, started[0].mute)
+        return end_together(started, started[0].show_last, started[0].mute)
 
 
 def _checked(
@@ -172,6 +172,10 @@ class _Remote:
     def mute(self) -> None:
         """Shows nothing more of what it says."""
         self._to.mute()
+
+    def show_last(self) -> None:
+        """Shows what it said last of another worker's end."""
+        self._to.show_last()
 
     def kill(self) -> None:
         """Ends it, and the actor with it."""

@@ -9,11 +9,15 @@ from typing import Any, TextIO
 
 __all__ = ["ShownLog"]
 
+# What a worker says when another one has ended: no news where it is known which one, and why.
+_OF_ANOTHER = b"transferkit: cluster: "
 _STYLES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class ShownLog:
     """Takes what a worker says, in pieces as they come.
+
+    Its last words on the end of another worker are held back until :meth:`show_last`.
 
     Args:
         shown: where all of it is shown; None for no place.
@@ -21,12 +25,17 @@ class ShownLog:
     """
 
     def __init__(self, shown: TextIO | None, log: Path) -> None:
-        self._shown, self._left, self._ended = shown, b"", True
+        self._shown, self._left, self._ended, self._held = shown, b"", True, b""
         self._log = open(log, "wb", buffering=0)  # noqa: SIM115 -- until `close`
 
     def take(self, piece: bytes) -> None:
         """Shows a piece, and keeps the lines that it ends."""
-        self._show(piece)
+        if self._held:
+            self._held += piece
+        else:
+            before, found, rest = piece.partition(_OF_ANOTHER)
+            self._show(before)
+            self._held = found + rest
         *lines, self._left = (self._left + piece).split(b"\n")
         for line in lines:
             self._keep(line)
@@ -36,6 +45,11 @@ class ShownLog:
         if not self._ended:
             self._show(b"\n")  # what comes next does not begin behind a bar
         self._shown = None
+
+    def show_last(self) -> None:
+        """Shows what was held back, where nothing else tells it."""
+        self._show(self._held)
+        self._held = b""
 
     def close(self) -> None:
         """Nothing comes any more."""
