@@ -15,10 +15,10 @@ import transferkit
 from transferkit.cli.inspection.compare import command as compare_command
 from transferkit.errors import UserError
 from transferkit.evaluation import compare, evaluate, read_predictions, row_chunks
-from transferkit.evaluation.bootstrap import table_interval
 from transferkit.evaluation.curves import areas, one_curve
 from transferkit.evaluation.predictions import parse_top
 from transferkit.evaluation.single_label import _macro_f1, macro_f1
+from transferkit.intervals.bootstrap import table_interval
 from transferkit.runs.finished.run import load_run
 
 

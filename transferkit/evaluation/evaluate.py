@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import Bootstrap
 from transferkit.evaluation.evaluation import Evaluation
 from transferkit.evaluation.multi_label import evaluate_multi_label
 from transferkit.evaluation.samples import Samples
 from transferkit.evaluation.single_label import evaluate_single_label
+from transferkit.intervals.bootstrap import Bootstrap
 
 __all__ = ["evaluate"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import Bootstrap, Interval, mean_interval, named_bounds
 from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import ReliabilityBin, binned, curve_of, expected_calibration_error
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
 from transferkit.intervals import share_interval
+from transferkit.intervals.bootstrap import Bootstrap, Interval, mean_interval, named_bounds
 from transferkit.type_names import NamedValues
 
 __all__ = ["evaluate_multi_label"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from transferkit.evaluation.bootstrap import Bootstrap, mean_interval, named_bounds, table_interval
 from transferkit.evaluation.curves import Curve, areas, one_curve
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation, mean_of_known
 from transferkit.evaluation.reliability import expected_calibration_error, reliability_curve
 from transferkit.evaluation.samples import LEAST_PROBABILITY, Samples
 from transferkit.intervals import share_interval
+from transferkit.intervals.bootstrap import Bootstrap, mean_interval, named_bounds, table_interval
 from transferkit.type_names import NamedValues
 
 __all__ = ["evaluate_single_label", "macro_f1", "macro_recall"]
