@@ -112,7 +112,7 @@ def test_a_truncated_checkpoint_without_another_is_an_error(tf1_model, train_inp
     (tmp_path / "model.ckpt-6.data-00000-of-00001").write_bytes(b"")
     with pytest.raises(DamagedCheckpointError, match=r"model\.ckpt-6") as raised:
         Estimator(tf1_model, str(tmp_path), config, {}).evaluate(eval_input)
-    # As tf.estimator's session raised it, and as what a user can mend.
+    # TensorFlow's own error of an operation, and a ValueError as other faults of a user are.
     assert isinstance(raised.value, tf.errors.OpError)
     assert isinstance(raised.value, ValueError)
     copy = pickle.loads(pickle.dumps(raised.value))
