@@ -37,6 +37,7 @@ from _report import Report, arguments
 ENDINGS = (".jpg", ".jpeg", ".png")
 Rows = list[tuple[str, str, str]]
 GUIDE = "keras_guide"
+BACKBONES = ["mobilenet_v2", "efficientnet_lite0"]
 GUIDED = ("mobilenet_v2",)
 RECIPES = ["linear_probe", "auto", "best", "retrain", "finetune_top", GUIDE]
 
@@ -47,10 +48,10 @@ def main() -> None:
         "--data", type=Path, help="folder of flowers_small, trashnet and cifar10; else digits alone"
     )
     parser.add_argument("--sets", nargs="*", default=["flowers", "trashnet", "cifar", "digits"])
-    parser.add_argument("--backbones", nargs="*", default=["mobilenet_v2", "efficientnet_lite0"])
+    parser.add_argument("--backbones", nargs="*", default=BACKBONES)
     parser.add_argument("--recipes", nargs="*", default=RECIPES)
     parser.add_argument("--budget", default="60s", help="of the recipe auto")
-    parser.add_argument("--best-budget", default="8m", help="of the recipe best")
+    parser.add_argument("--best-budget", default="6m", help="of the recipe best")
     parser.add_argument("--fresh", action="store_true", help="measure again what the file holds already")
     options = parser.parse_args()
     if options.data is None:
@@ -175,7 +176,7 @@ def measure(
         settings.append(("head.budget", options.budget))
     if recipe == "best":
         # It may leave the row's backbone for another one of the benchmark, or join them.
-        settings += [("best.budget", options.best_budget), ("best.backbones", options.backbones)]
+        settings += [("best.budget", options.best_budget), ("best.backbones", BACKBONES)]
     shutil.rmtree(place / "cache", ignore_errors=True)
     began = spent()
     run = transferkit.retrain(

@@ -67,6 +67,11 @@ def test_a_start_in_the_middle_gives_the_very_batches_that_follow(activations, e
         np.testing.assert_array_equal(one, other)
 
 
+def test_no_thread_tunes_what_is_chosen(activations):
+    batches = dataset(activations, np.arange(4), np.arange(4), of(2)).map(lambda x, y: (x, y))
+    assert batches.options().autotune.enabled is False
+
+
 def test_for_ever(activations):
     batches = dataset(activations, np.arange(COUNT), np.arange(COUNT), of(10), Epochs(count=None, seed=0))
     assert batches.element_spec[0].shape.as_list() == [None, 2]

@@ -133,6 +133,11 @@ def test_datasets_tell_what_they_are_made_of():
     assert private.variant_of(mapped).dtype == tf.variant
 
 
+@pytest.mark.parametrize("name", ["", "some/file"])
+def test_a_cache_tells_its_file(name):
+    assert private.cache_file_of(tf.data.Dataset.range(3).cache(name)) == name
+
+
 def test_iterators_are_reached_and_keep_their_dataset():
     dataset = tf.data.Dataset.range(3)
     iterator = iter(dataset)

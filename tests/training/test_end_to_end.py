@@ -58,6 +58,12 @@ def test_each_image_comes_once_an_epoch_with_its_label(images):
     np.testing.assert_array_equal(labels, images.labels[found])
 
 
+def test_no_thread_tunes_what_is_chosen(images):
+    direct = direct_of(images, "augmentation.flip=true")
+    batches = direct.epoch(np.arange(COUNT), images.labels, Division(4), 7, 0)
+    assert batches.options().autotune.enabled is False
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 def test_images_are_mixed_before_their_batch_is_filled_up_and_divided(images, parts):
     direct = direct_of(images, "augmentation.mixup=true", "augmentation.flip=true")

@@ -13,7 +13,7 @@ from transferkit.activations.compute import Activations
 from transferkit.activations.division import Division
 from transferkit.activations.epoch_order import Epochs, epoch_order, epoch_steps
 
-__all__ = ["dataset"]
+__all__ = ["dataset", "untuned"]
 
 
 def dataset(
@@ -71,7 +71,21 @@ def dataset(
 
     last = np.iinfo(np.int64).max if epochs.count is None else (epochs.first + epochs.count) * steps
     numbers = tf.data.Dataset.range(epochs.first * steps, last)
-    return numbers.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return untuned(numbers.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4))
+
+
+def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """A data set whose parallel calls and buffers are chosen, without the thread that would tune them.
+
+    That thread sleeps for twice as long each time and can miss the end of its iterator, which waits for it
+    then: an epoch took up to twice its time.
+
+    Args:
+        batches: nothing of which is ``tf.data.AUTOTUNE``.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 class _Reader:

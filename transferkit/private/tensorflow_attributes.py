@@ -227,6 +227,12 @@ def functions_of(dataset: tf.data.Dataset) -> list[Any]:
     return list(dataset._functions())
 
 
+def cache_file_of(dataset: tf.data.Dataset) -> str | None:
+    """The file of what ``Dataset.cache`` makes, "" in memory, None where that is not known; since 1.13."""
+    name = tf.get_static_value(dataset._filename)
+    return None if name is None else name.decode()
+
+
 def options_text(options: tf.data.Options) -> bytes:
     """Options as ``OptionsDataset`` takes them; since 2.7."""
     result: bytes = options._to_proto().SerializeToString()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from transferkit.activations.activation_batches import untuned
 from transferkit.activations.division import Division
 from transferkit.activations.epoch_order import epoch_order, epoch_steps
 from transferkit.activations.views import Views
@@ -122,7 +123,7 @@ class EndToEnd:
         )
         batches = images.batch(division.batch_size).enumerate(first)
         made = batches.map(wrap(finish), num_parallel_calls=2, deterministic=True)
-        return division.apply(made, len(indices)).prefetch(2 * division.parts)
+        return untuned(division.apply(made, len(indices)).prefetch(2 * division.parts))
 
     # Traced once: each epoch has a data set of its own, and tracing these takes longer than a small epoch.
     @cached_property

@@ -25,6 +25,7 @@ PLAIN = {
     "slices": lambda: Dataset.from_tensor_slices([1, 2]).shuffle(2).repeat().batch(2).prefetch(1),
     "mapped": lambda: Dataset.range(3).map(lambda x: tf.cond(x > 1, lambda: x, lambda: -x)),
     "interleaved": lambda: Dataset.range(3).interleave(Dataset.range),
+    "cache in memory": lambda: Dataset.range(3).cache().repeat(),
     "records": lambda: tf.data.TFRecordDataset(["a"]),
 }
 OUTSIDE = {

@@ -1,9 +1,9 @@
 """Opens and ends data iterators without waiting for them.
 
-An iterator's own threads take up to 20 ms to notice its end: the thread that tunes its buffers sleeps that
-long. A loop of short calls must not wait for it twice a round, so the end happens beside what follows. A
-pipeline that leaves something outside of its own memory (a cache or snapshot in files, a Python generator) is
-waited for: the next call may open the same thing.
+The thread that tunes an iterator's buffers can miss its end, and sleeps for twice as long each time: to end
+an iterator can take as long as it was in use. Calls must not wait for it, so the end happens beside what
+follows. A pipeline that leaves something outside of its own memory (a cache or snapshot in files, a Python
+generator) is waited for: the next call may open the same thing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.private.tensorflow_attributes import (
+    cache_file_of,
     flat_elements,
     functions_of,
     inputs_of,
@@ -46,7 +47,7 @@ def leaves_nothing(dataset: tf.data.Dataset) -> bool:
     """Whether a second iterator of ``dataset`` may begin while the first one ends."""
     try:
         for one in _stages(dataset):
-            if _OUTSIDE.search(type(one).__name__):
+            if _OUTSIDE.search(type(one).__name__) and not _cached_in_memory(one):
                 return False
             for wrapped in functions_of(one):
                 if any(map(_OUTSIDE.search, _operation_types(wrapped.function.graph))):
@@ -90,6 +91,10 @@ def _nothing_to_gain(dataset: tf.data.Dataset) -> bool:
         return dataset.options().experimental_optimization.apply_default_optimizations is None
     except _SILENT:
         return False
+
+
+def _cached_in_memory(dataset: tf.data.Dataset) -> bool:
+    return type(dataset).__name__ == "CacheDataset" and cache_file_of(dataset) == ""
 
 
 def _stages(dataset: tf.data.Dataset) -> Iterator[Any]:
