@@ -12,7 +12,7 @@ import numpy as np
 from transferkit.heads._branches import Branch, Kind
 from transferkit.heads._fit_data import Rows, Targets
 from transferkit.heads._fitting import Sizes, choose, fit_branch, scale_of
-from transferkit.heads._logistic import ROUGHLY, Problem, principal_axes
+from transferkit.heads._logistic import ROUGHLY, Problem, principal_axes, solve_all
 
 __all__ = ["Candidate", "Features", "Task", "estimated_work"]
 
@@ -40,9 +40,14 @@ class Features:
         self.name, self.levels, self.width = name, tuple(levels), len(columns)
         self._columns, self._features, self._some = columns, features, some
 
+    @property
+    def whole(self) -> bool:
+        """Whether the choice is made on all training images."""
+        return len(self._some) == len(self._features)
+
     @cached_property
     def rows(self) -> Rows:
-        if len(self._some) == len(self._features):
+        if self.whole:
             return self.every
         return Rows(np.ascontiguousarray(self._features[np.ix_(self._some, self._columns)]))
 
@@ -89,6 +94,7 @@ class Candidate:
         features: what it reads.
         width: of a gaussian.
         penalty, scale, loss, held: what judging found, as of :class:`~transferkit.heads._fitting.Chosen`.
+        near: of logistic regression, the mean of what its folds found: where the fit on all images begins.
         seconds: that judging took.
     """
 
@@ -99,6 +105,7 @@ class Candidate:
     scale: float = 1.0
     loss: float = float("inf")
     held: list[np.ndarray] = field(default_factory=list)
+    near: np.ndarray | None = None
     seconds: float = 0.0
 
     @property
@@ -176,17 +183,19 @@ class Candidate:
         ]
         losses: list[float] = []
         for penalty in _LOGISTIC:
+            solve_all([one for way in problems for one in way], penalty)
             held = []
             for way, solved in zip(parts, problems, strict=True):
                 logits = np.empty_like(targets.wanted)
                 for (_, left), problem in zip(way, solved, strict=True):
-                    problem.solve(penalty, ROUGHLY)
                     logits[left] = scaled[left] @ problem.solution[:-1] + problem.solution[-1]
                 held.append(logits)
             scale, loss = scale_of(held, targets)
             if loss < self.loss:
                 self.penalty, self.scale, self.loss = penalty, scale, loss
                 self.held = [scale * one for one in held]
+                if self.features.whole:  # others have other axes
+                    self.near = np.mean([one.solution for way in problems for one in way], axis=0)
             losses.append(loss)
             if len(losses) > 2 and losses[-1] > losses[-2] > losses[-3]:
                 break
@@ -194,10 +203,14 @@ class Candidate:
     def _fit_logistic(self, targets: Targets, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         scaled, back = _scaled(rows)
         problem = Problem(scaled, targets.wanted, targets.weights, targets.multi_label, _ITERATIONS)
-        for penalty in _LOGISTIC:
-            if penalty < self.penalty:
-                break
-            problem.solve(penalty, ROUGHLY if penalty > self.penalty else 1e-5)
+        if self.near is not None:
+            problem.solution = self.near
+            problem.solve(self.penalty)
+        else:
+            for penalty in _LOGISTIC:
+                if penalty < self.penalty:
+                    break
+                problem.solve(penalty, ROUGHLY if penalty > self.penalty else 1e-5)
         kernel = self.scale * (back @ problem.solution[:-1])
         return kernel, self.scale * problem.solution[-1] - rows.middle @ kernel
 

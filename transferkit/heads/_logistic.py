@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["ROUGHLY", "Problem", "principal_axes"]
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from transferkit.cpu import available_cores
+
+__all__ = ["ROUGHLY", "Problem", "principal_axes", "solve_all"]
 
 # The gradient at which a fit ends that only ranks penalties.
 ROUGHLY = 1e-3
@@ -56,6 +62,12 @@ class Problem:
         gradient[:-1] = self.rows.T @ (self.share * wrong) + penalty * kernel
         gradient[-1] = np.sum(self.share * wrong, axis=0)
         return float(loss + penalty / 2 * np.sum(kernel**2)), gradient
+
+
+def solve_all(problems: Sequence[Problem], penalty: float) -> None:
+    """Solves independent problems roughly, one on each core: nothing waits there but for the end of all."""
+    with threadpool_limits(1), ThreadPoolExecutor(min(available_cores(), len(problems))) as pool:
+        list(pool.map(lambda one: one.solve(penalty, ROUGHLY), problems))
 
 
 def principal_axes(rows: np.ndarray) -> np.ndarray:

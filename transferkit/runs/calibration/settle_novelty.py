@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,11 +108,9 @@ def settle_novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
         least = int(np.ceil(1 / wanted)) - 1
         shortfall = f"{wanted:.1%} needs at least {least} validation photos"
         return NoveltyFacts(wanted, len(validation), shortfall=shortfall)
-    train = cut_features.kept_of(images.of_split("train"))
-    if len(train) > _FITTED:
-        train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
-    known, seen, new = (_features(network, cut_features, images, one) for one in (train, validation, test))
-    model = fit_novelty(known, images.labels[train])
+    known, labels = _fitted_on(fitted, progress)
+    seen, new = (_features(network, cut_features, images, one) for one in (validation, test))
+    model = fit_novelty(known, labels)
     threshold = threshold_of(model.score(seen), wanted)
     facts = NoveltyFacts(wanted, len(validation))
     if threshold is None or not threshold > 0:
@@ -124,7 +123,8 @@ def settle_novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
         facts = replace(facts, measured=float((model.score(new) > 1).mean()))
     held_out, of_held_out = (test, new) if len(test) else (validation, seen)
     if not images.multi_label:
-        facts = replace(facts, left_out=_left_out(images, train, known, held_out, of_held_out))
+        held_labels = images.labels[held_out]
+        facts = replace(facts, left_out=_left_out(images.classes, known, labels, of_held_out, held_labels))
     return replace(facts, other=_others(fitted, model, model.score(of_held_out), progress))
 
 
@@ -158,6 +158,30 @@ def _features(network: Network, cut_features: CutFeatures, images: Images, chose
         return np.zeros((0, int(network.standardise.mean.shape[0])), np.float32)
     features = features_of(network, cut_features.in_order(chosen, images.labels[chosen]))
     return np.asarray(network.standardise(features))
+
+
+def _fitted_on(fitted: Fitted, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Features ``[N, D]`` and labels of the training photos that the score is fitted to, at most
+    :data:`_FITTED`.
+
+    Where training passes the whole network, as with images that are mixed, nothing is kept of them at the
+    cut: they pass it now.
+    """
+    from transferkit.training.cut_features import extract_features
+
+    recipe, images, cut_features = fitted.trained.recipe, fitted.trained.images, fitted.cut_features
+    every = images.of_split("train")
+    kept = cut_features.kept_of(every)
+    train = kept if len(kept) else every
+    if len(train) > _FITTED:
+        train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
+    if not len(kept):
+        size = fitted.trained.parts.backbone.input_size
+        images, cut_features = extract_features(
+            fitted.network.cut, size, images.take(train), recipe, progress
+        )
+        train = np.arange(len(images))
+    return _features(fitted.network, cut_features, images, train), images.labels[train]
 
 
 def _others(
@@ -194,18 +218,25 @@ def _others(
 
 
 def _left_out(
-    images: Images, train: np.ndarray, fitted: np.ndarray, held_out: np.ndarray, features: np.ndarray
+    classes: Sequence[str], fitted: np.ndarray, known: np.ndarray, features: np.ndarray, labels: np.ndarray
 ) -> dict[str, float]:
-    """The classes with the most held-out photos, each left out once."""
-    some = np.random.default_rng(0).permutation(len(train))[:_LEFT_OUT]
-    fitted, known = fitted[some], images.labels[train[some]]
-    labels = images.labels[held_out]
-    counts = np.bincount(labels, minlength=len(images.classes))
+    """The classes with the most held-out photos, each left out once.
+
+    Args:
+        classes: names.
+        fitted: features of training photos.
+        known: their labels.
+        features: of held-out photos.
+        labels: theirs.
+    """
+    some = np.random.default_rng(0).permutation(len(fitted))[:_LEFT_OUT]
+    fitted, known = fitted[some], known[some]
+    counts = np.bincount(labels, minlength=len(classes))
     found: dict[str, float] = {}
-    if len(images.classes) < 3:
+    if len(classes) < 3:
         return found  # one class that is left tells little of telling others from it
     for number in sorted(np.argsort(-counts, kind="stable")[:_CLASSES].tolist()):
         area = left_out_area(fitted, known, features, labels, number)
         if area is not None:
-            found[images.classes[number]] = area
+            found[classes[number]] = area
     return found
