@@ -52,7 +52,7 @@ test-versions:
 # of it, bit by bit; an hour.
 campaign: $(VENV)/.installed
 	$(BIN)/python tests/faults/campaign_kills.py --kills 100
-	$(BIN)/python tests/faults/campaign_kills.py --moments --kills 12
+	$(BIN)/python tests/faults/campaign_worker_kills.py --kills 12
 	$(BIN)/python tests/faults/campaign_mutations.py --count 200
 
 # The documentation's site in build/site; a broken link or reference fails.
