@@ -5,7 +5,7 @@
     python tools/audit.py --advisories FOLDER      # a checkout of github.com/pypa/advisory-database too
 
 Each lower bound is checked, those of the extras too, but not the development tools. An advisory that does not
-concern transferkit stands in tools/audit.toml with the reason. Exits 1 for an advisory without a reason.
+concern transferkit is in tools/audit.toml with the reason. The exit code is 1 for one without a reason.
 """
 
 from __future__ import annotations

@@ -7,11 +7,22 @@ of transferkit's own and keeps its traceback.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["GateError", "UserError", "collect", "did_you_mean", "fault", "one_line", "printable"]
+__all__ = [
+    "Faults",
+    "GateError",
+    "UserError",
+    "collect",
+    "did_you_mean",
+    "fault",
+    "nearest",
+    "one_line",
+    "printable",
+]
 
 # A name of this length is no slip of the hand, and comparing it takes long.
 _LONGEST_NAME = 100
@@ -73,15 +84,67 @@ def fault(
     return f"{place}: {body}"
 
 
+class Faults(list[str]):
+    """Faults that add up while checks go on, and are then raised together.
+
+    >>> faults = Faults()
+    >>> for text in ("1", "two", "3,5"):
+    ...     with faults.caught():
+    ...         if not text.isdigit():
+    ...             raise UserError(fault("size", text, "a number"))
+    >>> len(faults)
+    2
+    """
+
+    @contextlib.contextmanager
+    def caught(self, worded: Callable[[str], str] = str) -> Iterator[None]:
+        """Takes in the faults that the block under ``with`` raises, and goes on after it.
+
+        Args:
+            worded: what becomes of each line, such as one with another place.
+        """
+        try:
+            yield
+        except UserError as error:
+            self += map(worded, error.faults)
+
+    def refuse(self) -> None:
+        """Raises them, each once, if there are any.
+
+        Raises:
+            UserError: all faults.
+        """
+        if self:
+            raise UserError(*dict.fromkeys(self))
+
+
 def collect(*checks: Callable[[], object]) -> tuple[str, ...]:
     """The faults that checks raise, each once, in their order."""
-    faults: list[str] = []
+    faults = Faults()
     for check in checks:
-        try:
+        with faults.caught():
             check()
-        except UserError as error:
-            faults += error.faults
     return tuple(dict.fromkeys(faults))
+
+
+def nearest(name: str, known: Iterable[str], most: int = 3, likeness: float = 0.6) -> list[str]:
+    """Known names that look like a name, the likest first; none for a name too long to be a slip.
+
+    >>> nearest("Mobilenet_v4", ["mobilenet_v2", "resnet50"])
+    ['mobilenet_v2']
+
+    Args:
+        name: what the user wrote.
+        known: the names there are.
+        most: names to give.
+        likeness: from 0 to 1, which a name has at least: the share of its letters that are alike.
+    """
+    if len(name) > _LONGEST_NAME:
+        return []
+    # Case is folded for the comparison only: the answer keeps the known spelling.
+    folded = {one.casefold(): one for one in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=likeness)
+    return [folded[one] for one in found]
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str | None:
@@ -95,14 +158,8 @@ def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str | None:
         known: the names there are.
         most: names to offer.
     """
-    if len(name) > _LONGEST_NAME:
-        return None
-    # Case is folded for the comparison only: the answer keeps the known spelling.
-    folded = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=0.6)
-    if not found:
-        return None
-    return "did you mean " + " or ".join(f"'{folded[one]}'" for one in found) + "?"
+    found = nearest(name, known, most)
+    return "did you mean " + " or ".join(f"'{one}'" for one in found) + "?" if found else None
 
 
 def printable(text: str) -> str:

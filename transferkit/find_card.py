@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from transferkit.card import HANDLES, Card
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.recipe_limits import check_text, read_bounded
 from transferkit.shipped_files import shipped
 
@@ -95,14 +95,11 @@ def list_cards() -> list[Card]:
         UserError: cards have faults (those of all cards at once).
     """
     cards: list[Card] = []
-    faults: list[str] = []
+    faults = Faults()
     for path in _found().values():
-        try:
+        with faults.caught():
             cards.append(_read(path))
-        except UserError as error:
-            faults += error.faults
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return cards
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.code_permission import announce
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.type_names import NamedValues
 
 __all__ = ["prepare_import", "settings_file", "settle"]
@@ -108,11 +108,10 @@ def _check_file() -> None:
     hint = "fix or remove the file; transferkit needs none of it"
     if not isinstance(values, dict):
         raise UserError(fault(str(file), type(values).__name__, "a JSON object of Keras's settings", hint))
-    faults = []
+    faults = Faults()
     for name, known in _KNOWN.items():
         if name in values and values[name] not in known:
             faults.append(fault(f"{file}: {name}", values[name], f"one of {', '.join(known)}", hint))
     if "epsilon" in values and not isinstance(values["epsilon"], float):
         faults.append(fault(f"{file}: epsilon", values["epsilon"], "a number with a point", hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()

@@ -98,7 +98,7 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.scale_ = scale if scale > 1e-6 else 1.0
         layer = head.fit((features - self.mean_) / self.scale_, places, self.random_state)
         if head.found is not None:
-            hint = "it makes a layer of its own; name ridge, kernel, random_features, logistic or prototype"
+            hint = "it defines its own last layer; name ridge, kernel, random_features, logistic or prototype"
             raise UserError(fault("head", str(self.head), "a head of one layer", hint))
         self.weights_ = [np.asarray(one) for one in layer.get_weights()]
         return self

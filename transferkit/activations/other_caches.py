@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from transferkit.activations.store import Store
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.files.checksum_manifest import write_manifest
 from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import local_place
@@ -195,20 +195,18 @@ def check_sources(places: Sequence[str], key: str = "activations.from") -> None:
     Raises:
         UserError: one line for each.
     """
-    faults: list[str] = []
+    faults = Faults()
     _served.difference_update(places)
     for place in places:
         try:
-            if not Elsewhere(place, key).stores():
-                expected = "a folder or URL that `transferkit features compute` wrote"
-                hint = f"there is no {_FOLDER}/ with anything in it"
-                faults.append(fault(key, place, expected, hint))
-        except UserError as error:
-            faults += error.faults
+            with faults.caught():
+                if not Elsewhere(place, key).stores():
+                    expected = "a folder or URL that `transferkit features compute` wrote"
+                    hint = f"there is no {_FOLDER}/ with anything in it"
+                    faults.append(fault(key, place, expected, hint))
         except OSError as error:
             faults.append(fault(key, place, "a folder that can be read", error.strerror))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _copy(source: Store, digests: np.ndarray, target: Store, room: Callable[[int], None]) -> None:

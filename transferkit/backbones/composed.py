@@ -20,7 +20,7 @@ from transferkit.backbones.levels import Leveled, Pooling, level_names
 from transferkit.backbones.load_backbone import load_backbone
 from transferkit.backbones.looks import look_at
 from transferkit.backbones.weights.digest import of_parts
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.recipe.sections.backbone import Look
 from transferkit.type_names import Tensor
 
@@ -146,13 +146,11 @@ def load_section(section: Any, weights: str | None, seed: int = 0) -> Backbone:
         return first
     bases = [first]
     bases += [load_backbone(name, weights, first.input_size, seed=seed) for name in section.join]
-    faults = [
+    Faults(
         fault("backbone.join" if number else "backbone.name", one.reference, "a network of visible layers")
         for number, one in enumerate(bases)
         if not level_names(one)
-    ]
-    if faults:
-        raise UserError(*faults)
+    ).refuse()
     return Composed([one for one in bases if isinstance(one, FunctionalBackbone)], looks)
 
 

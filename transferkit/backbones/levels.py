@@ -17,7 +17,7 @@ from transferkit.backbones.backbone import Backbone, BatchNorm, Cut
 from transferkit.backbones.flatten import free_name
 from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.backbones.weights.digest import of_parts
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.type_names import Tensor
 
 __all__ = ["Leveled", "Pooling", "columns_of", "level_names", "with_levels"]
@@ -117,14 +117,12 @@ def with_levels(backbone: Backbone, names: Sequence[str], pooling: Sequence[Pool
     if not isinstance(backbone, FunctionalBackbone) or not known:
         expected = f"'last'; {backbone.reference} shows no stages whose outputs could be taken"
         raise UserError(fault("head.features", list(names), expected))
-    faults = [
+    Faults(
         fault("head.features", name, f"stages of {backbone.name}",
               did_you_mean(name, known) or f"stages: {', '.join(known)}")
         for name in names
         if name not in known
-    ]  # fmt: skip
-    if faults:
-        raise UserError(*faults)
+    ).refuse()  # fmt: skip
     return (
         backbone.pooled(names, pooling)
         if isinstance(backbone, Leveled)

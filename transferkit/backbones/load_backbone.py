@@ -10,7 +10,7 @@ from transferkit.backbones.backbone import Backbone, Origin, Stage
 from transferkit.backbones.weights.given_path import PRETRAINED
 from transferkit.card import HANDLES, Card
 from transferkit.code_permission import allowing
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.find_card import card_of
 from transferkit.type_names import NamedValues
 
@@ -114,7 +114,7 @@ def _from_handle(
 def _check_options(adapter: Callable[..., Any], options: NamedValues, reference: str) -> None:
     known = set(inspect.signature(adapter).parameters) - {"reference", "input_size", "card"}
     taken = sorted(name for name in known if name not in ("path", "handle", "preset", "weights"))
-    faults = [
+    Faults(
         fault(
             f"backbone.options.{name}",
             options[name],
@@ -122,9 +122,7 @@ def _check_options(adapter: Callable[..., Any], options: NamedValues, reference:
             did_you_mean(name, taken),
         )
         for name in sorted(set(options) - known)
-    ]
-    if faults:
-        raise UserError(*faults)
+    ).refuse()
 
 
 def _beside(card: Card) -> str:

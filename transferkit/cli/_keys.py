@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.type_names import NamedValues
 
 __all__ = ["key_options", "other_name"]
@@ -27,7 +27,7 @@ _KEYS: dict[str, tuple[str | None, str, str, str]] = {
         None,
         "KIND",
         "head.kind",
-        "Classifier on the backbone's features: linear, logistic, mlp, auto, …",
+        "Classifier on the backbone's features: linear, logistic, mlp, auto and others",
     ),
     "--freeze": (None, "WHAT", "freeze", "all, none, or the last stage or layer that is frozen"),
     "--budget": (None, "TIME", "best.budget", "Time limit of the search of recipe best, such as 20m"),
@@ -191,7 +191,7 @@ def _agree(settings: Sequence[str], pairs: dict[str, str], arguments: NamedValue
     for name, key in (("--backbone", "backbone.name"), ("--data", "data.path")):
         if arguments.get(name.strip("-")) is not None:
             options[name] = (key, arguments[name.strip("-")])
-    faults = []
+    faults = Faults()
     for name, (key, value) in options.items():
         other: Any = table
         for part in key.split("."):
@@ -201,8 +201,7 @@ def _agree(settings: Sequence[str], pairs: dict[str, str], arguments: NamedValue
         if other is not None and other != value:
             expected = f"one value for {key}; --set {key} says {other!r}"
             faults.append(fault(name, value, expected, "leave one of them out"))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _as_said(line: str, pairs: dict[str, str]) -> str:

@@ -38,7 +38,7 @@ def command(
     splits of their own, a run gives those of its photos. Parquet needs pyarrow;
     .npy holds the numbers alone, with a .csv of its rows beside it; .tsv is for TensorBoard's projector, with
     labels, thumbnails and the projector's configuration beside it. Files that cannot be read are named on
-    stderr and the rest goes on; the exit code is then 1.
+    stderr and left out; the exit code is then 1.
 
     \b
     Examples:

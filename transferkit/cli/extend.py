@@ -40,7 +40,7 @@ def command(
 
     RUN keeps the features of its photos, so only the new ones pass the backbone. A head that is fitted
     without epochs (ridge, logistic, kernel, random_features, prototype, auto) comes out as if it had been
-    trained on all photos together; that is proved each time. One that is trained by steps (linear, mlp,
+    trained on all photos together; each run verifies it. One that is trained by steps (linear, mlp,
     cosine) goes on from where it was. The new run has its own export, report and figures; RUN stays as it is.
 
     \b

@@ -62,7 +62,7 @@ def compute(
 ) -> None:
     """Compute the features of one share of the images and keep them.
 
-    Shares are drawn by the content of the files, so they stay when files move. Each job of an array takes
+    A file's content decides its share, which stays the same when the file moves. Each job of an array takes
     one; it needs nothing from the others, and computes only what is missing when it is run again. A
     retraining that takes its features from there decodes nothing.
 

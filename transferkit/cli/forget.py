@@ -32,7 +32,7 @@ def command(
 
     Head, calibration, thresholds and figures are computed again from the features that RUN keeps; the photos
     are not needed. The list names a photo by its path in split.csv, by its file or by its SHA-256. RUN stays
-    as it is: remove it yourself where it must go. A fine-tuned backbone keeps what it learned, which is said.
+    as it is: remove it yourself where it must go. A fine-tuned backbone keeps what it learned, with a note.
 
     \b
     Examples:

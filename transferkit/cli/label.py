@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from transferkit.cli._options import allow_code_option, as_json, json_option, quiet_option, table
-from transferkit.errors import UserError, fault, one_line
+from transferkit.errors import Faults, fault, one_line
 from transferkit.files.output_place import output_faults
 
 __all__ = ["command"]
@@ -22,7 +22,13 @@ def command() -> None:
 @click.argument("run", metavar="RUN")
 @click.option("--data", metavar="PHOTOS", multiple=True, help="Photos without labels: files and folders.")
 @click.option(
-    "-n", "count", default=50, show_default=True, type=click.IntRange(1), help="How many to choose."
+    "-n",
+    "count",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many to choose.",
 )
 @click.option("--csv", "to", metavar="FILE", help="Write them as a table with an empty column for labels.")
 @click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
@@ -51,11 +57,12 @@ def next_(
           --csv next.csv --html next.html
       transferkit extend runs/flowers --data next.csv
     """
-    faults = [] if data else [fault("--data", None, "photos without labels: files and folders")]
+    faults = Faults()
+    if not data:
+        faults.append(fault("--data", None, "photos without labels: files and folders"))
     for option, place in (("--csv", to), ("--html", html)):
         faults += [] if place is None else output_faults(option, place)
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     from transferkit.runs.features.label_next import check_csv, label_next
 
     if to:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 
 __all__ = ["command"]
 
@@ -58,13 +58,11 @@ def command(
         from transferkit.runs.launch.job import launch
 
         given = {"--resources": resources, "--strategy": strategy}
-        faults = [
+        Faults(
             fault(f"launch: {name}", value, "--ray ADDRESS beside it")
             for name, value in given.items()
             if value is not None
-        ]
-        if faults:
-            raise UserError(*faults)
+        ).refuse()
         status, line = launch(words, workers, logs)
     else:
         from transferkit.runs.launch.on_ray import launch_on_ray

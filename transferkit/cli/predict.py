@@ -24,10 +24,20 @@ __all__ = ["command"]
 @click.argument("model", metavar="RUN_OR_EXPORT")
 @click.argument("images", metavar="IMAGE_OR_FOLDER...", nargs=-1, required=True)
 @click.option(
-    "--top", default=3, show_default=True, type=click.IntRange(1), help="Classes to name per image."
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Classes to name per image.",
 )
 @click.option(
-    "--format", "form", default="table", show_default=True, type=click.Choice(["table", "json", "csv"])
+    "--format",
+    "form",
+    default="table",
+    show_default=True,
+    type=click.Choice(["table", "json", "csv"]),
+    help="How the answers are written.",
 )
 @click.option(
     "--long", is_flag=True, help="With --format csv: one row for each rank instead of one for each image."
@@ -49,11 +59,11 @@ def command(
     engine: str,
     devices: str | None,
 ) -> None:
-    """Name what is on images, with a run, an export or one file of it (.tflite, .keras, .onnx).
+    """Classify images with a run, an export or one file of it (.tflite, .keras, .onnx).
 
     Folders are walked for the files that training would read, however many there are; what is passed over is
     counted on stderr, and answers come as they are found. Files that cannot be read are named on stderr and
-    the rest goes on; the exit code is then 1. With --format json each line is one JSON object; with --format
+    left out; the exit code is then 1. With --format json each line is one JSON object; with --format
     csv each picture is one row. Where the model is not sure enough (evaluation.precision) the label is
     "abstained" (null in JSON, empty in CSV); where it tells that a photo is like nothing it was trained on
     (evaluation.false_alarms) it says "unknown". An export that was changed since it was written is refused.

@@ -14,7 +14,9 @@ __all__ = ["command"]
 @click.argument("to", metavar="hf://ORG/NAME|kaggle://OWNER/MODEL")
 @click.option("--dry-run", is_flag=True, help="List the files and their sizes; send nothing.")
 @click.option("--private", is_flag=True, help="Make a new repository on Hugging Face private.")
-@click.option("--message", "-m", help="Message in the hub's history.  [default: run and version]")
+@click.option(
+    "--message", "-m", metavar="TEXT", help="Message in the hub's history.  [default: run and version]"
+)
 @click.option(
     "--license", "license_", metavar="NAME", help="Licence of the model, for Kaggle, such as 'Apache 2.0'."
 )

@@ -17,15 +17,19 @@ __all__ = ["command"]
     default=8501,
     show_default=True,
     type=click.IntRange(0, 65535),
+    metavar="PORT",
     help="Port to listen on; 0: any free one.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
+    metavar="ADDRESS",
     help="Address to listen on; 0.0.0.0 lets other machines in.",
 )
-@click.option("--name", help="NAME in /v1/models/NAME.  [default: the name of the run's folder]")
+@click.option(
+    "--name", metavar="NAME", help="NAME in /v1/models/NAME.  [default: the name of the run's folder]"
+)
 @click.option(
     "--engine",
     default="auto",
@@ -42,6 +46,7 @@ __all__ = ["command"]
     "--allowed-host",
     "hosts",
     multiple=True,
+    metavar="HOST",
     help="Host name of this server; requests to other names are refused. May be repeated.",
 )
 @click.option(
@@ -56,6 +61,7 @@ __all__ = ["command"]
     default=32_000_000,
     show_default=True,
     type=click.IntRange(1),
+    metavar="N",
     help="Largest request, in bytes.",
 )
 @click.option(
@@ -63,16 +69,23 @@ __all__ = ["command"]
     default=50_000_000,
     show_default=True,
     type=click.IntRange(1),
+    metavar="N",
     help="Largest image, in pixels.",
 )
 @click.option(
-    "--max-images", default=256, show_default=True, type=click.IntRange(1), help="Most images in a request."
+    "--max-images",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most images in a request.",
 )
 @click.option(
     "--batch",
     default=32,
     show_default=True,
     type=click.IntRange(1),
+    metavar="N",
     help="Most images that the network takes at once.",
 )
 @click.option(
@@ -80,6 +93,7 @@ __all__ = ["command"]
     default=30.0,
     show_default=True,
     type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
     help="Seconds that a request may take.",
 )
 @allow_code_option

@@ -20,7 +20,9 @@ __all__ = ["command"]
 @click.command(name="similar")
 @click.argument("run", metavar="RUN")
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
-@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(1), help="Photos to find.")
+@click.option(
+    "-n", "count", default=5, show_default=True, type=click.IntRange(1), metavar="N", help="Photos to find."
+)
 @data_option
 @quiet_option
 @allow_code_option
@@ -38,7 +40,7 @@ def command(
 
     The distance is 1 minus the cosine of the features, centred on the training photos: 0 for the same photo,
     about 1 for one that has nothing to do with it. Activations that are in the cache need no training photo;
-    --data says where the photos lie now, where they moved and the cache lacks them.
+    --data says where the photos are now, if they moved and the cache lacks them.
 
     \b
     Examples:

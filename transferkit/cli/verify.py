@@ -21,8 +21,8 @@ def command(run: str, data: str | None, as_json_: bool, allow_code: bool) -> Non
     """Say what has changed since a run or an export was made: files, images, labels, weights, packages.
 
     Compares the manifest.json of the run, and of each version of its export, with what is there now. Of an
-    export without its run, the files are compared. Files that you added are named and are no change. Exits 1
-    where anything differs.
+    export without its run, the files are compared. Files that you added are named and are no change. The exit
+    code is 1 where anything differs.
 
     \b
     Examples:

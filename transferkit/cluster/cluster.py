@@ -62,7 +62,7 @@ class Cluster:
         except RuntimeError as error:
             if "program startup" not in str(error):
                 raise
-            hint = "TensorFlow has computed something already: a worker must be a process of its own"
+            hint = "TensorFlow has computed something already: a worker needs its own process"
             raise UserError(fault("TF_CONFIG", place.describe(), "a process that begins", hint)) from None
         self._eager, self._in_graph = _EAGER, _IN_GRAPH
 

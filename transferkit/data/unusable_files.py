@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 from transferkit.recipe.sections import Data
 
 __all__ = ["Kind", "Refused", "check_shares", "refused_notes"]
@@ -54,7 +54,7 @@ def check_shares(refused: Sequence[Refused], total: int, data: Data | float, mis
     Raises:
         UserError: a line for each kind whose share is too large, and its first files.
     """
-    faults = []
+    faults = Faults()
     for kind, (words, key, hint) in _KINDS.items():
         found = [one for one in refused if one.kind == kind]
         most = data if isinstance(data, int | float) else getattr(data, key)
@@ -67,8 +67,7 @@ def check_shares(refused: Sequence[Refused], total: int, data: Data | float, mis
         faults += [fault(one.name, hint=one.reason) for one in found[:_SHOWN]]
         if len(found) > _SHOWN:
             faults.append(f"data: and {len(found) - _SHOWN} more")
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def refused_notes(refused: Sequence[Refused]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from transferkit.errors import GateError, UserError, did_you_mean, fault
+from transferkit.errors import Faults, GateError, did_you_mean, fault
 
 if TYPE_CHECKING:
     from transferkit.evaluation.evaluation import Evaluation
@@ -60,7 +60,7 @@ def parse(
     Raises:
         UserError: all faults at once: an unknown figure or class, a bound that is no number or out of reach.
     """
-    gates, faults = [], []
+    gates, faults = [], Faults()
     for name, value in _pairs(wanted):
         figure, _, rest = name.partition(".")
         of_class = rest or None
@@ -69,8 +69,7 @@ def parse(
             faults.append(gate_fault)
         else:
             gates.append(Gate(figure, of_class, bound))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return tuple(gates)
 
 
@@ -81,7 +80,7 @@ def check(evaluation: Evaluation, gates: Sequence[Gate]) -> None:
         GateError: one line a gate that does not hold, all of them.
         UserError: a gate on a class or a figure that this evaluation does not have.
     """
-    short, faults = [], []
+    short, faults = [], Faults()
     for gate in gates:
         if gate.of_class is not None:
             rows = {row.name: row for row in evaluation.per_class}
@@ -104,8 +103,7 @@ def check(evaluation: Evaluation, gates: Sequence[Gate]) -> None:
             short.append(f"gate {gate.name}: not defined on these images, expected {demand}")
         elif (value > gate.bound) if most else (value < gate.bound):
             short.append(f"gate {gate.name}: reached {_shown(value, gate.bound)}, expected {demand}")
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     if short:
         raise GateError(*short)
 

@@ -200,7 +200,7 @@ def _reason(found: Finding) -> str | None:
         )
     if found.agreement < tolerance.agreement:
         words = (
-            f"its answer is the evaluated model's on {found.agreement:.1%} of {found.images} images, "
+            f"its label is the evaluated model's on {found.agreement:.1%} of {found.images} images, "
             f"expected at least {tolerance.agreement:.0%}"
         )
         if found.accuracy is not None and found.accuracy_of_model is not None:

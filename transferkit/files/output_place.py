@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 
 __all__ = ["check_output", "output_faults"]
 
@@ -52,6 +52,4 @@ def check_output(option: str, place: str | os.PathLike[str] | None, folder: bool
     Raises:
         UserError: says what is wrong with it.
     """
-    faults = [] if place is None else output_faults(option, place, folder)
-    if faults:
-        raise UserError(*faults)
+    Faults([] if place is None else output_faults(option, place, folder)).refuse()

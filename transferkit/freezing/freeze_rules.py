@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.freezing.patterns import matches
 
 if TYPE_CHECKING:
@@ -128,21 +128,16 @@ def _nearest(pattern: str, names: Sequence[str]) -> str:
 
 def _ruled(rules: Sequence[Any], layers: Sequence[Any]) -> list[Choice]:
     names = [layer.name for layer in layers]
-    faults: list[str] = []
+    faults = Faults()
     matched: list[Any] = []
     for number, rule in enumerate(rules, start=1):
-        try:
-            matched.append(matches(rule["match"], names, f"freeze rule {number}"))
-        except UserError as error:
-            faults += error.faults
-            continue
-        if not matched[-1].any():
-            hint = _nearest(rule["match"], names)
-            faults.append(
-                fault(f"freeze rule {number}", rule["match"], "a pattern that matches a layer", hint)
-            )
-    if faults:
-        raise UserError(*faults)
+        place = f"freeze rule {number}"
+        with faults.caught():
+            matched.append(matches(rule["match"], names, place))
+            if not matched[-1].any():
+                hint = _nearest(rule["match"], names)
+                faults.append(fault(place, rule["match"], "a pattern that matches a layer", hint))
+    faults.refuse()
     choices: list[Choice] = []
     uncovered = []
     for here, layer in enumerate(layers):

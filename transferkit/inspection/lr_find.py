@@ -30,7 +30,7 @@ from transferkit.type_names import NamedValues, Override
 
 __all__ = ["RULE", "RateTest", "find_rate"]
 
-RULE = "the rate at which the smoothed loss falls fastest by decade of the rate, before its minimum"
+RULE = "the rate at which the smoothed loss falls fastest per decade of the rate, before its minimum"
 # Memory of the smoothed loss, 1 / (1 - this) steps; it takes as long until it means something.
 _SMOOTH = 0.9
 _WARM = 10

@@ -12,10 +12,16 @@ __all__ = ["Named", "Section"]
 
 
 class Section(BaseModel):
-    """A table of a recipe. An unknown key is a fault, and nothing changes once it is made."""
+    """A table of a recipe. An unknown key is a fault, and nothing changes once it is made.
+
+    Attributes:
+        separate_keys: each key means the same whatever is beside it, so one beside a wrong one is checked.
+    """
 
     # `inf` and `nan` are valid TOML floats, and never a rate, a share or a size that someone means.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+    separate_keys: ClassVar[bool] = False
 
 
 class Named(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from transferkit.code_permission import in_project
-from transferkit.errors import UserError
+from transferkit.errors import Faults
 from transferkit.find_card import hides_shipped
 from transferkit.recipe.checks.check_values import RecipeError, check, faults_alone
 from transferkit.recipe.default_backbone import STAND_IN, missing_package
@@ -113,14 +113,11 @@ def _notes(reference: object, read: Sequence[str], recipe: Recipe) -> Iterator[s
 
 def _of_overrides(overrides: Sequence[Override]) -> Layer:
     pairs = []
-    faults: list[str] = []
+    faults = Faults()
     for one in overrides:
-        try:
+        with faults.caught():
             keys, value = split_override(one) if isinstance(one, str) else (split_key(one[0]), plain(one[1]))
             pairs.append((spelled_out(keys, value), value))
-        except UserError as error:
-            faults += error.faults
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     texts = any(isinstance(one, str) for one in overrides)
     return Layer(expand(nest(pairs)), Origin("command line" if texts else "call"), {})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from transferkit.errors import nearest
 from transferkit.recipe.toml_positions import Path
 
 __all__ = ["key_meant", "key_near"]
 
-# Names longer than this are no slip of the hand, and take long to compare.
-_LONGEST = 100
 # What other libraries, command lines and papers call it.
 NAMES = {
     "arch": "backbone",
@@ -139,8 +137,8 @@ def key_near(name: str, recipe: type[BaseModel]) -> str | None:
         *NAMES,
         *(key for _, model in _tables(recipe) for key in model.model_fields),
     }
-    name = name.replace("-", "_").casefold()[:_LONGEST]
-    found = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    name = name.replace("-", "_").casefold()
+    found = nearest(name, sorted(known), most=1, likeness=0.8)
     return key_meant(found[0], (found[0],), recipe) if found else None
 
 

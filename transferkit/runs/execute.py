@@ -272,7 +272,7 @@ def _novelty(fitted: Fitted, progress: Progress) -> NoveltyFacts:
     (fitted.folder / NOVELTY).unlink(missing_ok=True)  # of a process that was killed
     if fitted.trained.recipe.evaluation.wanted_false_alarms is None:
         return NoveltyFacts()
-    with progress.stage("novelty", doing="finding what tells unknown photos"):
+    with progress.stage("novelty", doing="fitting the detector of unknown photos"):
         found = settle_novelty(fitted, progress)
     if not found.found and not found.describe():
         progress.say("unknown photos: not detected, since there are too few validation photos")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transferkit import interruption
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.packages import installed
 from transferkit.serving.request_limits import Limits
 
@@ -118,7 +118,7 @@ def _check_names(host: str, hosts: Sequence[str], origins: Sequence[str]) -> Non
     Raises:
         UserError: says which.
     """
-    faults = []
+    faults = Faults()
     if not host.strip():
         # The system would listen on every address.
         hint = "127.0.0.1 for this machine alone, 0.0.0.0 to let other machines in"
@@ -131,8 +131,7 @@ def _check_names(host: str, hosts: Sequence[str], origins: Sequence[str]) -> Non
         if not _ORIGIN.fullmatch(origin):
             expected = "a web site as browsers name it, such as https://example.org, without a path"
             faults.append(fault("--cors", origin, expected))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _known_hosts(host: str, hosts: Sequence[str]) -> list[str] | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from transferkit.backbones.beside import Beside
 from transferkit.backbones.functional import FunctionalBackbone
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.recipe import Phase, Recipe
 from transferkit.recipe.averaging import second_recipe
@@ -50,13 +50,11 @@ def check_visible(trained: Parts, second: Parts) -> None:
     Raises:
         UserError: the layers of one of them are not visible.
     """
-    faults = [
+    Faults(
         fault(place, one.backbone.reference, "a network of visible layers where two are averaged")
         for place, one in (("backbone.name", trained), ("average.backbone.name", second))
         if not isinstance(one.backbone, FunctionalBackbone)
-    ]
-    if faults:
-        raise UserError(*faults)
+    ).refuse()
 
 
 def averaged_parts(trained: Parts, second: Parts, scale: float) -> AveragedParts:

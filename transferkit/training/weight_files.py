@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 from transferkit.files.array_file import read_arrays, write_arrays
 from transferkit.type_names import Variable
 
@@ -49,7 +49,7 @@ def read_weights(path: Path, variables: Sequence[Variable], finite: bool = False
         UserError: the file is damaged, or belongs to other variables; nothing was assigned then.
     """
     arrays = dict(sorted(read_arrays(path).items()))
-    faults = _not_finite(path, arrays) if finite else []
+    faults = Faults(_not_finite(path, arrays) if finite else [])
     for name, variable in zip_longest(arrays, variables):
         received = None if name is None else list(arrays[name].shape)
         expected = None if variable is None else list(variable.shape)
@@ -58,7 +58,6 @@ def read_weights(path: Path, variables: Sequence[Variable], finite: bool = False
             faults.append(
                 fault(place, received, f"shape {expected}" if expected is not None else "nothing here")
             )
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     for variable, value in zip(variables, arrays.values(), strict=True):
         variable.assign(value)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import transferkit
+from transferkit import find_card
 from transferkit.cli import cli
 from transferkit.errors import UserError
 from transferkit.recipe import load
@@ -145,6 +146,19 @@ def test_a_package_that_is_not_installed_is_named(package, setting, monkeypatch)
 def test_a_cache_that_can_only_be_read_is_no_fault(tmp_path):
     (tmp_path / "cache").mkdir(mode=0o555)
     assert preflight(load(overrides=[f"activations.cache_dir='{tmp_path / 'cache'}'"])) == ()
+
+
+def test_each_card_that_is_joined_is_read_once_and_the_faults_of_all_are_said(tmp_path, monkeypatch):
+    read, reader = [], find_card._read
+    monkeypatch.setattr(find_card, "_read", lambda path: read.append(path.name) or reader(path))
+    cards = [tmp_path / f"{name}.toml" for name in ("first", "second", "third")]
+    for card in cards:
+        card.write_text(f'{card.stem} = "nothing that a card has"\n')
+    first, *others = map(str, cards)
+    lines = preflight(load(overrides=[("backbone.name", first), ("backbone.join", others)]))
+    for card in cards:
+        assert any(line.startswith(f"{card.name}: {card.stem}: ") for line in lines)
+    assert [name for name in read if name != "first.toml"] == ["second.toml", "third.toml"]
 
 
 def test_a_trial_with_an_unknown_card_is_refused_before_the_first():

@@ -36,9 +36,13 @@ def command() -> None:
     help="Override a recipe's value, e.g. augmentation.flip=true.",
 )
 @click.option("--to", default="preview.png", show_default=True, metavar="FILE", help="The PNG to write.")
-@click.option("--images", default=5, show_default=True, help="Rows: training images, each class in turn.")
+@click.option(
+    "--images", default=5, show_default=True, metavar="N", help="Rows: training images, each class in turn."
+)
 @allow_code_option
-@click.option("--views", default=6, show_default=True, help="Columns: views beside the original.")
+@click.option(
+    "--views", default=6, show_default=True, metavar="N", help="Columns: views beside the original."
+)
 def preview(
     data: str | None,
     backbone: str | None,

@@ -139,7 +139,7 @@ def clear(cache_dir: str | None, yes: bool) -> None:
 def verify(ctx: click.Context, cache_dir: str | None, repair: bool, as_json_: bool) -> None:
     """Read the whole cache and compare it with what was written.
 
-    Runs check what they use by themselves. Ends with 1 where something is damaged and stays so.
+    Runs check what they use by themselves. The exit code is 1 where something is damaged and not repaired.
 
     \b
     Examples:

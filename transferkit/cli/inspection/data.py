@@ -164,12 +164,28 @@ def _names(names: tuple[str, ...]) -> str:
 @command.command(name="review")
 @click.argument("run", metavar="RUN")
 @data_option
-@click.option("--edits", default="edits.jsonl", show_default=True, help="File that decisions are added to.")
 @click.option(
-    "--port", default=0, type=click.IntRange(0, 65535), help="Port of the page.  [default: any free one]"
+    "--edits",
+    default="edits.jsonl",
+    show_default=True,
+    metavar="FILE",
+    help="File that decisions are added to.",
 )
 @click.option(
-    "-n", "most", default=200, show_default=True, type=click.IntRange(1), help="Most photos of each kind."
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Port of the page.  [default: any free one]",
+)
+@click.option(
+    "-n",
+    "most",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Most photos of each kind.",
 )
 def review(run: str, data: str | None, edits: str, port: int, most: int) -> None:
     """Go through a run's doubtful photos in a browser: keep, relabel, drop, next, undo.

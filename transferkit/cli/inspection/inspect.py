@@ -24,8 +24,8 @@ __all__ = ["command"]
 def command(export: str, as_json_: bool) -> None:
     """Show what an export takes and gives: signatures, labels, preprocessing, size, checks, how to use it.
 
-    EXPORT is a run, a folder of versions, a version, or one file of it (.keras, .tflite, .onnx). Exits 1
-    where a file of it is not as it was written.
+    RUN_OR_EXPORT is a run, a folder of versions, a version, or one file of it (.keras, .tflite, .onnx). The
+    exit code is 1 where a file of it is not as it was written.
 
     \b
     Examples:

@@ -30,13 +30,14 @@ __all__ = ["command"]
 @click.option(
     "--phase", metavar="NAME", help="Phase to test; those before it are trained.  [default: the first]"
 )
-@click.option("--low", type=float, default=1e-6, show_default=True, help="The first rate.")
-@click.option("--high", type=float, default=1.0, show_default=True, help="The last rate.")
+@click.option("--low", type=float, default=1e-6, show_default=True, metavar="RATE", help="The first rate.")
+@click.option("--high", type=float, default=1.0, show_default=True, metavar="RATE", help="The last rate.")
 @click.option(
     "--steps",
     type=int,
     default=150,
     show_default=True,
+    metavar="N",
     help="Training steps from the first rate to the last.",
 )
 @click.option(
@@ -62,7 +63,7 @@ def command(
     """Find how high a learning rate a phase tolerates: raise it step by step and watch the loss.
 
     Trains above the cut on cached activations, so it takes seconds. Nothing is kept but the picture and the
-    numbers. The suggestion is the rate at which the smoothed loss falls fastest by decade of the rate.
+    numbers. The suggestion is the rate at which the smoothed loss falls fastest per decade of the rate.
 
     \b
     Examples:

@@ -136,18 +136,15 @@ def validate(recipes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
       transferkit recipes validate mine.toml
       transferkit recipes validate recipes/*.toml
     """
-    from transferkit.errors import UserError
+    from transferkit.errors import Faults
     from transferkit.runs.checks.preflight import checked_recipe
 
-    faults: list[str] = []
+    faults = Faults()
     for reference in recipes:
-        try:
+        with faults.caught():
             _say_notes(checked_recipe(reference, overrides, stages=True))
             click.echo(f"{reference}: valid")
-        except UserError as error:
-            faults += error.faults
-    if faults:
-        raise UserError(*dict.fromkeys(faults))
+    faults.refuse()
 
 
 @command.command()

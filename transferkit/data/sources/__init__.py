@@ -25,7 +25,7 @@ from transferkit.data.source import DataSet
 from transferkit.data.source_options import ManifestOptions, ReadOptions
 from transferkit.data.sources.class_order import in_order_of, stated_classes
 from transferkit.discovery import modules
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 
 __all__ = ["ManifestOptions", "check_source", "read_source", "source_of", "sources"]
 
@@ -75,9 +75,7 @@ def read_source(
         manifest or ManifestOptions(),
     )
     found = source_of(text, options).read(text, options)
-    faults = class_name_faults(found.classes)
-    if faults:
-        raise UserError(*faults)
+    Faults(class_name_faults(found.classes)).refuse()
     # Notes may name folders of any name, and are written into the run.
     found = replace(found, notes=tuple(shown(note) for note in found.notes))
     return found if stated is None else in_order_of(found, stated)

@@ -18,7 +18,7 @@ from transferkit.data.source_options import ReadOptions
 from transferkit.data.sources.layout import NO_CLASS, Layout, find_layout, labels_hint, look_through
 from transferkit.data.sources.split_words import is_neutral, split_names
 from transferkit.data.sources.tree import Tree
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 
 __all__ = ["EXPECTED", "ORDER", "check", "read", "read_class_folder", "takes"]
 
@@ -111,12 +111,11 @@ class _Reader:
                 tops[split] = self._flat_inside(look_through(self._tree, folder, known), known)
         if train is None:  # images that are only evaluated
             self.classes = class_order(name for top in tops.values() for name in self._tree.folders(top))
-        faults: list[str] = []
+        faults = Faults()
         items: list[Item] = []
         for split, top in tops.items():
             items += self._split(split, top, faults)
-        if faults:
-            raise UserError(*faults)
+        faults.refuse()
         return items
 
     def _flat_inside(self, top: str, known: Collection[str]) -> str:
@@ -180,7 +179,7 @@ class _Reader:
 
     def _class_names(self, top: str) -> tuple[str, ...]:
         """The class folders in a folder; one without pictures is refused, or left out if it is no class."""
-        tree, faults = self._tree, []
+        tree, faults = self._tree, Faults()
         names = tree.folders(top)
         for name in tree.entries(top).folders:
             folder = os.path.join(top, name)
@@ -195,8 +194,7 @@ class _Reader:
                 faults.append(
                     fault(f"data: class '{shown(name)}'", 0, "images", "add some or remove the folder")
                 )
-        if faults:
-            raise UserError(*faults)
+        faults.refuse()
         self._check_number(top, names)
         tree.leave_bare(top)
         tree.leave_pictures(top, NO_CLASS)

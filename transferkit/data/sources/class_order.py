@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transferkit.data.file_names import class_name_faults
 from transferkit.data.source import DataSet, Item
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 
 __all__ = ["in_order_of", "stated_classes"]
 
@@ -35,12 +35,11 @@ def stated_classes(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
     else:
         names = list(value)
     twice = [name for name, count in Counter(names).items() if count > 1]
-    faults = [fault(_PLACE, name, "each name once") for name in twice]
+    faults = Faults(fault(_PLACE, name, "each name once") for name in twice)
     if not names:
         faults.append(fault(_PLACE, value, "the names of the classes"))
     faults += class_name_faults(names)
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return tuple(names)
 
 
@@ -53,17 +52,16 @@ def in_order_of(dataset: DataSet, classes: Sequence[str]) -> DataSet:
     if tuple(classes) == dataset.classes:
         return dataset
     there = set(dataset.classes)
-    faults = [
+    faults = Faults(
         fault(_PLACE, name, "a class that the data have images of", did_you_mean(name, there - set(classes)))
         for name in classes
         if name not in there
-    ]
+    )
     for name in dataset.classes:
         if name not in classes:
             hint = did_you_mean(name, classes) or "add it there, or take its images out of the data"
             faults.append(fault(f"data: class {name!r}", name, "one of data.classes", hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     place = {name: label for label, name in enumerate(classes)}
     return replace(
         dataset, classes=tuple(classes), items=tuple(_moved(dataset, item, place) for item in dataset)

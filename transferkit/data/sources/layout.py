@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from transferkit.data.file_names import shown
 from transferkit.data.sources.split_words import are_numbered, split_names
 from transferkit.data.sources.tree import Tree
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 
 __all__ = ["NO_CLASS", "Layout", "find_layout", "labels_hint", "look_through"]
 
@@ -188,13 +188,11 @@ def _splits(tree: Tree, folder: str, words: dict[str, str], others: Sequence[str
     folders: dict[str, list[str]] = {}
     for name, split in words.items():
         folders.setdefault(split, []).append(name)
-    twice = [
+    Faults(
         fault(f"data: {split}", _named(found), "one folder a split", "join them, or rename one")
         for split, found in folders.items()
         if len(found) > 1
-    ]
-    if twice:
-        raise UserError(*twice)
+    ).refuse()
     tree.leave_bare(folder)
     for name in others:
         tree.leave_folder(os.path.join(folder, name), "beside the split folders")

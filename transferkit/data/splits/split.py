@@ -16,7 +16,7 @@ from transferkit.data.splits.fill import fill_splits
 from transferkit.data.splits.groups import split_keys
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.data.splits.previous_split import fixed_splits
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 
 __all__ = ["Ledger", "Row", "missed_splits", "split_dataset", "split_of"]
 
@@ -132,7 +132,7 @@ def _check(
         name for row, names in zip(rows, members, strict=True) if row.split == "train" for name in names
     }
     total = Counter(name for names in members for name in names)
-    faults = [
+    faults = Faults(
         fault(
             f"data: class {name!r}",
             f"{total[name]} image(s) that can be read, none of them in train",
@@ -143,18 +143,17 @@ def _check(
         )
         for name in dataset.classes
         if name not in trained
-    ]
+    )
     if not faults and validation and rows and not any(row.split == "val" for row in rows):
-        faults = [
+        faults.append(
             fault(
                 "data",
                 f"{len(rows)} image(s), no class with two that may be separated",
                 "images to validate on",
                 "add images, or bring a folder val/ beside train/",
             )
-        ]
-    if faults:
-        raise UserError(*faults)
+        )
+    faults.refuse()
 
 
 def missed_splits(ledger: Ledger, classes: Sequence[str]) -> dict[str, list[str]]:

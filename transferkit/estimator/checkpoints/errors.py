@@ -6,7 +6,7 @@ damaged one catch ``tf.errors.OpError``.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,12 +22,11 @@ class CheckpointError(UserError, ValueError):
 class _OperationError(CheckpointError):
     """One that an operation of TensorFlow raises too."""
 
-    operation: ClassVar[type[Exception]]
-
     def __init__(self, *faults: str) -> None:
         CheckpointError.__init__(self, *faults)
         text = "\n".join(faults)
-        self.operation.__init__(self, None, None, text)
+        # After ValueError comes TensorFlow's error, which wants the operation and its node as well.
+        super(ValueError, self).__init__(None, None, text)
         self.args = (text,)
 
     def __reduce__(self) -> Any:
@@ -38,16 +37,10 @@ class _OperationError(CheckpointError):
 class MissingCheckpointError(_OperationError, tf.errors.NotFoundError):  # type: ignore[misc]
     """There is no checkpoint of this name."""
 
-    operation = tf.errors.NotFoundError
-
 
 class MissingVariablesError(_OperationError, tf.errors.NotFoundError):  # type: ignore[misc]
     """A checkpoint without some of a model's variables."""
 
-    operation = tf.errors.NotFoundError
-
 
 class DamagedCheckpointError(_OperationError, tf.errors.DataLossError):  # type: ignore[misc]
     """A checkpoint whose files are cut short or changed."""
-
-    operation = tf.errors.DataLossError

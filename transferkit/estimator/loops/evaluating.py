@@ -42,7 +42,7 @@ def evaluate(
         folder: of the event files.
 
     Raises:
-        ValueError: a metric is called ``loss`` or ``global_step``, which are results of their own.
+        ValueError: a metric is called ``loss`` or ``global_step``, which are always reported.
     """
     config = engine.config
     strategy = engine.strategy(ModeKeys.EVAL)
@@ -53,7 +53,7 @@ def evaluate(
     traced = engine.traced(ModeKeys.EVAL, signature_of(dataset.element_spec, labelled), strategy)
     for name in ("loss", "global_step"):
         if name in traced.metrics:
-            raise ValueError(fault("eval_metric_ops", name, None, f"{name!r} is a result of its own"))
+            raise ValueError(fault("eval_metric_ops", name, "another name", f"{name} is always reported"))
     with engine.weights_of(checkpoint_path, traced):
         engine.begin(traced, untrained=checkpoint_path is None)
         with seeded(config.tf_random_seed, chance):

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.files.folder_contents import damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
 from transferkit.files.lock import alone
@@ -85,14 +85,11 @@ def fetch_urls(urls: Sequence[str], folder: Path) -> tuple[dict[str, Path], Fetc
     Raises:
         UserError: a package is missing, or the disk cannot be written.
     """
-    faults: list[str] = []
+    faults = Faults()
     for scheme, example in {urlsplit(url).scheme.lower(): url for url in reversed(urls)}.items():
-        try:
+        with faults.caught():
             check_remote(f"{scheme}://{urlsplit(example).netloc.rsplit('@', 1)[-1]}/", "path")
-        except UserError as error:
-            faults += error.faults
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     systems: dict[str, Any] = {}
     names, listing, by_name = {}, {}, {}
     for url in dict.fromkeys(urls):

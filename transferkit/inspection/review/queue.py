@@ -93,7 +93,7 @@ def review_queue(
             first, second = (run.classes[number] for number in order)
             add(given.paths[index], "", f"the model doubts between {first} and {second}")
     if not found and (absent or others):
-        hint = "name the folder where they lie now with --data DIR"
+        hint = "name the folder where they are now with --data DIR"
         if others:
             hint = f"files of their names hold other pictures, such as {min(others)}; {hint}"
         raise UserError(fault("data", str(recipe.data.path), "the run's photos", hint))

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from transferkit.errors import UserError
+from transferkit.recipe._model import Section
 from transferkit.recipe.checks.components import check_augmentation, check_component, check_optimizer
 from transferkit.recipe.checks.cross_checks import relations, unknown_card
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
@@ -26,10 +27,6 @@ __all__ = ["RecipeError", "check", "faults_alone"]
 
 # Keys that `false` switches off; inside, that is None.
 _SWITCHES = ("early_stopping", "ema", "gradient_clipping", "time_budget")
-
-
-# Tables whose keys mean the same whatever stands beside them.
-_INDEPENDENT = ("activations", "data", "devices", "evaluation", "export", "tracking")
 
 
 class RecipeError(UserError):
@@ -112,7 +109,8 @@ def _without(whole: NamedValues, faults: list[Fault]) -> Recipe | None:
     paths = {one.path for one in faults if one.path}
     bad = {str(path[0]) for path in paths}
     # Keys beside a wrong one are left where they mean the same without it; else the whole table goes.
-    for kept in (_INDEPENDENT, ()):
+    separate = {key for key, field in Recipe.model_fields.items() if _is_separate(field.annotation)}
+    for kept in (separate, set[str]()):
         left = {key: value for key, value in whole.items() if key not in bad}
         for key in sorted(bad.intersection(kept)):
             table: Any = whole.get(key)
@@ -124,6 +122,11 @@ def _without(whole: NamedValues, faults: list[Fault]) -> Recipe | None:
         except ValidationError:
             continue
     return None
+
+
+def _is_separate(section: Any) -> bool:
+    """Whether each key of a section means the same whatever stands beside it."""
+    return isinstance(section, type) and issubclass(section, Section) and section.separate_keys
 
 
 def _switched(values: NamedValues) -> NamedValues:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from transferkit.errors import UserError, did_you_mean
-from transferkit.find_card import card_of, no_card
+from transferkit.find_card import no_card
 from transferkit.recipe.checks.average_checks import average_faults
 from transferkit.recipe.device_names import names_several
 from transferkit.recipe.faults import Fault, lines, shown
@@ -88,18 +88,16 @@ def check_labels(recipe: Recipe, several_labels: bool) -> None:
 
 
 def check_card(recipe: Recipe) -> None:
-    """Checks that the recipe's backbone, and each that is joined to it, is a handle or has a card.
+    """Checks that there is a card of each name that a recipe gives as its backbone or joins to it.
 
     Raises:
-        UserError: it is not, with the place in the recipe's files.
+        UserError: there is none, with the place in the recipe's files.
     """
     faults = unknown_card(recipe.backbone.name)
     for name in recipe.backbone.join:
         faults += [replace(one, path=("backbone", "join")) for one in unknown_card(name)]
     if faults:
         raise UserError(*lines(faults, recipe.origins))
-    for name in (recipe.backbone.name, *recipe.backbone.join):
-        card_of(name)
 
 
 def unknown_card(name: str) -> list[Fault]:

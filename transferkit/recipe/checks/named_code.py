@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 
 from transferkit.code_permission import allowed, announce, in_project, project
 from transferkit.dotted_path import locate
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.find_card import card_of, is_shipped
 from transferkit.keras_settings import prepare_import
 from transferkit.recipe.checks.check_values import check
@@ -84,9 +84,7 @@ def admit_code(recipe: Recipe, components: bool = True) -> Recipe:
     """
     for note in recipe.notes:
         announce(f"note: {note}")
-    refused = refused_code(recipe, components)
-    if refused:
-        raise UserError(*refused)
+    Faults(refused_code(recipe, components)).refuse()
     wanted = [one for one in code_of(recipe) if components or not one.dotted]
     for one in wanted:
         if one.by_file or one.dotted:
@@ -114,7 +112,7 @@ def refused_code(recipe: Recipe, components: bool = True) -> list[str]:
     refused = [one for one in code_of(recipe) if one.foreign and (components or not one.dotted)]
     root = project()
     where = f"the current project ({root})" if root else "any project (a home folder or /tmp is none)"
-    hint = f"it stands in a file outside {where}; read that code, then allow it with --allow-code"
+    hint = f"it is in a file outside {where}; read that code, then allow it with --allow-code"
     return [fault(one.place, one.name, "no code", f"{one.what}: {hint}") for one in refused]
 
 

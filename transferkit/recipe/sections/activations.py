@@ -14,6 +14,8 @@ __all__ = ["Activations"]
 class Activations(Section):
     """How the frozen part of the backbone is run, and where its results are kept."""
 
+    separate_keys = True
+
     engine: Literal["auto", "tensorflow", "openvino"] = Field(
         "auto",
         description="what runs the frozen part; auto: the fastest engine whose results agree with TensorFlow",

@@ -18,6 +18,8 @@ Level = Annotated[int, Field(ge=0, le=255)]
 class Data(Section):
     """Which images, how they are split, and how they come to the backbone's size."""
 
+    separate_keys = True
+
     path: str | None = Field(None, description="folder, manifest or archive of labelled images")
     validation: Share = Field(
         0.15, description="share of the images kept for validation where the data brings no validation split"

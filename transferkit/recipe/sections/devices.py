@@ -15,6 +15,8 @@ __all__ = ["Devices"]
 class Devices(Section):
     """What a run computes on. Short form: the strategy."""
 
+    separate_keys = True
+
     strategy: str = Field(
         "auto",
         min_length=1,

@@ -14,6 +14,8 @@ __all__ = ["Evaluation"]
 class Evaluation(Section):
     """What is measured after training, and what it must reach."""
 
+    separate_keys = True
+
     fail_under: dict[str, float] = Field(
         default_factory=dict, description="metric = least value; short form: the least accuracy"
     )

@@ -35,6 +35,8 @@ Format = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra=_
 class Export(Section):
     """What the run hands over."""
 
+    separate_keys = True
+
     formats: tuple[Format, ...] = Field(
         ("saved_model",), description="formats to write; the SavedModel is always written"
     )

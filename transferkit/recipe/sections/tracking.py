@@ -12,6 +12,8 @@ __all__ = ["Tracking"]
 class Tracking(Section):
     """Where the curves go. TensorBoard's event files are always written."""
 
+    separate_keys = True
+
     mlflow: bool = Field(False, description="log the run to MLflow; needs transferkit[mlflow]")
     wandb: bool = Field(
         False,

@@ -10,7 +10,7 @@ import numpy as np
 
 from transferkit.data.splits.ledger import Row
 from transferkit.data.unusable_files import Refused, refused_notes
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.files.remote import is_remote
 from transferkit.runs.features.photos import Photo, find_photos, read_photos
 from transferkit.runs.prediction.image_files import image_files
@@ -47,13 +47,12 @@ def check_other_places(places: Sequence[str]) -> None:
     Raises:
         UserError: the places of which that is not so.
     """
-    faults = []
+    faults = Faults()
     for place in places:
         hint = _trouble(place)
         if hint is not None:
             faults.append(fault(_PLACE, place, "photos of other things: files, folders, a manifest", hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _trouble(place: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from transferkit.errors import UserError, collect, fault
+from transferkit.errors import Faults, fault
 from transferkit.recipe import Recipe, check_card
 from transferkit.recipe.averaging import second_recipe
 from transferkit.registry import is_dotted, registry
@@ -31,21 +31,20 @@ def check_average(recipe: Recipe) -> None:
     """
     if recipe.average is None:
         return
-    faults: list[str] = []
+    faults = Faults()
     kind = recipe.head.kind
     if not is_dotted(kind) and cast(Any, registry("heads").get(kind)).closed_form:
         hint = "one that is fitted at once chooses and averages its candidates by itself"
         faults.append(fault("head.kind", kind, "a head that is trained, with [average]", hint))
-    try:
+    with faults.caught(_placed):
         second = second_recipe(recipe, recipe.backbone.input_size or _SIZE)
-    except UserError as error:
-        raise UserError(*faults, *map(_placed, error.faults)) from None
-    found = list(collect(lambda: check_options(second)))
-    if recipe.average.backbone is not None:  # else it is the first network's, which is checked as such
-        found += collect(lambda: check_card(second), lambda: check_backbone(second))
-    faults += map(_placed, found)
-    if faults:
-        raise UserError(*faults)
+        checks = [check_options]
+        if recipe.average.backbone is not None:  # else it is the first network's, which is checked as such
+            checks += [check_card, check_backbone]
+        for check in checks:
+            with faults.caught(_placed):
+                check(second)
+    faults.refuse()
 
 
 def _placed(line: str) -> str:

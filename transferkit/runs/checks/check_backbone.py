@@ -7,10 +7,11 @@ from pathlib import Path
 from transferkit.backbones.weights.fetched import SITES
 from transferkit.backbones.weights.given_path import PRETRAINED, given_path
 from transferkit.backbones.weights.packaged import packaged_file
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.find_card import card_of
 from transferkit.packages import installed
 from transferkit.recipe import Recipe
+from transferkit.recipe.checks.cross_checks import unknown_card
 
 __all__ = ["check_backbone"]
 
@@ -22,27 +23,21 @@ def check_backbone(recipe: Recipe) -> None:
     """Makes sure of what the backbone, those joined to it, and their weights need: packages, files, folders.
 
     Raises:
-        UserError: what is missing.
+        UserError: what is missing, or what is wrong with their cards.
     """
-    faults: list[str] = []
-    try:
+    faults = Faults()
+    with faults.caught():
         _check_one(recipe.backbone.name, recipe.backbone.weights)
-    except UserError as error:
-        faults += error.faults
     for name in recipe.backbone.join:
-        try:
+        with faults.caught(lambda line: line.replace("backbone:", "backbone.join:", 1)):
             _check_one(name, recipe.backbone.weights)
-        except UserError as error:
-            faults += [line.replace("backbone:", "backbone.join:", 1) for line in error.faults]
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _check_one(name: str, weights: str) -> None:
-    try:
-        card = card_of(name)
-    except UserError:
+    if unknown_card(name):
         return  # said already
+    card = card_of(name)
     handle = name if card is None else card.handle
     if handle is not None:
         _check_handle(handle, card.path.parent if card is not None else Path(), name)

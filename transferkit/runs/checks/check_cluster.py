@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from transferkit.cluster.place import take_from_slurm
 from transferkit.devices import workers_told
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.recipe import Recipe
 
 __all__ = ["check_cluster", "is_shared"]
@@ -50,9 +50,7 @@ def check_cluster(recipe: Recipe) -> None:
     if config.task_type not in _TRAINING:
         raise UserError(fault("TF_CONFIG.task", received, f"one of {', '.join(_TRAINING)}", hint))
     if is_shared(recipe):
-        faults = list(_alone(recipe))
-        if faults:
-            raise UserError(*faults)
+        Faults(_alone(recipe)).refuse()
     elif not config.is_chief:
         expected = "the chief: one process trains a run"
         hint = "with --devices multi_worker all workers train it together"

@@ -17,7 +17,7 @@ from transferkit.data.sources import check_source
 from transferkit.data.sources.class_order import stated_classes
 from transferkit.data.splits.previous_split import read_previous_split
 from transferkit.devices import check_devices
-from transferkit.errors import UserError, collect, fault
+from transferkit.errors import Faults, UserError, collect, fault
 from transferkit.evaluation import gates
 from transferkit.export.formats import check_installed
 from transferkit.files.cache_location import check_cache_folder
@@ -59,7 +59,7 @@ def preflight(
     Returns:
         One line for each fault; none where the run can start.
     """
-    found, faults = (recipe, []) if isinstance(recipe, Recipe) else _read(recipe)
+    found, faults = (recipe, Faults()) if isinstance(recipe, Recipe) else _read(recipe)
     if found is None:
         return tuple(faults)
     return tuple(dict.fromkeys([*faults, *_faults(found, data), *collect(lambda: _check_stages(found))]))
@@ -95,11 +95,9 @@ def checked_recipe(
     if components is not None and faults:
         faults += refused_code(found, components)
     elif components is not None:
-        try:
+        with faults.caught():
             # Its components know more of their arguments than the recipe does.
             found = admit_code(found, components)
-        except UserError as error:
-            faults += error.faults
     check_run(found, faults, more, stages)
     return found
 
@@ -124,8 +122,7 @@ def check_run(
     known = [*faults, *_faults(recipe), *more(recipe)]
     if known or stages:
         known += collect(lambda: _check_stages(recipe))
-    if known:
-        raise UserError(*_each_once(known))
+    Faults(_each_once(known)).refuse()
 
 
 def _each_once(lines: Iterable[str]) -> list[str]:
@@ -148,12 +145,12 @@ def _read(
     reference: str | os.PathLike[str] | None,
     overrides: Sequence[Override] = (),
     **values: Any,
-) -> tuple[Recipe | None, list[str]]:
+) -> tuple[Recipe | None, Faults]:
     """A recipe and its own faults; with faults what is sound of it, if anything is."""
     try:
-        return load(reference, overrides, **values), []
+        return load(reference, overrides, **values), Faults()
     except RecipeError as error:
-        return error.sound, list(error.faults)
+        return error.sound, Faults(error.faults)
 
 
 def _faults(recipe: Recipe, data: str | os.PathLike[str] | None = None) -> list[str]:
@@ -239,12 +236,11 @@ def _check_engine(engine: str) -> None:
 
 def _check_stages(recipe: Recipe) -> None:
     """That the backbone has the stages and layers that freezing rules name, those of a sweep's values too."""
-    faults = list(collect(lambda: _check_stages_of(recipe)))
+    faults = Faults(collect(lambda: _check_stages_of(recipe)))
     for words, trial in _single_trials(recipe, ("freeze",)):
         found = collect(lambda trial=trial: _check_stages_of(trial))  # type: ignore[misc]
         faults += [f"sweep: {words}: {line}" for line in found if line not in faults]
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _check_stages_of(recipe: Recipe) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from transferkit.augmentation import Pipeline, make_augmentation
-from transferkit.errors import UserError, collect, fault
+from transferkit.errors import Faults, collect, fault
 from transferkit.recipe import Recipe, check_card
 from transferkit.registry import is_admitted, is_dotted, registry
 
@@ -18,9 +18,7 @@ def check_supported(recipe: Recipe) -> None:
     Raises:
         UserError: one line for each such value.
     """
-    faults = collect(lambda: check_card(recipe), lambda: check_options(recipe))
-    if faults:
-        raise UserError(*faults)
+    Faults(collect(lambda: check_card(recipe), lambda: check_options(recipe))).refuse()
 
 
 def check_options(recipe: Recipe) -> None:
@@ -29,7 +27,7 @@ def check_options(recipe: Recipe) -> None:
     Raises:
         UserError: one line for each such value.
     """
-    faults: list[str] = []
+    faults = Faults()
 
     def refuse(place: str, received: object, expected: str) -> None:
         faults.append(fault(place, received, expected, "this version cannot do more"))
@@ -44,8 +42,7 @@ def check_options(recipe: Recipe) -> None:
     if recipe.evaluation.precision and thresholds != "auto":
         expected = "nothing where head.thresholds says from when on each label counts"
         refuse("evaluation.precision", recipe.evaluation.precision, expected)
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _without_epochs(recipe: Recipe, pipeline: Pipeline) -> list[str]:

@@ -13,7 +13,7 @@ from transferkit.data.file_names import shown
 from transferkit.data.source import DataSet, Item
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.data.splits.split import split_dataset
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.recipe import Recipe
 from transferkit.training.images import Images
 
@@ -181,15 +181,14 @@ def less(images: Images, classes: Sequence[str], files: Collection[int], names: 
         [images.groups[number] for number in chosen],
         stay,
     )
-    faults = [
+    faults = Faults(
         fault("forget", name, "an image to train on that stays", "leave the class out with --class")
         for name, count in zip(stay, left.train_counts, strict=True)
         if not count
-    ]
+    )
     if not len(left.of_split("val")):
         faults.append(fault("forget", None, "a validation image that stays", "add photos first"))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return Less(stay, kept, left)
 
 

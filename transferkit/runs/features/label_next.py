@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +11,11 @@ import numpy as np
 
 from transferkit.code_permission import allowing
 from transferkit.data.file_names import shown
+from transferkit.data.sources.manifest.label_table import labels_filled_in, write_label_table
 from transferkit.data.splits.ledger import Ledger
 from transferkit.data.unusable_files import Refused
 from transferkit.errors import UserError, fault
 from transferkit.evaluation.label_choice import choose_photos, doubt_of
-from transferkit.files.csv_files import Writer
-from transferkit.files.whole_file import whole_file
 from transferkit.runs.features.photos import find_photos, read_photos, readable_of
 from transferkit.runs.finished.run import Run
 from transferkit.runs.prediction.arguments import check_count, places_of
@@ -72,14 +69,13 @@ class LabelNext:
         A manifest with ``path`` and ``label`` is what ``transferkit extend --data`` takes.
         """
         place = Path(path)
-        with whole_file(place) as beside, open(beside, "w", newline="", encoding="utf-8") as file:
-            writer = Writer(file)
-            writer.writerow(["path", "label", "guess", "probability", "second", "doubt", "distance"])
-            for one in self.photos:
-                (guess, sure), *others = one.guesses
-                second = others[0][0] if others else ""
-                figures = [f"{sure:.4f}", second, f"{one.doubt:.4f}", f"{one.distance:.4f}"]
-                writer.writerow([shown(os.path.abspath(one.path)), "", guess, *figures])
+        rows = []
+        for one in self.photos:
+            (guess, sure), *others = one.guesses
+            second = others[0][0] if others else ""
+            figures = [f"{sure:.4f}", second, f"{one.doubt:.4f}", f"{one.distance:.4f}"]
+            rows.append([shown(os.path.abspath(one.path)), guess, *figures])
+        write_label_table(place, rows)
         return place
 
     def write_page(self, path: str | os.PathLike[str]) -> Path:
@@ -95,18 +91,7 @@ def check_csv(path: str | os.PathLike[str]) -> None:
     Raises:
         UserError: the file is a table with a label in it.
     """
-    if not os.path.isfile(path):  # a device may have no end
-        return
-    try:
-        text = Path(path).read_text("utf-8-sig", errors="replace")
-        # A spreadsheet may have saved it with another sign between the cells.
-        sign = max(",;\t", key=text.partition("\n")[0].count)
-        header, *rows = csv.reader(io.StringIO(text), delimiter=sign)
-    except (OSError, ValueError, csv.Error):
-        return
-    place = header.index("label") if "label" in header else len(header)
-    filled = sum(1 for row in rows if len(row) > place and row[place].strip())
-    if filled:
+    if filled := labels_filled_in(path):
         hint = "extend the run with them first, or name another file"
         raise UserError(
             fault("--csv", os.fspath(path), "a file without labels", f"{filled} are in it; {hint}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferkit.errors import UserError, fault, one_line
+from transferkit.errors import Faults, fault, one_line
 from transferkit.files import csv_files
 from transferkit.files.output_place import output_faults
 from transferkit.files.whole_file import whole_file
@@ -30,7 +30,7 @@ def check_table(to: Path) -> None:
     Raises:
         UserError: it has another ending than :data:`ENDINGS`, its package is missing, or so is its folder.
     """
-    faults = []
+    faults = Faults()
     if to.suffix.lower() not in ENDINGS:
         faults.append(fault("--to", str(to), f"a file that ends with {', '.join(ENDINGS)}"))
     elif to.suffix.lower() == ".parquet" and (trouble := _without_pyarrow()):
@@ -41,8 +41,7 @@ def check_table(to: Path) -> None:
     if to.suffix.lower() == ".npy" and beside.is_file() and not _is_rows(beside):
         hint = f"the rows would go to {beside.name}, which holds something else"
         faults.append(fault("--to", str(to), "another name", hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _without_pyarrow() -> str | None:

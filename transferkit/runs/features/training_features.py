@@ -87,6 +87,6 @@ def _where_now(run: Run, recipe: Recipe, progress: Progress, missing: int) -> di
     try:
         images = prepare(recipe, progress)
     except UserError as error:
-        hint = f"{missing} photos of the run are not in the cache; say where they lie with --data DIR"
+        hint = f"{missing} photos of the run are not in the cache; say where they are with --data DIR"
         raise UserError(fault("data", str(run.recipe.data.path), None, hint), *error.faults) from None
     return {row.sha256: path for row, path in zip(images.rows, images.paths, strict=True)}

@@ -134,7 +134,7 @@ def _images(
         if measuring:
             what = f"to measure the ranges of {', '.join(measuring)} and to check the export"
             way = "or leave it out"
-        hint = f"name the folder where the run's images lie now with --data DIR, {way}"
+        hint = f"name the folder where the run's images are now with --data DIR, {way}"
         expected = f"the images that the run was made from, {what}"
         raise UserError(fault("export", recipe.data.path, expected, hint), *error.faults) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, did_you_mean, fault
 from transferkit.recipe import Recipe, load
 from transferkit.recipe.overrides import split_key
 from transferkit.type_names import Override
@@ -31,7 +31,7 @@ def reading(recipe: Recipe, overrides: Sequence[Override]) -> tuple[Recipe, bool
         UserError: a key that says something else, or a value that is none.
     """
     names = []
-    faults = []
+    faults = Faults()
     for one in overrides:
         key = one.partition("=")[0] if isinstance(one, str) else one[0]
         parts = split_key(key)
@@ -41,8 +41,7 @@ def reading(recipe: Recipe, overrides: Sequence[Override]) -> tuple[Recipe, bool
             faults.append(fault("--set", key, f"one of {', '.join(allowed)}", hint))
         else:
             names.append(parts[1])
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     said = load("retrain", overrides=overrides).data
     data = recipe.data.model_copy(update={name: getattr(said, name) for name in names})
     return recipe.model_copy(update={"data": data}), any(name in _MANIFEST for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.report.plot_history import plot_history
 
 if TYPE_CHECKING:
@@ -23,11 +23,9 @@ def plot_run(run: Run, figures: Sequence[str]) -> Any:
     if not run.history:
         raise UserError(fault("run.plot", str(run.path), "a run that trained by epochs"))
     known = sorted({key.removeprefix("val_") for row in run.history for key in row} - {"phase", "epoch"})
-    faults = [
+    Faults(
         fault("run.plot", name, f"one of {', '.join(known)}", did_you_mean(name, known))
         for name in figures
         if name not in known
-    ]
-    if faults:
-        raise UserError(*faults)
+    ).refuse()
     return plot_history(run.history, figures)

@@ -99,7 +99,7 @@ def write_kept(folder: Path, fitted: Fitted) -> KeptFacts:
     width = int(network.standardise.mean.shape[0])
     needed = 4 * width * (len(images) + count * len(train))
     if needed > _MOST_BYTES:
-        return KeptFacts(False, f"they take {needed / 1e9:.1f} GB, kept is up to {_MOST_BYTES / 1e9:.1f} GB")
+        return KeptFacts(False, f"they are {needed / 1e9:.1f} GB, the limit is {_MOST_BYTES / 1e9:.1f} GB")
     arrays = {
         "values": features_of(network, cut_features.in_order(every, labels)),
         "sha256": np.array([row.sha256.encode() for row in images.rows]),

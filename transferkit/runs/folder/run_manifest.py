@@ -182,7 +182,7 @@ def check_answers(folder: Path, *more: str) -> None:
 def _manifest(folder: Path) -> Manifest:
     found = read_manifest(folder)
     if found is None:
-        hint = "it is missing: what the run was made from and what its files were cannot be told"
+        hint = "it is missing, so nothing of this run can be verified"
         raise UserError(fault(str(folder / NAME), hint=hint))
     return found
 

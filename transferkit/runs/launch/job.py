@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from transferkit.cpu import available_cores
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 from transferkit.interruption import finishing
 from transferkit.runs.launch.chief_stream import ChiefStream
 from transferkit.runs.launch.ending import end_together, kill_all
@@ -76,9 +76,7 @@ def launch(
     Raises:
         UserError: the command cannot be run so; nothing was started.
     """
-    faults = command_faults(command, workers)
-    if faults:
-        raise UserError(*faults)
+    Faults(command_faults(command, workers)).refuse()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(available_cores())
     told, there = os.environ.get("CUDA_VISIBLE_DEVICES"), cards_here()
     cards = [cards_of(number, workers, told, there) for number in range(workers)]

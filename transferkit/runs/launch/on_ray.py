@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from transferkit._version import __version__
-from transferkit.errors import UserError, fault, one_line
+from transferkit.errors import Faults, UserError, fault, one_line
 from transferkit.interruption import finishing
 from transferkit.packages import installed
 from transferkit.runs.launch.ending import end_together, kill_all
@@ -98,7 +98,7 @@ def _checked(
     command: Sequence[str], workers: int, address: str, resources: str | None, strategy: str
 ) -> dict[str, float] | None:
     """The resources that are asked for, None where none are; refuses all that cannot be, at once."""
-    faults = command_faults(command, workers)
+    faults = Faults(command_faults(command, workers))
     if not installed("ray"):
         expected = "the package ray, which is not installed"
         faults.append(fault("launch: --ray", None, expected, "pip install 'transferkit[ray]'"))
@@ -111,12 +111,9 @@ def _checked(
     if strategy not in STRATEGIES:
         faults.append(fault("launch: --strategy", strategy, f"one of {', '.join(STRATEGIES)}"))
     wanted = None
-    try:
+    with faults.caught():
         wanted = None if resources is None else read_resources(resources)
-    except UserError as error:
-        faults += error.faults
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return wanted
 
 
@@ -293,7 +290,7 @@ def _addresses(ray: Any, actors: Sequence[Any]) -> list[str]:
     except ray.exceptions.RayError as error:
         expected = f"transferkit {__version__} on each machine of the cluster"
         raise UserError(fault("launch: --ray", None, expected, _first_line(error))) from None
-    faults = []
+    faults = Faults()
     for one in told:
         host = one["address"].rpartition(":")[0]
         if one["version"] != __version__:
@@ -301,8 +298,7 @@ def _addresses(ray: Any, actors: Sequence[Any]) -> list[str]:
         if not one["folder"]:
             hint = "start it in a folder that all machines have"
             faults.append(fault(f"launch: --ray: {host}", None, f"the current folder {folder}", hint))
-    if faults:
-        raise UserError(*dict.fromkeys(faults))
+    faults.refuse()
     return [one["address"] for one in told]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 
 __all__ = ["actor_options", "default_resources", "describe", "read_resources"]
 
@@ -30,7 +30,7 @@ def read_resources(text: str) -> dict[str, float]:
     {'CPU': 8.0, 'GPU': 1.0, 'memory': 16000000000.0}
     """
     found: dict[str, float] = {}
-    faults = []
+    faults = Faults()
     for part in text.split(","):
         name, equals, amount = (one.strip() for one in part.partition("="))
         try:
@@ -52,8 +52,7 @@ def read_resources(text: str) -> dict[str, float]:
     if not faults and not wanted:
         hint = "a worker that takes nothing has no place on the cluster"
         faults.append(fault(_PLACE, text, "more than 0 of at least one resource", hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return wanted
 
 

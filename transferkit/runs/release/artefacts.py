@@ -14,7 +14,7 @@ from transferkit.backbones.functional import FunctionalBackbone
 from transferkit.card import NORMALISATIONS
 from transferkit.data.pixels.decoding import Decoding
 from transferkit.data.reader import read_images
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.export.export_spec import About, ExportSpec
 from transferkit.export.formats import check_installed, load_format
 from transferkit.runs.calibration.calibrate import Calibrated
@@ -35,12 +35,10 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
     Raises:
         UserError: a format's packages are not installed, or it cannot hold this backbone.
     """
-    faults: list[str] = []
+    faults = Faults()
     for name in formats:
-        try:
+        with faults.caught():
             check_installed(name, "export.formats")
-        except UserError as error:
-            faults += error.faults
         if load_format(name).FUNCTIONAL and not isinstance(backbone, FunctionalBackbone):
             expected = f"a backbone whose layers Keras knows; {backbone.reference} is one opaque function"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
@@ -53,8 +51,7 @@ def check_formats(formats: Sequence[str], backbone: Backbone) -> None:
             expected = f"a backbone that Keras can read from a file; it fails for {', '.join(kinds)}"
             hint = "leave this format out; the SavedModel, TFLite and ONNX carry such a backbone"
             faults.append(fault("export.formats", name, expected, hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def _unrestorable(backbone: FunctionalBackbone) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, Protocol
 
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.recipe.metrics import less_is_better
@@ -51,17 +52,14 @@ def check_sweep(recipe: Recipe) -> None:
             hint = 'pip install "transferkit[optuna]", or say method = "random"'
             raise UserError(fault("sweep.method", "optuna", expected, hint))
         return
-    faults = []
+    faults = Faults()
     for number, values in enumerate(trials(recipe), start=1):
-        try:
+        given = ", ".join(f"{key} = {value!r}" for key, value in values)
+        with faults.caught(functools.partial("{}: {}".format, f"sweep: trial {number} ({given})")):
             trial = trial_recipe(recipe, values)
             if any(key.partition(".")[0] in _DECIDE for key, _ in values):
                 check_supported(trial)
-        except UserError as error:
-            given = ", ".join(f"{key} = {value!r}" for key, value in values)
-            faults += [f"sweep: trial {number} ({given}): {line}" for line in error.faults]
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
 
 
 def make_chooser(recipe: Recipe, folder: Path) -> Chooser:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transferkit.discovery import own_modules
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, fault
 from transferkit.packages import installed
 from transferkit.recipe import Recipe
 from transferkit.runs.tracking._base import Tracker
@@ -26,7 +26,7 @@ def check_tracking(recipe: Recipe) -> None:
     Raises:
         UserError: one line for each.
     """
-    faults = [
+    Faults(
         fault(
             f"tracking.{name}",
             True,
@@ -35,9 +35,7 @@ def check_tracking(recipe: Recipe) -> None:
         )
         for name in _wanted(recipe)
         if not installed(name)
-    ]
-    if faults:
-        raise UserError(*faults)
+    ).refuse()
 
 
 def open_trackers(recipe: Recipe, folder: Path, name: str, say: Callable[[str], None]) -> Trackers:

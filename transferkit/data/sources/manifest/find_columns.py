@@ -10,7 +10,7 @@ from transferkit.data.sources.manifest.line_names import GIVEN, header_of
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.manifest.truth_splits import truth_columns, truth_splits
 from transferkit.data.sources.manifest.without_header import are_pictures
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 
 __all__ = ["ROLES", "Columns", "find_columns", "known_columns"]
 
@@ -53,13 +53,12 @@ def find_columns(table: Table, name: str, said: Mapping[str, str] | None = None)
         UserError: a column that is named is not there, or a path or label cannot be found.
     """
     found = _said(table.columns, said or {})
-    faults = _take_by_name(table, name, found)
+    faults = Faults(_take_by_name(table, name, found))
     plain = [_plain(one) for one in table.columns]
     if not said and "label" in plain and "labels" in plain:
         expected = "the columns path and label (or labels), not both label and labels"
         raise UserError(fault(header_of(name), ",".join(table.columns), expected))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     _complete(table, found)
     marks: list[int] = []
     notes: list[str] = []
@@ -148,7 +147,7 @@ def known_columns(columns: Sequence[str], said: Mapping[str, str] | None = None)
 
 def _said(columns: Sequence[str], said: Mapping[str, str]) -> Columns:
     found: Columns = {}
-    faults = []
+    faults = Faults()
     for role, column in said.items():
         same = [i for i, one in enumerate(columns) if one == column.strip()]
         same = same or [i for i, one in enumerate(columns) if one.casefold() == column.strip().casefold()]
@@ -158,8 +157,7 @@ def _said(columns: Sequence[str], said: Mapping[str, str]) -> Columns:
         expected = f"one of the manifest's columns ({', '.join(columns[:20])})"
         hint = did_you_mean(column, columns) if not same else "several columns have this name"
         faults.append(fault(f"data.columns.{role}", column, expected, hint))
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return found
 
 

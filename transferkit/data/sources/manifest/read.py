@@ -16,7 +16,7 @@ from transferkit.data.sources.manifest.line_names import GIVEN, line_of, name_of
 from transferkit.data.sources.manifest.read_rows import MOST_FAULTS, ManifestRow, read_rows
 from transferkit.data.sources.manifest.table import read_table
 from transferkit.data.sources.manifest.text_encoding import decode_text
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.files.remote import is_remote, without_query
 
 __all__ = ["read_manifest"]
@@ -84,8 +84,7 @@ def _classes(rows: Sequence[ManifestRow], name: str, several: bool, minimum: int
         UserError: they are too few, have names that cannot be, or are measurements.
     """
     classes = class_order(label for row in rows for label in row.labels)
-    if wrong := class_name_faults(classes):
-        raise UserError(*wrong)
+    Faults(class_name_faults(classes)).refuse()
     if not several and are_measurements(row.labels[0] for row in rows):
         hint = "they are measured: divide their range into classes, for example low and high"
         first = ", ".join(dict.fromkeys(row.labels[0] for row in rows[:4]))
@@ -108,7 +107,7 @@ def _items(
     """
     index = {label: i for i, label in enumerate(classes)}
     items: dict[str, tuple[ManifestRow, Item]] = {}
-    faults: list[str] = []
+    faults = Faults()
     for row, file in zip(rows, files, strict=True):
         labels = tuple(sorted(index[label] for label in row.labels))
         first = labels[0] if labels else -1
@@ -120,8 +119,7 @@ def _items(
             faults.append(_twice(name, before[0], row))
             if len(faults) >= MOST_FAULTS:
                 break
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     return sorted((item for _, item in items.values()), key=lambda item: item.name)
 
 

@@ -14,17 +14,16 @@ from transferkit.data.sources.manifest.label_spelling import (
     label_of,
     one_spelling,
 )
+from transferkit.data.sources.manifest.label_table import is_label_table
 from transferkit.data.sources.manifest.line_names import line_of
 from transferkit.data.sources.manifest.table import Table
 from transferkit.data.sources.split_words import WORDS, split_names
-from transferkit.errors import UserError, did_you_mean, fault
+from transferkit.errors import Faults, UserError, did_you_mean, fault
 
 __all__ = ["MOST_FAULTS", "ManifestRow", "read_rows"]
 
 # A manifest that is wrong in every line is told so by its first ones.
 MOST_FAULTS = 20
-# Columns of a table that `transferkit label next` writes: whoever fills it in need not fill in all of it.
-_TO_FILL_IN = {"label", "guess", "doubt", "distance"}
 
 
 @dataclass(slots=True)
@@ -58,7 +57,7 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
     Raises:
         UserError: faults by line, all at once.
     """
-    faults: list[str] = []
+    faults = Faults()
     cells = {role: [row[number] for _, row in table.rows] for role, number in columns.items()}
     several = "labels" in columns
     if several:
@@ -76,7 +75,7 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
             if f"columns {note};" not in line
         ]
     rows, open_rows = [], 0
-    to_fill_in = not several and {one.casefold() for one in table.columns} >= _TO_FILL_IN
+    to_fill_in = not several and is_label_table(table.columns)
     for i, (line, _) in enumerate(table.rows):
         if to_fill_in and not _text(cells["label"][i]):
             open_rows += 1
@@ -92,8 +91,7 @@ def read_rows(table: Table, columns: Columns, name: str, notes: list[str]) -> li
             rows.append(ManifestRow(line, path, labels, split, group))
         elif len(faults) >= MOST_FAULTS:
             break
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     if open_rows and not rows:
         hint = f"none of {len(table.rows)} rows has one: fill in the column {table.columns[columns['label']]}"
         raise UserError(fault(name, None, "a label", hint))

@@ -12,7 +12,7 @@ from typing import Any
 
 from transferkit.data.sources.manifest.line_names import line_of
 from transferkit.data.sources.manifest.without_header import columns_of_list
-from transferkit.errors import UserError, fault
+from transferkit.errors import Faults, UserError, fault
 from transferkit.type_names import NamedValues
 
 __all__ = ["Table", "read_table"]
@@ -98,7 +98,7 @@ def _read_csv(text: str, name: str, suffix: str, known: Callable[[Sequence[str]]
         header = ["", *header]
         notes.append(f"{name}: the first cells are row numbers and are left out")
     width = len(header)
-    faults = []
+    faults = Faults()
     for line, cells in body:
         if any(cell.strip() for cell in cells[width:]):
             hint = f"put quotes around what holds {_WORDS.get(delimiter, repr(delimiter))}"
@@ -106,8 +106,7 @@ def _read_csv(text: str, name: str, suffix: str, known: Callable[[Sequence[str]]
             faults.append(fault(f"{name}:{line}", shown, f"{width} cells, not {len(cells)}", hint))
         if len(faults) == _MOST_FAULTS:
             break
-    if faults:
-        raise UserError(*faults)
+    faults.refuse()
     filled = [(line, [*cells, *[None] * (width - len(cells))][:width]) for line, cells in body]
     return Table(header, filled, notes)
 
