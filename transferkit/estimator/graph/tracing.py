@@ -62,7 +62,6 @@ def trace(
     traced = Traced(mode, graph, signature)
     replicas = strategy.num_replicas_in_sync // workers_of(strategy) if strategy else 1
     store_scope = store.scope(graph)
-    store.scan()
     graph.on_watch = lambda variable: store.watched(graph, variable)
     worker = getattr(config, "task_id", 0) or 0
     with _scopes(traced, store_scope, config, strategy) as resources, contextlib.ExitStack() as stack:
@@ -70,6 +69,7 @@ def trace(
         batches = [_placeholders(signature, number) for number in range(replicas)]
         traced.inputs = [traced.position, *(t for flat, _ in batches for t in flat)]
         traced.global_step = v1.train.create_global_step(graph)
+        stack.enter_context(store.finding_owners())
         stack.enter_context(naming_full_precision(graph, config.mixed_precision))
         stack.enter_context(stateless_inside(graph, traced.position, worker))
 

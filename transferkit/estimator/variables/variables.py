@@ -11,10 +11,11 @@ other mode can read them. A metric's variables are each strategy's own, as they 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -62,6 +63,7 @@ class VariableStore:
         self._made: dict[Any, Any] = {}
         self._names: dict[int, str] = {}
         self._keras: dict[int, Any] = {}
+        self._living: dict[int, Any] | None = None
         self._seed = seed
         self._kept: list[Any] = []
         self._lock = threading.RLock()
@@ -190,12 +192,27 @@ class VariableStore:
         with tf.init_scope():
             return GraphFunction(graph, [], [tensor])()[0].numpy()
 
-    def scan(self) -> None:
-        """Looks up which Keras variable each variable belongs to: the way back is known to Keras alone."""
-        for thing in living(keras.Variable):
-            value = getattr(thing, "_value", None)
-            if isinstance(value, tf.Variable):
-                self._keras[id(value)] = thing
+    @contextlib.contextmanager
+    def finding_owners(self) -> Iterator[None]:
+        """Within it, the Keras variables of captured variables are looked up at most once for a trace."""
+        self._living = None
+        try:
+            yield
+        finally:
+            # Of what lives in the process only what a graph captured may be held.
+            self._living = None
+
+    def _owner(self, variable: Variable) -> Any:
+        """The Keras variable of one that was made outside, or None: the way back is known to Keras alone."""
+        owner = self._keras.get(id(variable))
+        if owner is None:
+            if self._living is None:
+                held = ((getattr(thing, "_value", None), thing) for thing in living(keras.Variable))
+                self._living = {id(value): thing for value, thing in held if isinstance(value, tf.Variable)}
+            owner = self._living.get(id(variable))
+            if owner is not None:
+                self._keras[id(variable)] = owner
+        return owner
 
     def watched(self, graph: TracedGraph, variable: Variable) -> None:
         """Puts a captured variable into the graph's collections, where TensorFlow-1 optimizers look."""
@@ -204,9 +221,12 @@ class VariableStore:
             return
         variable = container_of(variable)
         with self._lock:
-            if id(variable) not in self.local and id(variable) not in self._names:
+            if id(variable) in self.local or id(variable) in graph.first_values:
+                return
+            if id(variable) not in self._names:
                 name_operation(variable)
-                self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
+            self._owner(variable)
+            self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
 
     def enter_captured(self, graph: TracedGraph, local: list[Any]) -> None:
         """Lists the variables that ``graph`` captured from outside, once it is traced.
@@ -233,13 +253,13 @@ class VariableStore:
             for handle in handles_of(thing):
                 if id(handle) in missing:
                     found[id(handle)] = container_of(thing)
-        self.scan()
+        self._living = None
         tokens = ordering_tokens()
         for key in handles:
             variable = found.get(key)
             if variable is None or key in tokens or id(variable) in self._names:
                 continue
-            owner = self._keras.get(id(variable))
+            owner = self._owner(variable)
             name = owner.path if owner is not None else variable.name.split(":")[0]
             # Keras numbers seed generators over the whole process: here the order of use numbers them.
             self._enter(re.sub(r"^seed_generator_\d+/", "seed_generator/", name), variable)

@@ -1,0 +1,73 @@
+"""Variables made outside of model_fn: collected in every trace, and nothing else of the process is held."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from transferkit.estimator import Estimator, EstimatorSpec
+from transferkit.estimator.variables import variables
+
+v1 = tf.compat.v1
+
+
+def rows(batch):
+    return lambda: tf.data.Dataset.from_tensors(np.ones((batch, 2), np.float32)).repeat()
+
+
+def model_over(predict):
+    """Trains what ``predict`` reads by a TensorFlow-1 optimizer, and notes what it finds to train."""
+
+    def model_fn(features, labels, mode):
+        loss = tf.reduce_mean((predict(features) - 1.0) ** 2)
+        seen.append([v.name for v in v1.trainable_variables()])
+        train_op = None
+        if mode == "train":
+            train_op = v1.train.GradientDescentOptimizer(0.1).minimize(loss, v1.train.get_global_step())
+        return EstimatorSpec(mode, {"loss": tf.reshape(loss, [1])}, loss, train_op)
+
+    seen: list[list[str]] = []
+    model_fn.seen = seen
+    return model_fn
+
+
+def test_each_trace_trains_a_captured_model(tmp_path):
+    model = keras.Sequential([keras.Input([2]), keras.layers.Dense(2), keras.layers.Dense(1)])
+    model.layers[0].trainable = False
+    frozen, head = (layer.kernel.numpy() for layer in model.layers)
+    model_fn = model_over(model)
+    estimator = Estimator(model_fn, str(tmp_path))
+    estimator.evaluate(rows(2), steps=1)
+    for batch in (2, 4):
+        estimator.train(rows(batch), steps=2)
+    # Evaluation first, then two signatures: each finds the head's kernel and bias.
+    assert [len(names) for names in model_fn.seen] == [2, 2, 2]
+    np.testing.assert_array_equal(frozen, model.layers[0].kernel)
+    assert not np.array_equal(head, model.layers[1].kernel)
+
+
+def test_a_tensorflow_1_model_asks_for_no_keras_variable(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(variables, "living", lambda kind: asked.append(kind) or iter(()))
+
+    def predict(features):
+        return tf.matmul(features, v1.get_variable("w", [2, 1], initializer=v1.zeros_initializer()))
+
+    Estimator(model_over(predict), str(tmp_path)).train(rows(2), steps=1)
+    assert asked == []
+
+
+def test_an_estimator_does_not_keep_other_models_alive(tmp_path):
+    weight, other = tf.Variable([[1.0], [1.0]]), keras.layers.Dense(3)
+    other.build((None, 2))
+    estimator = Estimator(model_over(lambda features: tf.matmul(features, weight)), str(tmp_path))
+    estimator.train(rows(2), steps=1)
+    kernel = weakref.ref(other.kernel)
+    del other
+    gc.collect()
+    assert kernel() is None
+    assert estimator.get_variable_names()
