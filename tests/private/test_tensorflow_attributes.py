@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.private import tensorflow_attributes as private
-from transferkit.private.tensorflow_names import loss_reduction
+from transferkit.private.tensorflow_names import FuncGraph, loss_reduction
 
 v1 = tf.compat.v1
 
@@ -119,6 +119,18 @@ def test_a_seed_holds_for_a_while_and_draws_the_same():
         assert draw() == first
     with private.global_seed(4, random.Random(4)):
         assert draw() != first
+
+
+def test_variables_are_told_that_a_branch_reads():
+    inside, outside, told = tf.Variable(1.0), tf.Variable(2.0), []
+    graph = FuncGraph("graph")
+    private.tell_watched(graph, told.append)
+    with graph.as_default():
+        on = tf.compat.v1.placeholder(tf.bool, [])
+        outside.read_value()
+        tf.cond(on, lambda: inside + 1, lambda: 0.0)
+    assert [any(one is v for one in told) for v in (inside, outside)] == [True, True]
+    assert any(one is inside for one in graph._watched_variables)
 
 
 def test_datasets_tell_what_they_are_made_of():

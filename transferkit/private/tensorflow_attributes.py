@@ -204,6 +204,24 @@ def global_seed(seed: int, generator: Any) -> Iterator[None]:
         here._seed, here._rng = before
 
 
+def tell_watched(graph: Any, tell: Callable[[Any], None]) -> None:
+    """Tells of each variable that is read while a function graph is made, in its branches and loops too.
+
+    The method ``watch_variable`` is not called of the graph around a branch. Since 2.1.
+
+    Args:
+        graph: the function graph.
+        tell: is given the variable, perhaps again.
+    """
+    kind = type(graph._watched_variables)
+
+    def add(self: Any, variable: Any) -> None:
+        kind.add(self, variable)
+        tell(variable)
+
+    graph._watched_variables = type("ToldVariables", (kind,), {"add": add})()
+
+
 def flat_elements(dataset: tf.data.Dataset) -> tuple[list[Any], list[Any]]:
     """Types and shapes of a dataset's elements as its operations take them; since 1.13.
 

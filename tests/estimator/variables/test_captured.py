@@ -7,6 +7,7 @@ import weakref
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec
@@ -48,6 +49,23 @@ def test_each_trace_trains_a_captured_model(tmp_path):
     assert [len(names) for names in model_fn.seen] == [2, 2, 2]
     np.testing.assert_array_equal(frozen, model.layers[0].kernel)
     assert not np.array_equal(head, model.layers[1].kernel)
+
+
+INSIDE = {
+    "a branch": lambda layer, x: tf.cond(tf.reduce_sum(x) > 0, lambda: layer(x), lambda: x[:, :1]),
+    "a loop": lambda layer, x: tf.map_fn(lambda row: layer(row[None])[0], x),
+}
+
+
+@pytest.mark.parametrize("place", sorted(INSIDE))
+def test_what_is_read_only_inside_is_trained_too(place, tmp_path):
+    layer, beside = keras.layers.Dense(1), tf.Variable(1.0)
+    layer.build((None, 2))
+    before = layer.kernel.numpy()
+    model_fn = model_over(lambda x: beside * INSIDE[place](layer, x))
+    Estimator(model_fn, str(tmp_path)).train(rows(2), steps=2)
+    assert [len(names) for names in model_fn.seen] == [3]
+    assert not np.array_equal(before, layer.kernel)
 
 
 def test_a_tensorflow_1_model_asks_for_no_keras_variable(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.estimator.graph.ordering import READS, needed, reachable, resources, writes, written
-from transferkit.private.tensorflow_attributes import add_control_inputs
+from transferkit.private.tensorflow_attributes import add_control_inputs, tell_watched
 from transferkit.private.tensorflow_names import MIRRORED_RUN, FuncGraph
 from transferkit.type_names import Variable
 
@@ -61,6 +61,7 @@ class TracedGraph(FuncGraph):  # type: ignore[misc]
         self.first_values: dict[int, Any] = {}
         self._initializers: dict[int, Any] = {}
         self.on_watch: Any = None
+        tell_watched(self, self._watch)
         self.find_variable: Any = None
 
     def _create_op_internal(self, op_type: str, *args: Any, **kwargs: Any) -> Any:
@@ -83,10 +84,9 @@ class TracedGraph(FuncGraph):  # type: ignore[misc]
                 raise
             return self.read_of(variable)
 
-    def watch_variable(self, v: Any) -> None:
-        super().watch_variable(v)
+    def _watch(self, variable: Any) -> None:
         if self.on_watch is not None:
-            self.on_watch(v)
+            self.on_watch(variable)
 
     def read_of(self, variable: Variable) -> Any:
         """One tensor that reads ``variable``, made on first asking."""
