@@ -30,7 +30,7 @@ from transferkit.errors import UserError, fault
 from transferkit.packages import installed
 from transferkit.runs.prediction.exported import Exported
 from transferkit.runs.prediction.find_export import find_export
-from transferkit.runs.push.stage import check_version, copy_version
+from transferkit.runs.push.pushed_copy import check_version, copy_version
 
 if TYPE_CHECKING:
     from transferkit.runs.finished.run import Run

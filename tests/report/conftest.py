@@ -15,7 +15,7 @@ from transferkit.report import (
     PlanFacts,
     PlanRow,
     ReportFacts,
-    Stage,
+    StageTime,
     worst_mistakes,
 )
 
@@ -94,12 +94,12 @@ def make_facts(names, samples, photos, strength=4.0, **more):
         "temperature": fit_temperature(given, labels),
         "abstention": abstention_threshold(given, labels, 0.9),
         "stages": [
-            Stage("decode", 1.9, 700),
-            Stage("features", 3.2, 700),
-            Stage("train", 2.1, 160, "steps"),
-            Stage("export", 1.7),
-            Stage("report", 0.4),
-            Stage("parity", 9.0, 2, "artefacts"),
+            StageTime("decode", 1.9, 700),
+            StageTime("features", 3.2, 700),
+            StageTime("train", 2.1, 160, "steps"),
+            StageTime("export", 1.7),
+            StageTime("report", 0.4),
+            StageTime("parity", 9.0, 2, "artefacts"),
         ],
         "recipe": 'backbone.name = "mobilenet_v2"\nbatch_size = 64\n',
         "lock": '{"tensorflow": "2.21.0"}',

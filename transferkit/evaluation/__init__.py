@@ -16,10 +16,10 @@ from transferkit.evaluation.calibration import (
     apply_temperature,
     fit_temperature,
 )
-from transferkit.evaluation.compare import Comparison, compare
 from transferkit.evaluation.curves import Curve
 from transferkit.evaluation.evaluate import evaluate
 from transferkit.evaluation.evaluation import ClassFigures, Evaluation
+from transferkit.evaluation.paired_comparison import Comparison, compare
 from transferkit.evaluation.predictions import Predictions, read_predictions, write_predictions
 from transferkit.evaluation.reliability import ReliabilityBin
 from transferkit.evaluation.thresholds import choose_thresholds

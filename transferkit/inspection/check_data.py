@@ -17,7 +17,7 @@ from transferkit.data.sources import ManifestOptions, read_source
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.training.progress import Progress
-from transferkit.training.stage import Stage
+from transferkit.training.progress_stage import ProgressStage
 
 if TYPE_CHECKING:
     from transferkit.backbones.backbone import Cut
@@ -77,8 +77,8 @@ class _Stages:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._name: str | None = None
-        self._open: AbstractContextManager[Stage] | None = None
-        self._stage: Stage | None = None
+        self._open: AbstractContextManager[ProgressStage] | None = None
+        self._stage: ProgressStage | None = None
 
     def __call__(self, name: str, done: int, total: int) -> None:
         if name != self._name or self._stage is None:

@@ -17,7 +17,7 @@ from transferkit.report.facts import (
     PlanFacts,
     PlanRow,
     ReportFacts,
-    Stage,
+    StageTime,
     StepRow,
 )
 from transferkit.report.model_card import CardText, write_model_card
@@ -38,7 +38,7 @@ __all__ = [
     "PlanFacts",
     "PlanRow",
     "ReportFacts",
-    "Stage",
+    "StageTime",
     "StepRow",
     "Verdict",
     "doubtful_classes",

@@ -26,7 +26,7 @@ __all__ = [
     "PlanFacts",
     "PlanRow",
     "ReportFacts",
-    "Stage",
+    "StageTime",
     "StepRow",
 ]
 
@@ -150,7 +150,7 @@ class ChoiceFacts:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageTime:
     """How long one stage of the run took, and how many images (or steps) it handled, where that says much."""
 
     name: str
@@ -260,7 +260,7 @@ class ReportFacts:
     abstention: Abstention | None = None
     training_accuracy: float | None = None
     seconds: float | None = None
-    stages: Sequence[Stage] = ()
+    stages: Sequence[StageTime] = ()
     recipe: str | None = None
     lock: str | None = None
     export: ExportFacts | None = None

@@ -15,7 +15,7 @@ from transferkit.report.charts import curves
 from transferkit.training.epoch_lines import HEADER, epoch_line, time_left
 from transferkit.training.progress import Progress
 from transferkit.training.progress_event import ProgressEvent
-from transferkit.training.stage import Bar
+from transferkit.training.progress_stage import Bar
 from transferkit.type_names import NamedValues
 
 __all__ = ["NotebookProgress", "open_progress"]

@@ -15,7 +15,7 @@ from transferkit.files.whole_file import whole_file
 from transferkit.report.advice import next_step
 from transferkit.report.charts import area_charts, history_charts, reliability_chart, staircase_chart
 from transferkit.report.confusion import matrix
-from transferkit.report.facts import DataFacts, ReportFacts, Stage
+from transferkit.report.facts import DataFacts, ReportFacts, StageTime
 from transferkit.report.feature_map import drawn_map
 from transferkit.report.rendering import render
 from transferkit.report.usage import python_usage, serving_usage
@@ -115,11 +115,11 @@ def _figures(facts: ReportFacts, found: Evaluation) -> list[tuple[str, str, str,
     return shown
 
 
-def _stages(facts: ReportFacts) -> list[Stage]:
+def _stages(facts: ReportFacts) -> list[StageTime]:
     """The stages, the slowest first, and what of the whole time none of them took."""
     shown = sorted(facts.stages, key=lambda stage: -stage.seconds)
     rest = (facts.seconds or 0.0) - sum(stage.seconds for stage in shown)
-    return [*shown, Stage("between stages", rest)] if rest > 0.05 else shown
+    return [*shown, StageTime("between stages", rest)] if rest > 0.05 else shown
 
 
 def _counts(data: DataFacts) -> list[tuple[str, list[int], int]]:

@@ -30,8 +30,8 @@ from transferkit.training.phases.kept_state import Kept, kept_row, prove
 from transferkit.training.phases.phase_data import MOMENTS, PhaseData, PhaseSetup
 from transferkit.training.phases.phase_hooks import CountImages, FollowHistory
 from transferkit.training.phases.resumed_phase import align, fresh_judge, take_over
+from transferkit.training.progress_stage import ProgressStage
 from transferkit.training.shared_folder import same_folder
-from transferkit.training.stage import Stage
 from transferkit.training.weight_files import read_weights, write_weights
 from transferkit.transfer.epoch_mean import EpochMean
 from transferkit.transfer.model_fn import make_model_fn
@@ -167,7 +167,7 @@ class _Training:
             stage.facts.clear()  # of the last epoch; the kept one is another
             stage.note = f"{ended}kept epoch {kept['epoch']}, {figures}"
 
-    def _run_epochs(self, stage: Stage) -> None:
+    def _run_epochs(self, stage: ProgressStage) -> None:
         started = time.perf_counter()
         for epoch in range(self.history.rows[-1]["epoch"] + 1, self.epochs + 1):
             if self._is_over(epoch, started, stage):
@@ -198,7 +198,7 @@ class _Training:
         variables = self.network.cut.trainable_variables
         return prove(self.phase.name, self.history, keeps_last, measured, exact, variables)
 
-    def _is_over(self, epoch: int, started: float, stage: Stage) -> bool:
+    def _is_over(self, epoch: int, started: float, stage: ProgressStage) -> bool:
         """Whether the phase ends before this epoch; where its time is up, its last epoch is measured."""
         stopping, rows = self.phase.early_stopping, self.history.rows
         if stopping and self.history.should_stop(stopping.patience, stopping.min_delta, stopping.metric):
@@ -216,7 +216,7 @@ class _Training:
         stage.note = f"out of time after epoch {epoch - 1} of {self.epochs}"
         return True
 
-    def _train(self, epoch: int, until: int, stage: Stage) -> bool:
+    def _train(self, epoch: int, until: int, stage: ProgressStage) -> bool:
         """Trains one epoch; False where the loss became NaN."""
         optimizer, phase = self.setup.optimizer, self.phase
         self.setup.rate.follow(self.history)
@@ -245,7 +245,7 @@ class _Training:
             self.hooks, self.judge, self.trained_here = [], self.estimator, True
         return True
 
-    def _evaluate(self, epoch: int, seconds: float, stage: Stage) -> None:
+    def _evaluate(self, epoch: int, seconds: float, stage: ProgressStage) -> None:
         """Measures the state after an epoch, keeps it where it is the best or the last, and notes it."""
         with averaged(self.phase, self.setup.optimizer, self.network):
             if self.cluster is None:
@@ -254,7 +254,7 @@ class _Training:
                 row = self._measured(epoch, seconds, stage) if self.cluster.is_chief else None
                 self._keep(self.cluster.share(row))
 
-    def _measured(self, epoch: int, seconds: float, stage: Stage) -> NamedValues:
+    def _measured(self, epoch: int, seconds: float, stage: ProgressStage) -> NamedValues:
         """The history's row of the state as it is."""
         step = min(epoch * self.data.steps_per_epoch, self.total)
         with stage.counting("validate", self.data.validation_images) as count:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from transferkit.errors import printable
 from transferkit.training.epoch_lines import epoch_line, header
 from transferkit.training.progress_event import ProgressEvent
-from transferkit.training.stage import Bar, Stage
+from transferkit.training.progress_stage import Bar, ProgressStage
 from transferkit.training.terminal_stream import LenientStream, fitting, make_bar, room_of
 
 __all__ = ["Progress"]
@@ -100,7 +100,7 @@ class Progress:
     @contextmanager
     def stage(
         self, name: str, total: int | None = None, unit: str = "image", start: int = 0, doing: str = ""
-    ) -> Iterator[Stage]:
+    ) -> Iterator[ProgressStage]:
         """Opens a stage of ``total`` units, of which ``start`` were done by an earlier process.
 
         In a terminal a bar shows how far it is, and what it is ``doing`` where nothing is counted; a line of
@@ -111,7 +111,7 @@ class Progress:
         def went_on(facts: Mapping[str, float]) -> None:
             self._tell(ProgressEvent("update", name, stage.done, total, unit, dict(facts)))
 
-        stage = Stage(name, bar, self.open_bar, went_on)
+        stage = ProgressStage(name, bar, self.open_bar, went_on)
         stage.done = start
         self._tell(ProgressEvent("begin", name, start, total, unit))
         began = time.perf_counter()

@@ -14,7 +14,7 @@ from transferkit.packages import installed
 from transferkit.runs.folder.verify import changed_files
 from transferkit.runs.prediction.find_export import find_export
 from transferkit.runs.push.hub_target import HubTarget, read_target
-from transferkit.runs.push.stage import check_version, files_of, stage
+from transferkit.runs.push.pushed_copy import check_version, files_of, stage
 from transferkit.runs.remote.local_copy import local_copy
 
 if TYPE_CHECKING:

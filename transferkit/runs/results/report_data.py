@@ -33,7 +33,7 @@ from transferkit.report import (
     PlanFacts,
     PlanRow,
     ReportFacts,
-    Stage,
+    StageTime,
     StepRow,
 )
 from transferkit.report import Phase as PhaseFacts
@@ -174,11 +174,11 @@ def _export_facts(folder: Path, place: RunFolder, trained: RunResult) -> ExportF
     return ExportFacts(str(place.path / "export"), place.path.name, formats, parity, several)
 
 
-def _stages(progress: Progress) -> list[Stage]:
+def _stages(progress: Progress) -> list[StageTime]:
     stages = []
     for name, seconds in progress.seconds.items():
         count, unit = progress.counts[name]
-        stages.append(Stage(name, seconds, count or None, f"{unit}s"))
+        stages.append(StageTime(name, seconds, count or None, f"{unit}s"))
     return stages
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-__all__ = ["Bar", "Stage"]
+__all__ = ["Bar", "ProgressStage"]
 
 _LOOK_SECONDS = 0.5
 
@@ -36,7 +36,7 @@ class Bar(Protocol):
     def close(self) -> Any: ...
 
 
-class Stage:
+class ProgressStage:
     """One stage of a run, such as the pass of the photos through the backbone.
 
     Attributes:
