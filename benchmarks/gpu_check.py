@@ -98,9 +98,9 @@ def engines(report: Report, options: argparse.Namespace, folder: Path) -> None:
     from transferkit.activations.engines.make_engine import Target
     from transferkit.backbones.load_backbone import load_backbone
     from transferkit.devices import choose_devices
-    from transferkit.recipe.sections import Devices
+    from transferkit.recipe.sections import DevicesSection
 
-    chosen = choose_devices(Devices(strategy=options.devices))
+    chosen = choose_devices(DevicesSection(strategy=options.devices))
     report.add(part="engines", side="devices", said=chosen.describe())
     with chosen.scope():
         backbone = load_backbone(options.backbone, weights=options.weights)

@@ -16,7 +16,7 @@ from transferkit.cli.inspection.plan import command
 from transferkit.devices import check_devices, choose_devices, named_devices, uncompiled, workers_told
 from transferkit.errors import UserError
 from transferkit.recipe import load
-from transferkit.recipe.sections import Devices
+from transferkit.recipe.sections import DevicesSection
 from transferkit.runs.checks.preflight import preflight
 
 
@@ -41,19 +41,21 @@ def two_gpus(monkeypatch):
 
 
 def test_auto_on_a_machine_without_gpu_is_one_cpu_without_a_strategy():
-    chosen = choose_devices(Devices())
+    chosen = choose_devices(DevicesSection())
     assert (chosen.kind, chosen.strategy, chosen.replicas) == ("cpu", None, 1)
     assert not chosen.accelerated
     assert not chosen.jit_compile
     assert "sees no GPU" in chosen.describe()
     assert json.loads(json.dumps(chosen.to_dict()))["devices"] == ["CPU:0"]
-    assert choose_devices(Devices(strategy="cpu")).strategy is None
+    assert choose_devices(DevicesSection(strategy="cpu")).strategy is None
 
 
 def test_the_same_section_gives_the_same_strategy():
-    mirrored = choose_devices(Devices(strategy="mirrored"))
+    mirrored = choose_devices(DevicesSection(strategy="mirrored"))
     assert isinstance(mirrored.strategy, tf.distribute.MirroredStrategy)
-    assert choose_devices(Devices(strategy="mirrored", precision="float16")).strategy is mirrored.strategy
+    assert (
+        choose_devices(DevicesSection(strategy="mirrored", precision="float16")).strategy is mirrored.strategy
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,9 @@ def test_accumulation_and_several_devices_exclude_each_other():
 
 
 def test_a_gpu_beyond_those_that_are_there_is_named(two_gpus):
-    check_devices(Devices(strategy="gpu:1,0"))
+    check_devices(DevicesSection(strategy="gpu:1,0"))
     with pytest.raises(UserError, match=r"gpu:0,2.*expected GPUs that are there: 0, 1"):
-        check_devices(Devices(strategy="gpu:0,2"))
+        check_devices(DevicesSection(strategy="gpu:0,2"))
 
 
 def test_auto_takes_all_gpus_and_says_how_many(two_gpus, monkeypatch):
@@ -128,10 +130,10 @@ def test_memory_growth_of_the_environment_stands(monkeypatch):
 
     monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     monkeypatch.setattr(tensorflow_startup, "_GROWTH_GIVEN", False)
-    choose_devices(Devices(memory_growth=False))
+    choose_devices(DevicesSection(memory_growth=False))
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
     monkeypatch.setattr(tensorflow_startup, "_GROWTH_GIVEN", True)
-    choose_devices(Devices())
+    choose_devices(DevicesSection())
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"
 
 
@@ -142,7 +144,7 @@ def test_plan_shows_the_devices_and_the_option_is_the_key():
 
 
 def test_a_finished_run_takes_what_there_is_where_its_devices_are_not(monkeypatch):
-    chosen = choose_devices(Devices(strategy="gpu:1"))
+    chosen = choose_devices(DevicesSection(strategy="gpu:1"))
     assert chosen.kind == "cpu"
     assert chosen.describe().startswith("cpu (CPU:0): gpu:1 is not here; TensorFlow sees no GPU")
 

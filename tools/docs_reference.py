@@ -73,7 +73,7 @@ def recipe_keys_page() -> str:
     )
     forms = [
         _forms(schema, "freeze", schema["properties"]["freeze"]),
-        _forms(schema, "sweep.values.KEY", schema["$defs"]["Sweep"]["properties"]["values"]),
+        _forms(schema, "sweep.values.KEY", schema["$defs"]["SweepSection"]["properties"]["values"]),
     ]
     return head + "\n".join(top) + "\n\n" + "\n".join([*sections, *forms])
 

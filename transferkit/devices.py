@@ -19,7 +19,7 @@ from transferkit.cluster.place import take_from_slurm
 from transferkit.errors import UserError, fault
 from transferkit.recipe import Recipe
 from transferkit.recipe.device_names import read_strategy
-from transferkit.recipe.sections import Devices
+from transferkit.recipe.sections import DevicesSection
 from transferkit.tensorflow_startup import set_memory_growth, start_tensorflow
 from transferkit.type_names import NamedValues
 
@@ -116,7 +116,7 @@ class ChosenDevices:
         }
 
 
-def check_devices(section: Devices) -> None:
+def check_devices(section: DevicesSection) -> None:
     """Makes sure that the devices that are named are there; asks TensorFlow only where some are.
 
     Raises:
@@ -142,7 +142,7 @@ def check_devices(section: Devices) -> None:
             raise UserError(fault(_KEY, kind, "a TPU; TensorFlow sees none", hint))
 
 
-def choose_devices(section: Devices) -> ChosenDevices:
+def choose_devices(section: DevicesSection) -> ChosenDevices:
     """The devices that a recipe asks for. The same section gives the same strategy throughout a process.
 
     It has to be asked before TensorFlow computes anything: a cluster, and the choice of some of the GPUs,

@@ -10,7 +10,7 @@ from transferkit.backbones.composed import Composed, load_section
 from transferkit.backbones.levels import level_names, with_levels
 from transferkit.backbones.looks import look_at
 from transferkit.errors import UserError
-from transferkit.recipe.sections import Backbone
+from transferkit.recipe.sections import BackboneSection
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def both():
-    section = Backbone(name="embedded", input_size=(64, 64), join=("mobilenet_0_25",), mirror=True)
+    section = BackboneSection(name="embedded", input_size=(64, 64), join=("mobilenet_0_25",), mirror=True)
     return load_section(section, "random")
 
 
@@ -64,7 +64,7 @@ def test_a_network_without_levels_is_not_run(both, images):
 
 
 def test_costs_and_facts_are_those_of_all(both):
-    alone = load_section(Backbone(name="embedded", input_size=(64, 64)), "random")
+    alone = load_section(BackboneSection(name="embedded", input_size=(64, 64)), "random")
     own = [one for one in both.layers if one.name.startswith("embedded:")]
     assert sum(one.gflops for one in own) == pytest.approx(2 * sum(one.gflops for one in alone.layers))
     assert both.weights_sha256 != alone.weights_sha256
@@ -73,12 +73,12 @@ def test_costs_and_facts_are_those_of_all(both):
 
 
 def test_the_same_network_twice_has_two_names():
-    section = Backbone(name="embedded", input_size=(32, 32), join=("embedded",))
+    section = BackboneSection(name="embedded", input_size=(32, 32), join=("embedded",))
     assert load_section(section, "random").lasts == ["embedded:top", "embedded':top"]
 
 
 def test_crops_are_parts_of_the_image_at_its_size(images):
-    section = Backbone(name="embedded", input_size=(64, 64), mirror=True, crops=2)
+    section = BackboneSection(name="embedded", input_size=(64, 64), mirror=True, crops=2)
     crops = load_section(section, "random")
     assert crops.looks == ("mirror", "middle", "top_left")
     # One colour above the crop's edge and another below: what lies outside of a crop does not show in it.
@@ -99,7 +99,7 @@ def test_crops_are_parts_of_the_image_at_its_size(images):
 
 
 def test_finished_networks_stand_beside_each_other(both, images):
-    alone = load_section(Backbone(name="embedded", input_size=(64, 64)), "random", seed=1)
+    alone = load_section(BackboneSection(name="embedded", input_size=(64, 64)), "random", seed=1)
     pair = Beside([both, alone])
     wanted = np.concatenate([np.asarray(both.features(images)), np.asarray(alone.features(images))], 1)
     np.testing.assert_allclose(np.asarray(pair.features(images)), wanted, atol=1e-5)

@@ -28,7 +28,7 @@ def needs(name):
 
 
 def test_the_formats_are_the_modules_and_the_words_of_recipes():
-    words = Recipe.model_json_schema()["$defs"]["Export"]["properties"]["formats"]["items"]["enum"]
+    words = Recipe.model_json_schema()["$defs"]["ExportSection"]["properties"]["formats"]["items"]["enum"]
     assert set(format_names()) == set(words)
     assert len(format_names()) >= 7
     assert format_names()[0] == "saved_model"

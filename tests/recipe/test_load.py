@@ -8,7 +8,7 @@ import pytest
 
 from transferkit.errors import UserError
 from transferkit.recipe import Recipe, load
-from transferkit.recipe.phases import Training
+from transferkit.recipe.phases import TrainingSection
 from transferkit.recipe.write import SECTIONS, TOP
 
 
@@ -289,4 +289,4 @@ def test_each_section_is_a_table_of_its_own_in_the_resolved_recipe():
     assert "[average]" in lines
     assert "[best]" in load("best").to_toml().splitlines()
     # What may also stand in a phase is written in one line each, above the sections.
-    assert set(SECTIONS) == set(Recipe.model_fields) - set(Training.model_fields) - set(TOP)
+    assert set(SECTIONS) == set(Recipe.model_fields) - set(TrainingSection.model_fields) - set(TOP)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from transferkit.files.remote import is_remote
-from transferkit.recipe.sections import Activations
+from transferkit.recipe.sections import ActivationsSection
 
 __all__ = ["ComputeSettings"]
 
@@ -46,7 +46,11 @@ class ComputeSettings:
 
     @classmethod
     def of(
-        cls, section: Activations, label: str, devices: tuple[str, ...] = (), precision: str = "float32"
+        cls,
+        section: ActivationsSection,
+        label: str,
+        devices: tuple[str, ...] = (),
+        precision: str = "float32",
     ) -> ComputeSettings:
         """What a recipe says of it.
 

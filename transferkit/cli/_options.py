@@ -7,8 +7,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,18 +21,22 @@ __all__ = [
     "allow_code_option",
     "as_json",
     "backbone_option",
+    "count_option",
     "data_option",
     "devices_option",
     "echo_lines",
     "echo_run",
     "json_option",
     "json_text",
+    "port_option",
     "quiet_option",
     "reading_option",
     "recipe_option",
     "set_option",
     "table",
 ]
+
+_Verb = TypeVar("_Verb", bound=Callable[..., Any])
 
 # A column of text keeps so many characters, however narrow the terminal.
 _NARROWEST = 8
@@ -75,6 +79,38 @@ devices_option = click.option(
     help="auto, cpu, gpu, gpu:0,2 or mirrored.  [default: the run's own, or what there is]",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+
+
+def count_option(flag: str, name: str, default: int, what: str) -> Callable[[_Verb], _Verb]:
+    """An option that takes how many of something, at least one.
+
+    Args:
+        flag: as it is typed, such as ``-n``.
+        name: of the verb's argument.
+        default: the count without it.
+        what: the help.
+    """
+    return click.option(
+        flag, name, default=default, show_default=True, type=click.IntRange(1), metavar="N", help=what
+    )
+
+
+def port_option(default: int, what: str, show_default: bool | str = True) -> Callable[[_Verb], _Verb]:
+    """An option that takes a port of this machine; 0 is any free one.
+
+    Args:
+        default: the port without it.
+        what: the help.
+        show_default: whether the help names the default, or what it says in its place.
+    """
+    return click.option(
+        "--port",
+        default=default,
+        show_default=show_default,
+        type=click.IntRange(0, 65535),
+        metavar="PORT",
+        help=what,
+    )
 
 
 def as_json(value: Any) -> None:

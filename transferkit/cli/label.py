@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import allow_code_option, as_json, json_option, quiet_option, table
+from transferkit.cli._options import (
+    allow_code_option,
+    as_json,
+    count_option,
+    json_option,
+    quiet_option,
+    table,
+)
 from transferkit.errors import Faults, fault, one_line
 from transferkit.files.output_place import output_faults
 
@@ -21,15 +28,7 @@ def command() -> None:
 @command.command(name="next")
 @click.argument("run", metavar="RUN")
 @click.option("--data", metavar="PHOTOS", multiple=True, help="Photos without labels: files and folders.")
-@click.option(
-    "-n",
-    "count",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="How many to choose.",
-)
+@count_option("-n", "count", 50, "How many to choose.")
 @click.option("--csv", "to", metavar="FILE", help="Write them as a table with an empty column for labels.")
 @click.option("--html", metavar="FILE", help="Write a page with thumbnails.")
 @quiet_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from transferkit.cli._options import devices_option, json_text
+from transferkit.cli._options import count_option, devices_option, json_text
 from transferkit.errors import one_line
 from transferkit.files import csv_files
 
@@ -23,14 +23,7 @@ __all__ = ["command"]
 @click.command(name="predict")
 @click.argument("model", metavar="RUN_OR_EXPORT")
 @click.argument("images", metavar="IMAGE_OR_FOLDER...", nargs=-1, required=True)
-@click.option(
-    "--top",
-    default=3,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Classes to name per image.",
-)
+@count_option("--top", "top", 3, "Classes to name per image.")
 @click.option(
     "--format",
     "form",

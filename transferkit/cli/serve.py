@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from transferkit.cli._options import allow_code_option
+from transferkit.cli._options import allow_code_option, count_option, port_option
 from transferkit.errors import one_line
 
 __all__ = ["command"]
@@ -12,14 +12,7 @@ __all__ = ["command"]
 
 @click.command(name="serve")
 @click.argument("model", metavar="RUN_OR_EXPORT")
-@click.option(
-    "--port",
-    default=8501,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    help="Port to listen on; 0: any free one.",
-)
+@port_option(8501, "Port to listen on; 0: any free one.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -56,38 +49,10 @@ __all__ = ["command"]
     metavar="ORIGIN",
     help="Web site whose scripts may send requests; may be repeated.",
 )
-@click.option(
-    "--max-bytes",
-    default=32_000_000,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Largest request, in bytes.",
-)
-@click.option(
-    "--max-pixels",
-    default=50_000_000,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Largest image, in pixels.",
-)
-@click.option(
-    "--max-images",
-    default=256,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Most images in a request.",
-)
-@click.option(
-    "--batch",
-    default=32,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Most images that the network takes at once.",
-)
+@count_option("--max-bytes", "max_bytes", 32_000_000, "Largest request, in bytes.")
+@count_option("--max-pixels", "max_pixels", 50_000_000, "Largest image, in pixels.")
+@count_option("--max-images", "max_images", 256, "Most images in a request.")
+@count_option("--batch", "batch", 32, "Most images that the network takes at once.")
 @click.option(
     "--timeout",
     default=30.0,

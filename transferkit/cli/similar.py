@@ -7,6 +7,7 @@ import click
 from transferkit.cli._options import (
     allow_code_option,
     as_json,
+    count_option,
     data_option,
     json_option,
     quiet_option,
@@ -20,9 +21,7 @@ __all__ = ["command"]
 @click.command(name="similar")
 @click.argument("run", metavar="RUN")
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
-@click.option(
-    "-n", "count", default=5, show_default=True, type=click.IntRange(1), metavar="N", help="Photos to find."
-)
+@count_option("-n", "count", 5, "Photos to find.")
 @data_option
 @quiet_option
 @allow_code_option

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transferkit.recipe.sections import Data
+    from transferkit.recipe.sections import DataSection
 
 __all__ = ["ManifestOptions", "ReadOptions"]
 
@@ -33,7 +33,7 @@ class ManifestOptions:
     own: bool = True
 
     @classmethod
-    def of(cls, data: Data, own: bool = True) -> ManifestOptions:
+    def of(cls, data: DataSection, own: bool = True) -> ManifestOptions:
         """What a recipe's ``[data]`` states."""
         columns = {str(role): name for role, name in data.columns.items()}
         return cls(data.encoding, columns, data.root, data.path_suffix, own)

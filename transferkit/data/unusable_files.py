@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from transferkit.errors import Faults, fault
-from transferkit.recipe.sections import Data
+from transferkit.recipe.sections import DataSection
 
 __all__ = ["Kind", "Refused", "check_shares", "refused_notes"]
 
@@ -42,7 +42,9 @@ class Refused(NamedTuple):
     kind: Kind = "unreadable"
 
 
-def check_shares(refused: Sequence[Refused], total: int, data: Data | float, missing_hint: str = "") -> None:
+def check_shares(
+    refused: Sequence[Refused], total: int, data: DataSection | float, missing_hint: str = ""
+) -> None:
     """Refuses a data set of which too much cannot be used.
 
     Args:

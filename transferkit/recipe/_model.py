@@ -8,7 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 from transferkit.type_names import NamedValues
 
-__all__ = ["Named", "Section"]
+__all__ = ["Named", "Section", "section_title"]
+
+
+def section_title(name: str) -> str:
+    """What editors show of a section, from its class's name: ``Head`` of ``HeadSection``."""
+    return name.removesuffix("Section")
 
 
 class Section(BaseModel):
@@ -19,7 +24,13 @@ class Section(BaseModel):
     """
 
     # `inf` and `nan` are valid TOML floats, and never a rate, a share or a size that someone means.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        validate_default=True,
+        model_title_generator=lambda model: section_title(model.__name__),
+    )
 
     separate_keys: ClassVar[bool] = False
 
@@ -31,7 +42,12 @@ class Named(BaseModel):
     :mod:`transferkit.recipe.checks.components` checks them and fills in those that are not given.
     """
 
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        allow_inf_nan=False,
+        model_title_generator=lambda model: section_title(model.__name__),
+    )
 
     tag: ClassVar[str] = "kind"
     registry: ClassVar[str] = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transferkit.recipe.checks.check_values import check
-from transferkit.recipe.phases import Training
+from transferkit.recipe.phases import TrainingSection
 from transferkit.recipe.recipe import Recipe
 from transferkit.type_names import NamedValues
 
@@ -38,7 +38,12 @@ def second_recipe(recipe: Recipe, size: tuple[int, int]) -> Recipe:
     values = recipe.values()
     table: NamedValues = values.pop("average")
     # Of training it knows the loss alone.
-    for key in ("phases", "best", "sweep", *(name for name in Training.model_fields if name != "loss")):
+    for key in (
+        "phases",
+        "best",
+        "sweep",
+        *(name for name in TrainingSection.model_fields if name != "loss"),
+    ):
         values.pop(key, None)
     several = recipe.head.options.get("multi_label", False)
     values |= {

@@ -17,12 +17,12 @@ __all__ = [
     "Ema",
     "Fraction",
     "Last",
-    "Loss",
-    "Optimizer",
+    "LossSection",
+    "OptimizerSection",
     "Phase",
     "Rule",
-    "Schedule",
-    "Training",
+    "ScheduleSection",
+    "TrainingSection",
     "Until",
 ]
 
@@ -30,7 +30,7 @@ __all__ = [
 DEFAULT_EPOCHS = 30
 
 
-class Optimizer(Named):
+class OptimizerSection(Named):
     """A Keras optimizer. Short form: its name. Other keys: arguments of its constructor."""
 
     tag: ClassVar[str] = "name"
@@ -44,7 +44,7 @@ class Optimizer(Named):
         return float(self.options.get("learning_rate", 1e-3))
 
 
-class Schedule(Named):
+class ScheduleSection(Named):
     """The learning rate over the steps of a phase. Short form: its kind. Other keys: its arguments."""
 
     registry: ClassVar[str] = "schedules"
@@ -52,7 +52,7 @@ class Schedule(Named):
     kind: str = Field("constant", min_length=1)
 
 
-class Loss(Named):
+class LossSection(Named):
     """What training makes small. Short form: its kind. Other keys: its arguments."""
 
     registry: ClassVar[str] = "losses"
@@ -169,7 +169,7 @@ class EarlyStopping(Section):
     min_delta: float = Field(0.0, ge=0, description="smallest change that counts as an improvement")
 
 
-class Training(Section):
+class TrainingSection(Section):
     """What a phase may say, and what the top of the file may say for all phases."""
 
     epochs: Annotated[int, Field(gt=0)] | None = Field(
@@ -189,16 +189,16 @@ class Training(Section):
         le=1,
         description="learning rate of each stage as a share of the rate of the stage above it",
     )
-    optimizer: Optimizer = Field(default_factory=lambda: Optimizer())
+    optimizer: OptimizerSection = Field(default_factory=lambda: OptimizerSection())
     optimizer_state: Literal["reset", "carry"] = Field(
         "reset",
         description="carry: the optimizer's moments continue from the last phase; reset: they start at zero",
     )
-    schedule: Schedule = Field(default_factory=lambda: Schedule())
+    schedule: ScheduleSection = Field(default_factory=lambda: ScheduleSection())
     batch_size: int = Field(
         32, ge=1, le=65536, description="images in a training step, on all devices together"
     )
-    loss: Loss = Field(default_factory=lambda: Loss())
+    loss: LossSection = Field(default_factory=lambda: LossSection())
     gradient_clipping: Clipping | None = None
     accumulation: int = Field(1, ge=1, description="batches whose gradients make one update")
     ema: Ema | None = None
@@ -232,7 +232,7 @@ class Training(Section):
         return seconds_of(value)
 
     @model_validator(mode="after")
-    def _one_length(self) -> Training:
+    def _one_length(self) -> TrainingSection:
         if self.epochs is not None and self.steps is not None:
             raise ValueError(
                 f"received epochs = {self.epochs} and steps = {self.steps}, expected one of them"
@@ -240,7 +240,7 @@ class Training(Section):
         return self
 
 
-class Phase(Training):
+class Phase(TrainingSection):
     """One phase: alone, what its table says; out of ``resolved_phases``, with the defaults from the top."""
 
     name: str = Field(

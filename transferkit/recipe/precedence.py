@@ -13,7 +13,7 @@ from typing import Any
 
 from transferkit.recipe.faults import Fault, dotted, shown
 from transferkit.recipe.merge import EXCLUSIVE, TAGS
-from transferkit.recipe.phases import Training
+from transferkit.recipe.phases import TrainingSection
 from transferkit.recipe.recipe import Recipe
 from transferkit.recipe.toml_positions import Path
 
@@ -57,7 +57,7 @@ def _leaves(layers: Sequence[Mapping[str, Any]]) -> dict[Path, Any]:
     found: dict[Path, Any] = {}
     for layer in layers:
         for key, value in layer.items():
-            if key not in Training.model_fields:
+            if key not in TrainingSection.model_fields:
                 continue
             if key in TAGS and isinstance(value, dict):
                 found.update({(key, inner): one for inner, one in value.items()})

@@ -11,20 +11,20 @@ from pydantic import Field, PrivateAttr
 
 from transferkit.recipe.checks.components import check_component, check_optimizer
 from transferkit.recipe.merge import Origin, merge
-from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, Training
+from transferkit.recipe.phases import DEFAULT_EPOCHS, Phase, TrainingSection
 from transferkit.recipe.sections import (
-    Activations,
-    Augmentation,
-    Average,
-    Backbone,
-    Best,
-    Data,
-    Devices,
-    Evaluation,
-    Export,
-    Head,
-    Sweep,
-    Tracking,
+    ActivationsSection,
+    AugmentationSection,
+    AverageSection,
+    BackboneSection,
+    BestSection,
+    DataSection,
+    DevicesSection,
+    EvaluationSection,
+    ExportSection,
+    HeadSection,
+    SweepSection,
+    TrackingSection,
 )
 from transferkit.recipe.toml_positions import Path
 from transferkit.recipe.write import to_toml
@@ -40,7 +40,7 @@ NAMED = {
 }
 
 
-class Recipe(Training):
+class Recipe(TrainingSection):
     """All that a run does. Made by :func:`transferkit.recipe.load`, which checks it and names every fault.
 
     Attributes:
@@ -53,24 +53,28 @@ class Recipe(Training):
     seed: int = Field(
         0, ge=0, le=2**31 - 1, description="seed of everything random: split, weights, order, augmentation"
     )
-    data: Data = Field(default_factory=lambda: Data())
-    backbone: Backbone = Field(default_factory=lambda: Backbone())
-    head: Head = Field(default_factory=lambda: Head())
+    data: DataSection = Field(default_factory=lambda: DataSection())
+    backbone: BackboneSection = Field(default_factory=lambda: BackboneSection())
+    head: HeadSection = Field(default_factory=lambda: HeadSection())
     phases: tuple[Phase, ...] = Field(
         (),
         description="phases in their order; without any, the keys at the top of the file make the only phase",
     )
-    augmentation: Augmentation = Field(default_factory=lambda: Augmentation())
-    activations: Activations = Field(default_factory=lambda: Activations())
-    devices: Devices = Field(default_factory=lambda: Devices())
-    evaluation: Evaluation = Field(default_factory=lambda: Evaluation())
-    export: Export = Field(default_factory=lambda: Export())
-    tracking: Tracking = Field(default_factory=lambda: Tracking())
-    sweep: Sweep | None = Field(None, description="trials over one data pass; without it, a single run")
-    average: Average | None = Field(
+    augmentation: AugmentationSection = Field(default_factory=lambda: AugmentationSection())
+    activations: ActivationsSection = Field(default_factory=lambda: ActivationsSection())
+    devices: DevicesSection = Field(default_factory=lambda: DevicesSection())
+    evaluation: EvaluationSection = Field(default_factory=lambda: EvaluationSection())
+    export: ExportSection = Field(default_factory=lambda: ExportSection())
+    tracking: TrackingSection = Field(default_factory=lambda: TrackingSection())
+    sweep: SweepSection | None = Field(
+        None, description="trials over one data pass; without it, a single run"
+    )
+    average: AverageSection | None = Field(
         None, description="a second network whose answers are averaged with these; without it, none"
     )
-    best: Best | None = Field(None, description="choices before the run (recipe best); without it, none")
+    best: BestSection | None = Field(
+        None, description="choices before the run (recipe best); without it, none"
+    )
 
     _origins: dict[Path, Origin] = PrivateAttr(default_factory=dict)
     # Files that were read and lie outside the current project, as origins name them.
@@ -91,7 +95,7 @@ class Recipe(Training):
 
         Exactly one of ``epochs`` and ``steps`` is set in each.
         """
-        top = self.model_dump(mode="json", include=set(Training.model_fields))
+        top = self.model_dump(mode="json", include=set(TrainingSection.model_fields))
         own = [one.model_dump(mode="json", exclude_unset=True) for one in self.phases] or [{}]
         return tuple(_resolved(top, one, number) for number, one in enumerate(own, start=1))
 

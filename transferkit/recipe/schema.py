@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from transferkit.recipe._model import section_title
 from transferkit.recipe.checks.components import ELSEWHERE
 from transferkit.recipe.keras_optimizers import constructors
 from transferkit.recipe.merge import SHORT
 from transferkit.recipe.optimizer_arguments import argument_schema
 from transferkit.recipe.recipe import Recipe
-from transferkit.recipe.sections.parts import Augmentation
+from transferkit.recipe.sections.parts import AugmentationSection
 from transferkit.registry import registry
 from transferkit.type_names import NamedValues
 
 __all__ = ["json_schema"]
 
-_KINDS = {"Head": "heads", "Schedule": "schedules", "Loss": "losses"}
+_KINDS = {"HeadSection": "heads", "ScheduleSection": "schedules", "LossSection": "losses"}
 # Keys of sections that take one value for the whole, and its type.
 _ONE = {
-    ("Activations", "from"): "string",
-    ("Backbone", "input_size"): "integer",
-    ("Evaluation", "fail_under"): "number",
+    ("ActivationsSection", "from"): "string",
+    ("BackboneSection", "input_size"): "integer",
+    ("EvaluationSection", "fail_under"): "number",
 }
 _OFF = ("early_stopping", "ema", "gradient_clipping", "time_budget")
 
@@ -30,27 +31,27 @@ def json_schema() -> NamedValues:
     """
     schema = Recipe.model_json_schema(mode="validation")
     definitions = schema["$defs"]
-    for title, kind in _KINDS.items():
-        definitions[title] = _tagged(title, kind, definitions)
-    definitions["Optimizer"] = _optimizers()
+    for name, kind in _KINDS.items():
+        definitions[name] = _tagged(section_title(name), kind, definitions)
+    definitions["OptimizerSection"] = _optimizers()
     short = {"type": ["boolean", "number", "string"]}
-    definitions["Augmentation"] = {
+    definitions["AugmentationSection"] = {
         "type": "object",
-        "description": Augmentation.__doc__,
+        "description": AugmentationSection.__doc__,
         "additionalProperties": False,
         "properties": {
             name: {"anyOf": [_word("augmentation", name, definitions), short]}
             for name in registry("augmentation").names()
         },
     }
-    for owner in (schema, definitions["Phase"], definitions["Average"]):
+    for owner in (schema, definitions["Phase"], definitions["AverageSection"]):
         owner.pop("required", None)
         for key, inner in list(owner["properties"].items()):
             owner["properties"][key] = _short(key, inner)
     for (owner_name, key), kind in _ONE.items():
         properties = definitions[owner_name]["properties"]
         properties[key] = _either(properties[key], {"type": kind})
-    budget = definitions["Best"]["properties"]
+    budget = definitions["BestSection"]["properties"]
     budget["budget"] = _short("time_budget", budget["budget"])
     schema["properties"] = {
         "extends": {

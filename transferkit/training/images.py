@@ -10,7 +10,7 @@ import numpy as np
 from transferkit.data.splits.ledger import Ledger, Row
 from transferkit.data.unusable_files import Refused, check_shares
 from transferkit.errors import UserError, fault
-from transferkit.recipe.sections import Data
+from transferkit.recipe.sections import DataSection
 
 __all__ = ["Images"]
 
@@ -88,7 +88,7 @@ class Images:
             groups=tuple(self.groups[index] for index in indices) if self.groups else (),
         )
 
-    def without(self, failed: Sequence[tuple[int, str]], data: Data | float | None = None) -> Images:
+    def without(self, failed: Sequence[tuple[int, str]], data: DataSection | float | None = None) -> Images:
         """The images less those that could not be decoded.
 
         Args:

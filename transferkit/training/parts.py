@@ -19,7 +19,7 @@ from transferkit.errors import UserError, fault
 from transferkit.freezing import FreezePlan, plan_freeze
 from transferkit.heads import ClosedForm, design_from, head_spec, make_head
 from transferkit.recipe import Phase, Recipe
-from transferkit.recipe.sections import Devices
+from transferkit.recipe.sections import DevicesSection
 from transferkit.registry import is_admitted, is_dotted
 from transferkit.transfer.mixed_precision import MixedNetwork
 from transferkit.transfer.network import Network
@@ -55,7 +55,7 @@ class Parts:
     standardise: Standardise
     layer: keras.Layer
     chosen: NamedValues | None = None
-    devices: ChosenDevices = field(default_factory=lambda: choose_devices(Devices()))
+    devices: ChosenDevices = field(default_factory=lambda: choose_devices(DevicesSection()))
 
     @property
     def levels(self) -> dict[str, int]:

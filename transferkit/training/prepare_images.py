@@ -19,7 +19,7 @@ from transferkit.data.unusable_files import Refused, check_shares
 from transferkit.errors import UserError, did_you_mean, fault
 from transferkit.files.cache_location import writable_cache_folder
 from transferkit.recipe import Recipe, check_labels, check_with
-from transferkit.recipe.sections import Data
+from transferkit.recipe.sections import DataSection
 from transferkit.training.images import Images
 from transferkit.training.progress import Progress
 
@@ -141,7 +141,7 @@ def _source(
     )
 
 
-def _read(found: DataSet, data: Data, progress: Progress) -> _Read:
+def _read(found: DataSet, data: DataSection, progress: Progress) -> _Read:
     """Headers and hashes.
 
     Raises:

@@ -10,9 +10,11 @@ import click
 from transferkit.cli._groups import Verbs
 from transferkit.cli._options import (
     as_json,
+    count_option,
     data_option,
     echo_lines,
     json_option,
+    port_option,
     quiet_option,
     set_option,
     table,
@@ -171,22 +173,8 @@ def _names(names: tuple[str, ...]) -> str:
     metavar="FILE",
     help="File that decisions are added to.",
 )
-@click.option(
-    "--port",
-    default=0,
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    help="Port of the page.  [default: any free one]",
-)
-@click.option(
-    "-n",
-    "most",
-    default=200,
-    show_default=True,
-    type=click.IntRange(1),
-    metavar="N",
-    help="Most photos of each kind.",
-)
+@port_option(0, "Port of the page.", show_default="any free one")
+@count_option("-n", "most", 200, "Most photos of each kind.")
 def review(run: str, data: str | None, edits: str, port: int, most: int) -> None:
     """Go through a run's doubtful photos in a browser: keep, relabel, drop, next, undo.
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from transferkit.data.file_names import shown
 from transferkit.data.sources.tree import LINK_OUT, is_below
 from transferkit.data.unusable_files import Kind
-from transferkit.recipe.sections import Data
+from transferkit.recipe.sections import DataSection
 
 __all__ = ["Limits", "Refusal", "refusal"]
 
 
-_DEFAULTS = {name: Data.model_fields[f"max_{name}"].default for name in ("bytes", "pixels", "side")}
+_DEFAULTS = {name: DataSection.model_fields[f"max_{name}"].default for name in ("bytes", "pixels", "side")}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Limits:
     follow_links: bool = False
 
     @classmethod
-    def of(cls, data: Data) -> Limits:
+    def of(cls, data: DataSection) -> Limits:
         """The limits that a recipe's ``[data]`` states."""
         return cls(data.max_bytes, data.max_pixels, data.max_side, data.follow_links)
 

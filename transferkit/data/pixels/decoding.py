@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferkit.recipe.colour import WHITE, Colour, read_background
-from transferkit.recipe.sections import Data
+from transferkit.recipe.sections import DataSection
 from transferkit.type_names import NamedValues
 
 __all__ = ["DECODER_VERSION", "DEPTHS", "RESIZES", "Decoding"]
@@ -52,7 +52,7 @@ class Decoding:
             raise ValueError(f"background: received {ground!r}, expected three numbers of 0 to 255, or None")
 
     @classmethod
-    def of(cls, data: Data, size: tuple[int, int]) -> Decoding:
+    def of(cls, data: DataSection, size: tuple[int, int]) -> Decoding:
         """What a recipe's ``[data]`` states, for a backbone's input size."""
         ground = read_background(data.background)
         return cls((int(size[0]), int(size[1])), data.resize, ground, data.exif == "apply", data.depth)

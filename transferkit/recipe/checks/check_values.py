@@ -16,7 +16,7 @@ from transferkit.recipe.checks.cross_checks import relations, unknown_card
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
-from transferkit.recipe.phases import Phase, Training
+from transferkit.recipe.phases import Phase, TrainingSection
 from transferkit.recipe.recipe import NAMED, Recipe, resolve_phase
 from transferkit.recipe.sections import Range
 from transferkit.recipe.toml_positions import Path
@@ -181,7 +181,7 @@ def _phase_faults(whole: NamedValues, known: set[Path]) -> list[Fault]:
     phases = whole.get("phases")
     if not isinstance(phases, list) or known or not all(isinstance(one, dict) for one in phases):
         return []
-    top = {key: value for key, value in whole.items() if key in Training.model_fields}
+    top = {key: value for key, value in whole.items() if key in TrainingSection.model_fields}
     faults: list[Fault] = []
     for number, phase in enumerate(phases):
         try:

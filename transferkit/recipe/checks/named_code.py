@@ -20,7 +20,7 @@ from transferkit.recipe.faults import dotted
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
 from transferkit.recipe.recipe import NAMED, Recipe
-from transferkit.recipe.sections import Backbone, Range
+from transferkit.recipe.sections import BackboneSection, Range
 from transferkit.recipe.toml_positions import Path
 from transferkit.registry import admit, is_dotted
 
@@ -189,7 +189,7 @@ def _backbones(recipe: Recipe) -> list[tuple[Path, str]]:
 
     Those that `best` may choose have weights files on this machine, and are none that run code.
     """
-    sections: list[tuple[Path, Backbone]] = [(("backbone",), recipe.backbone)]
+    sections: list[tuple[Path, BackboneSection]] = [(("backbone",), recipe.backbone)]
     if recipe.average is not None and recipe.average.backbone is not None:
         sections.append((("average", "backbone"), recipe.average.backbone))
     found: list[tuple[Path, str]] = []

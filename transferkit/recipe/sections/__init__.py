@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from transferkit.recipe.sections.activations import Activations
-from transferkit.recipe.sections.average import Average
-from transferkit.recipe.sections.backbone import Backbone
-from transferkit.recipe.sections.best import Best
-from transferkit.recipe.sections.data import Data
-from transferkit.recipe.sections.devices import Devices
-from transferkit.recipe.sections.evaluation import Evaluation
-from transferkit.recipe.sections.export import Export
-from transferkit.recipe.sections.parts import Augmentation, Head
-from transferkit.recipe.sections.sweep import Range, Sweep
-from transferkit.recipe.sections.tracking import Tracking
+from transferkit.recipe.sections.activations import ActivationsSection
+from transferkit.recipe.sections.average import AverageSection
+from transferkit.recipe.sections.backbone import BackboneSection
+from transferkit.recipe.sections.best import BestSection
+from transferkit.recipe.sections.data import DataSection
+from transferkit.recipe.sections.devices import DevicesSection
+from transferkit.recipe.sections.evaluation import EvaluationSection
+from transferkit.recipe.sections.export import ExportSection
+from transferkit.recipe.sections.parts import AugmentationSection, HeadSection
+from transferkit.recipe.sections.sweep import Range, SweepSection
+from transferkit.recipe.sections.tracking import TrackingSection
 
 __all__ = [
-    "Activations",
-    "Augmentation",
-    "Average",
-    "Backbone",
-    "Best",
-    "Data",
-    "Devices",
-    "Evaluation",
-    "Export",
-    "Head",
+    "ActivationsSection",
+    "AugmentationSection",
+    "AverageSection",
+    "BackboneSection",
+    "BestSection",
+    "DataSection",
+    "DevicesSection",
+    "EvaluationSection",
+    "ExportSection",
+    "HeadSection",
     "Range",
-    "Sweep",
-    "Tracking",
+    "SweepSection",
+    "TrackingSection",
 ]

@@ -8,10 +8,10 @@ from pydantic import Field, field_validator
 
 from transferkit.recipe._model import Section
 
-__all__ = ["Activations"]
+__all__ = ["ActivationsSection"]
 
 
-class Activations(Section):
+class ActivationsSection(Section):
     """How the frozen part of the backbone is run, and where its results are kept."""
 
     separate_keys = True

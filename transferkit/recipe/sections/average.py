@@ -7,29 +7,31 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from transferkit.recipe._model import Section
-from transferkit.recipe.sections.backbone import Backbone
-from transferkit.recipe.sections.parts import Augmentation, Head
+from transferkit.recipe.sections.backbone import BackboneSection
+from transferkit.recipe.sections.parts import AugmentationSection, HeadSection
 
-__all__ = ["Average"]
+__all__ = ["AverageSection"]
 
 
-class Average(Section):
+class AverageSection(Section):
     """A second network on frozen features, whose logits are averaged with those of the trained one.
 
     It is fitted at once after the phases, and both are one model in every export.
     """
 
-    backbone: Backbone | None = Field(
+    backbone: BackboneSection | None = Field(
         None,
         description="of the second network, with its join and mirror; by default the recipe's; its images "
         "are of the first one's size",
     )
-    head: Head = Field(default_factory=lambda: Head(kind="auto"), description='of the second network: "auto"')
+    head: HeadSection = Field(
+        default_factory=lambda: HeadSection(kind="auto"), description='of the second network: "auto"'
+    )
     scale: float = Field(
         1.0, gt=0, description="what the mean of the logits is multiplied by before it becomes probabilities"
     )
-    augmentation: Augmentation = Field(
-        default_factory=lambda: Augmentation(),
+    augmentation: AugmentationSection = Field(
+        default_factory=lambda: AugmentationSection(),
         description="of the images that the second network learns from",
     )
     views: int = Field(

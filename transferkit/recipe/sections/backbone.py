@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from transferkit.recipe._model import Section
 from transferkit.type_names import NamedValues
 
-__all__ = ["CROPS", "Backbone", "Look"]
+__all__ = ["CROPS", "BackboneSection", "Look"]
 
 # Another look at an image: its mirror image, or the part of it at this place.
 Look = Literal["mirror", "middle", "top_left", "bottom_right", "top_right", "bottom_left"]
@@ -18,7 +18,7 @@ CROPS: tuple[Look, ...] = ("middle", "top_left", "bottom_right", "top_right", "b
 Side = Annotated[int, Field(gt=0, le=8192)]
 
 
-class Backbone(Section):
+class BackboneSection(Section):
     """The pretrained network. Short form: its name."""
 
     name: str = Field(

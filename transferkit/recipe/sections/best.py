@@ -9,10 +9,10 @@ from pydantic import Field, field_validator
 from transferkit.durations import seconds_of
 from transferkit.recipe._model import Section
 
-__all__ = ["Best"]
+__all__ = ["BestSection"]
 
 
-class Best(Section):
+class BestSection(Section):
     """What is chosen on folds of the training images before the run, each step only where it pays."""
 
     budget: float = Field(

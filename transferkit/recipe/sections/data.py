@@ -9,13 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from transferkit.recipe._model import Section
 from transferkit.recipe.colour import read_background
 
-__all__ = ["Data"]
+__all__ = ["DataSection"]
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Level = Annotated[int, Field(ge=0, le=255)]
 
 
-class Data(Section):
+class DataSection(Section):
     """Which images, how they are split, and how they come to the backbone's size."""
 
     separate_keys = True
@@ -126,7 +126,7 @@ class Data(Section):
         return value
 
     @model_validator(mode="after")
-    def _leaves_images(self) -> Data:
+    def _leaves_images(self) -> DataSection:
         if self.validation + self.test >= 1:
             raise ValueError(
                 f"received validation = {self.validation} and test = {self.test}, "

@@ -9,10 +9,10 @@ from pydantic import Field, field_validator
 from transferkit.recipe._model import Section
 from transferkit.recipe.device_names import read_strategy
 
-__all__ = ["Devices"]
+__all__ = ["DevicesSection"]
 
 
-class Devices(Section):
+class DevicesSection(Section):
     """What a run computes on. Short form: the strategy."""
 
     separate_keys = True

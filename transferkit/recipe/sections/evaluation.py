@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from transferkit.recipe._model import Section
 
-__all__ = ["Evaluation"]
+__all__ = ["EvaluationSection"]
 
 
-class Evaluation(Section):
+class EvaluationSection(Section):
     """What is measured after training, and what it must reach."""
 
     separate_keys = True
@@ -64,7 +64,7 @@ class Evaluation(Section):
     )
 
     @model_validator(mode="after")
-    def _with_a_score(self) -> Evaluation:
+    def _with_a_score(self) -> EvaluationSection:
         if self.other_data and self.false_alarms == "off":
             raise ValueError('other_data: expected false_alarms other than "off": it is what is measured')
         return self

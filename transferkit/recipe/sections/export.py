@@ -11,7 +11,7 @@ from transferkit.errors import did_you_mean
 from transferkit.recipe._model import Section
 from transferkit.type_names import NamedValues
 
-__all__ = ["Export"]
+__all__ = ["ExportSection"]
 
 
 def _known_format(name: str) -> str:
@@ -32,7 +32,7 @@ def _formats(schema: NamedValues) -> None:
 Format = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra=_formats)]
 
 
-class Export(Section):
+class ExportSection(Section):
     """What the run hands over."""
 
     separate_keys = True
@@ -54,7 +54,7 @@ class Export(Section):
     )
 
     @model_validator(mode="after")
-    def _once(self) -> Export:
+    def _once(self) -> ExportSection:
         if len(set(self.formats)) < len(self.formats):
             raise ValueError("formats: expected each format once")
         return self

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from transferkit.recipe._model import Named
 
-__all__ = ["Augmentation", "Head"]
+__all__ = ["AugmentationSection", "HeadSection"]
 
 
-class Head(Named):
+class HeadSection(Named):
     """What answers on the backbone's features. Short form: its kind. Other keys: that head's arguments."""
 
     registry: ClassVar[str] = "heads"
@@ -19,7 +19,7 @@ class Head(Named):
     kind: str = Field("linear", min_length=1)
 
 
-class Augmentation(Named):
+class AugmentationSection(Named):
     """Random changes of the training images, off by default: one key for each, ``true`` or its arguments."""
 
     tag: ClassVar[str] = ""

@@ -10,7 +10,7 @@ from transferkit.recipe._model import Section
 from transferkit.recipe_limits import MOST_TRIALS
 from transferkit.type_names import NamedValues
 
-__all__ = ["Range", "Sweep"]
+__all__ = ["Range", "SweepSection"]
 
 
 def _choices(value: Any) -> str:
@@ -40,7 +40,7 @@ Choices = Annotated[
 ]
 
 
-class Sweep(Section):
+class SweepSection(Section):
     """Many trials over one data pass: values for any keys, on a grid, at random, or as Optuna chooses."""
 
     method: Literal["grid", "random", "optuna"] = Field(

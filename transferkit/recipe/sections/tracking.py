@@ -6,10 +6,10 @@ from pydantic import Field
 
 from transferkit.recipe._model import Section
 
-__all__ = ["Tracking"]
+__all__ = ["TrackingSection"]
 
 
-class Tracking(Section):
+class TrackingSection(Section):
     """Where the curves go. TensorBoard's event files are always written."""
 
     separate_keys = True

@@ -18,6 +18,7 @@ from transferkit.runs.calibration.other_photos import OtherPhotos, find_other_ph
 from transferkit.type_names import NamedValues
 
 if TYPE_CHECKING:
+    from transferkit.recipe import Recipe
     from transferkit.training.cut_features import CutFeatures
     from transferkit.training.images import Images
     from transferkit.training.loop import Fitted
@@ -167,29 +168,31 @@ def _fitted_on(fitted: Fitted, progress: Progress) -> tuple[np.ndarray, np.ndarr
     Where training passes the whole network, as with images that are mixed, nothing is kept of them at the
     cut: they pass it now.
     """
-    from transferkit.training.cut_features import extract_features
-
-    recipe, images, cut_features = fitted.trained.recipe, fitted.trained.images, fitted.cut_features
+    recipe, images = fitted.trained.recipe, fitted.trained.images
     every = images.of_split("train")
-    kept = cut_features.kept_of(every)
+    kept = fitted.cut_features.kept_of(every)
     train = kept if len(kept) else every
     if len(train) > _FITTED:
         train = np.sort(np.random.default_rng(recipe.seed).choice(train, _FITTED, replace=False))
     if not len(kept):
-        size = fitted.trained.parts.backbone.input_size
-        images, cut_features = extract_features(
-            fitted.network.cut, size, images.take(train), recipe, progress
-        )
-        train = np.arange(len(images))
-    return _features(fitted.network, cut_features, images, train), images.labels[train]
+        images, features = _passed(fitted, images.take(train), recipe, progress)
+        return features, images.labels
+    return _features(fitted.network, fitted.cut_features, images, train), images.labels[train]
+
+
+def _passed(fitted: Fitted, images: Images, recipe: Recipe, progress: Progress) -> tuple[Images, np.ndarray]:
+    """Images that pass the frozen part now: those that can be read, and their features ``[N, D]``."""
+    from transferkit.training.cut_features import extract_features
+
+    size = fitted.trained.parts.backbone.input_size
+    images, cut_features = extract_features(fitted.network.cut, size, images, recipe, progress)
+    return images, _features(fitted.network, cut_features, images, np.arange(len(images)))
 
 
 def _others(
     fitted: Fitted, model: NoveltyModel, held_out: np.ndarray, progress: Progress
 ) -> dict[str, OtherPhotos]:
     """What the scores ``held_out`` of photos of the classes are beside those of photos of other things."""
-    from transferkit.training.cut_features import extract_features
-
     recipe, own = fitted.trained.recipe, fitted.trained.images
     # Nothing depends on these photos, so that any number of them may be unreadable.
     lenient = recipe.data.model_copy(
@@ -204,15 +207,14 @@ def _others(
         except UserError as error:  # it went away while the run was trained, which stands without it
             progress.say(f"evaluation.other_data: {shown(place)}: not measured: {error.faults[0]}")
             continue
-        size = fitted.trained.parts.backbone.input_size
         if len(images):
-            images, cut_features = extract_features(fitted.network.cut, size, images, recipe, progress)
+            images, features = _passed(fitted, images, recipe, progress)
             for note in refused_notes(images.unreadable):
                 progress.say(f"evaluation.other_data: {shown(place)}: {note}")
         if not len(images):
             progress.say(f"evaluation.other_data: {shown(place)}: no photo that can be read")
             continue
-        scores = model.score(_features(fitted.network, cut_features, images, np.arange(len(images))))
+        scores = model.score(features)
         found[place] = OtherPhotos(len(images), area(held_out, scores), float((scores > 1).mean()))
     return found
 
