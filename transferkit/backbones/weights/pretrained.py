@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from transferkit.backbones.weights.torch_weights import load_torch_weights
 from transferkit.card import Card
 from transferkit.errors import UserError, fault
 from transferkit.find_card import list_cards
+from transferkit.keras_settings import keras_folder
 
 __all__ = ["at_hand", "find_weights", "load_weights", "pretrained_file"]
 
@@ -140,7 +140,7 @@ def cached_file(card: Card) -> Path:
     weights = card.weights
     assert weights is not None  # noqa: S101 -- for the type checker: its callers have looked
     name = weights.cached_as or weights.source.rpartition("/")[2]
-    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / name
+    return keras_folder() / "models" / name
 
 
 def _reason(error: Exception) -> str:
