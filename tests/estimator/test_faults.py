@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, NanLossDuringTrainingError, RunConfig
-from transferkit.estimator.checkpoints.errors import (
+from transferkit.estimator.checkpoints.checkpoint_errors import (
     CheckpointError,
     DamagedCheckpointError,
     MissingCheckpointError,

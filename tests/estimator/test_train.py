@@ -155,7 +155,7 @@ def test_tf1_update_ops_run_only_when_fetched(train_input, tmp_path):
 def test_evaluating_after_training_reads_no_checkpoint(
     tf1_model, train_input, eval_input, tmp_path, monkeypatch
 ):
-    from transferkit.estimator.checkpoints import checkpoints
+    from transferkit.estimator.checkpoints import checkpoint_files
 
     estimator = Estimator(tf1_model, str(tmp_path), params={}).train(train_input, steps=3)
     first = estimator.latest_checkpoint()
@@ -166,7 +166,7 @@ def test_evaluating_after_training_reads_no_checkpoint(
         raise AssertionError("a checkpoint was read")
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "read", refuse)
+        patch.setattr(checkpoint_files, "read", refuse)
         after = estimator.evaluate(eval_input)
         list(estimator.predict(eval_input))
         estimator.train(train_input, steps=1)

@@ -63,7 +63,7 @@ def test_a_full_disk_ends_a_run_in_one_line_and_it_goes_on_from_there(
     targets = {
         "history": "transferkit.training.history.History.append",
         "weights": "transferkit.runs.execute.write_weights",
-        "checkpoint": "transferkit.estimator.checkpoints.writing.CheckpointWriter.save",
+        "checkpoint": "transferkit.estimator.checkpoints.checkpoint_writer.CheckpointWriter.save",
     }
     with monkeypatch.context() as patch:
         patch.setattr(targets[where], full)

@@ -12,10 +12,10 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
+from transferkit.estimator.checkpoints.checkpoint_writer import CheckpointWriter
 from transferkit.estimator.checkpoints.graph_files import GraphFiles
 from transferkit.estimator.checkpoints.warm_start import settings_of, warm_start
-from transferkit.estimator.checkpoints.writing import CheckpointWriter
 from transferkit.estimator.distribution import check_compilable, strategy_of
 from transferkit.estimator.graph.functions import GraphFunction, reader_of
 from transferkit.estimator.graph.mode_graph import Traced
@@ -145,9 +145,9 @@ class Engine:
         wanted = {name: self.store.saved[name] for name in names}
         # A scaffold's own saver says what of the model a checkpoint has to hold.
         if self.live or some:
-            shapes = checkpoints.read(self.source).get_variable_to_shape_map()
+            shapes = checkpoint_files.read(self.source).get_variable_to_shape_map()
             wanted = {name: v for name, v in wanted.items() if slices.full_name(name, v) in shapes}
-        checkpoints.restore(self.source, wanted)
+        checkpoint_files.restore(self.source, wanted)
 
     def load_latest(self) -> str | None:
         """Fills the variables from the newest checkpoint, unless they are newer than it.
@@ -169,7 +169,7 @@ class Engine:
         Two Estimators, or two processes, may take turns on one model_dir: each begins where the other ended,
         as in a session. The state file alone is looked at, which every checkpoint replaces.
         """
-        state = checkpoints.signature(self.model_dir)
+        state = checkpoint_files.signature(self.model_dir)
         if state == self._state:
             return
         self._state = state
@@ -178,7 +178,7 @@ class Engine:
             self.live = False
 
     def _newer(self) -> bool:
-        return checkpoints.latest(self.model_dir) not in (None, self.source)
+        return checkpoint_files.latest(self.model_dir) not in (None, self.source)
 
     def forget(self, before: Mapping[str, Any] | None, anew: bool) -> None:
         """Lets go of the values of a training that failed: what follows starts from the newest checkpoint.
@@ -228,7 +228,7 @@ class Engine:
         before = self.values()
         try:
             if saver is None:
-                checkpoints.restore(prefix, self.store.saved)
+                checkpoint_files.restore(prefix, self.store.saved)
             else:
                 restore_by(traced, prefix)
             yield
@@ -237,7 +237,7 @@ class Engine:
 
     def load(self, prefix: str) -> None:
         """Fills the variables from ``prefix``."""
-        checkpoints.restore(prefix, self.store.saved)
+        checkpoint_files.restore(prefix, self.store.saved)
         self.source = prefix
         progress.info("Restoring parameters from %s", prefix)
 
@@ -258,7 +258,7 @@ class Engine:
         progress.info(
             "Saving checkpoints for %d into %s.",
             int(values["global_step"]),
-            os.path.join(folder, checkpoints.NAME),
+            os.path.join(folder, checkpoint_files.NAME),
         )
         parts = slices.named(self.store.saved)
         prefix = writer.save(int(values["global_step"]), values, self.frozen() - set(parts), parts)
@@ -267,7 +267,7 @@ class Engine:
                 self._graph_files(self.training).beside(prefix)
             self.source = prefix
             self._checked.add(prefix)
-            self._state = checkpoints.signature(self.model_dir)
+            self._state = checkpoint_files.signature(self.model_dir)
         return prefix
 
     def _graph_files(self, traced: Traced) -> GraphFiles:
@@ -289,7 +289,7 @@ class Engine:
 
     def newest(self) -> str | None:
         """The checkpoint the variables come from, or would be filled from: the newest that is whole."""
-        return self.source if self.live else checkpoints.newest_whole(self.model_dir, self._checked)
+        return self.source if self.live else checkpoint_files.newest_whole(self.model_dir, self._checked)
 
     def once(self, key: Any, make: Callable[[], Any]) -> Any:
         """What ``make`` gave for ``key``, made on first asking."""
@@ -343,7 +343,7 @@ class Engine:
             return self.present_step()
         found = self.newest()
         if found is not None:
-            reader = checkpoints.read(found)
+            reader = checkpoint_files.read(found)
             return int(reader.get_tensor("global_step")) if reader.has_tensor("global_step") else 0
         return 0
 

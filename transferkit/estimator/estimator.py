@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from transferkit.errors import fault
-from transferkit.estimator import exporting
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
 from transferkit.estimator.eager import runs_eagerly
 from transferkit.estimator.engine import Engine
-from transferkit.estimator.exporting_modes import export_all_saved_models
 from transferkit.estimator.graph.calling import call_model_fn, check_model_fn
 from transferkit.estimator.loops import evaluating, predicting, training
 from transferkit.estimator.run_config import RunConfig
+from transferkit.estimator.saved_models.several_modes import export_all_saved_models
+from transferkit.estimator.saved_models.write_saved_model import export_saved_model
 from transferkit.estimator.session.hooks import check_hooks, check_listeners
 from transferkit.estimator.session.training_log import progress
 from transferkit.type_names import Tensors
@@ -169,7 +169,7 @@ class Estimator:
             raise ValueError(
                 fault("serving_input_receiver_fn", None, None, "serving_input_receiver_fn must be given")
             )
-        folder = exporting.export_saved_model(
+        folder = export_saved_model(
             self._engine,
             os.fsdecode(export_dir_base),
             serving_input_receiver_fn,
@@ -223,18 +223,18 @@ class Estimator:
 
     def latest_checkpoint(self) -> str | None:
         """The prefix of the newest checkpoint in model_dir, or None."""
-        return checkpoints.latest(self.model_dir)
+        return checkpoint_files.latest(self.model_dir)
 
     @runs_eagerly
     def get_variable_names(self) -> list[str]:
         """Names of the variables in the newest checkpoint."""
-        return sorted(checkpoints.read(self._newest()).get_variable_to_shape_map())
+        return sorted(checkpoint_files.read(self._newest()).get_variable_to_shape_map())
 
     @runs_eagerly
     def get_variable_value(self, name: str) -> Any:
         """A variable's value in the newest checkpoint."""
         # A tensor's name finds its variable too, as in tf.train.load_variable.
-        return checkpoints.read(self._newest()).get_tensor(name.removesuffix(":0"))
+        return checkpoint_files.read(self._newest()).get_tensor(name.removesuffix(":0"))
 
     def eval_dir(self, name: str | None = None) -> str:
         """The folder of evaluation's event files."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
 from transferkit.estimator.cluster import TaskType
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.exporters import Exporter
@@ -239,7 +239,7 @@ class _Evaluating(tf.compat.v1.train.CheckpointSaverListener):  # type: ignore[m
 def _local(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tuple[Any, Any]:
     evaluation = _Evaluation(estimator, eval_spec, train_spec.max_steps)
     begin = estimator.latest_checkpoint()
-    apart = (checkpoints.step_of(begin) if begin else 0, train_spec.max_steps)
+    apart = (checkpoint_files.step_of(begin) if begin else 0, train_spec.max_steps)
     listener = _Evaluating(evaluation, eval_spec.throttle_secs, apart)
     listeners = (*train_spec.saving_listeners, listener)
     estimator.train(
@@ -258,7 +258,7 @@ def _evaluator(estimator: Any, train_spec: TrainSpec, eval_spec: EvalSpec) -> tu
         time.sleep(eval_spec.start_delay_secs)
     while not evaluation.final:
         started = time.monotonic()
-        found = checkpoints.wait_for_newer(estimator.model_dir, evaluation.checkpoint, timeout=5.0)
+        found = checkpoint_files.wait_for_newer(estimator.model_dir, evaluation.checkpoint, timeout=5.0)
         if found is None:
             continue
         evaluation.run()

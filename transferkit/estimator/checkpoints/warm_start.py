@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from transferkit.errors import did_you_mean, fault
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
 from transferkit.estimator.checkpoints.vocabularies import remapped
 from transferkit.estimator.variables import slices
 
@@ -105,7 +105,7 @@ def warm_start(
             that does not fit, or names that are not among those chosen.
     """
     prefix = prefix_of(settings.ckpt_to_initialize_from)
-    reader = checkpoints.read(prefix)
+    reader = checkpoint_files.read(prefix)
     shapes = reader.get_variable_to_shape_map()
     names = _chosen(settings.vars_to_warm_start, saved, trainable)
     whole = {name: slices.full_name(name, saved[name]) for name in names}
@@ -113,7 +113,7 @@ def warm_start(
     _all_used(settings, {*names, *whole.values()})
     if settings.vars_to_warm_start is None:
         names = [name for name in names if whole[name] in vocabularies]
-    keys = checkpoints.object_keys(prefix) if not previous else {}
+    keys = checkpoint_files.object_keys(prefix) if not previous else {}
 
     def source(name: str) -> str:
         """Where the values come from: by the part's own name, or by the whole's."""
@@ -164,7 +164,7 @@ def prefix_of(path: str) -> str:
     if os.path.exists(inside + ".index"):
         return inside
     if os.path.isdir(path):
-        found = checkpoints.latest(path)
+        found = checkpoint_files.latest(path)
         if found is None:
             raise ValueError(fault("warm start", path, "a folder with a checkpoint or a SavedModel"))
         return found

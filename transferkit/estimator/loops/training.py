@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints.saving import DataPosition, Saver, adopt
+from transferkit.estimator.checkpoints.save_during_training import DataPosition, Saver, adopt
 from transferkit.estimator.distribution import input_context, replicas_here
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.inputs.call import call_input_fn, seeded, signature_of

@@ -11,7 +11,7 @@ __all__ = ["OLD_MODULES", "old_name"]
 _NAMES = {
     "AVERAGE_LOSS_METRIC_KEY": "heads.keys:MetricKeys.LOSS_MEAN",
     "EstimatorV2": "estimator:Estimator",
-    "EXPORT_TAG_MAP": "exporting_modes:EXPORT_TAG_MAP",
+    "EXPORT_TAG_MAP": "saved_models.several_modes:EXPORT_TAG_MAP",
     "LOSS_METRIC_KEY": "heads.keys:MetricKeys.LOSS",
     "MetricKeys": "heads.keys:MetricKeys",
     "PredictionKeys": "heads.keys:PredictionKeys",

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
 from transferkit.estimator.session.hooks import check_hooks
 from transferkit.estimator.summaries import flush_now
 
@@ -94,8 +94,8 @@ class _StopAtCheckpointStepHook(tf.compat.v1.train.SessionRunHook):  # type: ign
     def after_run(self, run_context: Any, run_values: Any) -> None:
         if int(np.asarray(run_values.results)) + 1 < self._last_step:
             return
-        found = checkpoints.latest(self._model_dir)
-        if found is not None and checkpoints.step_of(found) >= self._last_step:
+        found = checkpoint_files.latest(self._model_dir)
+        if found is not None and checkpoint_files.step_of(found) >= self._last_step:
             run_context.request_stop()
         else:
             time.sleep(self._wait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transferkit.estimator.checkpoints.checkpoints import newest_whole, step_of
+from transferkit.estimator.checkpoints.checkpoint_files import newest_whole, step_of
 from transferkit.estimator.estimator import Estimator
 from transferkit.estimator.run_config import RunConfig
 from transferkit.estimator.summaries import tell_summaries

@@ -24,7 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints.checkpoints import (
+from transferkit.estimator.checkpoints.checkpoint_errors import CheckpointError
+from transferkit.estimator.checkpoints.checkpoint_files import (
     NAME,
     TEMPORARY,
     exists,
@@ -32,7 +33,6 @@ from transferkit.estimator.checkpoints.checkpoints import (
     signature,
     write_state,
 )
-from transferkit.estimator.checkpoints.errors import CheckpointError
 from transferkit.type_names import Tensor
 
 __all__ = ["CheckpointWriter"]

@@ -1,7 +1,7 @@
 """Checkpoints: ordinary TensorFlow checkpoints under the variables' own names, whole or not there.
 
 The ``checkpoint`` state file alone says which checkpoints are there;
-:mod:`transferkit.estimator.checkpoints.writing` replaces it last.
+:mod:`transferkit.estimator.checkpoints.checkpoint_writer` replaces it last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import tensorflow as tf
 
 from transferkit.errors import fault
-from transferkit.estimator.checkpoints.errors import (
+from transferkit.estimator.checkpoints.checkpoint_errors import (
     CheckpointError,
     DamagedCheckpointError,
     MissingCheckpointError,

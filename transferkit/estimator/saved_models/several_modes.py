@@ -10,8 +10,8 @@ import tensorflow as tf
 from transferkit.errors import fault
 from transferkit.estimator.engine import Engine
 from transferkit.estimator.export_output import EvalOutput, TrainOutput
-from transferkit.estimator.exporting import check_graph, trained, write_whole
 from transferkit.estimator.graph.session_graph import SessionGraph, initial_locals, session_graph
+from transferkit.estimator.saved_models.write_saved_model import check_graph, trained, write_whole
 from transferkit.estimator.spec import ModeKeys, is_keras_metric
 
 __all__ = ["EXPORT_TAG_MAP", "export_all_saved_models"]

@@ -25,7 +25,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.checkpoints import checkpoints
+from transferkit.estimator.checkpoints import checkpoint_files
 from transferkit.estimator.engine import Engine
 from transferkit.private.tensorflow_attributes import saver_hook
 
@@ -109,7 +109,7 @@ class Saver:
             listener.begin()
         self.saved_step, self._saved_time = step, time.monotonic()
         source = self._engine.source
-        if not self.main or source is None or checkpoints.step_of(source) != step:
+        if not self.main or source is None or checkpoint_files.step_of(source) != step:
             self.save(step, position)
 
     @property

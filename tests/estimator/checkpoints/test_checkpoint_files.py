@@ -10,20 +10,20 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from transferkit.estimator.checkpoints import checkpoints
-from transferkit.estimator.checkpoints.writing import CheckpointWriter
+from transferkit.estimator.checkpoints import checkpoint_files
+from transferkit.estimator.checkpoints.checkpoint_writer import CheckpointWriter
 
 
 def read(prefix):
-    return checkpoints.values_of(prefix)
+    return checkpoint_files.values_of(prefix)
 
 
 def test_the_oldest_leave(tmp_path):
     writer = CheckpointWriter(str(tmp_path), keep=2)
     for step in (1, 2, 3):
         writer.save(step, {"a": tf.constant(float(step))})
-    assert checkpoints.latest(str(tmp_path)) == tf.train.latest_checkpoint(str(tmp_path))
-    assert [checkpoints.step_of(p) for p in checkpoints.known(str(tmp_path))] == [2, 3]
+    assert checkpoint_files.latest(str(tmp_path)) == tf.train.latest_checkpoint(str(tmp_path))
+    assert [checkpoint_files.step_of(p) for p in checkpoint_files.known(str(tmp_path))] == [2, 3]
     assert not list(tmp_path.glob("model.ckpt-1.*"))
 
 
@@ -70,12 +70,12 @@ def test_a_list_that_another_process_wrote_is_seen(tmp_path):
     one, other = (CheckpointWriter(str(tmp_path), keep=3) for _ in range(2))
     for step, writer in enumerate((one, other, one, other), 1):
         writer.save(step, {"a": tf.constant(float(step))})
-    assert [checkpoints.step_of(p) for p in checkpoints.known(str(tmp_path))] == [2, 3, 4]
+    assert [checkpoint_files.step_of(p) for p in checkpoint_files.known(str(tmp_path))] == [2, 3, 4]
     # What a user removed is not named any more.
     for path in tmp_path.glob("model.ckpt-3.*"):
         path.unlink()
     other.save(5, {"a": tf.constant(5.0)})
-    assert [checkpoints.step_of(p) for p in checkpoints.known(str(tmp_path))] == [2, 4, 5]
+    assert [checkpoint_files.step_of(p) for p in checkpoint_files.known(str(tmp_path))] == [2, 4, 5]
 
 
 def test_nothing_temporary_stays(tmp_path):
@@ -97,5 +97,5 @@ def test_nothing_temporary_stays(tmp_path):
 
 
 def test_a_folder_without_checkpoints(tmp_path):
-    assert checkpoints.latest(str(tmp_path)) is None
-    assert checkpoints.newest_whole(str(tmp_path), set()) is None
+    assert checkpoint_files.latest(str(tmp_path)) is None
+    assert checkpoint_files.newest_whole(str(tmp_path), set()) is None
