@@ -21,10 +21,10 @@ __all__ = [
     "asked",
     "finishing",
     "forget",
+    "how_to_go_on",
     "last_lines",
     "resumable",
     "resume_hint",
-    "told",
     "watching",
 ]
 
@@ -39,7 +39,7 @@ class _State:
     """What this process is doing, as far as an interruption needs to know."""
 
     hint: Callable[[], str] | None = None
-    told = ""
+    kept = ""
     finishing = False
     asked = False
 
@@ -48,11 +48,11 @@ class _State:
 def resumable(hint: Callable[[], str]) -> Iterator[None]:
     """What is cut short within it is said to be so with what ``hint`` gives then: how to go on."""
     before, _State.hint = _State.hint, hint
-    _State.told = ""
+    _State.kept = ""
     try:
         yield
     except BaseException:
-        _State.told = told()
+        _State.kept = how_to_go_on()
         raise
     finally:
         _State.hint = before
@@ -68,17 +68,17 @@ def finishing() -> Iterator[None]:
         _State.finishing = before
 
 
-def told() -> str:
+def how_to_go_on() -> str:
     """How to go on with what is under way or was cut short; empty where there is nothing to say."""
     if _State.hint is not None:
         with contextlib.suppress(OSError):
             return _State.hint()
-    return _State.told
+    return _State.kept
 
 
 def forget() -> None:
     """A command begins: what was cut short before it in this process is none of its own."""
-    _State.told = ""
+    _State.kept = ""
 
 
 def asked() -> bool:
@@ -93,7 +93,7 @@ def last_lines() -> list[str]:
 
 
 def _message() -> str:
-    hint = told()
+    hint = how_to_go_on()
     return f"transferkit: interrupted; {hint}" if hint else "transferkit: interrupted"
 
 

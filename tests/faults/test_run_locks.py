@@ -14,7 +14,7 @@ import pytest
 import transferkit
 from transferkit.errors import UserError
 from transferkit.files import lock
-from transferkit.files.lock import alone
+from transferkit.files.lock import try_lock
 from transferkit.runs.folder.run_folder import RunFolder
 
 HOLD = """
@@ -98,7 +98,7 @@ def test_of_many_at_once_exactly_one_holds_it(tmp_path):
     def work():
         nonlocal inside, most, times
         for _ in range(60):
-            with alone(tmp_path / "deep" / "lock") as (mine, _holder):
+            with try_lock(tmp_path / "deep" / "lock") as (mine, _holder):
                 if not mine:
                     continue
                 with guard:

@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras, own_names, seeded
-from transferkit.backbones.live_normalisation import live
+from transferkit.backbones.live_normalisation import live_normalisation
 from transferkit.backbones.normalise_pixels import Pixels
 from transferkit.card import Card
 from transferkit.errors import UserError, did_you_mean, fault
@@ -71,7 +71,7 @@ def finish(model: keras.Model, card: Card) -> Any:
     scale = card.inner_scale
 
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        out = live(operation)(*args, **kwargs)
+        out = live_normalisation(operation)(*args, **kwargs)
         if scale is None or operation.name != scale.after:
             return out
         return keras.layers.Rescaling(list(scale.factors), name=f"{scale.after}_scale")(out)

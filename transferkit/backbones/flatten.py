@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from transferkit.backbones._keras import apply, keras
-from transferkit.backbones.live_normalisation import live
+from transferkit.backbones.live_normalisation import live_normalisation
 from transferkit.private.keras_names import connected_by_graph
 from transferkit.type_names import Tensor
 
@@ -37,7 +37,7 @@ def flat(model: keras.Model, x: Tensor, open_layer: Callable[..., Any] | None = 
         opened = open_layer(layer, *args) if open_layer is not None and args else None
         if opened is not None:
             return opened
-        return live(layer)(*args, **kwargs)
+        return live_normalisation(layer)(*args, **kwargs)
 
     if isinstance(model, keras.Sequential):
         for layer in model.layers:

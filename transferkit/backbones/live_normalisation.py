@@ -7,7 +7,7 @@ from typing import Any
 from transferkit.backbones._keras import keras
 from transferkit.type_names import NamedValues
 
-__all__ = ["LiveNormalization", "live"]
+__all__ = ["LiveNormalization", "live_normalisation"]
 
 
 class LiveNormalization(keras.layers.Layer):  # type: ignore[misc]
@@ -34,7 +34,7 @@ class LiveNormalization(keras.layers.Layer):  # type: ignore[misc]
         return {"name": self.name, "layer": keras.saving.serialize_keras_object(self.layer)}
 
 
-def live(layer: keras.Layer) -> Any:
+def live_normalisation(layer: keras.Layer) -> Any:
     """The layer itself, or in a ``Normalization`` layer's place one that follows its weights."""
     if not isinstance(layer, keras.layers.Normalization) or layer.invert:
         return layer

@@ -147,9 +147,9 @@ def _of_machine(error: Exception) -> str | None:
     if number is None:
         return None
     file = getattr(error, "filename", None)
-    told = interruption.told()
-    place = f"{os.fsdecode(file)}: " if file else "" if told else "the output cannot be written: "
-    return f"transferkit: {place}{os.strerror(number)}" + (f"; {told}" if told else "")
+    hint = interruption.how_to_go_on()
+    place = f"{os.fsdecode(file)}: " if file else "" if hint else "the output cannot be written: "
+    return f"transferkit: {place}{os.strerror(number)}" + (f"; {hint}" if hint else "")
 
 
 def _flush(status: int) -> int:

@@ -39,44 +39,44 @@ def meet(place: Place, say: Callable[[str], None], seconds: float) -> tuple[str,
     until = time.monotonic() + seconds
     if place.is_chief:
         return _listen(place, int(port), say, until)
-    told = _Once(say, f"cluster: {place.describe()} waits for the chief at {place.addresses[0]}")
+    late = _OnceLate(say, f"cluster: {place.describe()} waits for the chief at {place.addresses[0]}")
     while time.monotonic() < until:
         with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 5.0) as connection:
             connection.settimeout(_LOOK_SECONDS)
             connection.sendall(_HELLO % place.number)
-            if _is_sent(connection, until, told):
+            if _is_sent(connection, until, late):
                 return ()
-        told.look()
+        late.tell()
         time.sleep(_LOOK_SECONDS)
     return (place.addresses[0],)
 
 
-class _Once:
+class _OnceLate:
     """Says a line once, when there has been reason to be patient for a while."""
 
     def __init__(self, say: Callable[[str], None], line: str) -> None:
         self._say, self.line, self._since, self._said = say, line, time.monotonic(), False
 
-    def look(self) -> None:
+    def tell(self) -> None:
         if not self._said and time.monotonic() - self._since > _PATIENT_SECONDS:
             self._said = True
             self._say(self.line)
 
 
-def _is_sent(connection: socket.socket, until: float, told: _Once) -> bool:
+def _is_sent(connection: socket.socket, until: float, late: _OnceLate) -> bool:
     """Whether the chief says that all are there; False where it has gone."""
     while time.monotonic() < until:
         try:
             return connection.recv(len(_GO)) == _GO
         except TimeoutError:
-            told.look()
+            late.tell()
     return False
 
 
 def _listen(place: Place, port: int, say: Callable[[str], None], until: float) -> tuple[str, ...]:
     missing = dict(enumerate(place.addresses))
     del missing[0]
-    told = _Once(say, "")
+    late = _OnceLate(say, "")
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(socket.create_server(("", port), backlog=place.count))
@@ -86,8 +86,8 @@ def _listen(place: Place, port: int, say: Callable[[str], None], until: float) -
         server.settimeout(_LOOK_SECONDS)
         there: dict[int, socket.socket] = {}
         while missing and time.monotonic() < until:
-            told.line = f"cluster: {place.describe()} waits for {', '.join(missing.values())}"
-            told.look()
+            late.line = f"cluster: {place.describe()} waits for {', '.join(missing.values())}"
+            late.tell()
             with contextlib.suppress(OSError):
                 connection = stack.enter_context(server.accept()[0])
                 connection.settimeout(5.0)

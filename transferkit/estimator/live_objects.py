@@ -6,10 +6,10 @@ import gc
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["living"]
+__all__ = ["live_instances"]
 
 
-def living(kind: type) -> Iterator[Any]:
+def live_instances(kind: type) -> Iterator[Any]:
     """Every living instance of a class. Types are asked once each: things are many and types are few."""
     of_kind: dict[type, bool] = {}
     for thing in gc.get_objects():

@@ -179,7 +179,7 @@ class Speed:
         """Adds the examples of a step."""
         self._examples += examples
 
-    def look(self, step: int) -> dict[str, float]:
+    def read(self, step: int) -> dict[str, float]:
         """``global_step/sec`` and ``examples/sec`` (for an image model: images/s), then starts anew."""
         now = time.perf_counter()
         seconds = max(now - self._time, 1e-9)

@@ -13,7 +13,7 @@ from transferkit._version import __version__
 from transferkit.errors import UserError, fault
 from transferkit.files.checksum_manifest import read_manifest, said_of, write_manifest
 from transferkit.files.file_hash import sha256_of_file
-from transferkit.files.lock import alone
+from transferkit.files.lock import try_lock
 
 __all__ = [
     "NewVersion",
@@ -38,7 +38,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process exports there.
     """
-    with alone(folder / ".lock") as (held, holder):
+    with try_lock(folder / ".lock") as (held, holder):
         if not held:
             what = f"process {holder}" if holder else "another process"
             expected = "a folder that no other process exports to"

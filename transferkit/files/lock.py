@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["alone", "locked"]
+__all__ = ["locked", "try_lock"]
 
 # File systems without locks: what is kept there is not protected, but can be worked with.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -85,7 +85,7 @@ def locked(path: Path, wait: bool = True, shared: bool = False) -> Iterator[bool
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[tuple[bool, str]]:
+def try_lock(path: Path) -> Iterator[tuple[bool, str]]:
     """Tries to take the lock at ``path``, making its folder where it is missing; nothing of it stays behind.
 
     Yields:

@@ -42,7 +42,7 @@ def heat_of(
         weights = tf.reduce_mean(tape.gradient(wanted, maps), axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
 
-    def heat(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    def heatmaps(images: np.ndarray, classes: np.ndarray) -> np.ndarray:
         given = tf.constant(images), tf.constant(classes, tf.int32)
         # The concrete one: TensorFlow warns of functions that are made in each call, as some of these are.
         found = in_graph.get_concrete_function(*given)(*given).numpy().astype(np.float32)
@@ -50,4 +50,4 @@ def heat_of(
         scaled: np.ndarray = np.divide(found, most, out=np.zeros_like(found), where=most > 0)
         return scaled
 
-    return heat
+    return heatmaps

@@ -44,7 +44,7 @@ def all_of(one):
     """What a worker says and prints until its end, and its exit status."""
     said, printed = b"", b""
     while True:
-        more, out, code = one.look()
+        more, out, code = one.poll()
         said, printed = said + more, printed + out
         if code is not None:
             return said.decode(), printed.decode(), code
@@ -64,7 +64,7 @@ def test_it_is_heard_of_by_signals_though_ray_blocks_them(start):
         one = start("import sys, time; print('there', file=sys.stderr, flush=True); time.sleep(60)")
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    while not one.look()[0]:
+    while not one.poll()[0]:
         pass
     one.send(signal.SIGINT)
     said, _, code = all_of(one)
@@ -108,7 +108,7 @@ def test_its_end_is_that_of_all_that_it_has_started(start):
     )
     said = b""
     while not said.endswith(b"\n"):
-        said += one.look()[0]
+        said += one.poll()[0]
     one.end()
     for _ in range(100):
         try:

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transferkit.estimator.live_objects import living
+from transferkit.estimator.live_objects import live_instances
 from transferkit.keras_import import keras
 from transferkit.private.keras_names import global_value, set_global_value, updates_given, variables_held
 from transferkit.private.tensorflow_attributes import handle_of
@@ -87,12 +87,12 @@ def naming_full_precision(graph: Any, precision: str | None) -> Iterator[None]:
     if precision is None:
         yield
         return
-    outside = {id(layer) for layer in living(keras.layers.Layer)}
+    outside = {id(layer) for layer in live_instances(keras.layers.Layer)}
     yield
     handles = {id(outer) for outer, _ in graph.captures}
     used = [
         layer
-        for layer in living(keras.layers.Layer)
+        for layer in live_instances(keras.layers.Layer)
         if id(layer) in outside and any(id(handle) in handles for handle in _own_handles(layer))
     ]
     if used and not any(layer.compute_dtype == "bfloat16" for layer in used):
@@ -124,7 +124,7 @@ def _owner_of_init(kind: type) -> type:
 def keras_optimizer(variables: Any) -> Any:
     """The Keras optimizer whose iteration count is among ``variables`` (Keras variables), or None."""
     wanted = {id(v) for v in variables}
-    for optimizer in living(keras.optimizers.Optimizer):
+    for optimizer in live_instances(keras.optimizers.Optimizer):
         if id(updates_given(optimizer)) in wanted:
             return optimizer
     return None

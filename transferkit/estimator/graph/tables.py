@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from transferkit.errors import fault
-from transferkit.estimator.live_objects import living
+from transferkit.estimator.live_objects import live_instances
 from transferkit.private.tensorflow_attributes import resource_handle
 from transferkit.private.tensorflow_names import CapturableResource
 
@@ -30,7 +30,7 @@ def captured_resources(graphs: Sequence[Any], known: Sequence[Any]) -> list[Any]
     seen = {id(one) for one in known}
     return [
         one
-        for one in living(CapturableResource)
+        for one in live_instances(CapturableResource)
         if id(resource_handle(one)) in handles and id(one) not in seen
     ]
 

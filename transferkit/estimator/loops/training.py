@@ -272,7 +272,7 @@ class Training:
     def _after(self) -> None:
         every = self._config.log_step_count_steps
         if every and self._step - self._logged >= every:
-            speed = self._speed.look(self._step)
+            speed = self._speed.read(self._step)
             self._logged = self._step
             self._journal.scalars(self._step, speed)
             self._said.write(self._loss, self._step, speed["global_step/sec"])

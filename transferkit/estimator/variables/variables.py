@@ -23,7 +23,7 @@ import tensorflow as tf
 from transferkit.estimator.graph.functions import GraphFunction
 from transferkit.estimator.graph.graph import TracedGraph
 from transferkit.estimator.graph.graph_style import name_operation
-from transferkit.estimator.live_objects import living
+from transferkit.estimator.live_objects import live_instances
 from transferkit.estimator.variables.storage import container_of, handles_of, keras_owner, ordering_tokens
 from transferkit.keras_import import keras
 from transferkit.private.tensorflow_names import ResourceVariable
@@ -207,7 +207,7 @@ class VariableStore:
         owner = self._keras.get(id(variable))
         if owner is None:
             if self._living is None:
-                held = ((getattr(thing, "_value", None), thing) for thing in living(keras.Variable))
+                held = ((getattr(thing, "_value", None), thing) for thing in live_instances(keras.Variable))
                 self._living = {id(value): thing for value, thing in held if isinstance(value, tf.Variable)}
             owner = self._living.get(id(variable))
             if owner is not None:
@@ -249,7 +249,7 @@ class VariableStore:
         if not missing:
             return
         found = {}
-        for thing in living(tf.Variable):
+        for thing in live_instances(tf.Variable):
             for handle in handles_of(thing):
                 if id(handle) in missing:
                     found[id(handle)] = container_of(thing)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from transferkit.errors import Faults, UserError, fault
 from transferkit.files.folder_contents import damage_of, files_of, write_contents
 from transferkit.files.in_use import hold
-from transferkit.files.lock import alone
+from transferkit.files.lock import try_lock
 from transferkit.files.remote.fetch import RemoteFile, fetch_files, file_system, list_files
 from transferkit.files.remote.urls import check_remote, without_query
 from transferkit.files.whole_file import whole_file
@@ -121,7 +121,7 @@ def _writing(target: Path, of: str) -> Iterator[None]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            with alone(target.parent.parent / f"{target.name}.lock") as (held, _):
+            with try_lock(target.parent.parent / f"{target.name}.lock") as (held, _):
                 if held:
                     (target / _FILES).mkdir(parents=True, exist_ok=True)
                     hold(target)

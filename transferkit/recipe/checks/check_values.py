@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from transferkit.errors import UserError
 from transferkit.recipe._model import Section
 from transferkit.recipe.checks.components import check_augmentation, check_component, check_optimizer
-from transferkit.recipe.checks.cross_checks import relations, unknown_card
+from transferkit.recipe.checks.cross_checks import cross_check, unknown_card
 from transferkit.recipe.faults import Fault, from_pydantic, lines, shown
 from transferkit.recipe.merge import Origin, expand, merge
 from transferkit.recipe.overrides import nest, split_key
@@ -57,7 +57,7 @@ def check(values: NamedValues, origins: dict[Path, Origin]) -> Recipe:
     # What is right so far can still be at odds with itself.
     sound = recipe if recipe is not None and not faults else _without(whole, faults)
     if sound is not None:
-        faults += relations(sound)
+        faults += cross_check(sound)
     if recipe is not None and not faults:
         faults = _sweep_faults(recipe)
     if recipe is None or faults:

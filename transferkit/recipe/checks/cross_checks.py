@@ -19,13 +19,13 @@ from transferkit.registry import is_admitted, is_dotted, registry
 if TYPE_CHECKING:
     from transferkit.recipe.recipe import Recipe
 
-__all__ = ["check_card", "check_labels", "check_with", "relations", "unknown_card"]
+__all__ = ["check_card", "check_labels", "check_with", "cross_check", "unknown_card"]
 
 # Optimizers whose state is not a matter of single variables: one number or factors serve for several.
 _ONE_FOR_ALL = ("adafactor", "nadam")
 
 
-def relations(recipe: Recipe) -> list[Fault]:
+def cross_check(recipe: Recipe) -> list[Fault]:
     """Faults between values that are each right by themselves."""
     faults: list[Fault] = []
     multi_label = _multi_label(recipe)

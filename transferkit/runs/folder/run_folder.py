@@ -16,7 +16,7 @@ from pathlib import Path
 
 from transferkit.data.file_names import shown
 from transferkit.errors import UserError, fault
-from transferkit.files.lock import alone
+from transferkit.files.lock import try_lock
 
 __all__ = ["RunFolder"]
 
@@ -75,7 +75,7 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             try:
                 lock = self.path.parent / f".{self.path.name}.lock"
-                held, holder = stack.enter_context(alone(lock))
+                held, holder = stack.enter_context(try_lock(lock))
             except OSError as error:
                 self._check_writable()
                 hint = error.strerror or str(error)

@@ -145,7 +145,7 @@ class _Remote:
             return self._code
         try:
             if self._asked is None:
-                self._asked = self._actor.look.remote()
+                self._asked = self._actor.poll.remote()
             if not self._ray.wait([self._asked], timeout=0)[0]:
                 return None
             said, printed, self._code = self._ray.get(self._asked)

@@ -79,7 +79,7 @@ class RayWorker:
                     os.close(ends[1])
         self._readers = [_Reader(ends[0]) for ends in (said, printed) if ends is not None]
 
-    def look(self) -> tuple[bytes, bytes, int | None]:
+    def poll(self) -> tuple[bytes, bytes, int | None]:
         """What the worker has said and printed since the last look, and its exit status once it has ended."""
         assert self._process is not None  # noqa: S101 -- the launcher has started it
         code = self._process.poll()

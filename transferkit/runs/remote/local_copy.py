@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transferkit.errors import UserError, fault
 from transferkit.files.checksum_manifest import NAME
-from transferkit.files.lock import alone
+from transferkit.files.lock import try_lock
 from transferkit.files.remote import is_remote
 from transferkit.files.remote.local_place import use_place
 from transferkit.files.remote.location import Location
@@ -83,7 +83,7 @@ def _fetch(location: Location, folder: Path, newest: bool) -> bool:
 def _alone(folder: Path) -> Iterator[None]:
     """Waits until no other process brings the same files."""
     while True:
-        with alone(folder.parent / ".fetching.lock") as (held, _):
+        with try_lock(folder.parent / ".fetching.lock") as (held, _):
             if held:
                 yield
                 return
