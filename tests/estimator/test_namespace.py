@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -189,3 +190,78 @@ def test_tables_in_memory():
     assert labels.tolist() == [1.0, 2.0]
     with pytest.raises(ValueError, match="mismatched"):
         tke.inputs.pandas_input_fn(table, Table(a=[1.0])["a"], shuffle=False)
+
+
+def _odd_folder(folder):
+    for name in ("venv", ".git"):
+        (folder / name).mkdir()
+        (folder / name / "inside.py").write_text("import tensorflow as tf\ntf.estimator.Nonsense\n")
+    (folder / "venv" / "pyvenv.cfg").touch()
+    (folder / "aliases.py").write_text(
+        "from tensorflow import contrib, estimator as est\n"
+        "import tensorflow.compat.v1.estimator as first\n"
+        "try:\n    import tensorflow.compat.v1 as tf\nexcept ImportError:\n    import tensorflow as tf\n"
+        "slim = contrib.slim\n"
+        "est.Estimator, first.DNNClassifier, slim.conv2d, tf.placeholder\n"
+        "tf.keras.estimator.model_to_estimator, est.ModeKeys\n"
+        "est.ModeKeys\n"
+    )
+    (folder / "marked.py").write_bytes(b"\xef\xbb\xbfimport tensorflow as tf\ntf.estimator.ModeKeys\0\n")
+    (folder / "second.py").write_text(
+        "import tensorflow as tf, sys  # tf.estimator.Comment\n"
+        "from tensorflow.contrib.learn import (\n    RunConfig,\n    Experiment)\n"
+        "print 'tf.estimator.String'\n"
+        "tf.estimator.Estimator(1), tf.Session(), tf.placeholder()\n"
+    )
+    (folder / "nowhere.py").symlink_to(folder / "no such file")
+    os.mkfifo(folder / "pipe.py")
+    cells = [
+        {"cell_type": "markdown", "source": ["tf.estimator.Text"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "!ls\n", "import tensorflow as tf"]},
+        {"cell_type": "code", "source": "%%bash\nls 'x"},
+        {"cell_type": "code", "source": ["\n", "tf.estimator.RunConfig()"]},
+    ]
+    (folder / "notes.ipynb").write_text(json.dumps({"cells": cells}))
+    (folder / "torn.ipynb").write_text('{"cells": 3}')
+    (folder / "table.py").write_text(
+        "import tensorflow as tf\nX = [\n" + "1,\n" * 700_000 + "]\ntf.estimator.ModeKeys"
+    )
+
+
+def test_what_is_found_in_old_files_notebooks_and_odd_ones(tmp_path):
+    _odd_folder(tmp_path)
+    found = [(use.place[len(str(tmp_path)) + 1 :], use.name, use.change) for use in uses_in(tmp_path)]
+    there = [(place, name) for place, name, change in found if change is None]
+    assert there == [
+        ("aliases.py:1", "tf.estimator"),
+        ("aliases.py:2", "tf.estimator"),
+        ("aliases.py:8", "tf.compat.v1.estimator.DNNClassifier"),
+        ("aliases.py:8", "tf.estimator.Estimator"),
+        ("aliases.py:9", "tf.estimator.ModeKeys"),
+        ("aliases.py:9", "tf.keras.estimator.model_to_estimator"),
+        ("aliases.py:10", "tf.estimator.ModeKeys"),
+        ("marked.py:2", "tf.estimator.ModeKeys"),
+        ("notes.ipynb:cell 4:2", "tf.estimator.RunConfig"),
+        ("second.py:6", "tf.estimator.Estimator"),
+        ("table.py:700004", "tf.estimator.ModeKeys"),
+    ]
+    changes = [(place, name) for place, name, change in found if change is not None]
+    assert changes == [
+        ("aliases.py:1", "tf.contrib"),
+        ("aliases.py:7", "tf.contrib.slim"),
+        ("aliases.py:8", "tf.contrib.slim.conv2d"),
+        ("nowhere.py:1", "the file"),
+        ("second.py:3", "tf.contrib.learn.RunConfig"),
+        ("second.py:4", "tf.contrib.learn.Experiment"),
+        ("second.py:5", "the file"),
+        ("second.py:6", "tf.Session and 1 more name"),
+        ("torn.ipynb:1", "the file"),
+    ]
+
+
+def test_the_check_says_a_thing_once_a_file(tmp_path, capsys):
+    _odd_folder(tmp_path)
+    assert main(["check", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert f"{tmp_path}/aliases.py:9: tf.estimator.ModeKeys: is there (also 10)\n" in said
+    assert "in transferkit.estimator.v1\n" in said

@@ -27,17 +27,31 @@ _ABSENT = (
 
 # Parts of tf.contrib -> what stands for them today.
 CONTRIB = {
+    "autograph": "tf.autograph",
+    "checkpoint": "tf.train.Checkpoint",
+    "cluster_resolver": "tf.distribute.cluster_resolver",
+    "crf": "a copy of tfa.text.crf_log_likelihood and crf_decode of TensorFlow Addons",
+    "cudnn_rnn": "tf.keras.layers.LSTM, GRU",
     "data": "tf.data",
+    "data.map_and_batch": "Dataset.map and Dataset.batch(drop_remainder=…)",
+    "data.shuffle_and_repeat": "Dataset.shuffle and Dataset.repeat",
     "distribute": "tf.distribute, given as RunConfig(train_distribute=…)",
-    "estimator": "transferkit.estimator",
+    "distributions": "the tensorflow-probability package",
+    "eager": "TensorFlow 2, which is eager, and tf.GradientTape",
+    "estimator": "transferkit.estimator, its heads and transferkit.estimator.experimental",
+    "factorization.KMeans": "sklearn.cluster.KMeans or MiniBatchKMeans",
+    "feature_column": "tf.feature_column",
     "framework": "tf.compat.v1 (arg_scope: keyword arguments; get_or_create_global_step: in train)",
     "hparams": "a dictionary or dataclass as params",
     "image": "tf.image, or keras.layers of augmentation",
+    "keras": "tf.keras",
     "layers": "tf.keras.layers (batch_norm: BatchNormalization; xavier_initializer: GlorotUniform)",
     "learn": "transferkit.estimator (RunConfig, EstimatorSpec, ModeKeys, train_and_evaluate)",
-    "lookup": "tf.lookup",
+    "learn.learn_runner": "transferkit.estimator.train_and_evaluate",
+    "lookup": "tf.lookup.StaticVocabularyTable or StaticHashTable of a tf.lookup.TextFileInitializer",
     "losses": "tf.compat.v1.losses",
     "metrics": "tf.compat.v1.metrics or tf.keras.metrics",
+    "mixed_precision": "RunConfig(mixed_precision='bfloat16')",
     "opt": "tf.keras.optimizers (AdamW, weight decay among them)",
     "predictor": "tf.saved_model.load(folder).signatures[…]",
     "rnn": "tf.keras.layers.LSTM, GRU",
@@ -47,6 +61,7 @@ CONTRIB = {
     "tensorboard": "tensorboard.plugins",
     "tpu": "transferkit.estimator.tpu; CrossShardOptimizer is in tf.compat.v1.tpu",
     "training": "tf.compat.v1.train, tf.train",
+    "training.HParams": "a dictionary or types.SimpleNamespace as params",
 }
 
 
@@ -60,7 +75,8 @@ def missing(name: str) -> str | None:
 
 def contrib_hint(part: str) -> str:
     """What to use in place of ``tf.contrib.PART``."""
-    use = CONTRIB.get(part.split(".")[0])
+    parts = part.split(".")
+    use = CONTRIB.get(".".join(parts[:2])) or CONTRIB.get(parts[0])
     return f"tf.contrib ended with TensorFlow 1; use {use}" if use else "tf.contrib ended with TensorFlow 1"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["OLD_MODULES", "old_name"]
+__all__ = ["OLD_MODULES", "TWO_VERSIONS", "old_name"]
 
 # Name -> module below transferkit.estimator, and what of it.
 _NAMES = {
@@ -46,7 +46,7 @@ OLD_MODULES = frozenset(_MODULES_OF_OLD.split())
 # Of two versions each, of which the old paths held both.
 _PREMADE = ("Baseline", "DNN", "DNNLinearCombined", "Linear")
 _KINDS = ("Classifier", "Estimator", "Regressor")
-_TWO = {begin + kind for begin in _PREMADE for kind in _KINDS}
+TWO_VERSIONS = {begin + kind for begin in _PREMADE for kind in _KINDS}
 
 
 def old_name(module: str, name: str) -> Any:
@@ -59,9 +59,9 @@ def old_name(module: str, name: str) -> Any:
         module: a dotted path below ``tensorflow_estimator`` or ``tensorflow.python.estimator``.
         name: of one of its attributes.
     """
-    if name in _TWO and "_v2" not in module.split("."):
+    if name in TWO_VERSIONS and "_v2" not in module.split("."):
         return getattr(importlib.import_module("transferkit.estimator.v1"), name)
-    if name.endswith("V2") and name[:-2] in _TWO:
+    if name.endswith("V2") and name[:-2] in TWO_VERSIONS:
         return getattr(importlib.import_module("transferkit.estimator"), name[:-2])
     if name not in _NAMES:
         return None
