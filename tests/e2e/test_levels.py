@@ -92,5 +92,5 @@ def test_a_run_says_what_auto_would_give(shapes, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(suggest_head, "_SHARE", 2.0)
     monkeypatch.setattr(suggest_head, "_LEAST_SECONDS", 0.0)
     transferkit.retrain(data=shapes, run=tmp_path / "run", backbone="embedded", overrides=settings)
-    (line,) = [one for one in capsys.readouterr().err.splitlines() if "head.kind = 'auto'" in one]
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "head 'auto'" in one]
     assert f"transferkit retrain --recipe auto --backbone embedded --data {shapes}" in line

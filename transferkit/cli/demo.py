@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,4 +91,4 @@ def _answer(prediction: Prediction) -> str:
 
 def _last_lines(run: Path, images: str | Path, began: float) -> None:
     click.echo(f"the whole demonstration took {time.perf_counter() - began:.0f} s")
-    click.echo(f"next: transferkit predict {run} {images} --top 1")
+    click.echo(f"next: transferkit predict {shlex.quote(str(run))} {shlex.quote(str(images))} --top 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -183,7 +184,8 @@ def raise_if_refused(calibrated: Calibrated, verdict: ParityResult, place: str) 
     faults = [calibrated.shortfall] if calibrated.shortfall else []
     faults += [fault(f"export {one.format}", hint=f"refused: {one.reason}") for one in verdict.refused]
     if verdict.refused:
-        again = f"make it again with `transferkit export {place} --format {verdict.refused[0].format}`"
+        command = f"transferkit export {shlex.quote(place)} --format {verdict.refused[0].format}"
+        again = f"make it again with `{command}`"
         lower = "accept less with --agreement SHARE, or anything with --no-parity"
         faults.append(fault(place, hint=f"everything else is whole; {again}, and {lower}"))
     if faults:

@@ -8,10 +8,11 @@ import numpy as np
 
 from transferkit.heads import Known, make_head
 from transferkit.recipe import Recipe
+from transferkit.recipe.write import to_setting
 from transferkit.training.loop import Fitted
 from transferkit.training.parts import features_of
 
-__all__ = ["suggest_head"]
+__all__ = ["command_with_auto", "suggest_head"]
 
 # The share of the run's time that it may cost, and the least time in which anything can be said.
 _SHARE, _LEAST_SECONDS = 0.1, 1.0
@@ -48,9 +49,32 @@ def suggest_head(recipe: Recipe, fitted: Fitted, seconds: float) -> str | None:
     ]
     if not linear:
         return None
-    data = shlex.quote(str(recipe.data.path))
     return (
         f"head 'auto' on these features: cross-validated accuracy {facts['accuracy']:.3f}, a linear head "
-        f"{linear[0]['accuracy']:.3f}; to try it on several levels of the backbone: transferkit retrain "
-        f"--recipe auto --backbone {shlex.quote(recipe.backbone.name)} --data {data}"
+        f"{linear[0]['accuracy']:.3f}; to try it on several levels of the backbone: "
+        f"{command_with_auto(recipe, network.head.multi_label)}"
     )
+
+
+def command_with_auto(recipe: Recipe, several_labels: bool) -> str:
+    """What fits the head ``auto`` to the same images, read and split in the same way.
+
+    Args:
+        recipe: of the run.
+        several_labels: an image may have several labels.
+    """
+    settings = {
+        f"{name}.{key}": value
+        for name, section in (("backbone", recipe.backbone), ("data", recipe.data))
+        for key, value in section
+        if f"{name}.{key}" not in ("backbone.name", "data.path")
+        and value is not None
+        and value != type(section).model_fields[key].get_default(call_default_factory=True)
+    }
+    if recipe.seed != type(recipe).model_fields["seed"].default:
+        settings["seed"] = recipe.seed
+    if several_labels:
+        settings["head.multi_label"] = True
+    named = f"--backbone {shlex.quote(recipe.backbone.name)} --data {shlex.quote(str(recipe.data.path))}"
+    more = "".join(f" --set {shlex.quote(to_setting(key, value))}" for key, value in settings.items())
+    return f"transferkit retrain --recipe auto {named}{more}"
