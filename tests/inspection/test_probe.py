@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -48,6 +49,17 @@ def test_the_cheapest_that_is_level_is_recommended():
     assert taken.backbone == ("small" if right["big"].mean() - right["small"].mean() < 0.02 else "big")
     assert taken.backbone in sentence
     assert _recommended(rows[:1], right)[0].backbone == "big"
+
+
+def test_operations_are_not_compared_with_seconds():
+    """A network whose inside is not visible looked cheaper than all others: 0.1 seconds beside GFLOPs."""
+    hidden = dataclasses.replace(row("hidden", 0.9, None), images_per_s=10.0)
+    open_one = dataclasses.replace(row("open", 0.9, 0.6), images_per_s=100.0)
+    assert [one.backbone for one in _with_front([hidden, open_one]) if one.front] == ["open"]
+    right = {"hidden": np.ones(8), "open": np.ones(8)}
+    taken, sentence = _recommended([hidden, open_one], right)
+    assert taken.backbone == "open"
+    assert "10.0 times less" in sentence
 
 
 def test_it_measures_and_skips(colours, tmp_path):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from transferkit.runs.best.judge import Passed
     from transferkit.transfer.network import Network
 
-__all__ = ["Probe", "ProbeRow", "probe"]
+__all__ = ["Probe", "ProbeRow", "costs_of", "probe"]
 
 # Images that speed is measured on, once the engine is warm.
 _TIMED = 32
@@ -64,11 +64,6 @@ class ProbeRow:
     seconds: float
     front: bool = False
 
-    @property
-    def cost(self) -> float:
-        """What an answer costs: operations, or where they are unknown the time."""
-        return self.gflops if self.gflops is not None else 1 / max(self.images_per_s, 1e-9)
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -89,6 +84,11 @@ class Probe:
     recommended: str
     sentence: str
     command: str
+
+    @property
+    def costs(self) -> tuple[dict[str, float], str]:
+        """What an answer of each backbone costs, by its name, and the unit."""
+        return costs_of(self.rows)
 
     def to_json(self) -> str:
         """All of it."""
@@ -266,25 +266,34 @@ def _speed(network: Network, size: tuple[int, int], recipe: Recipe) -> float:
     return _TIMED / (time.perf_counter() - began)
 
 
+def costs_of(rows: Sequence[ProbeRow]) -> tuple[dict[str, float], str]:
+    """What an answer of each backbone costs, by its name, and the unit.
+
+    Operations; where those of one are unknown, the time of all, since the two cannot be compared.
+    """
+    known = {row.backbone: row.gflops for row in rows if row.gflops is not None}
+    if len(known) == len(rows):
+        return known, "GFLOPs an image"
+    return {row.backbone: 1 / max(row.images_per_s, 1e-9) for row in rows}, "seconds an image on this machine"
+
+
 def _with_front(rows: Sequence[ProbeRow]) -> list[ProbeRow]:
     """The rows, each with whether none is as cheap and more accurate, or as accurate and cheaper."""
+    cost, _ = costs_of(rows)
 
     def beaten(row: ProbeRow) -> bool:
-        return any(
-            other.cost <= row.cost
-            and other.accuracy >= row.accuracy
-            and (other.cost, other.accuracy) != (row.cost, row.accuracy)
-            for other in rows
-        )
+        own = cost[row.backbone], -row.accuracy
+        others = ((cost[other.backbone], -other.accuracy) for other in rows)
+        return any(other[0] <= own[0] and other[1] <= own[1] and other != own for other in others)
 
     return [dataclasses.replace(row, front=not beaten(row)) for row in rows]
 
 
 def _recommended(rows: Sequence[ProbeRow], right: dict[str, np.ndarray]) -> tuple[ProbeRow, str]:
     """The cheapest backbone within one standard error of the most accurate one, and why."""
-    best = rows[0]
+    best, (cost, _) = rows[0], costs_of(rows)
     able = [row for row in rows if _level(right[row.backbone], right[best.backbone])]
-    taken = min(able, key=lambda row: (row.cost, -row.accuracy))
+    taken = min(able, key=lambda row: (cost[row.backbone], -row.accuracy))
     if len(rows) == 1:
         return taken, f"{taken.backbone} reaches {taken.accuracy:.1%}; it is the only one that was tried."
     if taken is best:
@@ -294,7 +303,8 @@ def _recommended(rows: Sequence[ProbeRow], right: dict[str, np.ndarray]) -> tupl
         )
     return taken, (
         f"Take {taken.backbone}: its {taken.accuracy:.1%} and the {best.accuracy:.1%} of {best.backbone} "
-        f"differ by less than a standard error, and it costs {best.cost / taken.cost:.1f} times less."
+        f"differ by less than a standard error, and it costs "
+        f"{cost[best.backbone] / cost[taken.backbone]:.1f} times less."
     )
 
 

@@ -31,8 +31,7 @@ def write_probe_page(found: Any, path: str | Path) -> Path:
 
 def _chart(found: Any) -> Any:
     """Accuracy against operations; where some are unknown, against seconds an image."""
-    known = all(row.gflops is not None for row in found.rows)
-    cost = {row.backbone: row.gflops if known else 1 / max(row.images_per_s, 1e-9) for row in found.rows}
+    cost, unit = found.costs
     front = sorted((row for row in found.rows if row.front), key=lambda row: cost[row.backbone])
     lines = [
         Line(
@@ -52,7 +51,7 @@ def _chart(found: Any) -> Any:
     return line_chart(
         "Accuracy of each backbone against the cost of an image",
         lines,
-        x_label="GFLOPs an image" if known else "seconds an image on this machine",
+        x_label=unit,
         y_label="accuracy, cross-validated",
         x_range=(0, 1.1 * max(cost.values())),
     )
