@@ -70,7 +70,7 @@ def test_what_is_read_only_inside_is_trained_too(place, tmp_path):
 
 def test_a_tensorflow_1_model_asks_for_no_keras_variable(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(variables, "living", lambda kind: asked.append(kind) or iter(()))
+    monkeypatch.setattr(variables, "live_instances", lambda kind: asked.append(kind) or iter(()))
 
     def predict(features):
         return tf.matmul(features, v1.get_variable("w", [2, 1], initializer=v1.zeros_initializer()))
@@ -89,3 +89,37 @@ def test_an_estimator_does_not_keep_other_models_alive(tmp_path):
     gc.collect()
     assert kernel() is None
     assert estimator.get_variable_names()
+
+
+def _train_both(estimator_folder, names, inside):
+    """Two variables made outside, or one of them inside, after training with momentum."""
+    first, second = (
+        tf.Variable(np.full((2, 1), value, np.float32), name=name)
+        for value, name in zip((1, 2), names, strict=True)
+    )
+
+    def model_fn(features, labels, mode):
+        other = second
+        y = tf.matmul(features, first)
+        if inside:
+            other = v1.get_variable(names[1], initializer=np.full((2, 1), 2, np.float32))
+        loss = tf.reduce_mean((y + tf.matmul(features**2 * 3, other)) ** 2)
+        train_op = v1.train.MomentumOptimizer(0.001, 0.9).minimize(loss, v1.train.get_global_step())
+        return EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    estimator = Estimator(model_fn, str(estimator_folder))
+    for _ in range(2):
+        estimator.train(rows(2), steps=2)
+    kept = estimator.get_variable_names()
+    values = [estimator.get_variable_value(name) for name in kept if "Momentum" not in name]
+    return kept, sorted(float(value.ravel()[0]) for value in values)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_two_variables_of_one_name_have_slots_of_their_own(tmp_path, inside):
+    apart, expected = _train_both(tmp_path / "apart", ("one", "two"), inside)
+    names, values = _train_both(tmp_path / "same", ("Variable", "Variable"), inside)
+    assert apart == ["global_step", "one", "one/Momentum", "two", "two/Momentum"]
+    assert {"Variable", "Variable_1"} < set(names)
+    assert len(names) == len(apart)
+    assert values == pytest.approx(expected)

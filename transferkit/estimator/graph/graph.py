@@ -59,6 +59,8 @@ class TracedGraph(FuncGraph):  # type: ignore[misc]
         self._reads: dict[int, Any] = {}
         # Variable -> what this graph's code gave as its first value, and the operation that assigns it.
         self.first_values: dict[int, Any] = {}
+        # Variable -> what its operation would be called in a graph, where no two have one name.
+        self.operation_names: dict[int, str] = {}
         self._initializers: dict[int, Any] = {}
         self.on_watch: Any = None
         tell_watched(self, self._watch)

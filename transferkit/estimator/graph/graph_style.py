@@ -25,7 +25,11 @@ class _NamedOperation:
 
     def __init__(self, variable: Variable) -> None:
         # A copy on a device goes by the name of the whole: optimizers find their slots by it.
-        self.name = container_of(variable).name.split(":")[0]
+        whole, graph = container_of(variable), v1.get_default_graph()
+        while not isinstance(graph, TracedGraph) and hasattr(graph, "outer_graph"):
+            graph = graph.outer_graph
+        named = getattr(graph, "operation_names", {}).get(id(whole))
+        self.name = named or whole.name.split(":")[0]
         self.device = variable.device
         self.traceback: list[Any] = []
         self.inputs: list[Any] = []

@@ -62,6 +62,7 @@ class VariableStore:
         self._home = home
         self._made: dict[Any, Any] = {}
         self._names: dict[int, str] = {}
+        self._promised: dict[int, str] = {}
         self._keras: dict[int, Any] = {}
         self._living: dict[int, Any] | None = None
         self._seed = seed
@@ -130,6 +131,8 @@ class VariableStore:
         elif kwargs.get("shape") is not None or kwargs.get("initial_value") is not None:
             _check_shape(name, variable, kwargs)
         graph.first_values.setdefault(id(variable), first)
+        if id(variable) in self._names:
+            graph.operation_names[id(variable)] = self._names[id(variable)]
         if owner is not None:
             self._keras[id(variable)] = owner
             self._kept.append(owner)
@@ -146,11 +149,18 @@ class VariableStore:
         with self._home.scope():
             return tf.Variable(**given)
 
-    def _enter(self, name: str, variable: Variable) -> None:
+    def _promise(self, name: str, variable: Variable) -> str:
+        """The name that checkpoints have for ``variable``: ``name``, numbered where another goes by it."""
         unique, number = name, 0
-        while unique in self.saved:
+        while unique in self.saved or unique in self._promised.values():
             number += 1
             unique = f"{name}_{number}"
+        self._promised[id(variable)] = unique
+        return unique
+
+    def _enter(self, name: str, variable: Variable) -> None:
+        unique = self._promised.get(id(variable)) or self._promise(name, variable)
+        del self._promised[id(variable)]
         self.saved[unique] = variable
         self._names[id(variable)] = unique
         self.new.append(unique)
@@ -225,8 +235,17 @@ class VariableStore:
                 return
             if id(variable) not in self._names:
                 name_operation(variable)
-            self._owner(variable)
+            name = self._names.get(id(variable)) or self._promised.get(id(variable))
+            # An optimizer finds its slots by it: two variables made outside may have one name.
+            graph.operation_names[id(variable)] = name or self._promise(self._own_name(variable), variable)
             self._collect(graph, variable, [_KEYS.GLOBAL_VARIABLES])
+
+    def _own_name(self, variable: Variable) -> str:
+        """How Keras, or else TensorFlow, calls a variable that was made outside."""
+        owner = self._owner(variable)
+        name = owner.path if owner is not None else variable.name.split(":")[0]
+        # Keras numbers seed generators over the whole process: here the order of use numbers them.
+        return re.sub(r"^seed_generator_\d+/", "seed_generator/", name)
 
     def enter_captured(self, graph: TracedGraph, local: list[Any]) -> None:
         """Lists the variables that ``graph`` captured from outside, once it is traced.
@@ -238,6 +257,7 @@ class VariableStore:
         for variable in local:
             if id(variable) not in self.local:
                 self.local[id(variable)] = (variable, None)
+                self._promised.pop(id(variable), None)
                 name = self._names.pop(id(variable), None)
                 if name is not None:
                     del self.saved[name]
@@ -259,10 +279,7 @@ class VariableStore:
             variable = found.get(key)
             if variable is None or key in tokens or id(variable) in self._names:
                 continue
-            owner = self._owner(variable)
-            name = owner.path if owner is not None else variable.name.split(":")[0]
-            # Keras numbers seed generators over the whole process: here the order of use numbers them.
-            self._enter(re.sub(r"^seed_generator_\d+/", "seed_generator/", name), variable)
+            self._enter(self._own_name(variable), variable)
 
     def names_in(self, handles: list[Any]) -> set[str]:
         """Checkpoint names of the variables whose resources are among ``handles``."""
