@@ -14,6 +14,7 @@ import transferkit.estimator as tke
 from transferkit.estimator.namespace.find_uses import main, uses_in
 
 _OLD = """
+import pickle
 import sys
 import tensorflow.compat.v1 as tf
 if sys.argv[1] == "before":
@@ -42,14 +43,20 @@ assert EXPORT_TAG_MAP == {"train": ["train"], "eval": ["eval"], "infer": ["serve
 assert EstimatorV2 is transferkit.estimator.Estimator and issubclass(dnn.DNNClassifier, EstimatorV2)
 assert dnn.DNNClassifierV2 is transferkit.estimator.DNNClassifier
 assert dnn.DNNClassifier is transferkit.estimator.v1.DNNClassifier
+assert tensorflow_estimator._api.v2.estimator.DNNClassifier is dnn.DNNClassifierV2
+assert pickle.loads(pickle.dumps(dnn.DNNClassifier)) is dnn.DNNClassifier
 for line, said in (
     ("from tensorflow_estimator.python.estimator.canned import kmeans", "sklearn.cluster"),
+    ("from tensorflow.contrib import slim", "estimator check"),
+    ("import tensorflow.contrib.layers as layers", "estimator check"),
+    ("tf.contrib.slim", "estimator check"),
+    ("tensorflow.contrib.slim", "estimator check"),
     ("from tensorflow.python.estimator.canned.boosted_trees import X", "Decision Forests"),
     ("from tensorflow_estimator.python.estimator.run_config import get_nothing", "get_nothing"),
 ):
     try:
         exec(line)
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         assert said in str(error), error
     else:
         raise AssertionError(line)

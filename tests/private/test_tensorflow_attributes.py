@@ -28,6 +28,12 @@ def test_a_saver_tells_what_it_keeps():
     assert private.kept_by_saver(saver) == (3, 2.0)
 
 
+def test_a_module_that_warns_tells_what_it_stands_for():
+    assert private.module_inside(v1) is not v1
+    assert private.module_inside(v1).Session is v1.Session
+    assert private.module_inside(random) is random
+
+
 def test_summary_hooks_tell_their_folder(tmp_path):
     hook = v1.train.SummarySaverHook(save_steps=1, output_dir=str(tmp_path), summary_op="none")
     assert private.folder_of_hook(hook) == str(tmp_path)

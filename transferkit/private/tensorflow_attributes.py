@@ -33,6 +33,7 @@ __all__ = [
     "keep_dataset",
     "kept_by_saver",
     "losses_scaled",
+    "module_inside",
     "note_loss_reduction",
     "number_of_worker",
     "options_text",
@@ -160,6 +161,11 @@ def resource_handle(resource: Any) -> Any:
 def wrapped_optimizer(optimizer: Optimizer) -> Any:
     """The optimizer inside ``SyncReplicasOptimizer`` or ``CrossShardOptimizer``; since 1.0."""
     return optimizer._opt
+
+
+def module_inside(module: Any) -> Any:
+    """The module that a module of ``tf.compat.v1`` stands for, as it warns of what is old; since 1.14."""
+    return getattr(module, "_tfmw_wrapped_module", module)
 
 
 def is_v2_column(column: Any) -> bool:

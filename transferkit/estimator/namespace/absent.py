@@ -21,6 +21,10 @@ _ABSENT = (
     (r"(experimental\.)?KMeans\w*|kmeans", "use sklearn.cluster.KMeans or MiniBatchKMeans"),
     (r"(experimental\.)?RNN\w*|rnn", "write a model_fn with keras.layers.LSTM or GRU"),
     (r"SavedModelEstimator|saved_model_estimator", "load it by tf.saved_model.load in a model_fn"),
+    (
+        r"_\w+_head\w*",
+        "use MultiClassHead, BinaryClassHead, MultiLabelHead, RegressionHead or a class of its own",
+    ),
     (r"timeseries", "no time series models; write a model_fn with keras layers"),
     (r"tpu\.experimental\w*.*", "TPU embeddings are not supported; use tf.nn.embedding_lookup"),
 )

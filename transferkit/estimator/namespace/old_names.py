@@ -37,7 +37,7 @@ _NAMES = {
 _MODULES_OF_OLD = """
 _api _v1 _v2 api base_head baseline basic_session_run_hooks binary_class_head canned dnn
 dnn_linear_combined early_stopping estimator estimator_lib experimental export export_lib
-export_output exporter extenders head hooks inputs keras_lib linear metric_keys mode_keys model_fn
+export_output exporter extenders head hooks inputs keras keras_lib linear metric_keys mode_keys model_fn
 multi_class_head multi_head multi_label_head numpy_io optimizers pandas_io parsing_utils prediction_keys
 python regression_head run_config session_run_hook tpu tpu_config tpu_context tpu_estimator training util
 v1 v2
@@ -59,7 +59,7 @@ def old_name(module: str, name: str) -> Any:
         module: a dotted path below ``tensorflow_estimator`` or ``tensorflow.python.estimator``.
         name: of one of its attributes.
     """
-    if name in TWO_VERSIONS and "_v2" not in module.split("."):
+    if name in TWO_VERSIONS and not {"_v2", "v2"} & set(module.split(".")):
         return getattr(importlib.import_module("transferkit.estimator.v1"), name)
     if name.endswith("V2") and name[:-2] in TWO_VERSIONS:
         return getattr(importlib.import_module("transferkit.estimator"), name[:-2])

@@ -14,11 +14,13 @@ import tensorflow as tf
 
 from transferkit.estimator.namespace.absent import contrib_hint, missing
 from transferkit.estimator.namespace.old_names import OLD_MODULES, old_name
+from transferkit.private.tensorflow_attributes import module_inside
 
 __all__ = ["install"]
 
 _MODULES = ("export", "experimental", "inputs", "tpu")
 _PATHS = ("tensorflow_estimator", "tensorflow.python.estimator")
+_CONTRIB = ("tensorflow.contrib", "tensorflow.compat.v1.contrib")
 _PARTS = ("", ".export", ".experimental", ".inputs", ".tpu")
 
 
@@ -55,14 +57,19 @@ def install() -> Any:
 
 def _say_of_contrib(module: Any) -> None:
     """``tf.contrib`` is no attribute still, but its absence says what to use."""
+    module = module_inside(module)
 
     def absent(name: str) -> Any:
         if name == "contrib":
-            hint = "; python -m transferkit.estimator check PROGRAM lists what to use for each of its parts"
-            raise AttributeError(contrib_hint("") + hint)
+            raise AttributeError(_of_contrib())
         raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
 
     vars(module).setdefault("__getattr__", absent)
+
+
+def _of_contrib() -> str:
+    check = "python -m transferkit.estimator check PROGRAM lists what to use for each of its parts"
+    return f"{contrib_hint('')}; {check}"
 
 
 def _ours(name: str) -> bool:
@@ -75,6 +82,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
+        if fullname in _CONTRIB:
+            raise ModuleNotFoundError(_of_contrib(), name=fullname)
         if not _ours(fullname):
             return None
         parent, _, name = fullname.rpartition(".")

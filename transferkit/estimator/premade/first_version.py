@@ -112,7 +112,8 @@ def _as_it_was(kind: type[Estimator]) -> type[Estimator]:
         kind.__init__(self, **given)
 
     make.__signature__ = signature  # type: ignore[attr-defined]
-    body = {"__init__": make, "__doc__": kind.__doc__, "__module__": __name__}
+    # Where pickle and people find it.
+    body = {"__init__": make, "__doc__": kind.__doc__, "__module__": "transferkit.estimator.v1"}
     return type(kind.__name__, (kind,), body)
 
 
