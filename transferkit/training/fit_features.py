@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transferkit.cluster.cluster import Cluster
-from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice
+from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice, tie_copies
 from transferkit.training.cut_features import CutFeatures
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts, features_of
@@ -56,8 +56,9 @@ def fit_features(
         return None
     standardised = network.standardise(features).numpy()
     count = cut_features.fit_count
+    groups = np.concatenate([images.groups_of(train)] * count)
     known = Known(
-        np.concatenate([images.groups_of(train)] * count),
+        groups if divided is not None else tie_copies(groups, standardised),
         parts.levels,
         seconds or max(_LEAST_SECONDS, cut_features.activations.stats.seconds),
         choice_of(parts.chosen),
