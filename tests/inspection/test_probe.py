@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -77,7 +78,8 @@ def test_it_measures_and_skips(colours, tmp_path):
     assert "nowhere" in found["skipped"]
     assert found["command"].startswith("transferkit retrain --recipe auto --backbone embedded --data ")
     assert found["sentence"] in page.read_text()
-    assert "<svg" in page.read_text()
+    (drawing,) = re.findall("<svg.*</svg>", page.read_text())
+    assert ">embedded</text>" in drawing
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ __all__ = ["Line", "line_chart", "ticks"]
 
 _WIDTH, _HEIGHT = 400, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
+# About what a character of a name takes, and a line of them.
+_CHARACTER, _LINE_HEIGHT = 6.0, 12.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ def line_chart(
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     marks: Sequence[tuple[float, str]] = (),
+    points_named: Sequence[tuple[float, float, str]] = (),
 ) -> Markup:
     """Draws lines over common axes.
 
@@ -49,6 +52,7 @@ def line_chart(
         x_label, y_label: what the axes count, with units.
         x_range, y_range: of the axes; by default what the lines cover.
         marks: (x, name) of vertical lines, such as where a phase begins.
+        points_named: (x, y, name) of names that stand beside points.
     """
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _finite(x, y)]
     axes = _Axes(
@@ -62,7 +66,7 @@ def line_chart(
     for line in lines:
         parts += _drawn(axes, line)
     # Names come last: what they lie over is held off by their halo.
-    parts += names
+    parts += names + _beside(axes, points_named)
     centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(_text("axis", f'x="{centre}" y="{_HEIGHT - 7}"', "middle", x_label))
     parts.append(_text("axis", f'transform="translate(11 {middle}) rotate(-90)"', "middle", y_label))
@@ -114,6 +118,23 @@ def _marks(axes: _Axes, marks: Sequence[tuple[float, str]]) -> tuple[list[str], 
         shift = -3 if side == "end" else 3
         names.append(_text("tick", f'x="{at + shift:.1f}" y="{_TOP + 9 + 12 * (i % 3)}"', side, name))
     return strokes, names
+
+
+def _beside(axes: _Axes, points: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Names beside points, moved down as far as they would lie over another one."""
+    names: list[str] = []
+    taken: list[tuple[float, float, float]] = []
+    for x, y, name in sorted(points, key=lambda point: -point[1]):
+        across, down, width = axes.across(x), axes.down(y) + 4, _CHARACTER * len(name)
+        side = "start" if across + 6 + width < _WIDTH else "end"
+        left = across + 6 if side == "start" else across - 6 - width
+        for other, high, wide in taken:
+            if left < other + wide and other < left + width and abs(down - high) < _LINE_HEIGHT:
+                down = high + _LINE_HEIGHT
+        taken.append((left, down, width))
+        at = left if side == "start" else left + width
+        names.append(_text("tick", f'x="{at:.1f}" y="{down:.1f}"', side, name))
+    return names
 
 
 def _drawn(axes: _Axes, line: Line) -> list[str]:

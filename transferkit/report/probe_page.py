@@ -46,7 +46,15 @@ def _chart(found: Any) -> Any:
         # The interval of each, as a line upright.
         at = cost[row.backbone]
         lines.append(
-            Line(row.backbone, [at, at, at], [row.low, row.accuracy, row.high], 1, faint=True, dots=True)
+            Line(
+                row.backbone,
+                [at, at, at],
+                [row.low, row.accuracy, row.high],
+                1,
+                faint=True,
+                dots=True,
+                radii=[1.5, 4, 1.5],
+            )
         )
     return line_chart(
         "Accuracy of each backbone against the cost of an image",
@@ -54,4 +62,5 @@ def _chart(found: Any) -> Any:
         x_label=unit,
         y_label="accuracy, cross-validated",
         x_range=(0, 1.1 * max(cost.values())),
+        points_named=[(cost[row.backbone], row.accuracy, row.backbone) for row in found.rows],
     )

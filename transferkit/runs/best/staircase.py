@@ -52,7 +52,9 @@ class Step:
         if self.gain is None:
             return f"{line}, log loss {self.log_loss:.3f}"
         verdict = "kept" if self.kept else "not kept"
-        return f"{line}, log loss lower by {self.gain:.4f} (standard error {self.error:.4f}): {verdict}"
+        way = "lower" if self.gain >= 0 else "higher"
+        change = f"log loss {way} by {abs(self.gain):.4f} (standard error {self.error:.4f})"
+        return f"{line}, {change}: {verdict}"
 
 
 @dataclass(frozen=True)
