@@ -82,6 +82,16 @@ def test_it_measures_and_skips(colours, tmp_path):
     assert ">embedded</text>" in drawing
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [("--budget", "0"), ("--budget", "0s"), ("--backbones", ","), ("--backbones", "all-local,embedded")],
+)
+def test_what_means_nothing_is_refused(tmp_path, wrong):
+    done = CliRunner().invoke(command, ["--data", str(tmp_path), *wrong])
+    assert isinstance(done.exception, UserError)
+    assert wrong[0] in str(done.exception)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2])
 def test_noise_does_not_look_good(tmp_path, copies):

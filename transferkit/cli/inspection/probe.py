@@ -70,10 +70,9 @@ def command(
     if data is None:
         raise UserError(fault("--data", hint="name the photos"))
     check_output("--out", out)
-    names = [name.strip() for name in backbones.split(",") if name.strip()]
     found = probe(
         data,
-        None if names in (["all-local"], []) else names,
+        _names(backbones),
         _seconds(budget),
         settings,
         quiet=quiet,
@@ -116,10 +115,20 @@ def _write(found: Probe, out: Path | None) -> None:
         write_probe_page(found, out)
 
 
+def _names(backbones: str) -> list[str] | None:
+    names = [name.strip() for name in backbones.split(",") if name.strip()]
+    if not names or ("all-local" in names and len(names) > 1):
+        raise UserError(fault("--backbones", backbones, "names with commas between them, or all-local alone"))
+    return None if names == ["all-local"] else names
+
+
 def _seconds(budget: str | None) -> float | None:
     if budget is None:
         return None
     try:
-        return float(budget) if budget.replace(".", "", 1).isdigit() else float(seconds_of(budget))
+        seconds = float(budget) if budget.replace(".", "", 1).isdigit() else float(seconds_of(budget))
     except ValueError as error:
         raise UserError(fault("--budget", budget, hint=str(error))) from None
+    if not seconds > 0:
+        raise UserError(fault("--budget", budget, "more than zero seconds"))
+    return seconds
