@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import tensorflow as tf
 
 from transferkit.estimator import Estimator, EstimatorSpec, RunConfig
@@ -56,3 +58,16 @@ def test_summaries_of_the_model_fn_are_collected(train_input, tmp_path, recwarn)
         assert abs(twice - 2 * loss) < 1e-5
     # TensorFlow's own words would say that they are not.
     assert not [str(one.message) for one in recwarn if "summary" in str(one.message)]
+
+
+def test_what_two_evaluations_gave_is_in_the_file_a_second_later(
+    tf1_model, train_input, eval_input, tmp_path
+):
+    estimator = Estimator(tf1_model, str(tmp_path), params={"learning_rate": 0.03})
+    estimator.train(train_input, steps=1)
+    for _ in range(2):
+        estimator.evaluate(eval_input)
+    end = time.monotonic() + 20
+    while (found := len(scalars(tmp_path / "eval").get("loss", []))) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found == 2

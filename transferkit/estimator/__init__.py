@@ -42,6 +42,10 @@ What is other than there:
 * ``model_to_estimator`` takes models of Keras 3 and of ``tf_keras``; its checkpoints are by variable names in
   either format.
 * ``graph.pbtxt`` and ``.meta`` files give each variable zero as its first value; a checkpoint has the values.
+* A classification or regression output whose receiver takes plain tensors, and no serialized examples, is
+  exported as a prediction's signature; there it was left out.
+* Event files are flushed once a second, not after each call.
+* Slots of variables that were made outside of model_fn under one name are numbered in checkpoints.
 * ``tf.compat.v1.layers`` are part of the older Keras: install ``tf_keras`` and set ``TF_USE_LEGACY_KERAS=1``
   before TensorFlow is imported, and a model_fn that uses them works as it is.
 

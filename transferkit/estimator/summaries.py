@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,6 +35,15 @@ v1 = tf.compat.v1
 _FLUSH_SECONDS = 1.0
 _flushed: dict[str, float] = {}
 _opened: dict[str, Any] = {}
+_waiting: dict[str, threading.Timer] = {}
+
+
+def _flush(folder: str) -> None:
+    _waiting.pop(folder, None)
+    _flushed[folder] = time.monotonic()
+    # The folder may be gone.
+    with contextlib.suppress(OSError, tf.errors.OpError):
+        _opened[folder].flush()
 
 
 class SummaryLog:
@@ -97,11 +107,17 @@ class SummaryLog:
 
         Waiting for the disk after each short call would hold up a loop of them; the end flushes too.
         """
-        now = time.monotonic()
-        if self._wrote and now - _flushed.get(self.folder, 0.0) > _FLUSH_SECONDS:
-            self.writer.flush()
-            _flushed[self.folder] = now
-            self._wrote = False
+        if not self._wrote:
+            return
+        self._wrote = False
+        wait = _flushed.get(self.folder, 0.0) + _FLUSH_SECONDS - time.monotonic()
+        if wait <= 0.0:
+            _flush(self.folder)
+        elif self.folder not in _waiting:
+            # Nothing may follow for long, and somebody watches the file.
+            _waiting[self.folder] = threading.Timer(wait, _flush, [self.folder])
+            _waiting[self.folder].daemon = True
+            _waiting[self.folder].start()
 
 
 class ToldSummaries(SummaryLog):
