@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from transferkit.errors import UserError
-from transferkit.heads import make_head
+from transferkit.heads import head_spec, make_head
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -153,3 +153,26 @@ def test_thresholds_decide_which_labels_are_present():
         np.float32
     )
     assert head.predictions(logits)["present"].numpy().tolist() == [[True, False, False, True]]
+
+
+@pytest.mark.parametrize("kind", ["ridge", "kernel", "random_features", "logistic", "auto"])
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"features": []}, "empty"),
+        ({"features": ["stem", "top", "stem"]}, "'stem' twice"),
+        ({"pooling": ["mean", "mean"]}, "'mean' twice"),
+    ],
+)
+def test_levels_and_poolings_are_named_once_each(kind, values, hint):
+    """No levels ended in a traceback once the photos had been read."""
+    with pytest.raises(ValueError, match=hint):
+        head_spec({"kind": kind, **values})
+
+
+@pytest.mark.parametrize("kind", ["ridge", "kernel", "random_features", "logistic"])
+@pytest.mark.parametrize("penalty", [-1.0, float("nan"), float("inf")])
+def test_a_penalty_is_a_number_and_not_below_zero(kind, penalty):
+    with pytest.raises(ValueError, match="penalties"):
+        head_spec({"kind": kind, "penalties": [0.1, penalty]})
+    assert head_spec({"kind": kind, "penalties": [0.0]}).penalties == (0.0,)

@@ -290,3 +290,8 @@ def test_each_section_is_a_table_of_its_own_in_the_resolved_recipe():
     assert "[best]" in load("best").to_toml().splitlines()
     # What may also stand in a phase is written in one line each, above the sections.
     assert set(SECTIONS) == set(Recipe.model_fields) - set(TrainingSection.model_fields) - set(TOP)
+
+
+def test_an_empty_list_is_refused_in_plain_words():
+    with pytest.raises(UserError, match=r"head\.pooling: received \[\], expected at least 1 item$"):
+        load("auto", ["head.pooling=[]"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from transferkit.registry import Component
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-__all__ = ["ClosedForm", "Divided", "Head", "Known"]
+__all__ = ["ClosedForm", "Divided", "Head", "Known", "Penalty", "Width"]
+
+# What heads choose from: none of it endless, or it would be fitted to nothing.
+Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Width = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,18 @@ class ClosedForm(Head):
     pooling: tuple[Literal["mean", "max", "std"], ...] = Field(
         ("mean",), min_length=1, description="how the maps of lower levels are pooled; each adds features"
     )
+
+    @field_validator("features", "pooling")
+    @classmethod
+    def _names_each_once(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(value, str):
+            return value
+        if not value:
+            raise ValueError('received an empty list, expected names of stages, or "last"')
+        twice = next((one for one in value if value.count(one) > 1), None)
+        if twice is not None:
+            raise ValueError(f"received {twice!r} twice, expected each once")
+        return value
 
     def build(self, width: int, classes: int, seed: int) -> Any:
         from transferkit.heads._closed import linear_layer

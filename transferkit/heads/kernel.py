@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from transferkit.heads._base import ClosedForm, Known
+from transferkit.heads._base import ClosedForm, Known, Penalty, Width
 
 __all__ = ["Kernel"]
 
@@ -22,12 +22,12 @@ class Kernel(ClosedForm):
     """
 
     kernel: Literal["gaussian", "arc_cosine"] = Field("gaussian", description="kernel function")
-    widths: tuple[float, ...] = Field(
+    widths: tuple[Width, ...] = Field(
         (0.5, 1.0, 2.0),
         min_length=1,
         description="gaussian: g to choose from, in units of one over the mean squared distance",
     )
-    penalties: tuple[float, ...] = Field(
+    penalties: tuple[Penalty, ...] = Field(
         (3e-2, 0.1, 0.3, 1.0, 3.0),
         min_length=1,
         description="penalties to choose from; much weaker ones show float32's rounding in the probabilities",

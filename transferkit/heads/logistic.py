@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from transferkit.heads._base import ClosedForm, Known
+from transferkit.heads._base import ClosedForm, Known, Penalty
 from transferkit.heads._logistic import ROUGHLY, Problem, principal_axes
 
 __all__ = ["Logistic"]
@@ -21,7 +21,7 @@ class Logistic(ClosedForm):
     The penalties are walked from the strongest down, each fit starting from the one before it.
     """
 
-    penalties: tuple[float, ...] = Field(
+    penalties: tuple[Penalty, ...] = Field(
         (10.0, 3.0, 1.0, 0.3, 0.1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4),
         min_length=1,
         description="penalties to choose from",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from transferkit.heads._base import ClosedForm, Known
+from transferkit.heads._base import ClosedForm, Known, Penalty
 
 __all__ = ["RandomFeatures"]
 
@@ -20,7 +20,7 @@ class RandomFeatures(ClosedForm):
     """
 
     units: int = Field(2000, ge=1, le=20_000, description="number of random ReLU units")
-    penalties: tuple[float, ...] = Field(
+    penalties: tuple[Penalty, ...] = Field(
         (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0),
         min_length=1,
         description="penalties to choose from",

@@ -135,6 +135,8 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
         elif one["type"] == "freeze_form":
             hint = did_you_mean(one["input"], ("all", "none")) if isinstance(one["input"], str) else None
             found.append(Fault(path, shown(one["input"]), message, hint))
+        elif one["type"] in ("too_short", "too_long"):
+            found.append(Fault(path, shown(one["input"]), _length(one["type"], one["ctx"])))
         elif one["type"] in _TYPES:
             found.append(Fault(path, shown(one["input"]), _TYPES[one["type"]]))
         else:
@@ -144,6 +146,13 @@ def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Path =
             choices.setdefault((*prefix, *choice), []).append(found.pop())
     found += [one for place, tried in choices.items() for one in _of_choice(place, tried)]
     return [*found, Fault(prefix, hint=f"and {more:,} more faults")] if more > 0 else found
+
+
+def _length(kind: str, limits: Mapping[str, Any]) -> str:
+    """How many values a list may have."""
+    least, most = limits.get("min_length"), limits.get("max_length")
+    count, way = (least, "least") if kind == "too_short" else (most, "most")
+    return f"at {way} {count} item{'' if count == 1 else 's'}"
 
 
 def _known(path: Path, owner: type[BaseModel]) -> str:
