@@ -1,6 +1,8 @@
 """``tf.compat.v1.estimator``: all of :mod:`transferkit.estimator`, with the pre-made Estimators of version 1.
 
-Their losses are sums over a batch, and named optimizers are those of ``tf.compat.v1.train``.
+Their losses are sums over a batch, and named optimizers are those of ``tf.compat.v1.train``. Metrics are
+those of version 2: ``auc_precision_recall`` is interpolated as there, and may differ by
+a few thousandths on small data.
 """
 
 from typing import Any as _Any
