@@ -89,10 +89,11 @@ def test_an_image_comes_to_its_size_as_is_said_and_in_the_export_too(shapes, tmp
 def test_evaluations_and_the_end_come_when_they_are_due(shapes, tmp_path):
     seldom = rows_of(retrain(shapes, tmp_path / "seldom", "epochs=5", "evaluate_every=2"))
     assert [row["epoch"] for row in seldom if "val_loss" in row] == [0, 2, 4, 5]
+    # On a busy machine tracing alone may take a second.
     short = rows_of(
-        retrain(shapes, tmp_path / "short", "epochs=100000", "early_stopping=false", "time_budget=1s")
+        retrain(shapes, tmp_path / "short", "epochs=100000", "early_stopping=false", "time_budget=3s")
     )
-    assert 1 < len(short) < 10_000
+    assert 1 < len(short) < 50_000
 
 
 def test_losses_of_other_kinds_are_what_is_trained_and_reported(plain, shapes, tmp_path):
