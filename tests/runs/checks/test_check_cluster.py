@@ -50,3 +50,23 @@ def test_what_they_can_do_is_not(two_workers, settings):
 def test_one_process_may_do_all_of_it(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     check_cluster(admit_code(load("retrain", [SWEEP, "augmentation={mixup=0.2}", *LIVE])))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "place"),
+    [
+        (["a", "b"], "TF_CONFIG.cluster.worker"),
+        (["127.0.0.1:70000", "127.0.0.1:7"], "TF_CONFIG.cluster.worker"),
+        (["127.0.0.1:x", "127.0.0.1:7"], "TF_CONFIG.cluster.worker"),
+        ([1, 2], "TF_CONFIG.cluster.worker"),
+        ([["a:1"], ["b:1"]], "TF_CONFIG.cluster.worker"),
+        (["a:1", "a:1"], "TF_CONFIG.cluster.worker"),
+        ("a:1", "TF_CONFIG.cluster.worker"),
+    ],
+)
+def test_addresses_that_cannot_be_are_refused_before_the_workers_meet(monkeypatch, addresses, place):
+    told = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(told))
+    with pytest.raises(UserError) as caught:
+        check_cluster(admit_code(load("retrain", ["backbone=embedded"])))
+    assert {line.partition(": ")[0] for line in caught.value.faults} == {place}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 
 from transferkit.cluster.place import take_from_slurm
@@ -50,11 +52,30 @@ def check_cluster(recipe: Recipe) -> None:
     if config.task_type not in _TRAINING:
         raise UserError(fault("TF_CONFIG.task", received, f"one of {', '.join(_TRAINING)}", hint))
     if is_shared(recipe):
-        Faults(_alone(recipe)).refuse()
+        Faults([*_addresses(hint), *_alone(recipe)]).refuse()
     elif not config.is_chief:
         expected = "the chief: one process trains a run"
         hint = "with --devices multi_worker all workers train it together"
         raise UserError(fault("TF_CONFIG.task", received, expected, hint))
+
+
+def _addresses(hint: str) -> Iterator[str]:
+    """What is wrong with the workers' addresses, which TensorFlow takes as they are."""
+    seen: set[str] = set()
+    cluster = json.loads(os.environ["TF_CONFIG"])["cluster"]
+    for job in _TRAINING:
+        place, given = f"TF_CONFIG.cluster.{job}", cluster.get(job) or []
+        if not isinstance(given, list):
+            yield fault(place, given, "a list of HOST:PORT", hint)
+            continue
+        for address in given:
+            host, _, port = address.rpartition(":") if isinstance(address, str) else ("", "", "")
+            if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+                yield fault(place, address, "HOST:PORT, with a port from 1 to 65535", hint)
+            elif address in seen:
+                yield fault(place, address, "an address of its own for each worker", hint)
+            else:
+                seen.add(address)
 
 
 def _alone(recipe: Recipe) -> Iterator[str]:
