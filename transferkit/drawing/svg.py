@@ -21,6 +21,7 @@ class Line:
     """A named polyline. ``colour`` 0..7 is a place in the page's palette; ``faint`` lines stand back.
 
     ``radii`` are those of the dots in pixels, one a point, where the dots say something by their size.
+    A line that is ``named`` has its name beside its middle point.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Line:
     faint: bool = False
     dots: bool = False
     radii: Sequence[float] | None = None
+    named: bool = False
 
 
 def line_chart(
@@ -42,7 +44,6 @@ def line_chart(
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
     marks: Sequence[tuple[float, str]] = (),
-    points_named: Sequence[tuple[float, float, str]] = (),
 ) -> Markup:
     """Draws lines over common axes.
 
@@ -52,7 +53,6 @@ def line_chart(
         x_label, y_label: what the axes count, with units.
         x_range, y_range: of the axes; by default what the lines cover.
         marks: (x, name) of vertical lines, such as where a phase begins.
-        points_named: (x, y, name) of names that stand beside points.
     """
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _finite(x, y)]
     axes = _Axes(
@@ -66,7 +66,7 @@ def line_chart(
     for line in lines:
         parts += _drawn(axes, line)
     # Names come last: what they lie over is held off by their halo.
-    parts += names + _beside(axes, points_named)
+    parts += names + _beside(axes, [line for line in lines if line.named])
     centre, middle = (_LEFT + _WIDTH - _RIGHT) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
     parts.append(_text("axis", f'x="{centre}" y="{_HEIGHT - 7}"', "middle", x_label))
     parts.append(_text("axis", f'transform="translate(11 {middle}) rotate(-90)"', "middle", y_label))
@@ -120,8 +120,9 @@ def _marks(axes: _Axes, marks: Sequence[tuple[float, str]]) -> tuple[list[str], 
     return strokes, names
 
 
-def _beside(axes: _Axes, points: Sequence[tuple[float, float, str]]) -> list[str]:
-    """Names beside points, moved down as far as they would lie over another one."""
+def _beside(axes: _Axes, lines: Sequence[Line]) -> list[str]:
+    """Names of lines beside their middle points, moved down as far as they would lie over another one."""
+    points = [(line.x[len(line.x) // 2], line.y[len(line.y) // 2], line.name) for line in lines]
     names: list[str] = []
     taken: list[tuple[float, float, float]] = []
     for x, y, name in sorted(points, key=lambda point: -point[1]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from transferkit.heads._base import ClosedForm, Divided, Head, Known
 from transferkit.heads._branches import design_from
 from transferkit.heads._closed import each_log_loss, one_hot, shrunk_scale
-from transferkit.heads._copies import tie_copies
 from transferkit.heads._describe import choice_of, describe_choice
 from transferkit.heads._folds import fold_numbers
 from transferkit.heads._make import ReadyHead, head_spec, make_head
@@ -30,5 +29,4 @@ __all__ = [
     "mean_and_error",
     "one_hot",
     "shrunk_scale",
-    "tie_copies",
 ]

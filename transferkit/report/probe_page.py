@@ -54,6 +54,7 @@ def _chart(found: Any) -> Any:
                 faint=True,
                 dots=True,
                 radii=[1.5, 4, 1.5],
+                named=True,
             )
         )
     return line_chart(
@@ -62,5 +63,4 @@ def _chart(found: Any) -> Any:
         x_label=unit,
         y_label="accuracy, cross-validated",
         x_range=(0, 1.1 * max(cost.values())),
-        points_named=[(cost[row.backbone], row.accuracy, row.backbone) for row in found.rows],
     )

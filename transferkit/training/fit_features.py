@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from transferkit.cluster.cluster import Cluster
-from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice, tie_copies
+from transferkit.data.splits.tied_copies import tie_copies
+from transferkit.heads import ClosedForm, Divided, Known, choice_of, describe_choice
 from transferkit.training.cut_features import CutFeatures
 from transferkit.training.images import Images
 from transferkit.training.parts import Parts, features_of

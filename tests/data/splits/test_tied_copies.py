@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transferkit.heads import Known, make_head, tie_copies
+from transferkit.data.splits.tied_copies import tie_copies
+from transferkit.heads import Known, make_head
 
 
 def test_copies_are_tied_and_others_are_not():
