@@ -15,11 +15,14 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from _report import Report, arguments
+from bench_large import make_images
+
+MADE = 500  # photos, where none are given
 
 
 def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of class folders")
+    parser.add_argument("--data", help="folder of class folders; else photos made here")
     parser.add_argument("--backbones", nargs="*", help="default: all whose weights are on this machine")
     options = parser.parse_args()
     report = Report("probe", ["side", "images", "load", "seconds", "work"])
@@ -35,10 +38,11 @@ def main() -> None:
     from transferkit.runs.best.judge import pass_backbone
 
     quiet = Progress(quiet=True)
-    images = prepare(load("auto", [("data.path", options.data)]), quiet)
-    images = images.take(images.of_split("train"))
     names = options.backbones or at_hand()
     with tempfile.TemporaryDirectory() as folder:
+        options.data = options.data or str(make_images(Path(folder, "images"), MADE))
+        images = prepare(load("auto", [("data.path", options.data)]), quiet)
+        images = images.take(images.of_split("train"))
         # What is imported but once is no backbone's.
         probe(options.data, names[:1], overrides=cache(folder, "warm"), quiet=True)
         whole = {"load": 0.0, "seconds": 0.0, "work": 0.0}

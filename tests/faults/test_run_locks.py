@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +116,22 @@ def test_of_many_at_once_exactly_one_holds_it(tmp_path):
     assert most == 1
     assert times >= 1
     assert not list(tmp_path.rglob("lock"))
+
+
+def test_a_folder_that_goes_while_it_is_found_is_made_again(tmp_path, monkeypatch):
+    """`mkdir` meets the folder, and asks whether it is one when another process has removed it."""
+    first, tries = Path.mkdir, []
+
+    def mkdir(path, *args, **kwargs):
+        tries.append(path)
+        if len(tries) == 1:
+            raise FileExistsError(17, "File exists", str(path))
+        return first(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with try_lock(tmp_path / "deep" / "lock") as (mine, _holder):
+        assert mine
+    assert len(tries) == 2
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

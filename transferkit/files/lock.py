@@ -120,10 +120,16 @@ def _held_alone(path: Path, stack: contextlib.ExitStack) -> bool:
 
 def _locked_below(path: Path, stack: contextlib.ExitStack) -> bool:
     for _ in range(100):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Another process may remove the folder in this moment, as it made it and does not need it.
-        with contextlib.suppress(FileNotFoundError):
+        # Another process may remove the folder in this moment, as it made it and does not need it: the lock's
+        # file is missing then, or the folder that was there when it was to be made.
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             return stack.enter_context(locked(path, wait=False))
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            if path.parent.is_file():
+                raise
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
 
 
